@@ -1,0 +1,228 @@
+"""What a run is, as plain values. Importing this costs nothing: no torch here."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from selfdepth.errors import ConfigError
+
+SIZE_MULTIPLE = 32
+"""Widths and heights are multiples of this: the encoder halves the image five times."""
+
+N_SCALES = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderConfig:
+    """The image encoder shared in kind (not in weights) by the depth and the pose network."""
+
+    name: str = "resnet18"
+    """Depth encoder: any timm model with five feature levels. The pose encoder is always a ResNet-18."""
+    pretrained: bool = True
+    """Start both encoders from ImageNet weights (for ResNets the paper's: tag tv_in1k)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    """Every switch of the objective; the defaults are the paper's full method."""
+
+    ssim: bool = True
+    """Compare with SSIM and L1; off: L1 alone, with weight 1."""
+    ssim_weight: float = 0.85
+    """Share of SSIM in the photometric error, 0 to 1 (alpha in the paper)."""
+    smoothness: float = 1e-3
+    """Weight of the edge-aware smoothness of the disparity (lambda in the paper)."""
+    automask: bool = True
+    """Leave out pixels that not warping explains better than warping."""
+    reprojection: Literal["min", "mean"] = "min"
+    """Photometric error over the sources: their minimum per pixel, or their mean."""
+    multiscale: Literal["full", "native"] = "full"
+    """Compare all scales at full resolution, or each at its own."""
+    predictive_mask: bool = False
+    """Weigh errors by a learned mask instead (the ablation after Zhou et al.); needs automask off."""
+    tie_break_noise: float = 1e-5
+    """Standard deviation of the seeded noise that decides ties between warping and not; 0 turns it off."""
+    near: float = 0.1
+    """Depth of the largest disparity, in the unit of the translation."""
+    far: float = 100.0
+    """Depth of the smallest disparity, in the unit of the translation."""
+    pixel_convention: Literal["center", "corner"] = "center"
+    """K at lower scales: exact for integer pixel centres, or K / 2^s as published. Matters to native only."""
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.ssim_weight <= 1, "--loss.ssim-weight", "a number from 0 to 1", self.ssim_weight)
+        _require(
+            0 <= self.smoothness < math.inf, "--loss.smoothness", "a number of at least 0", self.smoothness
+        )
+        _require(
+            0 <= self.tie_break_noise < math.inf,
+            "--loss.tie-break-noise",
+            "a number of at least 0",
+            self.tie_break_noise,
+        )
+        _require(
+            0 < self.near < self.far < math.inf,
+            "--loss.near, --loss.far",
+            "0 < near < far",
+            f"{self.near}, {self.far}",
+        )
+        if self.predictive_mask and self.automask:
+            raise ConfigError(
+                "the predictive mask and the auto-mask exclude each other",
+                where="--loss.predictive-mask",
+                fix="add --loss.no-automask",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One training run, complete: what `config.json` holds and `train --config` repeats."""
+
+    data: str = ""
+    """KITTI raw root, folder of images, video file, or store."""
+    split: str | None = None
+    """Folder with train_files.txt, val_files.txt, test_files.txt ("folder frame side" lines; KITTI)."""
+    camera: str | None = None
+    """fx,fy,cx,cy in pixels of the frames; or a YAML file (ours, OpenCV, ROS camera_info); or fov:DEGREES."""
+    every: str = "1"
+    """Frames between a target and its neighbours: a number, or auto (by motion; drops parked stretches)."""
+    crop: str | None = None
+    """Pixels to cut off each side, top,bottom,left,right (bonnet, overlays); the camera follows."""
+    store: str | None = None
+    """Folder of the decoded frames; made if it is not there. Default: OUT/store."""
+    width: int = 640
+    """Training width in pixels, a multiple of 32."""
+    height: int | None = None
+    """Training height in pixels, a multiple of 32. Default: the frames' aspect, to the nearest multiple."""
+    offsets: tuple[int, ...] = (-1, 1)
+    """Sources of a clip, as times relative to its target, in units of --every."""
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    """The networks' encoders."""
+    loss: LossConfig = field(default_factory=LossConfig)
+    """The objective."""
+    batch_size: int = 12
+    """Clips per step."""
+    learning_rate: float = 1e-4
+    """Adam's; a tenth of it after 75 % of the budget."""
+    steps: int | None = None
+    """Budget in steps. Give at most one budget; the preset's is in epochs."""
+    epochs: int | None = None
+    """Budget in passes over the training clips."""
+    minutes: float | None = None
+    """Budget in minutes of training."""
+    seed: int = 0
+    """Seed of weights, clip order, augmentation and tie-breaking."""
+    save_every: int = 500
+    """Steps between checkpoints, validations and previews."""
+    keep: int = 2
+    """Checkpoints kept, the newest ones."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, mps."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """The networks' arithmetic; geometry and loss are always fp32. auto: bf16 where the processor has it."""
+    compile: bool | None = None
+    """Compile the training step. Default: yes where a compiler is found and the run is long enough."""
+
+    def __post_init__(self) -> None:
+        _require_size(self.width, "--width")
+        if self.height is not None:
+            _require_size(self.height, "--height")
+        _require(self.batch_size >= 1, "--batch-size", "at least 1", self.batch_size)
+        _require(0 < self.learning_rate < 1, "--learning-rate", "between 0 and 1", self.learning_rate)
+        _require(self.save_every >= 1, "--save-every", "at least 1", self.save_every)
+        _require(self.keep >= 1, "--keep", "at least 1", self.keep)
+        _require(
+            0 not in self.offsets and len(set(self.offsets)) == len(self.offsets) > 0,
+            "--offsets",
+            "different whole numbers, none of them 0",
+            self.offsets,
+        )
+        budgets = {"--steps": self.steps, "--epochs": self.epochs, "--minutes": self.minutes}
+        for flag, amount in budgets.items():
+            _require(amount is None or 0 < amount < math.inf, flag, "more than 0", amount)
+        given = [flag for flag, amount in budgets.items() if amount is not None]
+        _require(len(given) <= 1, " and ".join(given), "one budget", f"{len(given)} budgets")
+        self.spacing()
+        self.crop_px()
+
+    def spacing(self) -> int | None:
+        """Frames between neighbours of a clip; None stands for auto."""
+        if self.every == "auto":
+            return None
+        _require(
+            self.every.isdecimal() and int(self.every) >= 1,
+            "--every",
+            "auto or a whole number of at least 1",
+            self.every,
+        )
+        return int(self.every)
+
+    def crop_px(self) -> tuple[int, int, int, int]:
+        """Pixels cut off at top, bottom, left, right."""
+        return parse_crop(self.crop)
+
+
+def parse_crop(text: str | None) -> tuple[int, int, int, int]:
+    """Read "top,bottom,left,right" in pixels; None is no crop. Raises ConfigError for anything else."""
+    if text is None:
+        return (0, 0, 0, 0)
+    parts = [part.strip() for part in text.split(",")]
+    _require(
+        len(parts) == 4 and all(part.isdecimal() for part in parts),
+        "--crop",
+        "top,bottom,left,right in whole pixels",
+        text,
+    )
+    top, bottom, left, right = map(int, parts)
+    return top, bottom, left, right
+
+
+def to_json(config: TrainConfig) -> dict[str, Any]:
+    """The configuration as JSON values; `from_json` reads it back unchanged."""
+    values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
+    return values
+
+
+def from_json(values: dict[str, Any], *, where: str | Path) -> TrainConfig:
+    """Build a TrainConfig from JSON values.
+
+    Raises:
+        ConfigError: for an unknown field, a value of the wrong kind, or one out of range, naming `where`.
+    """
+    try:
+        values = dict(values)
+        for name, kind in (("encoder", EncoderConfig), ("loss", LossConfig)):
+            if name in values:
+                values[name] = kind(**values[name])
+        if "offsets" in values:
+            values["offsets"] = tuple(values["offsets"])
+        return TrainConfig(**values)
+    except (TypeError, AttributeError) as error:
+        raise ConfigError(
+            "the configuration cannot be used",
+            where=where,
+            got=str(error).replace("__init__() got an ", ""),
+            fix="use the config.json of a run of this version",
+        ) from error
+
+
+def _require(condition: bool, flag: str, expected: str, got: object) -> None:
+    if not condition:
+        raise ConfigError("option out of range", where=flag, expected=expected, got=str(got))
+
+
+def _require_size(size: int, flag: str) -> None:
+    if size < SIZE_MULTIPLE or size % SIZE_MULTIPLE:
+        below = max(SIZE_MULTIPLE, size // SIZE_MULTIPLE * SIZE_MULTIPLE)
+        raise ConfigError(
+            "size cannot be used",
+            where=flag,
+            expected=f"a multiple of {SIZE_MULTIPLE}",
+            got=str(size),
+            fix=f"try {below} or {below + SIZE_MULTIPLE}",
+        )

@@ -1,0 +1,79 @@
+"""Where frames come from: ordered sequences of images with a camera, whatever they are stored in."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jaxtyping import Float, UInt8
+from numpy import ndarray
+
+from selfdepth.geometry.camera import Camera
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sequence(ABC):
+    """Frames of one camera in the order of time, decoded on demand.
+
+    Attributes:
+        name: unique within its footage, e.g. "2011_09_26/2011_09_26_drive_0005_sync/image_02" or the file's stem.
+        camera: intrinsics for the frames as `read` gives them (upright, before crop and resize).
+        numbers: strictly increasing frame numbers. Two frames are neighbours when their numbers differ by one,
+            so a gap in the numbers is a gap in the drive.
+        names: one output name per frame (the image's stem, or the number), same order as `numbers`.
+        files: the files that hold the frames; what a store's fingerprint looks at.
+    """
+
+    name: str
+    camera: Camera
+    numbers: tuple[int, ...]
+    names: tuple[str, ...]
+    files: tuple[Path, ...]
+
+    @abstractmethod
+    def read(self, numbers: tuple[int, ...]) -> Iterator[UInt8[ndarray, "h w 3"]]:
+        """Decode the frames with these (increasing) numbers, RGB, upright, one after the other.
+
+        Raises:
+            DataError: for a file that cannot be decoded or a frame that is not of the camera's size.
+        """
+
+
+@dataclass(frozen=True, order=True)
+class FrameRef:
+    """One frame of one sequence, by name: "frame `number` of `sequence`"."""
+
+    sequence: str
+    number: int
+
+
+def no_ground_truth(ref: FrameRef) -> Float[ndarray, "h w"] | None:
+    """For footage that has no depth measured."""
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Footage:
+    """Everything a run needs to know of its data: the sequences, and which of their frames are for what.
+
+    Attributes:
+        kind: what was recognised: "kitti-raw", "folder", "video", "store".
+        sequences: every sequence that holds a target or a neighbour of one.
+        train, val, test: target frames. Their neighbours in time are the sources.
+        truth: metric depth (metres, 0 = unknown) of a frame at its own resolution, or None where not measured.
+        protocol: name of the depth protocol that fits the ground truth (evaluation.depth.PROTOCOLS).
+    """
+
+    kind: str
+    sequences: tuple[Sequence, ...]
+    train: tuple[FrameRef, ...] = ()
+    val: tuple[FrameRef, ...] = ()
+    test: tuple[FrameRef, ...] = ()
+    truth: Callable[[FrameRef], Float[ndarray, "h w"] | None] = field(default=no_ground_truth, compare=False)
+    protocol: str = "eigen"
+
+    def sequence(self, name: str) -> Sequence:
+        """The sequence of that name. Raises KeyError if there is none."""
+        return {sequence.name: sequence for sequence in self.sequences}[name]

@@ -1,0 +1,112 @@
+"""The data that passes between the parts, each a type."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from torch import Tensor
+
+from selfdepth.geometry.camera import Camera
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Clips as the training step sees them. Colours are RGB in [0, 1].
+
+    Attributes:
+        frames: view 0 is the target, then the sources in the order of `offsets`, then the stereo partner.
+        inputs: the same views after colour jitter; only the networks see these.
+        K: intrinsics in pixels at this size.
+        offsets: time of each temporal source relative to the target, e.g. (-1, 1).
+        T_stereo_target: target points in the stereo partner's camera, metres. If set, the last view is the partner.
+    """
+
+    frames: Float[Tensor, "b views 3 h w"]
+    inputs: Float[Tensor, "b views 3 h w"]
+    K: Float[Tensor, "b 3 3"]
+    offsets: tuple[int, ...]
+    T_stereo_target: Float[Tensor, "b 4 4"] | None = None
+
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
+        """The same batch with its tensors on `device`."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> Batch:
+        """The same batch in page-locked memory, for fast copies to a GPU."""
+        return self._map(lambda tensor: tensor.pin_memory())
+
+    @staticmethod
+    def collate(batches: Sequence[Batch]) -> Batch:
+        """Join batches along the first axis. All must have the same offsets, and a partner or none."""
+        first = batches[0]
+        joined = {
+            item.name: torch.cat([getattr(batch, item.name) for batch in batches])
+            for item in fields(first)
+            if isinstance(getattr(first, item.name), Tensor)
+        }
+        return replace(first, **joined)
+
+    def _map(self, function: Any) -> Batch:
+        tensors = {
+            item.name: function(getattr(self, item.name))
+            for item in fields(self)
+            if isinstance(getattr(self, item.name), Tensor)
+        }
+        return replace(self, **tensors)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepOutput:
+    """What one forward pass of the learner gives.
+
+    Attributes:
+        loss: the objective, to be minimised.
+        terms: named scalars for the log, detached.
+        depth: finest scale at full resolution, detached; in the unit of the translations.
+        T_source_target: one transform per source.
+        keep: share of the loss each pixel takes part in at the finest scale: 1 where a warped source won, else 0.
+        warped: each source seen from the target through the finest depth, detached.
+    """
+
+    loss: Float[Tensor, ""]
+    terms: dict[str, Float[Tensor, ""]]
+    depth: Float[Tensor, "b 1 h w"]
+    disparity: Float[Tensor, "b 1 _h _w"]
+    T_source_target: Float[Tensor, "b s 4 4"]
+    keep: Float[Tensor, "b _hk _wk"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepthPrediction:
+    """Depth of one image at the image's own resolution.
+
+    Attributes:
+        depth: along z, float32; metres if `scale` is "metric", else up to one unknown factor.
+        disparity: 1 / depth.
+        scale: "relative" or "metric".
+        camera: intrinsics for the image's own resolution, or None if not known.
+    """
+
+    depth: Float[ndarray, "h w"]
+    disparity: Float[ndarray, "h w"]
+    scale: Literal["relative", "metric"]
+    camera: Camera | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trajectory:
+    """Camera poses over time: T_world_camera maps points of the camera to the world (the first camera)."""
+
+    T_world_camera: Float[ndarray, "n 4 4"]
+    timestamps: Float[ndarray, "n"]
+
+    def to_kitti(self, path: Path) -> None:
+        """Write one line of 12 numbers a pose: the first three rows of T_world_camera."""
+        np.savetxt(path, self.T_world_camera[:, :3].reshape(-1, 12), fmt="%.9e")
