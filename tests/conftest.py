@@ -1,0 +1,22 @@
+"""What several tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with real data beside the repository; tests that need it skip where it is absent."""
+    folder = Path(__file__).resolve().parents[2] / "shared"
+    if not folder.is_dir():
+        pytest.skip("the shared data is not beside the repository")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """Reference values that travel with the tests."""
+    return Path(__file__).parent / "golden"
