@@ -22,7 +22,9 @@ class EncoderConfig:
     """The image encoder shared in kind (not in weights) by the depth and the pose network."""
 
     name: str = "resnet18"
-    """Depth encoder: any timm model with five feature levels. The pose encoder is always a ResNet-18."""
+    """Depth encoder: any timm model with five feature levels."""
+    pose_name: str = "resnet18"
+    """Pose encoder, likewise; not needed to predict depth."""
     pretrained: bool = True
     """Start both encoders from ImageNet weights (for ResNets the paper's: tag tv_in1k)."""
 
@@ -56,9 +58,7 @@ class LossConfig:
 
     def __post_init__(self) -> None:
         _require(0 <= self.ssim_weight <= 1, "--loss.ssim-weight", "a number from 0 to 1", self.ssim_weight)
-        _require(
-            0 <= self.smoothness < math.inf, "--loss.smoothness", "a number of at least 0", self.smoothness
-        )
+        _require(0 <= self.smoothness < math.inf, "--loss.smoothness", "a number of at least 0", self.smoothness)
         _require(
             0 <= self.tie_break_noise < math.inf,
             "--loss.tie-break-noise",

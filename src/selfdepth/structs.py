@@ -69,18 +69,18 @@ class StepOutput:
     Attributes:
         loss: the objective, to be minimised.
         terms: named scalars for the log, detached.
-        depth: finest scale at full resolution, detached; in the unit of the translations.
-        T_source_target: one transform per source.
-        keep: share of the loss each pixel takes part in at the finest scale: 1 where a warped source won, else 0.
-        warped: each source seen from the target through the finest depth, detached.
+        depth: of the finest disparity, detached; in the unit of the translations.
+        disparity: the finest sigmoid, detached.
+        T_source_target: one transform per source, detached.
+        keep: the auto-mask at the finest scale: 1 where a warped source won the pixel, else 0.
     """
 
     loss: Float[Tensor, ""]
     terms: dict[str, Float[Tensor, ""]]
     depth: Float[Tensor, "b 1 h w"]
-    disparity: Float[Tensor, "b 1 _h _w"]
+    disparity: Float[Tensor, "b 1 h w"]
     T_source_target: Float[Tensor, "b s 4 4"]
-    keep: Float[Tensor, "b _hk _wk"]
+    keep: Float[Tensor, "b h w"]
 
 
 @dataclass(frozen=True, kw_only=True)

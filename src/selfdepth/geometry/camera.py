@@ -74,9 +74,7 @@ class Camera:
                 got=str(horizontal_deg),
             )
         focal_px = width / 2 / math.tan(math.radians(horizontal_deg) / 2)
-        return Camera(
-            fx=focal_px, fy=focal_px, cx=(width - 1) / 2, cy=(height - 1) / 2, width=width, height=height
-        )
+        return Camera(fx=focal_px, fy=focal_px, cx=(width - 1) / 2, cy=(height - 1) / 2, width=width, height=height)
 
     @property
     def principal_point_inside(self) -> bool:
@@ -121,9 +119,7 @@ def crop(
             expected=f"pixels to cut off each side of {camera.width}x{camera.height}",
             got=f"{top},{bottom},{left},{right}",
         )
-    cropped = Camera(
-        fx=camera.fx, fy=camera.fy, cx=camera.cx - left, cy=camera.cy - top, width=width, height=height
-    )
+    cropped = Camera(fx=camera.fx, fy=camera.fy, cx=camera.cx - left, cy=camera.cy - top, width=width, height=height)
     return image[top : camera.height - bottom, left : camera.width - right], cropped
 
 

@@ -1,0 +1,44 @@
+"""The published checkpoint folders: which of their tensors is which of ours.
+
+A published folder holds `encoder.pth`, `depth.pth`, `pose_encoder.pth` and `pose.pth`. Their names are facts of the
+format; the code that reads them is ours.
+"""
+
+from __future__ import annotations
+
+import re
+
+_DECODER_LEVELS = 5
+
+
+def published_depth_key(key: str) -> tuple[str, str]:
+    """File and key under which a published checkpoint holds a tensor of our DepthNet.
+
+    Raises:
+        KeyError: for a tensor that published checkpoints do not have.
+    """
+    if key.startswith("encoder.backbone."):
+        return "encoder.pth", key.replace("encoder.backbone.", "encoder.", 1)
+    match = re.fullmatch(r"(mask_)?decoder\.(reduce|fuse|outputs)\.(\d+)\.(weight|bias)", key)
+    if match is None:
+        raise KeyError(key)
+    mask, part, index, kind = match.groups()
+    file = "predictive_mask.pth" if mask else "depth.pth"
+    if part == "outputs":
+        return file, f"decoder.{2 * _DECODER_LEVELS + int(index)}.conv.{kind}"
+    # The published list runs from the coarsest level to the finest, two convolutions a level.
+    position = 2 * (_DECODER_LEVELS - 1 - int(index)) + (part == "fuse")
+    return file, f"decoder.{position}.conv.conv.{kind}"
+
+
+def published_pose_key(key: str) -> tuple[str, str]:
+    """File and key under which a published checkpoint holds a tensor of our PoseNet.
+
+    Raises:
+        KeyError: for a tensor that published checkpoints do not have.
+    """
+    if key.startswith("encoder.backbone."):
+        return "pose_encoder.pth", key.replace("encoder.backbone.", "encoder.", 1)
+    layers = {"squeeze": 0, "hidden.0": 1, "hidden.1": 2, "output": 3}
+    name, kind = key.removeprefix("decoder.").rsplit(".", 1)
+    return "pose.pth", f"net.{layers[name]}.{kind}"

@@ -1,0 +1,68 @@
+"""The training step: both networks and the objective, as one module with one forward (paper, section 3)."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from selfdepth.config import TrainConfig
+from selfdepth.geometry.se3 import invert, transform_from_axis_angle
+from selfdepth.losses.objective import self_supervised_loss
+from selfdepth.networks.depth import DepthNet
+from selfdepth.networks.pose import PoseNet
+from selfdepth.structs import Batch, StepOutput
+
+
+class SelfSupervisedDepth(nn.Module):
+    """Depth and pose network trained together by view synthesis.
+
+    Args:
+        config: encoders, offsets and the objective's switches.
+        network_dtype: what the networks compute in; geometry and loss stay in float32.
+    """
+
+    def __init__(self, config: TrainConfig, *, network_dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.loss_config = config.loss
+        self.network_dtype = network_dtype
+        self.depth_net = DepthNet(
+            config.encoder.name,
+            pretrained=config.encoder.pretrained,
+            n_mask_sources=len(config.offsets) if config.loss.predictive_mask else 0,
+        )
+        self.pose_net = PoseNet(config.encoder.pose_name, pretrained=config.encoder.pretrained)
+
+    def forward(self, batch: Batch) -> StepOutput:
+        """One training step up to the loss: see, move, rebuild, compare."""
+        device_type = batch.frames.device.type
+        low_precision = self.network_dtype != torch.float32
+        with torch.autocast(device_type, dtype=self.network_dtype, enabled=low_precision):
+            disparities, masks = self.depth_net.with_masks(batch.inputs[:, 0])
+            T_source_target = self.relative_transforms(batch)
+
+        objective = self_supervised_loss(disparities, T_source_target, batch.frames, batch.K, self.loss_config, masks)
+        terms = {f"loss/scale_{s}": loss.detach() for s, loss in enumerate(objective.per_scale)}
+        return StepOutput(
+            loss=objective.loss,
+            terms=terms,
+            depth=objective.depth.detach(),
+            disparity=disparities[0].detach(),
+            T_source_target=T_source_target.detach(),
+            keep=objective.keep[0],
+        )
+
+    def relative_transforms(self, batch: Batch) -> Float[Tensor, "b s 4 4"]:
+        """T_source_target of every source: learned for other times, given for the stereo partner."""
+        transforms = [self._motion(batch, view, offset) for view, offset in enumerate(batch.offsets, start=1)]
+        if batch.T_stereo_target is not None:
+            transforms.append(batch.T_stereo_target)
+        return torch.stack(transforms, dim=1)
+
+    def _motion(self, batch: Batch, view: int, offset: int) -> Float[Tensor, "b 4 4"]:
+        # The network always sees the earlier image first and gives T_later_earlier: one direction to learn, not two.
+        # Each pair passes on its own, so that BatchNorm sees one direction of time at once.
+        order = [view, 0] if offset < 0 else [0, view]
+        axis_angle, translation = self.pose_net(batch.inputs[:, order])
+        T_later_earlier = transform_from_axis_angle(axis_angle[:, 0], translation[:, 0])
+        return invert(T_later_earlier) if offset < 0 else T_later_earlier

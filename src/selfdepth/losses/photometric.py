@@ -1,0 +1,57 @@
+"""The photometric error of a pair of images, per pixel (paper, section 3.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from selfdepth.config import LossConfig
+
+_C1 = 0.01**2
+_C2 = 0.03**2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A target image and its SSIM statistics, which every candidate is compared with."""
+
+    image: Float[Tensor, "b 3 h w"]
+    mean: Float[Tensor, "b 3 h w"]
+    variance: Float[Tensor, "b 3 h w"]
+
+    @staticmethod
+    def of(image: Float[Tensor, "b 3 h w"]) -> Target:
+        """Compute the statistics of an image, colours in [0, 1]."""
+        mean = window_mean(image)
+        return Target(image=image, mean=mean, variance=window_mean(image * image) - mean * mean)
+
+
+def photometric_error(
+    candidates: Float[Tensor, "b s 3 h w"], target: Target, cfg: LossConfig
+) -> Float[Tensor, "b s h w"]:
+    """pe = alpha (1 - SSIM) / 2 + (1 - alpha) |a - b|, averaged over the channels (paper, section 3.1)."""
+    difference = (candidates - target.image.unsqueeze(1)).abs().mean(2)
+    if not cfg.ssim:
+        return difference
+    dissimilarity = structural_dissimilarity(candidates, target).mean(2)
+    return cfg.ssim_weight * dissimilarity + (1 - cfg.ssim_weight) * difference
+
+
+def structural_dissimilarity(candidates: Float[Tensor, "b s 3 h w"], target: Target) -> Float[Tensor, "b s 3 h w"]:
+    """(1 - SSIM) / 2 clamped to [0, 1], over 3x3 windows with equal weights (Wang et al. 2004)."""
+    y, mean_y, variance_y = (part.unsqueeze(1) for part in (target.image, target.mean, target.variance))
+    mean_x = window_mean(candidates)
+    variance_x = window_mean(candidates * candidates) - mean_x * mean_x
+    covariance = window_mean(candidates * y) - mean_x * mean_y
+    similarity = (2 * mean_x * mean_y + _C1) * (2 * covariance + _C2)
+    norm = (mean_x * mean_x + mean_y * mean_y + _C1) * (variance_x + variance_y + _C2)
+    return ((1 - similarity / norm) / 2).clamp(0, 1)
+
+
+def window_mean(image: Float[Tensor, "*b c h w"]) -> Float[Tensor, "*b c h w"]:
+    """Mean over the 3x3 neighbourhood; beyond the border the image is reflected (edge pixel not repeated)."""
+    flat = image.reshape(-1, *image.shape[-3:])
+    return F.avg_pool2d(F.pad(flat, (1, 1, 1, 1), mode="reflect"), kernel_size=3, stride=1).reshape(image.shape)

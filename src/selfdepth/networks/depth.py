@@ -1,0 +1,90 @@
+"""The depth network: disparity at four scales from one image (paper, section 4.1 and supplementary A)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from selfdepth.networks.encoder import ImageEncoder
+
+_WIDTHS = (16, 32, 64, 128, 256)
+"""Decoder channels from the finest level to the coarsest."""
+
+
+class DepthDecoder(nn.Module):
+    """Upsamples features to the input's size, one factor of two a level, with a sigmoid output at four of them.
+
+    Args:
+        encoder_channels: of the five features, finest first.
+        n_outputs: maps per scale: 1 for disparity, one per source for the predictive mask.
+        scales: s for an output at 1/2^s of the input, finest first.
+    """
+
+    def __init__(
+        self, encoder_channels: list[int], *, n_outputs: int = 1, scales: tuple[int, ...] = (0, 1, 2, 3)
+    ) -> None:
+        super().__init__()
+        self.scales = scales
+        coarser = (*_WIDTHS[1:], encoder_channels[-1])
+        skips = (0, *encoder_channels[:-1])
+        self.reduce = nn.ModuleList(_conv3x3(coarser[i], _WIDTHS[i]) for i in range(5))
+        self.fuse = nn.ModuleList(_conv3x3(_WIDTHS[i] + skips[i], _WIDTHS[i]) for i in range(5))
+        self.outputs = nn.ModuleList(_conv3x3(_WIDTHS[s], n_outputs) for s in scales)
+
+    def forward(self, features: list[Float[Tensor, "b _c _h _w"]]) -> tuple[Float[Tensor, "b n _h _w"], ...]:
+        """Maps in (0, 1), finest first."""
+        x = features[-1]
+        levels: dict[int, Tensor] = {}
+        for i in (4, 3, 2, 1, 0):
+            x = F.interpolate(F.elu(self.reduce[i](x)), scale_factor=2.0, mode="nearest")
+            if i > 0:
+                x = torch.cat([x, features[i - 1]], dim=1)
+            x = F.elu(self.fuse[i](x))
+            levels[i] = x
+        return tuple(_sigmoid_output(head, levels[s]) for head, s in zip(self.outputs, self.scales, strict=True))
+
+
+class DepthNet(nn.Module):
+    """Disparity from a single image: encoder and decoder.
+
+    Args:
+        encoder_name: a timm model with five feature levels.
+        pretrained: start the encoder from ImageNet weights.
+        n_mask_sources: if not 0, a second decoder gives a predictive mask per source (an ablation).
+    """
+
+    def __init__(self, encoder_name: str = "resnet18", *, pretrained: bool = False, n_mask_sources: int = 0) -> None:
+        super().__init__()
+        self.encoder = ImageEncoder(encoder_name, pretrained=pretrained)
+        self.decoder = DepthDecoder(self.encoder.channels)
+        self.mask_decoder = DepthDecoder(self.encoder.channels, n_outputs=n_mask_sources) if n_mask_sources else None
+
+    def forward(self, images: Float[Tensor, "b 3 h w"]) -> tuple[Float[Tensor, "b 1 _h _w"], ...]:
+        """Sigmoid disparities in (0, 1) at 1, 1/2, 1/4 and 1/8 of the input, finest first.
+
+        Args:
+            images: colours in [0, 1]; width and height multiples of 32.
+        """
+        disparities: tuple[Tensor, ...] = self.decoder(self.encoder(images))
+        return disparities
+
+    def with_masks(
+        self, images: Float[Tensor, "b 3 h w"]
+    ) -> tuple[tuple[Float[Tensor, "b 1 _h _w"], ...], tuple[Float[Tensor, "b s _h _w"], ...] | None]:
+        """Disparities as `forward`, and the predictive masks (None if the network has none), from one encoding."""
+        features = self.encoder(images)
+        masks = self.mask_decoder(features) if self.mask_decoder is not None else None
+        return self.decoder(features), masks
+
+
+def _conv3x3(channels_in: int, channels_out: int) -> nn.Conv2d:
+    return nn.Conv2d(channels_in, channels_out, kernel_size=3, padding=1, padding_mode="reflect")
+
+
+def _sigmoid_output(head: nn.Module, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n h w"]:
+    # In bf16 a disparity would come in steps of half a per cent, visible as terraces in the depth.
+    with torch.autocast(features.device.type, enabled=False):
+        logits: Tensor = head(features.to(head.weight.dtype))
+        return torch.sigmoid(logits)
