@@ -1,0 +1,77 @@
+"""LiDAR scans as depth maps, projected as the published KITTI evaluation does.
+
+The projection keeps two published peculiarities, because the ground truth everybody compares with has them: pixels
+are rounded coordinates minus one, and the key that finds points of one pixel is row (W - 1) + col - 1, which takes
+the last pixel of a row and the first of the next for one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Float32
+from numpy import ndarray
+
+from selfdepth.errors import DataError
+
+BYTES_PER_POINT = 16
+
+
+def read_scan(path: Path) -> Float32[ndarray, "n 4"]:
+    """Points of a velodyne `.bin` file: x forward, y left, z up in metres, and reflectance in [0, 1].
+
+    Raises:
+        DataError: if the file cannot be read, is empty, or does not hold whole points.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError("the scan cannot be read", where=path, got=error.strerror) from error
+    if not data or len(data) % BYTES_PER_POINT:
+        raise DataError(
+            "the scan is truncated",
+            where=path,
+            expected=f"one or more points of {BYTES_PER_POINT} bytes",
+            got=f"{len(data)} bytes",
+            fix="copy or download it again",
+        )
+    return np.frombuffer(data, dtype="<f4").reshape(-1, 4).astype(np.float32)
+
+
+def project_scan(
+    points: Float[ndarray, "n c"], P_image_velo: Float[ndarray, "3 4"], shape: tuple[int, int]
+) -> Float[ndarray, "h w"]:
+    """Depth map of a scan: metres along the camera's z, 0 where no point falls.
+
+    Args:
+        points: x, y, z in metres in the scanner's frame (x forward), further columns are ignored.
+        P_image_velo: homogeneous scanner coordinates to homogeneous pixels, P_rect_0c R_rect_00 T_cam_velo.
+        shape: (height, width) of the depth map.
+    """
+    height, width = shape
+    xyz = points[:, :3].astype(np.float64)
+    xyz = xyz[xyz[:, 0] >= 0]
+    uvz = xyz @ P_image_velo[:, :3].T + P_image_velo[:, 3]
+    z = uvz[:, 2]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        column, row = np.round(uvz[:, 0] / z) - 1, np.round(uvz[:, 1] / z) - 1
+    inside = (column >= 0) & (row >= 0) & (column < width) & (row < height)
+    column, row, z = column[inside].astype(np.int64), row[inside].astype(np.int64), z[inside]
+
+    depth = np.zeros(shape, dtype=np.float64)
+    depth[row, column] = z  # of several points of a pixel the last one stays
+    _nearest_of_each_group(depth, row, column, z)
+    return np.maximum(depth, 0)
+
+
+def _nearest_of_each_group(depth: ndarray, row: ndarray, column: ndarray, z: ndarray) -> None:
+    """Give the pixel of the first point of each group of 2 or more the smallest depth of its group, in place."""
+    if not z.size:
+        return
+    key = row * (depth.shape[1] - 1) + column - 1
+    order = np.argsort(key, kind="stable")
+    _, start, count = np.unique(key[order], return_index=True, return_counts=True)
+    nearest = np.minimum.reduceat(z[order], start)
+    first = order[start][count > 1]
+    depth[row[first], column[first]] = nearest[count > 1]
