@@ -1,0 +1,176 @@
+"""Augmentation of a whole batch on its device: mirror and colour jitter, one draw a clip for all its views.
+
+The loss sees the frames; only the networks see the jittered `inputs` (section 5.1 of the paper: flip and jitter each
+with probability 1/2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from selfdepth.geometry.camera import flip as flip_with_camera
+
+GREY_WEIGHTS = (0.2989, 0.587, 0.114)
+"""Luma of R, G, B (ITU-R BT.601)."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Augmentation:
+    """What is done to each clip of a batch. Lives on the host, so that no decision waits for the device.
+
+    Attributes:
+        flip: whether the clip is mirrored left to right.
+        jitter: whether its colours are changed.
+        brightness, contrast, saturation: factors, 1 changes nothing.
+        hue: shift as a share of a turn, -0.5 to 0.5; 0 changes nothing.
+        order: which of the four (0 brightness, 1 contrast, 2 saturation, 3 hue) comes first, second, third, last.
+    """
+
+    flip: Bool[Tensor, "b"]
+    jitter: Bool[Tensor, "b"]
+    brightness: Float[Tensor, "b"]
+    contrast: Float[Tensor, "b"]
+    saturation: Float[Tensor, "b"]
+    hue: Float[Tensor, "b"]
+    order: Int[Tensor, "b 4"]
+
+    def __getitem__(self, clips: slice) -> Augmentation:
+        """The same for some of the clips."""
+        return Augmentation(**{name: values[clips] for name, values in vars(self).items()})
+
+
+def draw_augmentation(b: int, generator: torch.Generator) -> Augmentation:
+    """Draw for `b` clips: flip and jitter with probability 1/2, factors in [.8, 1.2], hue in [-.1, .1], any order.
+
+    Args:
+        generator: on the CPU; the draw depends on nothing else.
+    """
+
+    def uniform(low: float, high: float) -> Tensor:
+        return torch.rand(b, generator=generator) * (high - low) + low
+
+    return Augmentation(
+        flip=uniform(0, 1) < 0.5,
+        jitter=uniform(0, 1) < 0.5,
+        brightness=uniform(0.8, 1.2),
+        contrast=uniform(0.8, 1.2),
+        saturation=uniform(0.8, 1.2),
+        hue=uniform(-0.1, 0.1),
+        order=torch.rand(b, 4, generator=generator).argsort(1),
+    )
+
+
+def apply(
+    frames: Float[Tensor, "b views 3 h w"], K: Float[Tensor, "b 3 3"], augmentation: Augmentation
+) -> tuple[Float[Tensor, "b views 3 h w"], Float[Tensor, "b views 3 h w"], Float[Tensor, "b 3 3"]]:
+    """Augment a batch: (frames, inputs, K), of which `inputs` is the jittered copy of the new frames.
+
+    The arguments are left as they are. Colours in [0, 1] before and after.
+    """
+    frames, K = _flip(frames, K, augmentation.flip)
+    return frames, _jitter(frames, augmentation), K
+
+
+def adjust_brightness(
+    images: Float[Tensor, "n views 3 h w"], factor: Float[Tensor, "n"]
+) -> Float[Tensor, "n views 3 h w"]:
+    """Scale colours."""
+    return (images * _per_clip(factor)).clamp_(0, 1)
+
+
+def adjust_contrast(
+    images: Float[Tensor, "n views 3 h w"], factor: Float[Tensor, "n"]
+) -> Float[Tensor, "n views 3 h w"]:
+    """Scale colours about the mean grey of each image (not of the clip)."""
+    return _blend(images, _grey(images).mean((-2, -1), keepdim=True), factor)
+
+
+def adjust_saturation(
+    images: Float[Tensor, "n views 3 h w"], factor: Float[Tensor, "n"]
+) -> Float[Tensor, "n views 3 h w"]:
+    """Scale colours about the grey of each pixel."""
+    return _blend(images, _grey(images), factor)
+
+
+def adjust_hue(images: Float[Tensor, "n views 3 h w"], turns: Float[Tensor, "n"]) -> Float[Tensor, "n views 3 h w"]:
+    """Turn the hue (of HSV), keeping value and saturation.
+
+    With value V, chroma C = max - min and hue H in sixths of a turn, each channel is V - C + C times a trapezoid of
+    H: one ramp up, one plateau and one ramp down of the colour circle. So HSV is never written out.
+    """
+    red, green, blue = images.unbind(-3)
+    highest, lowest = images.amax(-3), images.amin(-3)
+    chroma = highest - lowest
+    per_chroma = torch.where(chroma == 0, 1.0, chroma).reciprocal_()
+    sixths = torch.where(
+        highest == red,
+        (green - blue).mul_(per_chroma),
+        torch.where(
+            highest == green,
+            (blue - red).mul_(per_chroma).add_(2),
+            (red - green).mul_(per_chroma).add_(4),
+        ),
+    )
+    sixths += 6 * turns[:, None, None, None]
+    sixths -= (sixths / 6).floor_().mul_(6)
+    turned = torch.empty_like(images)
+    for channel, ramps in enumerate(
+        ((sixths - 3).abs_().sub_(1), (sixths - 2).abs_().neg_().add_(2), (sixths - 4).abs_().neg_().add_(2))
+    ):
+        torch.addcmul(lowest, ramps.clamp_(0, 1), chroma, out=turned[:, :, channel])
+    return turned.clamp_(0, 1)
+
+
+_ADJUSTMENTS: tuple[tuple[str, Callable[[Tensor, Tensor], Tensor]], ...] = (
+    ("brightness", adjust_brightness),
+    ("contrast", adjust_contrast),
+    ("saturation", adjust_saturation),
+    ("hue", adjust_hue),
+)
+
+
+def _flip(frames: Tensor, K: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    if not chosen.any():
+        return frames, K
+    clips = _indices(chosen, frames.device)
+    mirrored, K_mirrored = flip_with_camera(frames.index_select(0, clips), K.index_select(0, clips))
+    return frames.index_copy(0, clips, mirrored), K.index_copy(0, clips, K_mirrored)
+
+
+def _jitter(frames: Tensor, augmentation: Augmentation) -> Tensor:
+    if not augmentation.jitter.any():
+        return frames
+    jittered = frames.clone()
+    for place in range(4):
+        for kind, (name, adjust) in enumerate(_ADJUSTMENTS):
+            chosen = augmentation.jitter & (augmentation.order[:, place] == kind)
+            if chosen.any():
+                clips = _indices(chosen, frames.device)
+                amount = vars(augmentation)[name][chosen].to(frames, non_blocking=True)
+                jittered.index_copy_(0, clips, adjust(jittered.index_select(0, clips), amount))
+    return jittered
+
+
+def _indices(chosen: Tensor, device: torch.device) -> Tensor:
+    # Without blocking: an index made on the device would wait there for all the work before it.
+    return chosen.nonzero().squeeze(1).to(device, non_blocking=True)
+
+
+def _per_clip(factor: Tensor) -> Tensor:
+    return factor[:, None, None, None, None]
+
+
+def _grey(images: Tensor) -> Tensor:
+    red, green, blue = images.unbind(-3)
+    weight_r, weight_g, weight_b = GREY_WEIGHTS
+    return (red * weight_r).add_(green, alpha=weight_g).add_(blue, alpha=weight_b).unsqueeze(-3)
+
+
+def _blend(images: Tensor, other: Tensor, factor: Tensor) -> Tensor:
+    share = _per_clip(factor)
+    return (images * share).add_(other * (1 - share)).clamp_(0, 1)
