@@ -171,7 +171,6 @@ BAD_TRAJECTORIES = {
     "the same number of poses": (drive(4), drive(5)),
     "at least 2": (drive(1), drive(1)),
     "finite numbers": (drive(4) * np.nan, drive(4)),
-    "4x4 matrices": (drive(4)[:, :3], drive(4)),
     "one or more": (drive(4)[:0], drive(4)[:0]),
 }
 

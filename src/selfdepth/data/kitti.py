@@ -1,0 +1,291 @@
+"""KITTI raw: the official folders, the calibration of each date, split files, and LiDAR ground truth.
+
+ROOT/2011_09_26/calib_cam_to_cam.txt
+ROOT/2011_09_26/2011_09_26_drive_0005_sync/image_02/data/0000000000.jpg     (03: the right camera)
+ROOT/2011_09_26/2011_09_26_drive_0005_sync/velodyne_points/data/0000000000.bin
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from selfdepth.data.frames import Footage, FrameRef, Sequence
+from selfdepth.data.images import ImageSequence, image_size
+from selfdepth.data.lidar import project_scan, read_scan
+from selfdepth.errors import DataError
+from selfdepth.geometry.camera import Camera
+
+CAMERAS = {"l": "image_02", "r": "image_03"}
+SPLIT_FILES = {"train": "train_files.txt", "val": "val_files.txt", "test": "test_files.txt"}
+LINE_FORMAT = 'DATE/DRIVE FRAME l|r, as in "2011_09_26/2011_09_26_drive_0005_sync 12 l"'
+VAL_SHARE = 0.1
+"""Share of each drive that is held out for validation where no split is given."""
+
+_DATE = re.compile(r"\d{4}_\d{2}_\d{2}")
+_DRIVE = re.compile(rf"{_DATE.pattern}/\w[\w.-]*")
+
+
+def is_kitti_raw(path: Path) -> bool:
+    """Whether a folder holds date folders (YYYY_MM_DD) with KITTI's calibration file or drives."""
+    return any((date / "calib_cam_to_cam.txt").is_file() or any(date.glob("*_sync")) for date in _date_folders(path))
+
+
+def read_calibration(path: Path) -> dict[str, Float[ndarray, "_n"]]:
+    """The numbers of a KITTI calibration file by key, flat float64; entries that are no numbers are left out.
+
+    Raises:
+        DataError: if the file cannot be read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            "the calibration cannot be read",
+            where=path,
+            got=str(error),
+            fix="put KITTI's calibration files of that date there, or give --camera",
+        ) from error
+    entries: dict[str, ndarray] = {}
+    for line in lines:
+        key, _, numbers = line.partition(":")
+        try:
+            entries[key.strip()] = np.array([float(number) for number in numbers.split()])
+        except ValueError:
+            continue  # calib_time is a date
+    return entries
+
+
+def camera_from_calibration(date_folder: Path, side: str) -> Camera:
+    """The rectified colour camera of a date: "l" is camera 2, "r" camera 3. K from P_rect, the size from S_rect.
+
+    Raises:
+        DataError: naming file and key, if the calibration lacks one or it holds something else.
+    """
+    path = date_folder / "calib_cam_to_cam.txt"
+    index = CAMERAS[side][-2:]
+    calibration = read_calibration(path)
+    P = _matrix(calibration, path, f"P_rect_{index}", (3, 4))
+    width, height = _matrix(calibration, path, f"S_rect_{index}", (2,))
+    return Camera(fx=P[0, 0], fy=P[1, 1], cx=P[0, 2], cy=P[1, 2], width=int(width), height=int(height))
+
+
+def stereo_baseline_m(date_folder: Path) -> float:
+    """Distance in metres between the colour cameras of a date: points in the right one have x smaller by it."""
+    path = date_folder / "calib_cam_to_cam.txt"
+    calibration = read_calibration(path)
+    left, right = (_matrix(calibration, path, key, (3, 4)) for key in ("P_rect_02", "P_rect_03"))
+    return float((left[0, 3] - right[0, 3]) / left[0, 0])
+
+
+@dataclass(frozen=True)
+class KittiTruth:
+    """Depth measured by the scanner, as `Footage.truth`."""
+
+    root: Path
+
+    def __call__(self, ref: FrameRef) -> Float[ndarray, "h w"] | None:
+        """Depth map in metres, 0 = unknown, or None if the frame has no scan. Raises DataError for bad files."""
+        drive, camera = ref.sequence.rsplit("/", 1)
+        scan = self.root / drive / "velodyne_points" / "data" / f"{ref.number:010d}.bin"
+        if not scan.is_file():
+            return None
+        P_image_velo, shape = _projection(self.root / drive.split("/")[0], camera[-2:])
+        return project_scan(read_scan(scan), P_image_velo, shape)
+
+
+def open_kitti_raw(
+    root: Path, split: Path | None, *, camera: Camera | None = None, offsets: tuple[int, ...] = (-1, 1)
+) -> Footage:
+    """Recognise the frames of a KITTI raw root.
+
+    Args:
+        root: the folder of the date folders.
+        split: folder with some of train_files.txt, val_files.txt, test_files.txt. None: the left camera of every
+            drive; the last tenth of each is for validation, and no clip of one part shares a frame with the other.
+        camera: for frames that are not the official ones; default: each date's own calibration.
+        offsets: times of a clip's sources. Training and validation frames need these neighbours, test frames do not.
+
+    Raises:
+        DataError: for a split, image or calibration that is not there or cannot be used.
+    """
+    folders = _ImageFolders(root)
+    parts = _read_split(split, folders, offsets) if split else _split_every_drive(root, folders, offsets)
+    wanted: dict[str, set[int]] = {}
+    for part, refs in parts.items():
+        reach = (0,) if part == "test" else (0, *offsets)
+        for ref in refs:
+            wanted.setdefault(ref.sequence, set()).update(ref.number + offset for offset in reach)
+    cameras: dict[tuple[str, str], Camera] = {}
+    sequences = []
+    for name in sorted(wanted):
+        date, image = name.split("/")[0], name.rsplit("/", 1)[1]
+        if camera is None and (date, image) not in cameras:
+            side = next(side for side, folder in CAMERAS.items() if folder == image)
+            cameras[date, image] = camera_from_calibration(root / date, side)
+        own = camera or cameras[date, image]
+        sequences.append(_sequence(name, sorted(wanted[name]), folders, own))
+    return Footage(
+        kind="kitti-raw",
+        sequences=tuple(sequences),
+        train=parts.get("train", ()),
+        val=parts.get("val", ()),
+        test=parts.get("test", ()),
+        truth=KittiTruth(root),
+        protocol="eigen",
+    )
+
+
+class _ImageFolders:
+    """The images of each sequence by number. A folder is listed once, when first asked for."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._listed: dict[str, dict[int, str]] = {}
+
+    def folder(self, sequence: str) -> Path:
+        return self.root / sequence / "data"
+
+    def files(self, sequence: str) -> dict[int, str]:
+        """File name of each frame; empty if there is no such folder. Of a JPEG and a PNG, the JPEG."""
+        if sequence not in self._listed:
+            names: list[str] = []
+            if self.folder(sequence).is_dir():
+                with os.scandir(self.folder(sequence)) as entries:
+                    names = [entry.name for entry in entries]
+            images: dict[int, str] = {}
+            for name in sorted(names, reverse=True):  # jpg comes after png and replaces it
+                stem, dot, kind = name.rpartition(".")
+                if dot and stem.isdecimal() and kind.lower() in ("jpg", "jpeg", "png"):
+                    images[int(stem)] = name
+            self._listed[sequence] = images
+        return self._listed[sequence]
+
+
+def _sequence(name: str, numbers: list[int], folders: _ImageFolders, camera: Camera) -> Sequence:
+    """The named frames as a sequence; the first one's header is looked at, to refuse a wrong camera early."""
+    files = folders.files(name)
+    paths = tuple(folders.folder(name) / files[number] for number in numbers)
+    size = image_size(paths[0])
+    if size != (camera.width, camera.height):
+        raise DataError(
+            "the image does not have the size that its camera is for",
+            where=paths[0],
+            expected=f"{camera.width}x{camera.height}",
+            got=f"{size[0]}x{size[1]}",
+            fix="give --camera for images of this size",
+        )
+    return ImageSequence(
+        name=name,
+        camera=camera,
+        numbers=tuple(numbers),
+        names=tuple(path.stem for path in paths),
+        files=paths,
+    )
+
+
+def _read_split(split: Path, folders: _ImageFolders, offsets: tuple[int, ...]) -> dict[str, tuple[FrameRef, ...]]:
+    parts: dict[str, tuple[FrameRef, ...]] = {}
+    for part, file_name in SPLIT_FILES.items():
+        path = split / file_name
+        if path.is_file():
+            needed = (0,) if part == "test" else (0, *offsets)
+            parts[part] = tuple(_read_split_file(path, folders, needed))
+    if not any(parts.values()):
+        raise DataError(
+            "the split has no frames",
+            where=split,
+            expected=f"a folder with lines in {', '.join(SPLIT_FILES.values())}, or in some of them",
+            got=f"{', '.join(SPLIT_FILES[part] for part in parts) or 'none of them'}",
+        )
+    return parts
+
+
+def _read_split_file(path: Path, folders: _ImageFolders, needed: tuple[int, ...]) -> Iterator[FrameRef]:
+    """The frames that a split file lists, each with all of its `needed` neighbours among the images."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError("the split file cannot be read", where=path, got=str(error)) from error
+    for index, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        where, words = f"{path}, line {index}", line.split()
+        if len(words) != 3 or not _DRIVE.fullmatch(words[0]) or not words[1].isdecimal() or words[2] not in CAMERAS:
+            raise DataError("the line cannot be read", where=where, expected=LINE_FORMAT, got=f'"{line}"')
+        ref = FrameRef(sequence=f"{words[0]}/{CAMERAS[words[2]]}", number=int(words[1]))
+        files = folders.files(ref.sequence)
+        for offset in needed:
+            if ref.number + offset not in files:
+                missing = folders.folder(ref.sequence) / f"{ref.number + offset:010d}"
+                role = "the frame" if offset == 0 else f"the neighbour at {offset:+d} of frame {ref.number}"
+                raise DataError(
+                    f"{role} is not there",
+                    where=where,
+                    expected=f"{missing}.jpg or .png",
+                    got=f"{len(files)} images in that folder" if files else "no images in that folder",
+                )
+        yield ref
+
+
+def _split_every_drive(root: Path, folders: _ImageFolders, offsets: tuple[int, ...]) -> dict[str, tuple[FrameRef, ...]]:
+    """All frames of the left camera that have their neighbours; the end of each drive for validation."""
+    before, after = min(0, *offsets), max(0, *offsets)
+    train: list[FrameRef] = []
+    val: list[FrameRef] = []
+    for drive in sorted(drive for date in _date_folders(root) for drive in date.iterdir()):
+        name = f"{drive.parent.name}/{drive.name}/{CAMERAS['l']}"
+        files = folders.files(name)
+        targets = [n for n in sorted(files) if all(n + offset in files for offset in offsets)]
+        held_out = targets[len(targets) - int(VAL_SHARE * len(targets)) :]
+        first = held_out[0] + before if held_out else np.inf  # first frame that validation sees
+        train += [FrameRef(name, n) for n in targets if n + after < first]
+        val += [FrameRef(name, n) for n in held_out]
+    if not train:
+        raise DataError(
+            "there are no frames to train on",
+            where=root,
+            expected=f"images under DATE/DRIVE/image_02/data with neighbours at {offsets}",
+            got="none",
+        )
+    return {"train": tuple(train), "val": tuple(val)}
+
+
+def _projection(date_folder: Path, index: str) -> tuple[Float[ndarray, "3 4"], tuple[int, int]]:
+    """P_rect R_rect_00 T_cam_velo of a camera ("02", "03"), and the (height, width) of the depth map."""
+    path, velo_path = date_folder / "calib_cam_to_cam.txt", date_folder / "calib_velo_to_cam.txt"
+    calibration, velo = read_calibration(path), read_calibration(velo_path)
+    T_cam_velo, R_rect = np.eye(4), np.eye(4)
+    T_cam_velo[:3, :3] = _matrix(velo, velo_path, "R", (3, 3))
+    T_cam_velo[:3, 3] = _matrix(velo, velo_path, "T", (3,))
+    R_rect[:3, :3] = _matrix(calibration, path, "R_rect_00", (3, 3))
+    width, height = _matrix(calibration, path, "S_rect_02", (2,))
+    P_rect = _matrix(calibration, path, f"P_rect_{index}", (3, 4))
+    return P_rect @ R_rect @ T_cam_velo, (int(height), int(width))
+
+
+def _matrix(calibration: dict[str, ndarray], path: Path, key: str, shape: tuple[int, ...]) -> ndarray:
+    count = int(np.prod(shape))
+    numbers = calibration.get(key)
+    if numbers is None or numbers.size != count or not np.isfinite(numbers).all():
+        raise DataError(
+            "the calibration cannot be used",
+            where=path,
+            expected=f"{key}: {count} numbers",
+            got=f"no {key}" if numbers is None else f"{numbers.size} numbers",
+            fix="copy KITTI's calibration files of that date again, or give --camera",
+        )
+    return numbers.reshape(shape)
+
+
+def _date_folders(root: Path) -> list[Path]:
+    if not root.is_dir():
+        return []
+    return sorted(path for path in root.iterdir() if _DATE.fullmatch(path.name) and path.is_dir())
