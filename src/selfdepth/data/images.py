@@ -15,7 +15,7 @@ from statistics import median
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from selfdepth.data.cameras import parse_camera
 from selfdepth.data.frames import Sequence
@@ -212,5 +212,5 @@ def _orientation(image: Image.Image) -> int:
 def _not_an_image(path: Path, error: Exception) -> DataError:
     if not path.exists():
         return DataError("there is no such image", where=path)
-    reason = "not an image" if isinstance(error, Image.UnidentifiedImageError) else str(error)
+    reason = "not an image" if isinstance(error, UnidentifiedImageError) else str(error)
     return DataError("the image cannot be read", where=path, got=reason, fix="copy or extract it again, or remove it")
