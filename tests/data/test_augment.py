@@ -9,6 +9,7 @@ from torchvision.transforms.v2 import functional as slow
 
 from selfdepth.data.augment import (
     Augmentation,
+    _jitter_in_place,
     adjust_brightness,
     adjust_contrast,
     adjust_hue,
@@ -96,6 +97,14 @@ def test_mirroring_twice_is_the_identity() -> None:
     twice, _, K_twice = apply(once, K_once, augmentation)
     assert torch.equal(twice, images)
     assert torch.equal(K_twice, K)
+
+
+def test_jittering_clips_together_or_one_by_one_is_the_same() -> None:
+    images, augmentation = clips(40), drawn(40)
+    frames, one_by_one, _ = apply(images, cameras(40), augmentation)
+    together = frames.clone()
+    _jitter_in_place(together, augmentation)
+    assert torch.allclose(together, one_by_one, atol=1e-6)
 
 
 def test_arguments_are_left_as_they_are() -> None:

@@ -104,9 +104,11 @@ def adjust_hue(images: Float[Tensor, "n views 3 h w"], turns: Float[Tensor, "n"]
     H: one ramp up, one plateau and one ramp down of the colour circle. So HSV is never written out.
     """
     red, green, blue = images.unbind(-3)
-    highest, lowest = images.amax(-3), images.amin(-3)
+    highest = torch.maximum(red, green).maximum(blue)
+    lowest = torch.minimum(red, green).minimum(blue)
     chroma = highest - lowest
-    per_chroma = torch.where(chroma == 0, 1.0, chroma).reciprocal_()
+    # Where chroma is 0 the hue is any finite number: it is multiplied by chroma below.
+    per_chroma = chroma.clamp(min=torch.finfo(chroma.dtype).tiny).reciprocal_()
     sixths = torch.where(
         highest == red,
         (green - blue).mul_(per_chroma),
@@ -143,22 +145,32 @@ def _flip(frames: Tensor, K: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _jitter(frames: Tensor, augmentation: Augmentation) -> Tensor:
-    if not augmentation.jitter.any():
-        return frames
-    jittered = frames.clone()
+    jittered = frames.clone() if augmentation.jitter.any() else frames
+    # Processors want a clip at a time, which stays in their cache; accelerators want few launches.
+    block = 1 if frames.device.type == "cpu" else len(frames)
+    for start in range(0, len(frames), block):
+        clips = slice(start, start + block)
+        _jitter_in_place(jittered[clips], augmentation[clips])
+    return jittered
+
+
+def _jitter_in_place(images: Tensor, augmentation: Augmentation) -> None:
     for place in range(4):
         for kind, (name, adjust) in enumerate(_ADJUSTMENTS):
             chosen = augmentation.jitter & (augmentation.order[:, place] == kind)
             if chosen.any():
-                clips = _indices(chosen, frames.device)
-                amount = vars(augmentation)[name][chosen].to(frames, non_blocking=True)
-                jittered.index_copy_(0, clips, adjust(jittered.index_select(0, clips), amount))
-    return jittered
+                clips = _indices(chosen, images.device)
+                amount = _upload(vars(augmentation)[name][chosen].to(images.dtype), images.device)
+                images.index_copy_(0, clips, adjust(images.index_select(0, clips), amount))
 
 
 def _indices(chosen: Tensor, device: torch.device) -> Tensor:
-    # Without blocking: an index made on the device would wait there for all the work before it.
-    return chosen.nonzero().squeeze(1).to(device, non_blocking=True)
+    return _upload(chosen.nonzero().squeeze(1), device)
+
+
+def _upload(values: Tensor, device: torch.device) -> Tensor:
+    # Without blocking: an index made on the GPU would wait there for all the work before it.
+    return values.to(device, non_blocking=device.type == "cuda")
 
 
 def _per_clip(factor: Tensor) -> Tensor:

@@ -160,6 +160,11 @@ class ClipLoader:
         """The batch of a step: the same whenever it is asked for."""
         return self._finish(step, *self._gather(self.indices(step)))
 
+    def clip(self, index: int) -> Batch:
+        """One clip as a batch of its own, without augmentation."""
+        frames, K = self._on_device(*self._gather(np.array([index])))
+        return Batch(frames=frames, inputs=frames, K=K, offsets=self.clips.offsets)
+
     def describe(self, step: int) -> list[str]:
         """The targets of a step, for messages: "frame 12 of drive_0001/image_02"."""
         refs = (self.clips.refs[i] for i in self.indices(step).tolist())
@@ -226,8 +231,9 @@ class ClipLoader:
         return pixels, K
 
     def _on_device(self, pixels: Tensor, K: Tensor) -> tuple[Tensor, Tensor]:
-        frames = pixels.to(self.device, non_blocking=True).to(torch.float32).div_(255)
-        return frames, K.to(self.device, non_blocking=True)
+        pinned = self.device.type == "cuda"
+        frames = pixels.to(self.device, non_blocking=pinned).to(torch.float32).div_(255)
+        return frames, K.to(self.device, non_blocking=pinned)
 
     def _finish(self, step: int, pixels: Tensor, K: Tensor) -> Batch:
         frames, K = self._on_device(pixels, K)

@@ -102,7 +102,8 @@ def build_store(
     sequences = _plan(footage, fit)
     n_frames = sum(len(sequence.numbers) for sequence in sequences)
     needed_bytes = n_frames * 3 * height * width
-    _check_target(folder, needed_bytes)
+    with _writing(folder, needed_bytes):
+        _check_target(folder, needed_bytes)
     index = _index_text(footage, fit, sequences)
     partial_folder = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     try:
