@@ -1,0 +1,63 @@
+"""`selfdepth info`: what a model is."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+import tyro
+
+
+@dataclass(frozen=True, kw_only=True)
+class InfoArgs:
+    """Say what a model is: networks, size, scale, camera, and what it was trained on."""
+
+    model: tyro.conf.Positional[str]
+    """Run folder, weights folder, or Hugging Face hub name."""
+
+
+def info(args: InfoArgs) -> None:
+    """Run the verb: print one line per property.
+
+    Raises:
+        CheckpointError: for a model that cannot be read.
+    """
+    rows = describe(args.model)
+    width = max(map(len, rows))
+    sys.stdout.write("".join(f"{name:<{width}}  {value}\n" for name, value in rows.items()))
+
+
+def describe(model: str) -> dict[str, str]:
+    """Properties of a model by their names, in the order to show them. Raises CheckpointError."""
+    from selfdepth.inference.weights import depth_network, load_weights
+
+    weights = load_weights(model)
+    config, camera = weights.config, weights.camera
+    depth_parameters = sum(parameter.numel() for parameter in depth_network(weights).parameters())
+    pose_parameters = sum(
+        tensor.numel()
+        for name, tensor in weights.state.items()
+        if name.startswith("pose_net.") and not name.endswith(_STATISTICS)
+    )
+    return {
+        "model": str(weights.folder),
+        "encoder": config.encoder.name,
+        "parameters": f"depth {_millions(depth_parameters)}, pose {_millions(pose_parameters)}",
+        "size": f"{config.width}x{config.height} pixels",
+        "depth": f"{weights.scale}{', in metres' if weights.scale == 'metric' else ', up to one unknown factor'}",
+        "depth range": f"{config.loss.near:g} to {config.loss.far:g}",
+        "camera": "not known"
+        if camera is None
+        else f"fx {camera.fx:.2f} fy {camera.fy:.2f} cx {camera.cx:.2f} cy {camera.cy:.2f} at that size",
+        "trained on": config.data or "not known",
+        "split": config.split or "none",
+        "steps": "not known" if weights.step is None else str(weights.step),
+    }
+
+
+_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+"""Batch normalisation's counters: stored with the weights, but not learned."""
+
+
+def _millions(count: int) -> str:
+    return f"{count / 1e6:.1f} million"

@@ -1,0 +1,91 @@
+"""What long work shows: a bar with rate and time left on a terminal, plain lines off it. All on stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+LINE_SECONDS = 10.0
+"""Time between plain lines."""
+
+
+@contextlib.contextmanager
+def progress(description: str, total: int | None, unit: str) -> Iterator[Callable[..., None]]:
+    """Show the work of the block; gives `advance(n=1)`, to be called when n more units are done.
+
+    Args:
+        description: what is being done, e.g. "predicting".
+        total: units to do, or None if not known.
+        unit: of the rate, e.g. "frames".
+    """
+    show = _bar if sys.stderr.isatty() else _lines
+    with show(description, total, unit) as advance:
+        yield advance
+
+
+@contextlib.contextmanager
+def _bar(description: str, total: int | None, unit: str) -> Iterator[Callable[..., None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(compact=True),
+    )
+    clock = _Clock()
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(description, total=total, rate="")
+
+        def advance(n: int = 1) -> None:
+            clock.count(n)
+            bar.update(task, advance=n, rate=f"{clock.rate():.3g} {unit}/s")
+
+        yield advance
+
+
+@contextlib.contextmanager
+def _lines(description: str, total: int | None, unit: str) -> Iterator[Callable[..., None]]:
+    clock = _Clock()
+    next_line = time.monotonic() + LINE_SECONDS
+
+    def say() -> None:
+        of_total = "" if total is None else f"/{total}"
+        left = "" if total is None else f", {_duration((total - clock.done) / max(clock.rate(), 1e-9))} left"
+        sys.stderr.write(f"{description}: {clock.done}{of_total} {unit}, {clock.rate():.3g} {unit}/s{left}\n")
+        sys.stderr.flush()
+
+    def advance(n: int = 1) -> None:
+        nonlocal next_line
+        clock.count(n)
+        if time.monotonic() >= next_line:
+            next_line = time.monotonic() + LINE_SECONDS
+            say()
+
+    yield advance
+    say()
+
+
+class _Clock:
+    """Units done since the start, and their mean rate."""
+
+    def __init__(self) -> None:
+        self.done = 0
+        self._start = time.monotonic()
+
+    def count(self, n: int) -> None:
+        self.done += n
+
+    def rate(self) -> float:
+        """Units per second."""
+        return self.done / max(time.monotonic() - self._start, 1e-9)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(min(seconds, 359_999)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

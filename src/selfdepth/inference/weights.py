@@ -1,0 +1,261 @@
+"""Models on disk: a folder with `model.safetensors` and `config.json`, nothing of it read through pickle."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from selfdepth.config import TrainConfig, from_json, to_json
+from selfdepth.errors import CheckpointError, SelfDepthError
+from selfdepth.geometry.camera import Camera
+from selfdepth.inference.files import whole_file
+from selfdepth.networks.depth import DepthNet
+
+FORMAT = "selfdepth-weights"
+VERSION = 1
+WEIGHTS_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
+_DEPTH_PREFIX = "depth_net."
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_EXPECTED = "a run folder, a weights folder, or a Hugging Face hub name OWNER/NAME"
+
+Scale = Literal["relative", "metric"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsMeta:
+    """What a model needs to be used again, beside its weights: the content of its `config.json`.
+
+    Attributes:
+        config: the training run, with width and height resolved.
+        camera: intrinsics at the training size, or None if not known.
+        scale: whether the depth is in metres.
+        step: optimiser steps behind the weights, or None if not known.
+    """
+
+    config: TrainConfig
+    camera: Camera | None
+    scale: Scale
+    step: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedWeights:
+    """A model as read from disk.
+
+    Attributes:
+        state: tensors by name, `depth_net.*` and `pose_net.*`, on the CPU.
+        config, camera, scale, step: as in WeightsMeta.
+        folder: where it was read from.
+    """
+
+    state: dict[str, Tensor]
+    config: TrainConfig
+    camera: Camera | None
+    scale: Scale
+    step: int | None
+    folder: Path
+
+
+def save_weights(folder: Path, state: Mapping[str, Tensor], meta: WeightsMeta) -> None:
+    """Write `model.safetensors` and `config.json`; files that were there stay whole until the new ones are.
+
+    Args:
+        state: tensors by name, on any device (`SelfSupervisedDepth.state_dict()`).
+
+    Raises:
+        OutputError: when the folder cannot be written to.
+    """
+    from safetensors.torch import save
+
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
+    values = {
+        "format": FORMAT,
+        "version": VERSION,
+        "train": to_json(meta.config),
+        "camera": None if meta.camera is None else dataclasses.asdict(meta.camera),
+        "scale": meta.scale,
+        "step": meta.step,
+    }
+    with (
+        whole_file(folder / CONFIG_FILE) as config_path,
+        whole_file(folder / WEIGHTS_FILE) as weights_path,
+    ):
+        config_path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        weights_path.write_bytes(save(tensors))
+
+
+def load_weights(model: str | Path) -> LoadedWeights:
+    """Read a model.
+
+    Args:
+        model: a run folder (its `best/`, else its `last/`), a weights folder, or a hub name "owner/name".
+
+    Raises:
+        CheckpointError: for whatever is not such a model or cannot be read, in one sentence.
+    """
+    folder = find_weights(model)
+    meta = _read_meta(folder / CONFIG_FILE)
+    return LoadedWeights(
+        state=_read_state(folder / WEIGHTS_FILE),
+        config=meta.config,
+        camera=meta.camera,
+        scale=meta.scale,
+        step=meta.step,
+        folder=folder,
+    )
+
+
+def depth_network(weights: LoadedWeights) -> DepthNet:
+    """The depth network with these weights, in evaluation mode, on the CPU.
+
+    Raises:
+        CheckpointError: when the weights do not fit the encoder that the configuration names.
+    """
+    config = weights.config
+    try:
+        network = DepthNet(
+            config.encoder.name, n_mask_sources=len(config.offsets) if config.loss.predictive_mask else 0
+        )
+    except SelfDepthError as error:
+        raise _broken(weights.folder / CONFIG_FILE, str(error)) from error
+    found = {
+        name.removeprefix(_DEPTH_PREFIX): tensor
+        for name, tensor in weights.state.items()
+        if name.startswith(_DEPTH_PREFIX)
+    }
+    _check_fit(found, network.state_dict(), weights)
+    network.load_state_dict(found)
+    return network.eval()
+
+
+def find_weights(model: str | Path) -> Path:
+    """The weights folder that MODEL stands for; downloads it if MODEL is a hub name. Raises CheckpointError."""
+    path = Path(model).expanduser()
+    if path.is_dir():
+        for folder in (path / "best", path / "last", path):
+            if (folder / WEIGHTS_FILE).is_file() and (folder / CONFIG_FILE).is_file():
+                return folder
+        raise CheckpointError(
+            "the folder holds no model",
+            where=path,
+            expected=f"{WEIGHTS_FILE} and {CONFIG_FILE}, there or in best/ or last/",
+            got=_contents(path),
+            fix="give the --out folder of a training run that has saved once",
+        )
+    if path.exists():
+        raise CheckpointError(
+            "the model is a file", where=path, expected=_EXPECTED, fix=f"try its folder, {path.parent}"
+        )
+    # A name whose first part is a folder here is a misspelt path: no reason to ask the network.
+    if _HUB_NAME.fullmatch(str(model)) and not path.parent.exists():
+        return _download(str(model))
+    raise CheckpointError("there is no such model", where=path, expected=_EXPECTED)
+
+
+def _download(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = Path(snapshot_download(name, allow_patterns=[WEIGHTS_FILE, CONFIG_FILE]))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            "there is no such folder, and no such model could be fetched from the Hugging Face hub",
+            where=name,
+            got=str(error).splitlines()[0] if str(error) else type(error).__name__,
+            fix="check the spelling and the network",
+        ) from error
+    for file in (WEIGHTS_FILE, CONFIG_FILE):
+        if not (folder / file).is_file():
+            raise CheckpointError("the hub's model is of another kind", where=name, got=f"no {file}")
+    return folder
+
+
+def _read_meta(path: Path) -> WeightsMeta:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _broken(path, str(error)) from error
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise _broken(path, f'no \'"format": "{FORMAT}"\' in it')
+    if values.get("version") != VERSION:
+        raise CheckpointError(
+            "the model is of another version of selfdepth",
+            where=path,
+            expected=f"version {VERSION}",
+            got=f"version {values.get('version')}",
+            fix="update selfdepth, or train again",
+        )
+    try:
+        return _meta_from(values, path)
+    except KeyError as error:
+        raise _broken(path, f"no {error.args[0]!r} in it") from error
+    except (SelfDepthError, TypeError, AttributeError) as error:
+        raise _broken(path, str(error)) from error
+
+
+def _meta_from(values: dict[str, Any], path: Path) -> WeightsMeta:
+    config = from_json(values["train"], where=path)
+    camera, scale = values["camera"], values["scale"]
+    if config.height is None:
+        raise TypeError("no height")
+    if scale not in ("relative", "metric"):
+        raise TypeError(f"scale {scale!r}")
+    return WeightsMeta(
+        config=config,
+        camera=None if camera is None else Camera(**camera),
+        scale=scale,
+        step=values.get("step"),
+    )
+
+
+def _read_state(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        state = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise _broken(path, str(error)) from error
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise _broken(path, f"numbers that are not finite in {name}")
+    return state
+
+
+def _check_fit(found: dict[str, Tensor], wanted: dict[str, Tensor], weights: LoadedWeights) -> None:
+    missing, unknown = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
+    shapes = [name for name in wanted.keys() & found.keys() if wanted[name].shape != found[name].shape]
+    examples = {"lacks": missing, "has too much": unknown, "of another shape": sorted(shapes)}
+    misfits = [f"{len(names)} {kind}, e.g. {names[0]}" for kind, names in examples.items() if names]
+    if misfits:
+        raise CheckpointError(
+            "the weights do not fit the network",
+            where=weights.folder / WEIGHTS_FILE,
+            expected=f"a depth network with encoder {weights.config.encoder.name}",
+            got="; ".join(misfits),
+            fix=f"use a {CONFIG_FILE} and a {WEIGHTS_FILE} that were written together",
+        )
+
+
+def _broken(path: Path, got: str) -> CheckpointError:
+    return CheckpointError(
+        "the model cannot be read",
+        where=path,
+        expected=f"a {path.name} that selfdepth wrote",
+        got=got,
+        fix="copy the folder again, or use another checkpoint of the run",
+    )
+
+
+def _contents(folder: Path) -> str:
+    names = sorted(entry.name for entry in folder.iterdir())
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "") if names else "an empty folder"

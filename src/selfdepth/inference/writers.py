@@ -1,0 +1,147 @@
+"""What `predict --save` writes: one file per frame and kind, or one video per input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
+from PIL import Image, ImageOps
+
+from selfdepth.inference.files import whole_file
+from selfdepth.inference.visualize import ColourRange, colorize_disparity
+from selfdepth.structs import DepthPrediction
+
+FrameKind = Literal["color", "npz", "png16"]
+FrameWriter = Callable[[Path, DepthPrediction, "ColourRange | None"], None]
+
+PNG16_FACTOR = 256
+"""Stored value of depth 1, KITTI's convention."""
+
+_NOTE_NAME = "README.txt"
+
+
+def write_color(path: Path, prediction: DepthPrediction, colours: ColourRange | None = None) -> None:
+    """Write the disparity as an 8-bit RGB PNG in magma's colours, near bright; `colours` fixes their range."""
+    low, high = colours or (None, None)
+    _write_png(path, Image.fromarray(colorize_disparity(prediction.disparity, low=low, high=high)))
+
+
+def write_npz(path: Path, prediction: DepthPrediction, colours: ColourRange | None = None) -> None:
+    """Write the numbers: `depth` and `disparity` (h w, float32), `scale` (text) and, if known, `K` (3 3, float64).
+
+    `disparity` is 1 / `depth`. `K` is in pixels of this image and absent where no camera is known. The file holds
+    no pickled objects and is not compressed: compression takes longer than the prediction and saves a tenth.
+    """
+    arrays: dict[str, Any] = {
+        "depth": prediction.depth,
+        "disparity": prediction.disparity,
+        "scale": np.array(prediction.scale),
+    }
+    if prediction.camera is not None:
+        arrays["K"] = prediction.camera.matrix()
+    with whole_file(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def write_png16(path: Path, prediction: DepthPrediction, colours: ColourRange | None = None) -> None:
+    """Write depth * 256 as a 16-bit grey PNG, KITTI's convention: 0 is none, 65535 is 256 or more.
+
+    Metric depths are in metres, relative ones in the model's own unit; a README.txt beside the files says which.
+    """
+    stored = np.clip(np.rint(prediction.depth * PNG16_FACTOR), 1, 65535).astype(np.uint16)
+    _write_png(path, Image.fromarray(stored))
+
+
+FRAME_WRITERS: dict[FrameKind, tuple[str, FrameWriter]] = {
+    "color": (".png", write_color),
+    "npz": (".npz", write_npz),
+    "png16": (".png", write_png16),
+}
+"""Suffix and writer of every kind that is one file per frame."""
+
+
+def write_png16_note(folder: Path, scale: Literal["relative", "metric"]) -> None:
+    """Say beside the 16-bit PNGs, in README.txt, what their values mean."""
+    unit = (
+        "metres"
+        if scale == "metric"
+        else "the model's own unit: a relative depth, not metres. One unknown factor separates the two"
+    )
+    with whole_file(folder / _NOTE_NAME) as temporary:
+        temporary.write_text(
+            f"16-bit PNG: depth = value / {PNG16_FACTOR}, 0 = none, 65535 = {65535 // PNG16_FACTOR + 1} or more.\n"
+            f"Unit: {unit}.\nRounded to 1/{PNG16_FACTOR}; the exact numbers are in --save npz.\n",
+            encoding="utf-8",
+        )
+
+
+class VideoWriter:
+    """Frames of an H.264 (or MPEG-4, where H.264 is missing) video; made by `create_video`."""
+
+    def __init__(self, container: Any, rate: Fraction) -> None:
+        self._container, self._rate = container, rate
+        self._stream: Any = None
+
+    def write(self, image: UInt8[ndarray, "h w 3"]) -> None:
+        """Append a frame. The first one sets the size; others are fitted into it with black bars."""
+        from av import VideoFrame
+
+        if self._stream is None:
+            self._stream = _add_stream(self._container, self._rate, image.shape[1], image.shape[0])
+        size = (self._stream.width, self._stream.height)
+        self._encode(VideoFrame.from_ndarray(_fit(image, size), format="rgb24"))
+
+    def finish(self) -> None:
+        """Write what the encoder still holds."""
+        if self._stream is not None:
+            self._encode(None)
+
+    def _encode(self, frame: Any) -> None:
+        for packet in self._stream.encode(frame):
+            self._container.mux(packet)
+
+
+@contextmanager
+def create_video(path: Path, rate: Fraction) -> Iterator[VideoWriter]:
+    """An MP4 at `rate` frames per second, there only when the block ends well.
+
+    Raises:
+        OutputError: when the place cannot be written to.
+    """
+    import av
+
+    with whole_file(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
+        writer = VideoWriter(container, rate)
+        yield writer
+        writer.finish()
+
+
+def _add_stream(container: Any, rate: Fraction, width: int, height: int) -> Any:
+    import av
+
+    name = "libx264" if "libx264" in av.codecs_available else "mpeg4"
+    options = {"crf": "20", "preset": "veryfast"} if name == "libx264" else {"qscale": "4"}
+    stream = container.add_stream(name, rate=rate, options=options)
+    # 4:2:0, which every player shows, has one colour sample per 2x2 pixels.
+    stream.width, stream.height, stream.pix_fmt = width + width % 2, height + height % 2, "yuv420p"
+    return stream
+
+
+def _fit(image: UInt8[ndarray, "h w 3"], size: tuple[int, int]) -> UInt8[ndarray, "_h _w 3"]:
+    width, height = size
+    if image.shape[:2] == (height, width):
+        return image
+    if (image.shape[1] + image.shape[1] % 2, image.shape[0] + image.shape[0] % 2) == size:
+        return np.pad(image, ((0, height - image.shape[0]), (0, width - image.shape[1]), (0, 0)), mode="edge")
+    return np.asarray(ImageOps.pad(Image.fromarray(image), size))
+
+
+def _write_png(path: Path, image: Image.Image) -> None:
+    with whole_file(path) as temporary:
+        image.save(temporary, format="PNG", compress_level=2)

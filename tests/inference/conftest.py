@@ -1,0 +1,45 @@
+"""A small model with random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from selfdepth.config import EncoderConfig, TrainConfig
+from selfdepth.geometry.camera import Camera
+from selfdepth.inference.weights import WeightsMeta, save_weights
+from selfdepth.networks.depth import DepthNet
+
+WIDTH, HEIGHT = 96, 64
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Images this small are slower on several threads, far slower where other work shares the machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def model_state() -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    return {f"depth_net.{name}": tensor for name, tensor in DepthNet("resnet18").state_dict().items()}
+
+
+@pytest.fixture(scope="session")
+def meta() -> WeightsMeta:
+    config = TrainConfig(width=WIDTH, height=HEIGHT, data="street.mp4", encoder=EncoderConfig(pretrained=True))
+    camera = Camera(fx=80, fy=81, cx=47, cy=30, width=WIDTH, height=HEIGHT)
+    return WeightsMeta(config=config, camera=camera, scale="relative", step=7)
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory, model_state: dict[str, torch.Tensor], meta: WeightsMeta) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    save_weights(folder, model_state, meta)
+    return folder
