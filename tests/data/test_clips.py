@@ -25,7 +25,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     folder = tmp_path_factory.mktemp("clips")
     drive = footage(
         sequence(folder / "a", "first", (*range(5, 17), *range(20, 26))),
-        sequence(folder / "b", "second", tuple(range(14)), focal_px=70),
+        sequence(folder / "b", "second", tuple(range(14)), focal_px=70.0),
     )
     return build_store(drive, folder / "store", **SIZE)
 

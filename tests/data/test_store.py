@@ -42,7 +42,7 @@ def in_folder(folder: Path) -> list[str]:
 def drive(tmp_path: Path) -> Footage:
     return footage(
         sequence(tmp_path / "a", "first/drive", (*range(5, 25), 30, 32)),
-        sequence(tmp_path / "b", "second", tuple(range(13)), video=True, focal_px=70),
+        sequence(tmp_path / "b", "second", tuple(range(13)), video=True, focal_px=70.0),
     )
 
 
@@ -116,7 +116,7 @@ def other_content(drive: Footage) -> Footage:
 
 def other_camera(drive: Footage) -> Footage:
     folder = drive.sequences[0].files[0].parent
-    changed = sequence(folder, "first/drive", drive.sequences[0].numbers, focal_px=61)
+    changed = sequence(folder, "first/drive", drive.sequences[0].numbers, focal_px=61.0)
     return Footage(**{**vars(drive), "sequences": (changed, drive.sequences[1])})
 
 

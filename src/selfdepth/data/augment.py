@@ -55,8 +55,8 @@ def draw_augmentation(b: int, generator: torch.Generator) -> Augmentation:
         return torch.rand(b, generator=generator) * (high - low) + low
 
     return Augmentation(
-        flip=uniform(0, 1) < 0.5,
-        jitter=uniform(0, 1) < 0.5,
+        flip=uniform(0.0, 1.0) < 0.5,
+        jitter=uniform(0.0, 1.0) < 0.5,
         brightness=uniform(0.8, 1.2),
         contrast=uniform(0.8, 1.2),
         saturation=uniform(0.8, 1.2),

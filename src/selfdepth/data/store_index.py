@@ -239,7 +239,7 @@ def _decode_sequence(entry: dict[str, Any]) -> StoredSequence:
     )
 
 
-def _decode_refs(runs: list[tuple[int, int, int]], names: list[str]) -> tuple[FrameRef, ...]:
+def _decode_refs(runs: list[list[int]], names: list[str]) -> tuple[FrameRef, ...]:
     return tuple(
         FrameRef(names[sequence], number) for sequence, first, count in runs for number in range(first, first + count)
     )
