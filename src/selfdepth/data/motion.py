@@ -18,7 +18,7 @@ from PIL import Image
 from selfdepth.data.frames import Sequence
 
 MAX_SPACING = 10
-IDEAL_MOTION = 0.0125
+IDEAL_MOTION = 0.0095
 """Typical displacement between neighbours that is aimed at, as a share of the image's width."""
 PARKED_MOTION = 0.0015
 """Displacement over MAX_SPACING frames, as a share of the width, below which the camera stands."""
@@ -59,10 +59,12 @@ def measure_motion(sequence: Sequence) -> Motion:
     """
     known = set(sequence.numbers)
     anchors = [number for number in sequence.numbers[::_ANCHOR_STEP] if number + MAX_SPACING in known]
-    step = max(1, len(anchors) // _N_WINDOWS)
-    if not anchors:  # a sequence of few frames, or of short runs between gaps
-        anchors, step = list(sequence.numbers), max(1, len(sequence.numbers) // _N_WINDOWS)
-    windows = [(start, start + s) for start in anchors[::step] for s in range(1, MAX_SPACING + 1) if start + s in known]
+    windows = [
+        (start, start + s)
+        for start in _window_starts(sequence)
+        for s in range(1, MAX_SPACING + 1)
+        if start + s in known
+    ]
     ends = [(anchor, anchor + MAX_SPACING) for anchor in anchors if anchor + MAX_SPACING in known]
     wanted = tuple(sorted({number for pair in (*windows, *ends) for number in pair}))
     small = dict(zip(wanted, map(_shrink, sequence.read(wanted)), strict=True)) if wanted else {}
@@ -125,7 +127,15 @@ def displacement(before: Float[ndarray, "h w"], after: Float[ndarray, "h w"]) ->
     best = cost.reshape(n_y * n_x, rows, columns).argmin(axis=0)
     dy, dx = best // n_x, best % n_x
     lengths = np.hypot(dy - _REACH_Y_PX + _vertex(cost, dy, dx, 0), dx - _REACH_X_PX + _vertex(cost, dy, dx, 1))
-    return float(np.median(lengths[textured])) / before.shape[1]
+    return float(np.median(lengths[textured]) / before.shape[1])
+
+
+def _window_starts(sequence: Sequence) -> list[int]:
+    """Frame numbers spread over the sequence, unevenly: even steps would fall in with a period of repeated frames."""
+    places = np.linspace(0, max(0, len(sequence.numbers) - MAX_SPACING - 1), _N_WINDOWS).astype(int)
+    spread = (np.arange(_N_WINDOWS) * 7) % MAX_SPACING  # each remainder as often as any other
+    chosen = np.minimum(places + spread, len(sequence.numbers) - 1)
+    return [sequence.numbers[place] for place in sorted(set(chosen.tolist()))]
 
 
 def _vertex(cost: Float[ndarray, "y x r c"], dy: ndarray, dx: ndarray, axis: int) -> Float[ndarray, "r c"]:
@@ -138,8 +148,8 @@ def _vertex(cost: Float[ndarray, "y x r c"], dy: ndarray, dx: ndarray, axis: int
     curvature = lower + upper - 2 * cost[dy, dx, r, c]
     # A neighbour outside the image is dear beyond measure and would push the vertex away from it.
     usable = inside & (curvature > 0) & (np.maximum(lower, upper) < 1e5)
-    offset = np.divide(0.5 * (lower - upper), curvature, out=np.zeros_like(curvature), where=usable)
-    return np.clip(offset, -0.5, 0.5)
+    offset: ndarray = np.divide(0.5 * (lower - upper), curvature, out=np.zeros_like(curvature), where=usable)
+    return offset.clip(-0.5, 0.5)
 
 
 def _per_block(values: Float[ndarray, "h w"]) -> Float[ndarray, "r c"]:

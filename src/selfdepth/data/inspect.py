@@ -1,0 +1,118 @@
+"""Look at footage before training on it: what was recognised, and what is wrong with it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from selfdepth.data.footage import open_footage
+from selfdepth.data.frames import Sequence
+from selfdepth.data.images import ImageSequence, image_size, require_size
+from selfdepth.data.motion import choose_spacing, measure_motion
+from selfdepth.data.video import VideoSequence
+from selfdepth.errors import SelfDepthWarning
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceSummary:
+    """One sequence.
+
+    Attributes:
+        name: of the sequence.
+        n_frames: frames used by clips.
+        width, height: of the upright frames in pixels.
+        fps: frames per second; None if the frames are images, 0 if the video does not say.
+        camera: where the intrinsics come from: "given", "calibration" or "assumed".
+        fov_deg: horizontal field of view in degrees.
+        gaps: places where the frame numbers jump, as (last before, first after).
+        parked: stretches in which the camera stands, as (first, last).
+        every: spacing that this sequence alone asks for.
+    """
+
+    name: str
+    n_frames: int
+    width: int
+    height: int
+    fps: float | None
+    camera: str
+    fov_deg: float
+    gaps: tuple[tuple[int, int], ...]
+    parked: tuple[tuple[int, int], ...]
+    every: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FootageSummary:
+    """All of it.
+
+    Attributes:
+        kind: what was recognised: "kitti-raw", "folder", "video".
+        sequences: one row each.
+        n_train, n_val, n_test: target frames at a spacing of 1.
+        every: the spacing that `--every auto` would use, 1 to 10.
+        warnings: sentences on what the user should know.
+    """
+
+    kind: str
+    sequences: tuple[SequenceSummary, ...]
+    n_train: int
+    n_val: int
+    n_test: int
+    every: int
+    warnings: tuple[str, ...]
+
+
+def inspect_footage(path: Path, camera: str | None = None, split: str | None = None) -> FootageSummary:
+    """Open footage as training would, look at the size of every image, and measure the motion.
+
+    Raises:
+        DataError: for what training would refuse.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SelfDepthWarning)
+        footage = open_footage(path, split=split, camera=camera)
+        for sequence in footage.sequences:
+            _check_sizes(sequence)
+        motions = [measure_motion(sequence) for sequence in footage.sequences]
+    origin = "given" if camera is not None else "calibration" if footage.kind == "kitti-raw" else "assumed"
+    rows = tuple(
+        SequenceSummary(
+            name=sequence.name,
+            n_frames=len(sequence.numbers),
+            width=sequence.camera.width,
+            height=sequence.camera.height,
+            fps=sequence.fps if isinstance(sequence, VideoSequence) else None,
+            camera=origin,
+            fov_deg=math.degrees(2 * math.atan(sequence.camera.width / 2 / sequence.camera.fx)),
+            gaps=find_gaps(sequence.numbers),
+            parked=motion.parked,
+            every=choose_spacing([motion]),
+        )
+        for sequence, motion in zip(footage.sequences, motions, strict=True)
+    )
+    sentences = (str(item.message) for item in caught if issubclass(item.category, SelfDepthWarning))
+    return FootageSummary(
+        kind=footage.kind,
+        sequences=rows,
+        n_train=len(footage.train),
+        n_val=len(footage.val),
+        n_test=len(footage.test),
+        every=choose_spacing(motions),
+        warnings=tuple(dict.fromkeys(sentences)),
+    )
+
+
+def find_gaps(numbers: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    """Places where frame numbers jump by more than one: the last before, and the first after."""
+    pairs = itertools.pairwise(numbers)
+    return tuple((before, after) for before, after in pairs if after - before > 1)
+
+
+def _check_sizes(sequence: Sequence) -> None:
+    """The headers of all images; a video's frames are checked as they are decoded."""
+    if isinstance(sequence, ImageSequence):
+        for file in sequence.files:
+            require_size(file, image_size(file), sequence.size)
