@@ -1,0 +1,190 @@
+"""The road of a rendered drive, and who is where on it at what time.
+
+Ground coordinates: X right and Z forward at the start of the road, metres. Along the road a place is (s, d): metres
+along the centre line, and metres to its right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+STEP_M = 0.25
+CELL_M = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Road:
+    """A centre line with bends, sampled every STEP_M metres.
+
+    Attributes:
+        start_m: s of the first sample.
+        centre: (X, Z) in metres.
+        heading_rad: 0 looks along Z, positive turns right.
+        curvature: heading per metre, 1/m.
+        nearest: index of the sample next to each cell of a grid of CELL_M metres.
+        corner: (X, Z) of the grid's first cell.
+    """
+
+    start_m: float
+    centre: Float[ndarray, "n 2"]
+    heading_rad: Float[ndarray, "n"]
+    curvature: Float[ndarray, "n"]
+    nearest: Int[ndarray, "gx gz"]
+    corner: Float[ndarray, "2"]
+
+    @property
+    def end_m(self) -> float:
+        """s of the last sample."""
+        return self.start_m + STEP_M * (len(self.curvature) - 1)
+
+    def place(
+        self, s: Float[ndarray, "*n"], d: Float[ndarray, "*n"]
+    ) -> tuple[Float[ndarray, "*n 2"], Float[ndarray, "*n"]]:
+        """Ground coordinates of (s, d), and the road's heading there in radians."""
+        samples = self.start_m + STEP_M * np.arange(len(self.curvature))
+        heading = np.interp(s, samples, self.heading_rad)
+        x = np.interp(s, samples, self.centre[:, 0]) + d * np.cos(heading)
+        z = np.interp(s, samples, self.centre[:, 1]) - d * np.sin(heading)
+        return np.stack([x, z], axis=-1), heading
+
+    def locate(self, x: Float[ndarray, "m"], z: Float[ndarray, "m"]) -> Float[ndarray, "4 m"]:
+        """(s, d) of ground points, the heading's index there, and metres of s per metre along the road."""
+        last = len(self.curvature) - 1
+        gx = np.clip((x - self.corner[0]) / CELL_M, 0, self.nearest.shape[0] - 1).astype(np.int64)
+        gz = np.clip((z - self.corner[1]) / CELL_M, 0, self.nearest.shape[1] - 1).astype(np.int64)
+        index = self.nearest[gx, gz]
+        cos, sin = np.cos(self.heading_rad), np.sin(self.heading_rad)
+        for _ in range(3):
+            ex, ez = x - self.centre[index, 0], z - self.centre[index, 1]
+            t_x, t_z = sin[index], cos[index]
+            along = ex * t_x + ez * t_z
+            d = ex * t_z - ez * t_x
+            stretch = 1 / np.maximum(1 - self.curvature[index] * d, 0.3)
+            s = index * STEP_M + along * stretch
+            found = index
+            index = np.clip(np.rint(s / STEP_M), 0, last).astype(np.int64)
+        return np.stack([s + self.start_m, d, found, stretch])
+
+    def clearance_m(self, points: Float[ndarray, "p 2"]) -> float:
+        """Distance of the closest of some ground points to the centre line."""
+        apart = points[:, None] - self.centre[None, ::4]
+        return float(np.sqrt((apart**2).sum(-1).min()))
+
+
+def build_road(rng: np.random.Generator, *, start_m: float, end_m: float, bends: bool) -> Road:
+    """Bends of 18 to 45 degrees, left and right, with straight pieces between; smooth curvature."""
+    count = int((end_m - start_m) / STEP_M) + 1
+    curvature = np.zeros(count)
+    position, heading, side = int((12 - start_m) / STEP_M), 0.0, float(rng.choice([-1, 1]))
+    while bends and position < count:
+        turn, radius = side * np.radians(rng.uniform(18, 45)), rng.uniform(45, 80)
+        if abs(heading + turn) > np.radians(50):
+            turn = -turn
+        length = int(abs(turn) * radius / STEP_M)
+        curvature[position : position + length] = np.sign(turn) / radius
+        heading += turn
+        side = -np.sign(turn)
+        position += length + int(rng.uniform(8, 35) / STEP_M)
+    width = int(8 / STEP_M)
+    window = np.hanning(2 * width + 1)
+    curvature = np.convolve(curvature, window / window.sum(), mode="same")
+    headings = np.concatenate([[0.0], np.cumsum((curvature[1:] + curvature[:-1]) / 2 * STEP_M)])
+    middle = (headings[1:] + headings[:-1]) / 2
+    step = STEP_M * np.stack([np.sin(middle), np.cos(middle)], axis=-1)
+    centre = np.concatenate([np.zeros((1, 2)), np.cumsum(step, axis=0)])
+    centre = centre + np.array([0.0, start_m])
+    corner = centre.min(axis=0) - 90
+    cells = np.ceil((centre.max(axis=0) + 90 - corner) / CELL_M).astype(int)
+    nearest = _nearest(centre, corner, cells)
+    return Road(
+        start_m=start_m, centre=centre, heading_rad=headings, curvature=curvature, nearest=nearest, corner=corner
+    )
+
+
+def _nearest(centre: ndarray, corner: ndarray, cells: ndarray) -> Int[ndarray, "gx gz"]:
+    zs = corner[1] + CELL_M * (np.arange(cells[1]) + 0.5)
+    coarse = centre[::8]
+    nearest = np.empty(tuple(cells), np.int64)
+    for i in range(cells[0]):
+        x = corner[0] + CELL_M * (i + 0.5)
+        squared = (x - coarse[None, :, 0]) ** 2 + (zs[:, None] - coarse[None, :, 1]) ** 2
+        nearest[i] = 8 * squared.argmin(axis=1)
+    return nearest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """Where the camera's car and the others are in each frame.
+
+    Attributes:
+        s_m: of the camera, along the road; speed_mps its derivative.
+        cars_s_m, cars_d_m: place of each moving car. Car 0 drives ahead of the camera.
+        direction: 1 with the camera, -1 towards it.
+        keeps_distance: frames in which car 0 has exactly the camera's speed.
+    """
+
+    s_m: Float[ndarray, "n"]
+    speed_mps: Float[ndarray, "n"]
+    cars_s_m: Float[ndarray, "cars n"]
+    cars_d_m: Float[ndarray, "cars"]
+    direction: Int[ndarray, "cars"]
+    keeps_distance: ndarray
+
+
+def build_schedule(rng: np.random.Generator, *, frames: int, fps: float, stops: bool, moving_cars: bool) -> Schedule:
+    """Speed up, cruise, brake, wait and go again; traffic around it."""
+    time = np.arange(frames) / fps
+    speed = _speed(rng, time, stops)
+    s = np.concatenate([[0.0], np.cumsum((speed[1:] + speed[:-1]) / 2 / fps)])
+    gap, keeps = _gap(rng, time)
+    rows, lanes, direction = [s + gap], [1.75], [1]
+    rows.append(s[0] + gap[0] + rng.uniform(14, 22) + rng.uniform(10.5, 12.5) * time)
+    lanes.append(1.75)
+    direction.append(1)
+    ahead = rng.uniform(22, 35)
+    reach = s[-1] + 12 * time[-1] + 150
+    while ahead < reach:
+        rows.append(ahead - rng.uniform(7, 8) * time)
+        lanes.append(-1.75)
+        direction.append(-1)
+        ahead += rng.uniform(22, 75)
+    keep = slice(None) if moving_cars else slice(0, 0)
+    return Schedule(
+        s_m=s,
+        speed_mps=speed,
+        cars_s_m=np.array(rows)[keep],
+        cars_d_m=np.array(lanes)[keep],
+        direction=np.array(direction)[keep],
+        keeps_distance=keeps if moving_cars else np.zeros_like(keeps),
+    )
+
+
+def _speed(rng: np.random.Generator, time: ndarray, stops: bool) -> Float[ndarray, "n"]:
+    cruise, period, wait = rng.uniform(8.5, 10.0), rng.uniform(15, 19), rng.uniform(1.2, 2.0)
+    phase = (time + period - rng.uniform(11.0, 12.5)) % period
+    wave = cruise + 0.8 * np.sin(time * 0.7 + rng.uniform(0, 6))
+    start = 6.0 + 1.4 * time
+    if not stops:
+        return np.asarray(np.minimum(wave, start))
+    # Distance in time to the halt: the brake is 3 m/s^2, the start after it 2 m/s^2.
+    until = np.where(phase > period / 2, period - phase, np.maximum(phase - wait, 0) / 1.5)
+    return np.asarray(np.minimum(np.minimum(wave, start), 3.0 * until))
+
+
+def _gap(rng: np.random.Generator, time: ndarray) -> tuple[Float[ndarray, "n"], ndarray]:
+    """Distance to the car ahead: constant for 5 to 8 s, then a slow change to another one."""
+    gap, keeps = np.empty_like(time), np.zeros(len(time), bool)
+    now, begin = rng.uniform(11, 14), 0.0
+    while True:
+        hold, change, new = rng.uniform(5, 8), rng.uniform(2.5, 4), rng.uniform(9, 22)
+        after = time >= begin
+        part = np.clip((time - begin - hold) / change, 0, 1)
+        gap[after] = (now + (new - now) * part**2 * (3 - 2 * part))[after]
+        keeps[after] = (part == 0)[after]
+        now, begin = new, begin + hold + change
+        if begin > time[-1]:
+            return gap, keeps
