@@ -53,6 +53,8 @@ def scale_camera(camera: Camera, *, width: int, height: int, where: str) -> Came
     Raises:
         DataError: if the aspects differ by more than 1 %, as after a crop.
     """
+    if (width, height) == (camera.width, camera.height):
+        return camera
     sx, sy = width / camera.width, height / camera.height
     if abs(sx / sy - 1) > MAX_ASPECT_ERROR:
         raise DataError(
