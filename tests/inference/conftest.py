@@ -34,7 +34,7 @@ def model_state() -> dict[str, torch.Tensor]:
 @pytest.fixture(scope="session")
 def meta() -> WeightsMeta:
     config = TrainConfig(width=WIDTH, height=HEIGHT, data="street.mp4", encoder=EncoderConfig(pretrained=True))
-    camera = Camera(fx=80, fy=81, cx=47, cy=30, width=WIDTH, height=HEIGHT)
+    camera = Camera(fx=80.0, fy=81.0, cx=47.0, cy=30.0, width=WIDTH, height=HEIGHT)
     return WeightsMeta(config=config, camera=camera, scale="relative", step=7)
 
 

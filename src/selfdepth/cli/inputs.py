@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from selfdepth.data.cameras import parse_camera
-from selfdepth.data.images import IMAGE_SUFFIXES, find_image_folders, list_images, read_image
+from selfdepth.data.images import IMAGE_SUFFIXES, find_image_folders, image_size, list_images, read_image
 from selfdepth.data.video import open_video
 from selfdepth.errors import DataError
 from selfdepth.inference.video import FrameSource
@@ -42,6 +42,8 @@ def open_inputs(inputs: tuple[str, ...], *, camera: str | None) -> list[FrameSou
     if camera is not None:
         camera_for = functools.cache(lambda width, height: parse_camera(camera, width=width, height=height))
         sources = [replace(source, camera_for=camera_for) for source in sources]
+        for source in sources:
+            camera_for(*source.first_size)  # a camera that cannot be used is refused before the work begins
     return _with_different_names(sources)
 
 
@@ -67,6 +69,7 @@ def _open_images(name: str, files: tuple[Path, ...] | list[Path], *, continuous:
         name=name,
         names=_different([path.stem for path in files], [path.name for path in files]),
         read=read,
+        first_size=image_size(files[0]),
         continuous=continuous and all(path.stem[-1].isdecimal() for path in files),
         files=tuple(files),
     )
@@ -80,6 +83,7 @@ def _open_video(path: Path) -> FrameSource:
         name=path.stem,
         names=sequence.names,
         read=lambda: sequence.read(sequence.numbers),
+        first_size=(sequence.camera.width, sequence.camera.height),
         rate=Fraction(sequence.fps or 25).limit_denominator(1001),
         files=(path,),
     )

@@ -6,6 +6,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 LINE_SECONDS = 10.0
 """Time between plain lines."""
@@ -68,6 +69,49 @@ def _lines(description: str, total: int | None, unit: str) -> Iterator[Callable[
 
     yield advance
     say()
+
+
+class TrainingBar:
+    """Work measured by its share done rather than by a count: a bar on a terminal, a line every 10 s off it."""
+
+    def __init__(self) -> None:
+        self._next_line = 0.0
+        self._bar: Any = None
+
+    def start(self) -> None:
+        """Show the bar, if there is a terminal to show it on."""
+        if not sys.stderr.isatty():
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f}%"))
+        words = (TextColumn("{task.fields[words]}"), TextColumn("{task.fields[left]}"))
+        self._bar = Progress(*columns, *words, console=Console(stderr=True))
+        self._task = self._bar.add_task("starting", total=1.0, words="", left="")
+        self._bar.start()
+
+    def stop(self) -> None:
+        """Leave the bar as it is."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def update(self, description: str, fraction: float, words: str, left_s: float | None) -> None:
+        """How far the work is, 0 to 1, with words about it and seconds left if known."""
+        left = "" if left_s is None else f"{_duration(left_s)} left"
+        if self._bar is not None:
+            self._bar.update(self._task, description=description, completed=fraction, words=words, left=left)
+        elif time.monotonic() >= self._next_line:
+            self._next_line = time.monotonic() + LINE_SECONDS
+            self.say(f"{description}: {fraction:.0%}, {words}{', ' * bool(left)}{left}")
+
+    def say(self, text: str) -> None:
+        """A line that stays, above the bar."""
+        if self._bar is not None:
+            self._bar.console.print(text, markup=False, highlight=False)
+        else:
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
 
 
 class _Clock:

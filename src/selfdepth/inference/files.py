@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,12 +25,17 @@ def whole_file(path: Path) -> Iterator[Path]:
             yield temporary
             temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where nothing could be written, nothing is left to remove
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def writing_to(path: Path) -> Iterator[None]:
-    """Turn what the operating system says about a place into one sentence."""
+    """Turn what the operating system says about a place into one sentence.
+
+    Raises:
+        OutputError: for any OSError within the block.
+    """
     try:
         yield
     except OSError as error:

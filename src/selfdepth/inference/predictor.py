@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Union
 
 import numpy as np
 import torch
@@ -29,8 +28,8 @@ from selfdepth.inference.device import Precision, memory_errors, resolve_device,
 from selfdepth.inference.weights import LoadedWeights, depth_network, load_weights
 from selfdepth.structs import DepthPrediction
 
-ImageLike = Union[str, Path, Image.Image, "UInt8[ndarray, 'h w 3']"]
-"""A file, a PIL image, or RGB pixels in uint8."""
+ImageLike = str | Path | Image.Image | ndarray
+"""A file, a PIL image, or RGB pixels: uint8, height x width x 3."""
 
 MIN_SIDE_PX = 16
 """Smaller images hold nothing that depth could be seen in."""

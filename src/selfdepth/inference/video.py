@@ -51,6 +51,7 @@ class FrameSource:
         name: of the input, for a folder of its own where several inputs are written.
         names: one output name per frame, all different.
         read: starts decoding; gives RGB frames, one per name.
+        first_size: width and height of the first frame, pixels.
         rate: frames per second of a video made of them.
         continuous: frames follow each other in time, so their colours shall not flicker.
         camera_for: intrinsics of a frame from its width and height, or None.
@@ -60,6 +61,7 @@ class FrameSource:
     name: str
     names: tuple[str, ...]
     read: Callable[[], Iterator[UInt8[ndarray, "_h _w 3"]]]
+    first_size: tuple[int, int]
     rate: Fraction = Fraction(10)
     continuous: bool = True
     camera_for: Callable[[int, int], Camera | None] = no_camera

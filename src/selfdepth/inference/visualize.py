@@ -82,7 +82,7 @@ def error_map(
     relative = np.abs(pred - truth) / np.where(known, truth, 1)
     levels = np.where(known, 1 + np.rint(np.clip(relative / limit, 0, 1) * 254), 0).astype(np.uint8)
     wide = np.asarray(Image.fromarray(levels).filter(ImageFilter.MaxFilter(3)))
-    colours = _paint(wide.astype(np.float32), 1, 255, "inferno")
+    colours = _paint(wide.astype(np.float32), 1.0, 255.0, "inferno")
     colours[wide == 0] = _UNKNOWN
     return colours
 

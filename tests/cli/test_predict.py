@@ -1,0 +1,213 @@
+"""The verbs predict and info, from arguments to files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+import tyro
+from PIL import Image
+
+from selfdepth.cli.info import InfoArgs, info
+from selfdepth.cli.predict import PredictArgs, predict
+from selfdepth.config import TrainConfig
+from selfdepth.errors import CheckpointError, ConfigError, DataError, OutputError, SelfDepthError
+from selfdepth.geometry.camera import Camera
+from selfdepth.inference.weights import WeightsMeta, save_weights
+from selfdepth.inference.writers import create_video
+from selfdepth.networks.depth import DepthNet
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Images this small are slower on several threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("run")
+    state = {f"depth_net.{name}": tensor for name, tensor in DepthNet("resnet18").state_dict().items()}
+    camera = Camera(fx=120.0, fy=120.0, cx=63.5, cy=31.5, width=128, height=64)
+    config = TrainConfig(width=128, height=64, data="street.mp4")
+    save_weights(folder / "best", state, WeightsMeta(config=config, camera=camera, scale="relative", step=12))
+    return str(folder)
+
+
+@pytest.fixture
+def drive(tmp_path: Path) -> Path:
+    """A folder of three images, a video of four frames, and a single image of another size."""
+    (tmp_path / "frames").mkdir()
+    for number in range(3):
+        _image(80, 40, seed=number).save(tmp_path / "frames" / f"shot{number}.png")
+    with create_video(tmp_path / "street.mp4", Fraction(12)) as video:
+        for number in range(4):
+            video.write(np.asarray(_image(96, 48, seed=number)))
+    _image(50, 70, seed=9).save(tmp_path / "photo.jpg")
+    return tmp_path
+
+
+def _image(width: int, height: int, *, seed: int) -> Image.Image:
+    coarse = np.random.default_rng(seed).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((width, height))
+
+
+def _run(model: str, *inputs: Path, out: Path, **options: object) -> list[str]:
+    arguments = {"model": model, "inputs": tuple(map(str, inputs)), "out": str(out), "device": "cpu", **options}
+    predict(PredictArgs(**arguments))  # type: ignore[arg-type]
+    return sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
+
+
+def test_a_folder_gives_one_output_per_image_named_by_its_stem(
+    model: str, drive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written = _run(model, drive / "frames", out=drive / "out")
+    assert written == ["color/shot0.png", "color/shot1.png", "color/shot2.png"]
+    assert Image.open(drive / "out/color/shot1.png").size == (80, 40)
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1 and "3 frames" in said and str(drive / "out") in said and "relative" in said
+
+
+def test_an_image_gives_depth_at_its_own_resolution(model: str, drive: Path) -> None:
+    assert _run(model, drive / "photo.jpg", out=drive / "out", save=("npz",)) == ["npz/photo.npz"]
+    with np.load(drive / "out/npz/photo.npz", allow_pickle=False) as arrays:
+        assert arrays["depth"].shape == (70, 50) and str(arrays["scale"]) == "relative"
+        assert np.array_equal(arrays["depth"], 1 / arrays["disparity"])
+        assert "K" not in arrays
+
+
+def test_a_video_gives_numbered_frames_and_a_video_at_its_rate(model: str, drive: Path) -> None:
+    written = _run(model, drive / "street.mp4", out=drive / "out", save=("npz", "mp4"))
+    assert written == [f"npz/{number:06d}.npz" for number in range(4)] + ["video.mp4"]
+    with np.load(drive / "out/npz/000002.npz") as arrays:
+        np.testing.assert_allclose(arrays["K"], [[90, 0, 47.5], [0, 90, 23.5], [0, 0, 1]])
+    with av.open(str(drive / "out/video.mp4")) as container:
+        stream = container.streams.video[0]
+        assert stream.average_rate == 12 and (stream.width, stream.height) == (96, 96)
+        assert sum(1 for _ in container.decode(stream)) == 4
+
+
+def test_mixed_inputs_share_a_folder_where_their_names_differ(model: str, drive: Path) -> None:
+    written = _run(model, drive / "frames", drive / "street.mp4", drive / "photo.jpg", out=drive / "out")
+    assert len(written) == 8 and {path.split("/")[0] for path in written} == {"color"}
+
+
+def test_inputs_whose_names_collide_get_folders_of_their_own(model: str, drive: Path) -> None:
+    (drive / "other").mkdir()
+    (drive / "other/street.mp4").write_bytes((drive / "street.mp4").read_bytes())
+    written = _run(model, drive / "street.mp4", drive / "other/street.mp4", out=drive / "out", save=("mp4",))
+    assert written == ["street-2/video.mp4", "street/video.mp4"]
+
+
+def test_a_tree_of_folders_is_predicted_whole(model: str, drive: Path) -> None:
+    for side in ("left", "right"):
+        (drive / "tree" / side).mkdir(parents=True)
+        _image(80, 40, seed=1).save(drive / "tree" / side / "0.png")
+    written = _run(model, drive / "tree", out=drive / "out")
+    assert written == ["tree_left/color/0.png", "tree_right/color/0.png"]
+
+
+def test_images_of_one_stem_keep_their_endings(model: str, drive: Path) -> None:
+    _image(80, 40, seed=1).save(drive / "photo.png")
+    written = _run(model, drive / "photo.jpg", drive / "photo.png", out=drive / "out")
+    assert written == ["color/photo.jpg.png", "color/photo.png.png"]
+
+
+def test_a_camera_that_is_given_is_written_for_every_size(model: str, drive: Path) -> None:
+    _run(model, drive / "photo.jpg", drive / "frames", out=drive / "out", save=("npz",), camera="fov:90")
+    for name, focal in (("photo", 25), ("shot0", 40)):
+        with np.load(drive / f"out/npz/{name}.npz") as arrays:
+            assert arrays["K"][0, 0] == pytest.approx(focal)
+
+
+def test_nothing_is_warned_of_where_no_camera_is_given(
+    model: str, drive: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    _run(model, drive / "frames", drive / "street.mp4", out=drive / "out")
+    assert [str(warning.message) for warning in recwarn if "camera" in str(warning.message)] == []
+
+
+def test_predicting_twice_gives_the_same_files(model: str, drive: Path) -> None:
+    first = _run(model, drive / "frames", out=drive / "out", save=("color", "png16"))
+    before = {path: (drive / "out" / path).read_bytes() for path in first}
+    assert _run(model, drive / "frames", out=drive / "out", save=("color", "png16")) == first
+    assert {path: (drive / "out" / path).read_bytes() for path in first} == before
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "sentence"),
+    [
+        ({"inputs": ()}, ConfigError, "nothing to predict"),
+        ({"inputs": ("gone.jpg",)}, DataError, "no such input: gone.jpg"),
+        ({"inputs": ("notes.txt",)}, DataError, "notes.txt"),
+        ({"inputs": ("empty",)}, DataError, "holds no images: empty"),
+        ({"inputs": ("broken.png",)}, DataError, "broken.png"),
+        ({"inputs": ("tiny.png",)}, DataError, "too small"),
+        ({"save": ()}, ConfigError, "nothing to save"),
+        ({"batch_size": 0}, ConfigError, "--batch-size"),
+        ({"camera": "1,2,3"}, DataError, "camera"),
+        ({"camera": "fov:0"}, DataError, "field of view"),
+        ({"device": "abacus"}, ConfigError, "--device"),
+        ({"out": "notes.txt"}, OutputError, "is a file: notes.txt"),
+        ({"out": "notes.txt/below"}, OutputError, "is a file: notes.txt"),
+        ({"model": "nowhere"}, CheckpointError, "no such model: nowhere"),
+        ({"model": "frames"}, CheckpointError, "holds no model: frames"),
+        ({"model": "photo.jpg"}, CheckpointError, "the model is a file: photo.jpg"),
+    ],
+)
+def test_a_wrong_argument_is_refused_in_one_sentence(
+    model: str,
+    drive: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, object],
+    kind: type[SelfDepthError],
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(drive)
+    (drive / "notes.txt").write_text("no picture")
+    (drive / "broken.png").write_bytes((drive / "frames/shot0.png").read_bytes()[:200])
+    (drive / "empty").mkdir()
+    _image(3, 3, seed=0).save(drive / "tiny.png")
+    arguments = {"model": model, "inputs": ("photo.jpg",), "out": "out", "device": "cpu", **options}
+    with pytest.raises(kind, match=sentence) as refusal:
+        predict(PredictArgs(**arguments))  # type: ignore[arg-type]
+    assert "\n" not in str(refusal.value)
+
+
+def test_an_input_is_never_overwritten(model: str, drive: Path) -> None:
+    (drive / "color").mkdir()
+    _image(80, 40, seed=1).save(drive / "color/0.png")
+    with pytest.raises(OutputError, match="would replace an input"):
+        _run(model, drive / "color/0.png", out=drive)
+
+
+def test_info_says_what_the_model_is(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    info(InfoArgs(model=model))
+    rows = dict(line.split("  ", 1) for line in capsys.readouterr().out.splitlines())
+    said = {name.strip(): value.strip() for name, value in rows.items()}
+    assert said["model"] == str(Path(model) / "best") and said["encoder"] == "resnet18"
+    assert said["parameters"].startswith("depth 14.3 million") and said["size"] == "128x64 pixels"
+    assert said["trained on"] == "street.mp4" and said["steps"] == "12" and "relative" in said["depth"]
+
+
+def test_the_options_are_read_from_a_command_line() -> None:
+    words = ["runs/a", "x.png", "y.mp4", "--out", "o", "--save", "color", "npz", "--batch-size", "2"]
+    args = tyro.cli(PredictArgs, args=words)
+    assert (args.model, args.inputs, args.out) == ("runs/a", ("x.png", "y.mp4"), "o")
+    assert (args.save, args.batch_size, args.camera) == (("color", "npz"), 2, None)
+
+
+def test_reading_the_options_imports_no_torch() -> None:
+    code = "import sys, selfdepth.cli.predict, selfdepth.cli.info; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
