@@ -61,3 +61,11 @@ class TrainingError(SelfDepthError):
 
 class SelfDepthWarning(UserWarning):
     """Something the user should know but that does not stop the work."""
+
+
+class Interrupted(Exception):  # noqa: N818  not an error: the user asked for it
+    """A run was asked to stop by a signal, and has saved everything."""
+
+    def __init__(self, signal_number: int, folder: Path) -> None:
+        self.signal_number, self.folder = signal_number, folder
+        super().__init__(f"stopped by signal {signal_number}; {folder} can be resumed")

@@ -46,7 +46,7 @@ class Batch:
     def collate(batches: Sequence[Batch]) -> Batch:
         """Join batches along the first axis. All must have the same offsets, and a partner or none."""
         first = batches[0]
-        joined = {
+        joined: dict[str, Any] = {
             item.name: torch.cat([getattr(batch, item.name) for batch in batches])
             for item in fields(first)
             if isinstance(getattr(first, item.name), Tensor)
@@ -54,7 +54,7 @@ class Batch:
         return replace(first, **joined)
 
     def _map(self, function: Any) -> Batch:
-        tensors = {
+        tensors: dict[str, Any] = {
             item.name: function(getattr(self, item.name))
             for item in fields(self)
             if isinstance(getattr(self, item.name), Tensor)

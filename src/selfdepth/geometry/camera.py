@@ -144,7 +144,8 @@ def downscale(
     if scale == 0:
         return images, K
     block = 2**scale
-    small = F.avg_pool2d(images.flatten(0, 1), block).unflatten(0, images.shape[:2])
+    small = F.avg_pool2d(images.flatten(0, 1), block)
+    small = small.reshape(*images.shape[:3], *small.shape[-2:])
     K_small = K.clone()
     K_small[:, :2] = K[:, :2] / block
     if convention == "center":

@@ -1,0 +1,35 @@
+# Everything starts here: `make demo` and `make test` need nothing but Python 3.10+ and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test lint types unit clean help
+
+help:            ## list what can be made
+	@grep -E '^[a-z]+: .*##|^[a-z]+: *##' $(MAKEFILE_LIST) | sed -E 's/:.*##/:/'
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: $(READY)   ## render a drive, train on it, write demo/report.html
+	$(BIN)/selfdepth demo --out demo
+
+test: lint types unit  ## lint, types and all tests
+
+lint: $(READY)   ## style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)  ## mypy --strict
+	$(BIN)/mypy
+
+# Shapes are checked by a hook in the first run; torch.compile does not work under it, so what compiles runs without.
+unit: $(READY)   ## the tests
+	$(BIN)/pytest -n 2 -m "not compiled" --jaxtyping-packages=selfdepth,beartype.beartype
+	$(BIN)/pytest -m compiled
+
+clean:           ## remove the environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache src/*.egg-info

@@ -1,0 +1,126 @@
+"""selfdepth train PRESET --data DATA --out DIR"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from selfdepth.config import TrainConfig
+from selfdepth.errors import ConfigError
+from selfdepth.presets import PRESETS, preset
+
+if TYPE_CHECKING:
+    from selfdepth.engine.watch import StepReport
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainArgs:
+    """Learn depth and camera motion from video.
+
+    PRESET is one of: mono-640x192 (the paper's), mono-1024x320, mono-416x128, mono-320x96, mono-192x64. Ctrl-C saves;
+    --resume continues. The run folder gets best/ and last/ (models), checkpoints/, metrics.jsonl, tensorboard/,
+    previews/.
+    """
+
+    preset: tyro.conf.Positional[str | None] = None
+    """Name of a run to start from; the options below change it. Not needed with --config or --resume."""
+    out: str
+    """Run folder, new or empty (or, with --resume, the one to continue)."""
+    config: str | None = None
+    """config.json of a run to repeat exactly, instead of PRESET."""
+    resume: bool = False
+    """Continue the run in --out from its last checkpoint."""
+    train: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=TrainConfig)
+    """The run."""
+
+
+def defaults(words: Sequence[str]) -> tuple[list[str], TrainArgs]:
+    """The words to parse and what they change: the preset, the configuration file, or the run to resume."""
+    booleans = {"--compile": "--compile=True", "--no-compile": "--compile=False"}
+    words = [booleans.get(word, word) for word in words]
+    return words, TrainArgs(out=tyro.MISSING, train=_base(words))
+
+
+def train(args: TrainArgs) -> None:
+    """Train."""
+    from selfdepth.engine.train import train as train_run
+
+    if args.preset is None and args.config is None and not args.resume:
+        raise ConfigError("a preset is needed", where="PRESET", expected=", ".join(PRESETS))
+    with Display() as display:
+        done = train_run(args.train, Path(args.out), resume=args.resume, watcher=display)
+    sys.stdout.write(
+        f"trained {done.progress.step} steps in {done.progress.elapsed_s / 60:.1f} minutes; model: {done.folder}\n"
+    )
+
+
+def _base(words: list[str]) -> TrainConfig:
+    """What the options change: they are read once more, with this as their default."""
+    if any(word in ("-h", "--help") for word in words):
+        return TrainConfig()
+    name = words[0] if words and not words[0].startswith("-") else None
+    file = _value(words, "--config")
+    if name is not None and file is not None:
+        raise ConfigError("PRESET and --config exclude each other", got=f"{name} and {file}")
+    if name is not None:
+        return _without_budget_if_given(preset(name), words)
+    from selfdepth.engine.setup import read_run_config
+
+    if file is not None:
+        return _without_budget_if_given(read_run_config(Path(file)), words)
+    out = _value(words, "--out")
+    if "--resume" in words and out is not None:
+        return _without_budget_if_given(read_run_config(Path(out)), words)
+    return TrainConfig()
+
+
+def _without_budget_if_given(config: TrainConfig, words: list[str]) -> TrainConfig:
+    """A budget on the command line replaces the one of the run, whatever its unit."""
+    flags = ("--steps", "--epochs", "--minutes")
+    if any(word.split("=")[0] in flags for word in words):
+        return dataclasses.replace(config, steps=None, epochs=None, minutes=None)
+    return config
+
+
+def _value(words: list[str], flag: str) -> str | None:
+    for position, word in enumerate(words):
+        if word == flag and position + 1 < len(words):
+            return words[position + 1]
+        if word.startswith(f"{flag}="):
+            return word.split("=", 1)[1]
+    return None
+
+
+class Display:
+    """Shows a training run: a bar on a terminal, plain lines off it."""
+
+    def __init__(self) -> None:
+        from selfdepth.cli.progress import TrainingBar
+
+        self._bar = TrainingBar()
+
+    def __enter__(self) -> Display:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
+
+    def frames(self, done: int, total: int) -> None:
+        """Decoding of the frames goes on."""
+        self._bar.update("decoding", done / total, f"{done}/{total} frames", None)
+
+    def step(self, report: StepReport) -> None:
+        """A training step was done."""
+        words = f"step {report.step}, loss {report.loss:.4f}, {report.clips_per_s:.1f} clips/s"
+        self._bar.update("training", report.fraction, f"{words}, {report.score}".rstrip(", "), report.left_s)
+
+    def say(self, text: str) -> None:
+        """A line for the user."""
+        self._bar.say(text)

@@ -1,0 +1,260 @@
+"""From a configuration to everything a run needs: data, networks, optimiser, device."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+
+from selfdepth.config import TrainConfig, from_json, to_json
+from selfdepth.data.clips import ClipLoader, make_clips
+from selfdepth.data.footage import open_footage
+from selfdepth.data.frames import FrameRef, no_ground_truth
+from selfdepth.data.store import Store, is_store, open_or_build, open_store, training_size
+from selfdepth.engine.budget import Budget
+from selfdepth.engine.checkpoint import Progress, last_checkpoint, load_checkpoint
+from selfdepth.errors import CheckpointError, ConfigError, OutputError, SelfDepthWarning
+from selfdepth.evaluation.depth import PROTOCOLS, DepthProtocol
+from selfdepth.geometry.camera import Camera
+from selfdepth.inference.device import resolve_device, resolve_precision
+from selfdepth.inference.files import whole_file
+from selfdepth.inference.weights import WeightsMeta
+from selfdepth.learner import SelfSupervisedDepth
+from selfdepth.presets import DEFAULT_EPOCHS
+
+CONFIG_FILE = "config.json"
+
+_COMPILE_WORTH_S = 1800
+"""Compiling takes minutes on a CPU; below this budget it does not pay there."""
+
+_RUN_ONLY = ("steps", "epochs", "minutes", "save_every", "keep", "device", "precision", "compile", "store")
+"""Fields that a resumed run may change: they do not change what is learned from which frames."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """What a run learns from and is judged by.
+
+    Attributes:
+        train, val: loaders of the training and validation clips.
+        truth: metric depth of a frame (0 = unknown), or None.
+        protocol: how depth is compared with it.
+        camera: intrinsics at the training size, of the first sequence.
+    """
+
+    store: Store
+    train: ClipLoader
+    val: ClipLoader
+    truth: Callable[[FrameRef], Float[ndarray, "h w"] | None]
+    protocol: DepthProtocol
+    camera: Camera
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Everything of a run; only `progress`, the weights and the optimiser change."""
+
+    config: TrainConfig
+    folder: Path
+    data: Data
+    learner: SelfSupervisedDepth
+    optimizer: torch.optim.Optimizer
+    budget: Budget
+    progress: Progress
+    device: torch.device
+
+    def fraction(self) -> float:
+        """How much of the budget is used."""
+        return self.budget.fraction(self.progress.step, self.progress.elapsed_s)
+
+    def weights_meta(self) -> WeightsMeta:
+        """What is written beside the weights."""
+        return WeightsMeta(config=self.config, camera=self.data.camera, scale="relative", step=self.progress.step)
+
+
+def prepare_run(
+    config: TrainConfig, folder: Path, *, resume: bool, on_frames: Callable[[int, int], None] | None = None
+) -> Run:
+    """Check everything, decode the frames if need be, build networks, and load the last checkpoint of a resume.
+
+    Args:
+        on_frames: called with (decoded, in all) while a store is made.
+
+    Raises:
+        SelfDepthError: for anything in configuration, data, model or output folder that cannot be used.
+    """
+    _check_folder(folder, resume=resume)
+    device = resolve_device(config.device)
+    store, truth, config = _open_data(config, folder, on_frames)
+    if resume:
+        _check_same_run(config, folder)
+    data = _loaders(store, truth, config, device)
+    torch.manual_seed(config.seed)
+    learner = SelfSupervisedDepth(config, network_dtype=resolve_precision(config.precision, device))
+    learner = learner.to(device=device, memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(learner.parameters(), lr=config.learning_rate, fused=device.type in ("cpu", "cuda"))
+    progress = Progress()
+    if resume:
+        progress = load_checkpoint(_require_checkpoint(folder), learner, optimizer, device)
+    with whole_file(folder / CONFIG_FILE) as path:
+        path.write_text(json.dumps(to_json(config), indent=2) + "\n", encoding="utf-8")
+    return Run(
+        config=config,
+        folder=folder,
+        data=data,
+        learner=learner,
+        optimizer=optimizer,
+        budget=Budget.of(config, data.train.steps_per_epoch),
+        progress=progress,
+        device=device,
+    )
+
+
+def read_run_config(folder: Path) -> TrainConfig:
+    """The configuration of a run folder. Raises ConfigError or CheckpointError if it holds none."""
+    path = folder / CONFIG_FILE if folder.is_dir() else folder
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            "there is no configuration to read",
+            where=path,
+            expected="the config.json of a run",
+            got=getattr(error, "strerror", None) or str(error),
+        ) from error
+    return from_json(values, where=path)
+
+
+def worth_compiling(config: TrainConfig, budget: Budget, device: torch.device) -> bool:
+    """Whether to compile the training step: as asked, else on GPUs always, on CPUs for long runs."""
+    if config.compile is not None:
+        return config.compile
+    if device.type == "cuda":
+        return True
+    return device.type == "cpu" and budget.seconds is not None and budget.seconds >= _COMPILE_WORTH_S
+
+
+def _check_folder(folder: Path, *, resume: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise OutputError("the output folder is a file", where=folder, fix="name another folder with --out")
+    if resume:
+        _require_checkpoint(folder)
+    elif (folder / CONFIG_FILE).exists() or last_checkpoint(folder) is not None:
+        raise OutputError(
+            "the output folder holds a run",
+            where=folder,
+            expected="a new or empty folder",
+            fix="continue that run with --resume, or name another folder with --out",
+        )
+
+
+def _require_checkpoint(folder: Path) -> Path:
+    checkpoint = last_checkpoint(folder)
+    if checkpoint is None:
+        raise CheckpointError(
+            "there is nothing to resume",
+            where=folder,
+            expected="a run folder with checkpoints/",
+            fix="leave --resume away to start a run there",
+        )
+    return checkpoint
+
+
+def _open_data(
+    config: TrainConfig, folder: Path, on_frames: Callable[[int, int], None] | None
+) -> tuple[Store, Callable[[FrameRef], Float[ndarray, "h w"] | None], TrainConfig]:
+    """The frames, their ground truth, and the configuration with its height, spacing and budget resolved."""
+    if not config.data:
+        raise ConfigError("there is no data to train on", where="--data", fix="add --data VIDEO or --data FOLDER")
+    if all(budget is None for budget in (config.steps, config.epochs, config.minutes)):
+        config = replace(config, epochs=DEFAULT_EPOCHS)
+    path = Path(config.data).expanduser()
+    if is_store(path):
+        store = open_store(path)
+        if config.height is not None and (config.width, config.height) != (store.width, store.height):
+            raise ConfigError(
+                "the store holds frames of another size",
+                where=path,
+                expected=f"--width {store.width} --height {store.height}",
+                got=f"{config.width}x{config.height}",
+            )
+        return store, no_ground_truth, replace(config, width=store.width, height=store.height)
+    footage = open_footage(
+        path, split=config.split, camera=config.camera, offsets=config.offsets, spacing=config.spacing()
+    )
+    top, bottom, left, right = config.crop_px()
+    camera = footage.sequences[0].camera
+    width, height = training_size(
+        camera.width - left - right, camera.height - top - bottom, config.width, config.height
+    )
+    store = open_or_build(
+        footage,
+        Path(config.store).expanduser() if config.store else folder / "store",
+        width=width,
+        height=height,
+        crop=config.crop_px(),
+        progress=on_frames,
+    )
+    return store, footage.truth, replace(config, height=height)
+
+
+def _loaders(
+    store: Store, truth: Callable[[FrameRef], Float[ndarray, "h w"] | None], config: TrainConfig, device: torch.device
+) -> Data:
+    spacing = config.spacing() or 1
+    train = make_clips(store, store.train, offsets=config.offsets, spacing=spacing)
+    val = make_clips(store, store.val, offsets=config.offsets, spacing=spacing)
+    if train.n_dropped:
+        warnings.warn(
+            f"{train.n_dropped} of {train.n_dropped + len(train)} training frames have no neighbour "
+            f"{spacing} frames away and are left out",
+            SelfDepthWarning,
+            stacklevel=2,
+        )
+    loaders = [
+        ClipLoader(store, clips, batch_size=config.batch_size, seed=config.seed, device=device, augment=augment)
+        for clips, augment in ((train, True), (val, False))
+    ]
+    K = store.sequences[0].K
+    camera = Camera(
+        fx=float(K[0, 0]),
+        fy=float(K[1, 1]),
+        cx=float(K[0, 2]),
+        cy=float(K[1, 2]),
+        width=store.width,
+        height=store.height,
+    )
+    loaders[0].steps_per_epoch  # noqa: B018  refuses too few clips before anything is built
+    return Data(
+        store=store,
+        train=loaders[0],
+        val=loaders[1],
+        truth=truth,
+        protocol=PROTOCOLS[store.protocol],
+        camera=camera,
+    )
+
+
+def _check_same_run(config: TrainConfig, folder: Path) -> None:
+    before, now = to_json(read_run_config(folder)), to_json(config)
+    changed = [name for name in now if name not in _RUN_ONLY and before[name] != now[name]]
+    if changed:
+        raise ConfigError(
+            "a resumed run cannot change what it learns",
+            where=f"--{changed[0].replace('_', '-')}",
+            expected=str(before[changed[0]]),
+            got=str(now[changed[0]]),
+            fix="repeat the run's own options with --resume, or start a new run in another folder",
+        )
+
+
+def seed_step(seed: int, step: int) -> None:
+    """Make the step's noise a function of (seed, step), so that a resumed run goes on exactly."""
+    torch.manual_seed(int(np.random.SeedSequence((seed % 2**64, step)).generate_state(1, np.uint64)[0] >> np.uint64(1)))

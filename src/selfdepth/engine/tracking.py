@@ -1,0 +1,106 @@
+"""The record of a run: metrics.jsonl, TensorBoard, and pictures to look at."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from numpy import ndarray
+from PIL import Image
+from torch import Tensor
+from torch.utils.tensorboard.writer import SummaryWriter
+
+from selfdepth.engine.setup import Run
+from selfdepth.geometry.warp import scaled_disparity, synthesize
+from selfdepth.inference.files import whole_file, writing_to
+from selfdepth.inference.visualize import colorize_disparity, draw_mask, strip
+
+METRICS_FILE = "metrics.jsonl"
+
+
+class Tracker:
+    """Writes what a run measures into its folder.
+
+    Args:
+        folder: the run folder; lines after `step` in its metrics are dropped, for they will be made again.
+        step: where the run starts or resumes.
+
+    Raises:
+        OutputError: when the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        self.folder = folder
+        self.path = folder / METRICS_FILE
+        with writing_to(self.path):
+            kept = [line for line in read_metrics(folder) if line["step"] <= step]
+            with whole_file(self.path) as path:
+                path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+            self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+
+    def record(self, kind: str, step: int, values: dict[str, Any]) -> None:
+        """One line of metrics: kind is "train" or "val"."""
+        with writing_to(self.path), self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
+        for name, value in values.items():
+            if isinstance(value, int | float):
+                self._board.add_scalar(f"{kind}/{name}", value, step)
+
+    def pictures(self, run: Run) -> Path:
+        """Draw one fixed clip as the networks see it now: a preview PNG, and the same pictures for TensorBoard."""
+        step = run.progress.step
+        images = preview_images(run)
+        for name, image in images.items():
+            self._board.add_image(name, image, step, dataformats="HWC")
+        path = self.folder / "previews" / f"step_{step:06d}.png"
+        with whole_file(path) as part:
+            Image.fromarray(strip(list(images.values()), list(images), column=True)).save(part, format="png")
+        return path
+
+    def close(self) -> None:
+        """Flush and close the files."""
+        self._board.close()
+
+
+def read_metrics(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a run's metrics.jsonl; a last line cut short by a crash is left out."""
+    path = folder / METRICS_FILE
+    if not path.is_file():
+        return []
+    lines = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            lines.append(json.loads(line))
+        except ValueError:
+            break
+    return lines
+
+
+@torch.no_grad()
+def preview_images(run: Run) -> dict[str, UInt8[ndarray, "h w 3"]]:
+    """Input, disparity, the first source warped to the target, and the auto-mask, of the middle validation clip."""
+    loader = run.data.val if len(run.data.val.clips) else run.data.train
+    batch = loader.clip(len(loader.clips) // 2)
+    run.learner.eval()
+    try:
+        output = run.learner(batch)
+    finally:
+        run.learner.train()
+    cfg = run.config.loss
+    disparity = scaled_disparity(output.disparity, cfg.near, cfg.far)[0, 0].float().cpu().numpy()
+    images = {"input": _picture(batch.frames[0, 0]), "disparity": colorize_disparity(disparity)}
+    if output.depth.shape[-2:] == batch.frames.shape[-2:]:
+        warped = synthesize(batch.frames[:, 1], output.depth, output.T_source_target[:, 0], batch.K)
+        images["source seen from the target"] = _picture(warped[0])
+    if cfg.automask:
+        images["auto-mask (white: learned from)"] = draw_mask(output.keep[0].float().cpu().numpy())
+    return images
+
+
+def _picture(image: Float[Tensor, "3 h w"]) -> UInt8[ndarray, "h w 3"]:
+    pixels = (image.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+    return np.ascontiguousarray(pixels)
