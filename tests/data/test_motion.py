@@ -33,7 +33,7 @@ class _InMemory(Sequence):
 def _sequence(images: list[ndarray], numbers: tuple[int, ...] | None = None) -> Sequence:
     numbers = tuple(range(len(images))) if numbers is None else numbers
     height, width = images[0].shape[:2]
-    camera = Camera.from_fov(60, width=width, height=height)
+    camera = Camera.from_fov(60.0, width=width, height=height)
     return _InMemory(name="s", camera=camera, numbers=numbers, names=tuple(map(str, numbers)), files=(), images=images)
 
 
