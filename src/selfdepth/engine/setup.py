@@ -16,7 +16,7 @@ from numpy import ndarray
 from selfdepth.config import TrainConfig, from_json, to_json
 from selfdepth.data.clips import ClipLoader, make_clips
 from selfdepth.data.footage import open_footage
-from selfdepth.data.frames import FrameRef, no_ground_truth
+from selfdepth.data.frames import Footage, FrameRef, no_ground_truth
 from selfdepth.data.store import Store, is_store, open_or_build, open_store, training_size
 from selfdepth.engine.budget import Budget
 from selfdepth.engine.checkpoint import Progress, last_checkpoint, load_checkpoint
@@ -80,19 +80,25 @@ class Run:
 
 
 def prepare_run(
-    config: TrainConfig, folder: Path, *, resume: bool, on_frames: Callable[[int, int], None] | None = None
+    config: TrainConfig,
+    folder: Path,
+    *,
+    resume: bool,
+    on_frames: Callable[[int, int], None] | None = None,
+    footage: Footage | None = None,
 ) -> Run:
     """Check everything, decode the frames if need be, build networks, and load the last checkpoint of a resume.
 
     Args:
         on_frames: called with (decoded, in all) while a store is made.
+        footage: what to learn from, instead of what `config.data` names.
 
     Raises:
         SelfDepthError: for anything in configuration, data, model or output folder that cannot be used.
     """
     _check_folder(folder, resume=resume)
     device = resolve_device(config.device)
-    store, truth, config = _open_data(config, folder, on_frames)
+    store, truth, config = _open_data(config, folder, on_frames, footage)
     if resume:
         _check_same_run(config, folder)
     data = _loaders(store, truth, config, device)
@@ -168,15 +174,18 @@ def _require_checkpoint(folder: Path) -> Path:
 
 
 def _open_data(
-    config: TrainConfig, folder: Path, on_frames: Callable[[int, int], None] | None
+    config: TrainConfig,
+    folder: Path,
+    on_frames: Callable[[int, int], None] | None,
+    footage: Footage | None,
 ) -> tuple[Store, Callable[[FrameRef], Float[ndarray, "h w"] | None], TrainConfig]:
     """The frames, their ground truth, and the configuration with its height, spacing and budget resolved."""
-    if not config.data:
+    if footage is None and not config.data:
         raise ConfigError("there is no data to train on", where="--data", fix="add --data VIDEO or --data FOLDER")
     if all(budget is None for budget in (config.steps, config.epochs, config.minutes)):
         config = replace(config, epochs=DEFAULT_EPOCHS)
     path = Path(config.data).expanduser()
-    if is_store(path):
+    if footage is None and is_store(path):
         store = open_store(path)
         if config.height is not None and (config.width, config.height) != (store.width, store.height):
             raise ConfigError(
@@ -186,7 +195,7 @@ def _open_data(
                 got=f"{config.width}x{config.height}",
             )
         return store, no_ground_truth, replace(config, width=store.width, height=store.height)
-    footage = open_footage(
+    footage = footage or open_footage(
         path, split=config.split, camera=config.camera, offsets=config.offsets, spacing=config.spacing()
     )
     top, bottom, left, right = config.crop_px()

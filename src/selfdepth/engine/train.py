@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from selfdepth.config import TrainConfig
+from selfdepth.data.frames import Footage
 from selfdepth.engine.budget import learning_rate
 from selfdepth.engine.checkpoint import save_checkpoint
 from selfdepth.engine.compiled import training_step
@@ -26,8 +27,18 @@ _LOG_EVERY_STEPS = 20
 _PREVIEW_EVERY_S = 180.0
 
 
-def train(config: TrainConfig, folder: Path, *, resume: bool = False, watcher: Watcher | None = None) -> Run:
+def train(
+    config: TrainConfig,
+    folder: Path,
+    *,
+    resume: bool = False,
+    watcher: Watcher | None = None,
+    footage: Footage | None = None,
+) -> Run:
     """Train until the budget is used. The run folder then holds best/, last/, checkpoints and the record.
+
+    Args:
+        footage: what to learn from, instead of what `config.data` names.
 
     Raises:
         SelfDepthError: before anything is trained, for input that cannot be used; later, for a non-finite loss or
@@ -35,7 +46,7 @@ def train(config: TrainConfig, folder: Path, *, resume: bool = False, watcher: W
         Interrupted: after Ctrl-C or SIGTERM, once everything is saved.
     """
     watcher = watcher or Silent()
-    run = prepare_run(config, folder, resume=resume, on_frames=watcher.frames)
+    run = prepare_run(config, folder, resume=resume, on_frames=watcher.frames, footage=footage)
     tracker = Tracker(folder, run.progress.step)
     try:
         with stop_on_signals() as stop, explain_memory_errors(run.config, folder):
