@@ -19,7 +19,7 @@ from numpy import ndarray
 from selfdepth.data.synthetic_objects import Quads, car
 from selfdepth.data.synthetic_raster import View, look, shade, trace
 from selfdepth.data.synthetic_road import Schedule, build_road, build_schedule
-from selfdepth.data.synthetic_scene import Scene, build_scene
+from selfdepth.data.synthetic_scene import Scene, build_scene, paint_street
 from selfdepth.errors import ConfigError
 from selfdepth.geometry.camera import Camera
 
@@ -168,7 +168,7 @@ def _build_world(spec: DriveSpec) -> _World:
     )
     reach_m = float(schedule.s_m[-1]) + 200
     road = build_road(road_rng, start_m=-30.0, end_m=reach_m + 60, bends=spec.bends)
-    scene = build_scene(scene_rng, road, reach_m=reach_m)
+    scene = build_scene(scene_rng, road, paint_street(spec.seed), reach_m=reach_m)
     time = np.arange(spec.frames) / spec.fps
     drift = np.sin(time * 0.9 + car_rng.uniform(0, 6)) + 0.6 * np.sin(time * 2.3 + car_rng.uniform(0, 6))
     return _World(
@@ -184,16 +184,16 @@ def _build_world(spec: DriveSpec) -> _World:
 
 def _designs(rng: np.random.Generator, scene: Scene, count: int) -> tuple[int, ...]:
     """What drives: anything, but no van right ahead, where it would hide the street for the whole drive."""
-    low = [i for i, design in enumerate(scene.cars) if design.height_m < CAMERA_HEIGHT_M]
-    ahead, others = int(rng.choice(low)), rng.integers(len(scene.cars), size=max(count, 1))
+    low = [i for i, design in enumerate(scene.paint.kit.cars) if design.height_m < CAMERA_HEIGHT_M]
+    ahead, others = int(rng.choice(low)), rng.integers(len(scene.paint.kit.cars), size=max(count, 1))
     return (ahead, *(int(i) for i in others[1:]))[:count]
 
 
 def _pose(scene: Scene, s: float) -> Float[ndarray, "4 4"]:
     """The camera at s: it sways in its lane and nods a little, both as functions of the place."""
     d = _LANE_M + 0.18 * np.sin(s / 11.0)
-    place, heading = scene.road.place(np.array(s), np.array(d))
-    yaw = float(heading) + 0.18 / 11.0 * np.cos(s / 11.0)
+    place, heading = scene.road.place(s, d)
+    yaw = heading + 0.18 / 11.0 * np.cos(s / 11.0)
     pitch = 0.004 * np.sin(s / 2.3) + 0.003 * np.sin(s / 5.1)
     roll = 0.003 * np.sin(s / 3.7)
     cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
@@ -212,11 +212,11 @@ def _traffic(world: _World, frame: int) -> tuple[list[Quads], ndarray]:
     parts: list[Quads] = []
     places: list[ndarray] = []
     for number, design_number in enumerate(world.designs):
-        s, design = float(schedule.cars_s_m[number, frame]), world.scene.cars[design_number]
+        s, design = float(schedule.cars_s_m[number, frame]), world.scene.paint.kit.cars[design_number]
         if not road.start_m < s < road.end_m:
             s = road.end_m
-        place, heading = road.place(np.array(s), np.array(schedule.cars_d_m[number]))
-        turned = float(heading) + (0.0 if schedule.direction[number] > 0 else np.pi)
+        place, heading = road.place(s, schedule.cars_d_m[number])
+        turned = heading + (0.0 if schedule.direction[number] > 0 else np.pi)
         parts.append(car(design).placed(place, turned))
         places.append(np.array([*place, turned, design.width_m / 2, design.length_m / 2]))
     return parts, np.array(places).reshape(-1, 5)
@@ -229,7 +229,7 @@ def _render_frame(world: _World, frame: int) -> tuple[ndarray, ...]:
     quads = Quads.joined([scene.static, *cars])
     shades = np.concatenate([scene.parked, places])
     view = look(quads, T_ground_camera, camera)
-    centres = trace(view, quads, scene.atlas, camera, 1)
+    centres = trace(view, quads, scene.paint.atlas, camera, 1)
     known = centres.surface != -2
     depth = np.where(known, 1 / centres.inverse_depth, 0).astype(np.float32)
     owner = np.full(len(quads) + 2, -1)
@@ -257,7 +257,7 @@ def _picture(
     world: _World, frame: int, quads: Quads, view: View, T_ground_camera: ndarray, shades: ndarray
 ) -> UInt8[ndarray, "h w 3"]:
     n, camera = SUPERSAMPLING, world.camera
-    samples = trace(view, quads, world.scene.atlas, camera, n)
+    samples = trace(view, quads, world.scene.paint.atlas, camera, n)
     colours = shade(samples, view, quads, world.scene, T_ground_camera, shades, n)
     pixels = colours.reshape(camera.height, n, camera.width, n, 3).mean(axis=(1, 3))
     return np.asarray(np.clip(np.rint(pixels * world.exposure[frame]), 0, 255), np.uint8)

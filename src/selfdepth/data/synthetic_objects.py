@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-Vector = tuple[float, float, float]
+Vector = tuple[float | int, float | int, float | int]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -84,15 +84,17 @@ def paint_car_side(
     picture = Image.new("RGB", (1024, 512), paint)
     cut = Image.new("L", (1024, 512), 0)
     draw, mask = ImageDraw.Draw(picture), ImageDraw.Draw(cut)
+    # A little wider than the body behind it, so that no light leaks through the seam.
     mask.polygon(px(*body), fill=255)
+    mask.line(px(*body, body[0]), fill=255, width=14)
     belt, roof = 0.95 / 1.45 * height, height - 0.10
     pane = (body[2][0] + 0.12, belt), (body[3][0] + 0.10, roof), (body[4][0] - 0.06, roof), (body[5][0], belt)
     draw.polygon(px(*pane), fill=glass)
     for x in np.linspace(pane[0][0] + 0.5, pane[3][0] - 0.3, 3)[:2]:
         draw.line(px((x + 0.25, belt), (x + 0.25, roof)), fill=paint, width=18)
         draw.line(px((x + 0.25, belt), (x + 0.25, 0.35)), fill=_ink(tuple(0.7 * c for c in colour)), width=5)
-    draw.rectangle([px((0, 0.38))[0], px((length, 0.2))[0]], fill=_ink(tuple(0.45 * c for c in colour)))
-    draw.rectangle([px((0, belt - 0.08))[0], px((0.18, belt - 0.28))[0]], fill=_ink((0.7, 0.08, 0.07)))
+    draw.rectangle([px((0.0, 0.38))[0], px((length, 0.2))[0]], fill=_ink(tuple(0.45 * c for c in colour)))
+    draw.rectangle([px((0.0, belt - 0.08))[0], px((0.18, belt - 0.28))[0]], fill=_ink((0.7, 0.08, 0.07)))
     for x in (0.19 * length, 0.80 * length):
         for radius, ink in ((0.33, tyre), (0.20, _ink((0.6, 0.61, 0.63))), (0.07, _ink((0.3, 0.3, 0.3)))):
             box = [px((x - radius, 0.33 + radius))[0], px((x + radius, 0.33 - radius))[0]]

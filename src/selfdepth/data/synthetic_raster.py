@@ -141,12 +141,12 @@ def shade(
         n: samples along a pixel's side.
     """
     colours = np.zeros((*samples.surface.shape, 3), np.float32)
-    _shade_quads(colours, samples, view, quads, scene.atlas, n)
+    _shade_quads(colours, samples, view, quads, scene.paint.atlas, n)
     _shade_ground(colours, samples, view, scene, (T_world_camera[:3, 3], shades), n)
     far = np.exp(-1 / (HAZE_M * samples.inverse_depth.astype(np.float32)))[..., None]
     colours = HAZE_RGB + (colours - HAZE_RGB) * far
     rows, columns = np.nonzero(samples.surface == SKY)
-    colours[rows, columns] = _sky(scene.sky, view, T_world_camera[1, 3], samples.xs[columns], samples.ys[rows])
+    colours[rows, columns] = _sky(scene.paint.sky, view, T_world_camera[1, 3], samples.xs[columns], samples.ys[rows])
     return colours
 
 
@@ -182,7 +182,7 @@ def _shade_ground(
     d = np.sign(d) * (np.minimum(abs(d), 19.0) - abs((over + 7.0) % 14.0 - 7.0))
     size = np.array([[GROUND_LENGTH_M], [2 * GROUND_HALF_WIDTH_M]])
     uv = np.stack([s, d + GROUND_HALF_WIDTH_M]) / size
-    found = sample(scene.atlas, np.full(len(w), scene.ground), uv, extent / size, wrap=True)[:, :3]
+    found = sample(scene.paint.atlas, np.full(len(w), scene.paint.ground), uv, extent / size, wrap=True)[:, :3]
     colours[rows, columns] = found * _car_shade(X, Z, shades)[:, None]
 
 

@@ -41,15 +41,13 @@ class Road:
         """s of the last sample."""
         return self.start_m + STEP_M * (len(self.curvature) - 1)
 
-    def place(
-        self, s: Float[ndarray, "*n"], d: Float[ndarray, "*n"]
-    ) -> tuple[Float[ndarray, "*n 2"], Float[ndarray, "*n"]]:
+    def place(self, s: float, d: float) -> tuple[Float[ndarray, "2"], float]:
         """Ground coordinates of (s, d), and the road's heading there in radians."""
         samples = self.start_m + STEP_M * np.arange(len(self.curvature))
-        heading = np.interp(s, samples, self.heading_rad)
+        heading = float(np.interp(s, samples, self.heading_rad))
         x = np.interp(s, samples, self.centre[:, 0]) + d * np.cos(heading)
         z = np.interp(s, samples, self.centre[:, 1]) - d * np.sin(heading)
-        return np.stack([x, z], axis=-1), heading
+        return np.array([x, z]), heading
 
     def locate(self, x: Float[ndarray, "m"], z: Float[ndarray, "m"]) -> Float[ndarray, "4 m"]:
         """(s, d) of ground points, the heading's index there, and metres of s per metre along the road."""

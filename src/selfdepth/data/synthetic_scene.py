@@ -40,25 +40,6 @@ GREENS: tuple[Colour, ...] = ((0.30, 0.42, 0.16), (0.38, 0.46, 0.17), (0.22, 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scene:
-    """Everything that stands still, the textures, and the kinds of cars.
-
-    Attributes:
-        static: all quads that do not move, in ground coordinates.
-        parked: (X, Z, heading, half width, half length) of each parked car, for the shade under it.
-        ground: texture index of the ground.
-    """
-
-    road: Road
-    atlas: Atlas
-    static: Quads
-    parked: Float[ndarray, "p 5"]
-    cars: tuple[CarDesign, ...]
-    ground: int
-    sky: Float[ndarray, "256 2048 3"]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Kit:
     """Texture indices of what the street is built from."""
 
@@ -72,6 +53,31 @@ class Kit:
     cars: tuple[CarDesign, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Paint:
+    """All textures of a street: what it is built from, its ground (an index in the atlas) and its sky."""
+
+    kit: Kit
+    atlas: Atlas
+    ground: int
+    sky: Float[ndarray, "256 2048 3"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """Everything that stands still.
+
+    Attributes:
+        static: all quads that do not move, in ground coordinates.
+        parked: (X, Z, heading, half width, half length) of each parked car, for the shade under it.
+    """
+
+    road: Road
+    paint: Paint
+    static: Quads
+    parked: Float[ndarray, "p 5"]
+
+
 @dataclass
 class _Painter:
     rng: np.random.Generator
@@ -82,32 +88,35 @@ class _Painter:
         return len(self.done) - 1
 
 
-def build_scene(rng: np.random.Generator, road: Road, *, reach_m: float) -> Scene:
+def paint_street(seed: int) -> Paint:
+    """Paint everything that a street is built from."""
+    painter = _Painter(np.random.default_rng([seed, 1]))
+    ground = painter.add(textures.paint_ground(painter.rng))
+    kit = _paint_kit(painter)
+    sky = props.paint_sky(painter.rng).astype(np.float32)
+    return Paint(kit=kit, atlas=build_atlas(painter.done), ground=ground, sky=sky)
+
+
+def build_scene(rng: np.random.Generator, road: Road, paint: Paint, *, reach_m: float) -> Scene:
     """Furnish a road from behind its start up to reach_m.
 
     Args:
         rng: every choice is drawn from it.
         reach_m: s of the last object, metres.
     """
-    painter = _Painter(rng)
-    ground = painter.add(textures.paint_ground(rng))
-    kit = _paint_kit(painter)
     parts: list[Quads] = []
     parked: list[ndarray] = []
     for side in (1, -1):
-        parts += _houses(rng, road, kit, side, reach_m)
-        parts += _greenery(rng, road, kit, side, reach_m)
-        cars, places = _parked_cars(rng, road, kit, side, reach_m)
+        parts += _houses(rng, road, paint.kit, side, reach_m)
+        parts += _greenery(rng, road, paint.kit, side, reach_m)
+        cars, places = _parked_cars(rng, road, paint.kit, side, reach_m)
         parts += cars
         parked += places
     return Scene(
         road=road,
-        atlas=build_atlas(painter.done),
+        paint=paint,
         static=Quads.joined(parts),
         parked=np.array(parked).reshape(-1, 5),
-        cars=kit.cars,
-        ground=ground,
-        sky=props.paint_sky(rng).astype(np.float32),
     )
 
 
@@ -252,8 +261,8 @@ def _parked_cars(
     s = road.start_m + rng.uniform(2, 12)
     while s < reach_m:
         design = kit.cars[int(rng.integers(len(kit.cars)))]
-        place, heading = road.place(np.array(s), np.array(side * rng.uniform(4.5, 4.7)))
-        turned = float(heading) + (0.0 if side > 0 else np.pi)
+        place, heading = road.place(s, side * rng.uniform(4.5, 4.7))
+        turned = heading + (0.0 if side > 0 else np.pi)
         parts.append(car(design).placed(place, turned))
         places.append(np.array([*place, turned, design.width_m / 2, design.length_m / 2]))
         s += rng.uniform(6.0, 8.5) if rng.uniform() < 0.55 else rng.uniform(12, 34)
@@ -262,8 +271,8 @@ def _parked_cars(
 
 def _stand(road: Road, built: Quads, s: float, d: float, clear_m: float) -> list[Quads]:
     """Place an object unless a bend of the road would run into it."""
-    place, heading = road.place(np.array(s), np.array(d))
-    placed = built.placed(place, float(heading))
+    place, heading = road.place(s, d)
+    placed = built.placed(place, heading)
     corners = placed.origin[:, None] + np.stack(
         [np.zeros_like(placed.edge_u), placed.edge_u, placed.edge_v, placed.edge_u + placed.edge_v], axis=1
     )

@@ -164,7 +164,7 @@ def paint_wall(
                 middle = top + storey * 0.47
                 box = (x - size[0] / 2, middle - size[1] / 2, x + size[0] / 2, middle + size[1] / 2)
                 _draw_window(rng, draw, to_px, box, style.trim)
-        _draw_box(draw, to_px, (0, top, width_m, top + 0.14), style.trim)
+        _draw_box(draw, to_px, (0.0, top, width_m, top + 0.14), style.trim)
     return _opaque(np.asarray(picture.resize((columns, rows), Image.Resampling.BOX)) / 255.0)
 
 
@@ -201,7 +201,7 @@ def _draw_shop(
     style: HouseStyle,
 ) -> None:
     width, top, storey = place
-    _draw_box(draw, to_px, (0, top, width, top + storey), tuple(0.6 * c for c in style.trim))
+    _draw_box(draw, to_px, (0.0, top, width, top + storey), tuple(0.6 * c for c in style.trim))
     sign = tuple(float(v) for v in rng.permutation([0.75, rng.uniform(0.1, 0.5), rng.uniform(0.05, 0.3)]))
     _draw_box(draw, to_px, (0.2, top + 0.15, width - 0.2, top + 0.85), sign)
     for x in np.arange(0.6, width - 1.2, 0.55):
