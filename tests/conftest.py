@@ -5,6 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
+
+# Two workers with two threads each on two cores wait for each other; the arrays here are small.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,8 @@ from selfdepth.errors import ConfigError
 SIZE_MULTIPLE = 32
 """Widths and heights are multiples of this: the encoder halves the image five times."""
 
-N_SCALES = 4
+MIN_SIZE = 64
+"""The smallest width and height: at 1/32 of it there must be two pixels, or there is nothing to reflect at a border."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,12 +218,12 @@ def _require(condition: bool, flag: str, expected: str, got: object) -> None:
 
 
 def _require_size(size: int, flag: str) -> None:
-    if size < SIZE_MULTIPLE or size % SIZE_MULTIPLE:
-        below = max(SIZE_MULTIPLE, size // SIZE_MULTIPLE * SIZE_MULTIPLE)
+    if size < MIN_SIZE or size % SIZE_MULTIPLE:
+        below = max(MIN_SIZE, size // SIZE_MULTIPLE * SIZE_MULTIPLE)
         raise ConfigError(
             "size cannot be used",
             where=flag,
-            expected=f"a multiple of {SIZE_MULTIPLE}",
+            expected=f"a multiple of {SIZE_MULTIPLE}, at least {MIN_SIZE}",
             got=str(size),
             fix=f"try {below} or {below + SIZE_MULTIPLE}",
         )

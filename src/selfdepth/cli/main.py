@@ -8,7 +8,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import TextIO
+from typing import Any, TextIO
 
 import tyro
 
@@ -67,7 +67,7 @@ def _run(verb: str, words: list[str]) -> None:
     name = verb.replace(" ", "_")
     module = importlib.import_module(f"selfdepth.cli.{name}")
     kind = getattr(module, "".join(part.capitalize() for part in verb.split()) + "Args")
-    options: dict[str, object] = {}
+    options: dict[str, Any] = {}
     if verb == "train":
         # The defaults of a run come from its preset, its file, or the run to resume.
         words, options["default"] = module.defaults(words)

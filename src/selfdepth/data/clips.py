@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -170,7 +170,7 @@ class ClipLoader:
         refs = (self.clips.refs[i] for i in self.indices(step).tolist())
         return [f"frame {ref.number} of {ref.sequence}" for ref in refs]
 
-    def iterate(self, start_step: int = 0) -> Iterator[Batch]:
+    def iterate(self, start_step: int = 0) -> Generator[Batch, None, None]:
         """Batches from a step on, without end; a thread gathers the frames ahead. Closing the iterator ends it.
 
         Raises:

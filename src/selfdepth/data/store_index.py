@@ -21,7 +21,7 @@ from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 from torch import Tensor
 
-from selfdepth.config import SIZE_MULTIPLE
+from selfdepth.config import MIN_SIZE, SIZE_MULTIPLE
 from selfdepth.data.frames import FrameRef
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
@@ -113,7 +113,7 @@ def training_size(camera_width: int, camera_height: int, width: int, height: int
     """
     if height is None:
         exact = width * camera_height / camera_width
-        height = max(SIZE_MULTIPLE, int(exact / SIZE_MULTIPLE + 0.5) * SIZE_MULTIPLE)
+        height = max(MIN_SIZE, int(exact / SIZE_MULTIPLE + 0.5) * SIZE_MULTIPLE)
     return width, height
 
 

@@ -98,13 +98,12 @@ def prepare_run(
     """
     _check_folder(folder, resume=resume)
     device = resolve_device(config.device)
+    # Before the frames: a missing encoder shall not be found out after an hour of decoding.
+    learner = _build_learner(config, device, from_checkpoint=resume)
     store, truth, config = _open_data(config, folder, on_frames, footage)
     if resume:
         _check_same_run(config, folder)
     data = _loaders(store, truth, config, device)
-    torch.manual_seed(config.seed)
-    learner = SelfSupervisedDepth(config, network_dtype=resolve_precision(config.precision, device))
-    learner = learner.to(device=device, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(learner.parameters(), lr=config.learning_rate, fused=device.type in ("cpu", "cuda"))
     progress = Progress()
     if resume:
@@ -145,6 +144,14 @@ def worth_compiling(config: TrainConfig, budget: Budget, device: torch.device) -
     if device.type == "cuda":
         return True
     return device.type == "cpu" and budget.seconds is not None and budget.seconds >= _COMPILE_WORTH_S
+
+
+def _build_learner(config: TrainConfig, device: torch.device, *, from_checkpoint: bool) -> SelfSupervisedDepth:
+    if from_checkpoint:  # its weights replace the pretrained ones, which need not be fetched again
+        config = replace(config, encoder=replace(config.encoder, pretrained=False))
+    torch.manual_seed(config.seed)
+    learner = SelfSupervisedDepth(config, network_dtype=resolve_precision(config.precision, device))
+    return learner.to(device).to(memory_format=torch.channels_last)
 
 
 def _check_folder(folder: Path, *, resume: bool) -> None:

@@ -86,7 +86,7 @@ class _Loop:
                 if not torch.isfinite(output.loss):
                     raise non_finite(run, batch)
                 run.optimizer.zero_grad(set_to_none=True)
-                output.loss.backward()
+                output.loss.backward()  # type: ignore[no-untyped-call]
                 run.optimizer.step()
                 progress.step += 1
                 progress.elapsed_s = time.monotonic() - self._started

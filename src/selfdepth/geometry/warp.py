@@ -77,4 +77,5 @@ def synthesize(
 
 def _inverse(K: Float[Tensor, "b 3 3"]) -> Float[Tensor, "b 3 3"]:
     # inv_ex does not check for singular matrices: the check would make a GPU wait. Camera refuses focal length 0.
-    return torch.linalg.inv_ex(K).inverse
+    inverse: Tensor = torch.linalg.inv_ex(K).inverse
+    return inverse

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -43,7 +45,9 @@ class DepthDecoder(nn.Module):
                 x = torch.cat([x, features[i - 1]], dim=1)
             x = F.elu(self.fuse[i](x))
             levels[i] = x
-        return tuple(_sigmoid_output(head, levels[s]) for head, s in zip(self.outputs, self.scales, strict=True))
+        return tuple(
+            _sigmoid_output(cast(nn.Conv2d, head), levels[s]) for head, s in zip(self.outputs, self.scales, strict=True)
+        )
 
 
 class DepthNet(nn.Module):
@@ -83,7 +87,7 @@ def _conv3x3(channels_in: int, channels_out: int) -> nn.Conv2d:
     return nn.Conv2d(channels_in, channels_out, kernel_size=3, padding=1, padding_mode="reflect")
 
 
-def _sigmoid_output(head: nn.Module, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n h w"]:
+def _sigmoid_output(head: nn.Conv2d, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n h w"]:
     # In bf16 a disparity would come in steps of half a per cent, visible as terraces in the depth.
     with torch.autocast(features.device.type, enabled=False):
         logits: Tensor = head(features.to(head.weight.dtype))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from typing import Any
 
 import timm
 import torch
@@ -10,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from selfdepth.errors import ConfigError
+from selfdepth.networks.pretrained import require_weights
 
 _MEAN, _STD = 0.45, 0.225
 """One mean and deviation for all channels, as published; what the reference values were made with."""
@@ -33,7 +35,7 @@ class ImageEncoder(nn.Module):
         super().__init__()
         self.n_images = n_images
         self.backbone = _create(name, 3 * n_images, pretrained)
-        self.channels: list[int] = self.backbone.feature_info.channels()
+        self.channels: list[int] = _feature_info(self.backbone).channels()
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> list[Float[Tensor, "b _c _h _w"]]:
         """Features of images in [0, 1], finest first."""
@@ -56,16 +58,21 @@ def _create(name: str, channels: int, pretrained: bool) -> nn.Module:
             got=name,
             fix=f"did you mean {' or '.join(close)}" if close else "try resnet18",
         )
+    tagged = weights_name(name)
+    if pretrained:
+        require_weights(tagged)
     try:
-        model: nn.Module = timm.create_model(
-            weights_name(name), pretrained=pretrained, features_only=True, in_chans=channels
-        )
+        model: nn.Module = timm.create_model(tagged, pretrained=pretrained, features_only=True, in_chans=channels)
     except (RuntimeError, AttributeError, TypeError, KeyError) as error:
         raise _unsuitable(name, f"timm: {error}") from error
-    reductions: list[int] = model.feature_info.reduction()
+    reductions: list[int] = _feature_info(model).reduction()
     if reductions != _REDUCTIONS:
         raise _unsuitable(name, f"levels at 1/{', 1/'.join(map(str, reductions))}")
     return model
+
+
+def _feature_info(backbone: nn.Module) -> Any:
+    return backbone.feature_info  # timm's own description of the levels, not a tensor or module
 
 
 def _unsuitable(name: str, got: str) -> ConfigError:
