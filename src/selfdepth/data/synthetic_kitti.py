@@ -53,18 +53,8 @@ def write_kitti_raw(
     Raises:
         ConfigError: for a date, number or frame that cannot be.
     """
-    count = len(drive.images)
     start = _check(date, number, scan_every)
-    if scans is None:
-        scans = range(0, count, scan_every) if scan_every else ()
-    outside = [frame for frame in scans if not 0 <= frame < count]
-    if outside:
-        raise ConfigError(
-            "a scan is asked for that the drive has no frame for",
-            where="scans",
-            expected=f"frame numbers from 0 to {count - 1}",
-            got=str(outside[0]),
-        )
+    chosen = _scan_frames(len(drive.images), scan_every, scans)
     folder = root / date / f"{date}_drive_{number:04d}_sync"
     _write_calibration(drive.camera, root / date, start)
     times = [start + timedelta(seconds=float(t)) for t in drive.timestamps]
@@ -75,7 +65,7 @@ def write_kitti_raw(
     data = folder / "velodyne_points" / "data"
     data.mkdir(parents=True, exist_ok=True)
     _write_times(data.parent, times)
-    for frame in scans:
+    for frame in chosen:
         lidar_points(drive.depth[frame], drive.camera).tofile(data / f"{frame:010d}.bin")
     return folder
 
@@ -107,6 +97,20 @@ def _check(date: str, number: int, scan_every: int) -> datetime:
         return datetime.strptime(date, "%Y_%m_%d") + timedelta(hours=13)
     except ValueError:
         raise ConfigError("a drive cannot have this date", where="date", expected="YYYY_MM_DD", got=date) from None
+
+
+def _scan_frames(count: int, scan_every: int, scans: Sequence[int] | None) -> Sequence[int]:
+    if scans is None:
+        return range(0, count, scan_every) if scan_every else ()
+    outside = [frame for frame in scans if not 0 <= frame < count]
+    if outside:
+        raise ConfigError(
+            "a scan is asked for that the drive has no frame for",
+            where="scans",
+            expected=f"frame numbers from 0 to {count - 1}",
+            got=str(outside[0]),
+        )
+    return scans
 
 
 def _write_images(images: ndarray, folder: Path, times: list[datetime], image_format: str) -> None:

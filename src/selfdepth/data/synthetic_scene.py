@@ -131,7 +131,7 @@ def _paint_kit(painter: _Painter) -> Kit:
         roofs=tuple(
             add(props.paint_roof(rng, c)) for c in ((0.55, 0.26, 0.19), (0.36, 0.33, 0.33), (0.46, 0.34, 0.26))
         ),
-        crowns=tuple(add(props.paint_leaves(rng, 128, 128, GREENS[i % 4], "crown")) for i in range(8)),
+        crowns=tuple(add(props.paint_leaves(rng, 256, 256, GREENS[i % 4], "crown")) for i in range(8)),
         rows=tuple(add(props.paint_leaves(rng, 64, 512, GREENS[i % 4], "row")) for i in range(4)),
         fences=(
             add(props.paint_fence(rng, (0.52, 0.38, 0.26))),
