@@ -124,7 +124,7 @@ def test_another_seed_is_another_street() -> None:
 
 
 def test_a_drive_has_turns_halts_traffic_and_a_car_that_keeps_its_distance() -> None:
-    drive = _drive(DriveSpec(seed=3, frames=45, width=32, height=16, fps=3))
+    drive = _drive(DriveSpec(seed=3, frames=45, width=32, height=16, fps=3.0))
     forward = drive.T_world_camera[:, 0, 2]
     assert np.ptp(np.arcsin(forward)) > np.radians(8)
     step_m = np.linalg.norm(np.diff(drive.T_world_camera[:, :3, 3], axis=0), axis=-1)
@@ -149,7 +149,7 @@ def test_switches_do_what_they_say() -> None:
     spec = DriveSpec(
         seed=3,
         frames=45,
-        fps=3,
+        fps=3.0,
         width=32,
         height=16,
         moving_cars=False,
