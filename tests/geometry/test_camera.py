@@ -113,7 +113,7 @@ def test_a_point_is_seen_at_the_resized_place_of_its_pixel(
 
 
 def test_a_field_of_view_spans_the_outer_edges_of_the_image() -> None:
-    camera = Camera.from_fov(60, width=100, height=50)
+    camera = Camera.from_fov(60.0, width=100, height=50)
     K = camera.matrix()
     left, right = ray(K, np.array([-0.5, 99.5]), np.zeros(2))[0]
     assert math.degrees(math.atan(right) - math.atan(left)) == pytest.approx(60)

@@ -15,12 +15,12 @@ from selfdepth.geometry.se3 import invert, transform_from_axis_angle
 from selfdepth.geometry.warp import depth_from_disparity, project, synthesize
 from selfdepth.losses.objective import Objective, self_supervised_loss
 
-BASE = LossConfig(tie_break_noise=0, pixel_convention="corner")
+BASE = LossConfig(tie_break_noise=0.0, pixel_convention="corner")
 MONO, STEREO = ("-1", "1"), ("s",)
 
 
 def variant(**changes: object) -> LossConfig:
-    return LossConfig(**{"tie_break_noise": 0, "pixel_convention": "corner", **changes})  # type: ignore[arg-type]
+    return LossConfig(**{"tie_break_noise": 0.0, "pixel_convention": "corner", **changes})  # type: ignore[arg-type]
 
 
 CASES: dict[str, tuple[tuple[str, ...], LossConfig]] = {

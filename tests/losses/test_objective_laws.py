@@ -1,4 +1,4 @@
-"""What the objective must do, whatever its numbers: prefer the truth, ignore what does not move, agree with its twin."""
+"""The objective prefers the truth, ignores what does not move, and agrees with its slow twin."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from selfdepth.losses.objective import Objective, self_supervised_loss
 
 H, W = 32, 64
 TRUE_DEPTH = 4.0
-QUIET = LossConfig(tie_break_noise=0)
+QUIET = LossConfig(tie_break_noise=0.0)
 K = torch.tensor([[[40.0, 0.0, 31.5], [0.0, 40.0, 15.5], [0.0, 0.0, 1.0]]], dtype=torch.float64)
 
 
@@ -81,7 +81,7 @@ SWITCHES: dict[str, LossConfig] = {
         reprojection=reprojection,  # type: ignore[arg-type]
         multiscale=multiscale,  # type: ignore[arg-type]
         pixel_convention=convention,  # type: ignore[arg-type]
-        tie_break_noise=0,
+        tie_break_noise=0.0,
         smoothness=0.05,
     )
     for ssim, mask, reprojection, (multiscale, convention) in itertools.product(
