@@ -1,0 +1,51 @@
+"""selfdepth demo --out DIR --minutes M"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from selfdepth.cli.train import Display
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoArgs:
+    """See it work without any data: render a drive, learn depth from it, and measure it on another street.
+
+    Writes OUT/report.html (pictures, curves and numbers in one file), OUT/drives (the images), OUT/run (the model).
+    """
+
+    out: str = "demo"
+    """Folder to write to, new or empty."""
+    minutes: float = 5.5
+    """Time for everything, in minutes, at least 1; more time gives better depth."""
+    seed: int = 0
+    """Seed of the streets and of the training."""
+
+
+def demo(args: DemoArgs) -> None:
+    """Run the demo."""
+    from selfdepth.engine.demo import demo_plan, run_demo
+    from selfdepth.evaluation.report import summary
+
+    plan = demo_plan(minutes=args.minutes, seed=args.seed)
+    with DemoDisplay() as display:
+        done = run_demo(plan, Path(args.out), display)
+    sys.stdout.write(f"{summary(done.report)}\nreport    {done.path}\n")
+
+
+class DemoDisplay(Display):
+    """Shows a demo: its stages, and the bar of each."""
+
+    def __enter__(self) -> DemoDisplay:
+        super().__enter__()
+        return self
+
+    def rendering(self, done: int, total: int) -> None:
+        """The drives are being rendered."""
+        self._bar.update("rendering", done / total, f"{done}/{total} frames", None)
+
+    def stage(self, name: str) -> None:
+        """A stage begins."""
+        self._bar.say(f"{name} ...")
