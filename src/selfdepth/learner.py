@@ -35,11 +35,9 @@ class SelfSupervisedDepth(nn.Module):
 
     def forward(self, batch: Batch) -> StepOutput:
         """One training step up to the loss: see, move, rebuild, compare."""
-        device_type = batch.frames.device.type
-        low_precision = self.network_dtype != torch.float32
-        with torch.autocast(device_type, dtype=self.network_dtype, enabled=low_precision):
+        with self._network_precision(batch):
             disparities, masks = self.depth_net.with_masks(batch.inputs[:, 0])
-            T_source_target = self.relative_transforms(batch)
+        T_source_target = self.relative_transforms(batch)
 
         objective = self_supervised_loss(disparities, T_source_target, batch.frames, batch.K, self.loss_config, masks)
         terms = {f"loss/scale_{s}": loss.detach() for s, loss in enumerate(objective.per_scale)}
@@ -63,6 +61,12 @@ class SelfSupervisedDepth(nn.Module):
         # The network always sees the earlier image first and gives T_later_earlier: one direction to learn, not two.
         # Each pair passes on its own, so that BatchNorm sees one direction of time at once.
         order = [view, 0] if offset < 0 else [0, view]
-        axis_angle, translation = self.pose_net(batch.inputs[:, order])
+        with self._network_precision(batch):
+            axis_angle, translation = self.pose_net(batch.inputs[:, order])
         T_later_earlier = transform_from_axis_angle(axis_angle[:, 0], translation[:, 0])
         return invert(T_later_earlier) if offset < 0 else T_later_earlier
+
+    def _network_precision(self, batch: Batch) -> torch.autocast:
+        # Around the networks alone: the products of rotations are geometry, and bf16 would round them to three digits.
+        low = self.network_dtype != torch.float32
+        return torch.autocast(batch.frames.device.type, dtype=self.network_dtype, enabled=low)

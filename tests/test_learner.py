@@ -1,0 +1,170 @@
+"""The training step: both networks learn, time runs forwards, and geometry is exact whatever the networks run in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
+from selfdepth.geometry.se3 import invert, transform_from_axis_angle
+from selfdepth.learner import SelfSupervisedDepth
+from selfdepth.structs import Batch
+
+ENCODER = EncoderConfig(name="test_resnet", pose_name="test_resnet", pretrained=False)
+CONFIG = TrainConfig(width=64, height=64, encoder=ENCODER)
+B, H, W = 2, 64, 64
+
+
+def clips(n_sources: int = 2, *, stereo: bool = False) -> Batch:
+    torch.manual_seed(7)
+    frames = torch.rand(B, 1 + n_sources + stereo, 3, H, W)
+    K = torch.tensor([[40.0, 0, 31.5], [0, 40.0, 31.5], [0, 0, 1]]).repeat(B, 1, 1)
+    partner = torch.eye(4).repeat(B, 1, 1)
+    partner[:, 0, 3] = -0.54
+    return Batch(
+        frames=frames,
+        inputs=frames * 0.9,
+        K=K,
+        offsets=(-1, 1, -2, 2)[:n_sources],
+        T_stereo_target=partner if stereo else None,
+    )
+
+
+def build(config: TrainConfig = CONFIG, *, network_dtype: torch.dtype = torch.float32) -> SelfSupervisedDepth:
+    torch.manual_seed(0)
+    return SelfSupervisedDepth(config, network_dtype=network_dtype)
+
+
+class WatchedPose(nn.Module):
+    """Gives one fixed motion, and keeps the pairs of images it was shown."""
+
+    axis_angle = torch.tensor([0.11, -0.23, 0.31])
+    translation = torch.tensor([0.4, -0.5, 0.6])
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pairs: list[Tensor] = []
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        self.pairs.append(images)
+        return tuple(v.repeat(len(images), 2, 1) for v in (self.axis_angle, self.translation))  # type: ignore[return-value]
+
+    def T_later_earlier(self) -> Tensor:
+        return transform_from_axis_angle(self.axis_angle, self.translation)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        LossConfig(),
+        LossConfig(reprojection="mean"),
+        LossConfig(multiscale="native"),
+        LossConfig(ssim=False),
+        LossConfig(automask=False),
+        LossConfig(automask=False, predictive_mask=True),
+    ],
+    ids=["default", "mean", "native", "L1", "no automask", "predictive mask"],
+)
+def test_the_gradient_reaches_every_part_of_both_networks(loss: LossConfig) -> None:
+    learner = build(replace(CONFIG, loss=loss))
+    output = learner(clips())
+    output.loss.backward()
+    assert torch.isfinite(output.loss)
+    parts = ["depth_net.encoder", "depth_net.decoder", "pose_net.encoder", "pose_net.decoder"]
+    if loss.predictive_mask:
+        parts.append("depth_net.mask_decoder")
+    for part in parts:
+        for name, parameter in learner.get_submodule(part).named_parameters():
+            assert parameter.grad is not None, f"{part}.{name}"
+            assert torch.isfinite(parameter.grad).all(), f"{part}.{name}"
+        assert any((p.grad != 0).any() for p in learner.get_submodule(part).parameters()), part
+
+
+def test_the_predictive_mask_ablation_trains() -> None:
+    learner = build(replace(CONFIG, loss=LossConfig(automask=False, predictive_mask=True, tie_break_noise=0.0)))
+    optimizer = torch.optim.Adam(learner.parameters(), lr=1e-3)
+    batch, losses = clips(), []
+    for _ in range(6):
+        output = learner(batch)
+        optimizer.zero_grad()
+        output.loss.backward()
+        optimizer.step()
+        losses.append(float(output.loss.detach()))
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("n_sources", [2, 4])
+def test_the_pose_network_sees_the_earlier_image_first_and_its_motion_is_inverted_for_the_past(n_sources: int) -> None:
+    learner, batch = build(), clips(n_sources)
+    learner.pose_net = pose = WatchedPose()  # type: ignore[assignment]
+    T = learner.relative_transforms(batch)
+    assert T.shape == (B, n_sources, 4, 4)
+    T_later_earlier = pose.T_later_earlier().expand(B, 4, 4)
+    for view, offset in enumerate(batch.offsets, start=1):
+        earlier, later = (view, 0) if offset < 0 else (0, view)
+        assert torch.equal(pose.pairs[view - 1], batch.inputs[:, [earlier, later]]), offset
+        wanted = invert(T_later_earlier) if offset < 0 else T_later_earlier
+        torch.testing.assert_close(T[:, view - 1], wanted)
+
+
+def test_the_stereo_partner_comes_last_with_the_transform_it_was_given() -> None:
+    learner, batch = build(), clips(stereo=True)
+    output = learner(batch)
+    assert output.T_source_target.shape == (B, 3, 4, 4)
+    assert torch.equal(output.T_source_target[:, 2], batch.T_stereo_target)
+    assert torch.isfinite(output.loss)
+
+
+def test_the_networks_see_the_jittered_images_and_the_loss_the_clean_ones() -> None:
+    learner, batch = build().eval(), clips()
+    torch.manual_seed(0)
+    before = learner(batch)
+    torch.manual_seed(0)
+    other_frames = learner(replace(batch, frames=batch.frames.flip(-1)))
+    assert torch.equal(before.disparity, other_frames.disparity)
+    assert torch.equal(before.T_source_target, other_frames.T_source_target)
+    assert not torch.equal(before.loss, other_frames.loss)
+
+
+def test_the_output_says_what_the_step_saw() -> None:
+    output = build()(clips())
+    assert output.loss.requires_grad
+    for tensor in (output.depth, output.disparity, output.T_source_target, output.keep, *output.terms.values()):
+        assert not tensor.requires_grad
+    assert output.depth.shape == output.disparity.shape == (B, 1, H, W)
+    assert output.keep.shape == (B, H, W)
+    assert 0.1 <= float(output.depth.min()) <= float(output.depth.max()) <= 100
+    mean = torch.stack(list(output.terms.values())).mean()
+    torch.testing.assert_close(mean, output.loss.detach())
+
+
+def test_bf16_networks_give_a_float32_loss_and_exact_geometry() -> None:
+    learner, batch = build(network_dtype=torch.bfloat16), clips()
+    output = learner(batch)
+    assert output.loss.dtype == output.depth.dtype == output.T_source_target.dtype == torch.float32
+    output.loss.backward()
+    assert all(p.grad is None or torch.isfinite(p.grad).all() for p in learner.parameters())
+
+    learner.pose_net = pose = WatchedPose()  # type: ignore[assignment]
+    T = learner(batch).T_source_target
+    exact = pose.T_later_earlier().expand(B, 4, 4)
+    torch.testing.assert_close(T[:, 1], exact, rtol=0, atol=1e-6)
+    torch.testing.assert_close(T[:, 0], invert(exact), rtol=0, atol=1e-6)
+
+
+def test_bf16_networks_come_close_to_float32_ones() -> None:
+    batch = clips()
+    exact, low = (build(network_dtype=dtype).eval()(batch) for dtype in (torch.float32, torch.bfloat16))
+    assert not torch.equal(exact.disparity, low.disparity), "the networks did run in bf16"
+    torch.testing.assert_close(low.disparity, exact.disparity, rtol=0.05, atol=0.02)
+    torch.testing.assert_close(low.loss, exact.loss, rtol=0.02, atol=0)
+
+
+def test_in_evaluation_mode_a_clip_does_not_depend_on_its_batch() -> None:
+    learner, batch = build().eval(), clips()
+    together = learner(batch)
+    alone = learner(replace(batch, frames=batch.frames[:1], inputs=batch.inputs[:1], K=batch.K[:1]))
+    torch.testing.assert_close(alone.disparity, together.disparity[:1], rtol=1e-4, atol=1e-5)
