@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import types
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from selfdepth.errors import ConfigError
 
@@ -195,6 +196,7 @@ def from_json(values: dict[str, Any], *, where: str | Path) -> TrainConfig:
     Raises:
         ConfigError: for an unknown field, a value of the wrong kind, or one out of range, naming `where`.
     """
+    _check_kinds(values, TrainConfig, where)
     try:
         values = dict(values)
         for name, kind in (("encoder", EncoderConfig), ("loss", LossConfig)):
@@ -210,6 +212,43 @@ def from_json(values: dict[str, Any], *, where: str | Path) -> TrainConfig:
             got=str(error).replace("__init__() got an ", ""),
             fix="use the config.json of a run of this version",
         ) from error
+
+
+def _check_kinds(values: object, kind: type, where: str | Path, prefix: str = "") -> None:
+    """Refuse values of another kind than the field's; names that are no field are left to the constructor."""
+    hints = get_type_hints(kind)
+    if not isinstance(values, dict):
+        raise _wrong_kind(where, prefix.rstrip(".") or "the file", "a JSON object", values)
+    for name, value in values.items():
+        hint = hints.get(name)
+        if dataclasses.is_dataclass(hint):
+            _check_kinds(value, hint, where, f"{prefix}{name}.")  # type: ignore[arg-type]
+        elif hint is not None and not _fits(value, hint):
+            words = getattr(hint, "__name__", str(hint)) if get_origin(hint) is None else str(hint)
+            raise _wrong_kind(where, prefix + name, words.replace("typing.", ""), value)
+
+
+def _fits(value: object, hint: Any) -> bool:
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return value in inner
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, each) for each in inner)
+    if origin is tuple:
+        return isinstance(value, list | tuple) and all(_fits(item, inner[0]) for item in value)
+    if isinstance(value, bool):  # to Python a truth value is a number too
+        return hint is bool
+    return isinstance(value, int | float if hint is float else hint)
+
+
+def _wrong_kind(where: str | Path, name: str, expected: str, got: object) -> ConfigError:
+    return ConfigError(
+        "the configuration cannot be used",
+        where=where,
+        expected=f"{name}: {expected}",
+        got=repr(got),
+        fix="use the config.json of a run of this version",
+    )
 
 
 def _require(condition: bool, flag: str, expected: str, got: object) -> None:
