@@ -47,7 +47,7 @@ def example() -> Report:
         path=PathView(predicted=path + 0.3, truth=path, ate_m=0.87, length_m=91.0, straight_ate_m=2.34),
         training_s=276.0,
         footage_s=29.9,
-        machine=Machine(cpu="Fast & Cheap 9000", cores=2, device="CPU, 2 threads", torch="2.9.9", python="3.12.1"),
+        machine=Machine(cpu="Fast & Cheap 9000", cores=2, device="2 CPU threads", torch="2.9.9", python="3.12.1"),
         stages=(Stage(name="rendering", seconds=18.25), Stage(name="training", seconds=276.0)),
         facts=(("training", "700 steps of 12 clips"),),
         commands=("selfdepth predict demo/run demo/drives/heldout --out predictions",),

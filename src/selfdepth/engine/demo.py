@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -35,7 +35,7 @@ DEMO_CONFIG = TrainConfig(
     height=64,
     batch_size=12,
     learning_rate=2e-4,
-    save_every=100,
+    save_every=50,
     keep=1,
     compile=False,
 )
@@ -47,6 +47,7 @@ _RESERVE_S = 20.0
 _MIN_TRAINING_S = 10.0
 
 
+@runtime_checkable
 class DemoWatcher(Watcher, Protocol):
     """Who looks on at a demo."""
 
@@ -222,11 +223,12 @@ def _curve(metrics: list[dict[str, Any]], kind: str, name: str) -> Curve:
 
 
 def _machine(device: torch.device) -> Machine:
+    threads = torch.get_num_threads()
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
     return Machine(
         cpu=_cpu_name(),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        device=f"{name}, {torch.get_num_threads()} threads" if device.type == "cpu" else name,
+        device=f"{threads} CPU thread{'s' * (threads != 1)}" if device.type == "cpu" else name,
         torch=torch.__version__,
         python=platform.python_version(),
     )

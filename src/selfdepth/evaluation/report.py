@@ -80,8 +80,8 @@ def _tiles(report: Report) -> str:
     numbers = (
         (f"{report.ours.abs_rel:.3f}", "abs_rel: mean relative depth error"),
         (f"{report.ours.a1:.1%}", "of all pixels within 25 % of the true depth"),
-        (f"{report.path.ate_m:.2f} m", f"trajectory error (ATE) over {report.path.length_m:.0f} m"),
-        (_duration(sum(stage.seconds for stage in report.stages)), f"in all, on {report.machine.device}"),
+        (f"{report.path.ate_m:.2f} m", f"trajectory error (ATE) over {report.path.length_m:.0f}\u00a0m"),
+        (_duration(report.total_s), f"in all, on {report.machine.device}"),
     )
     tiles = "".join(
         f"<div class='tile'><b>{_text(number)}</b><span>{_text(what)}</span></div>" for number, what in numbers
@@ -131,8 +131,8 @@ def _curves(report: Report) -> str:
     return _section(
         "Learning",
         "<div class='pair'>" + "".join(f"<div>{chart}</div>" for chart in charts) + "</div>",
-        "Left: the depth error on held-out frames falls as training goes on; the dashed lines are predictions that "
-        "never look at the image. Right: what is minimised is only how well neighbouring frames can be rebuilt from "
+        "Left: the depth error on held-out frames as training goes on; the dashed lines are predictions that never "
+        "look at the image. Right: what is minimised is only how well neighbouring frames can be rebuilt from "
         "each other; no depth is ever shown to the network.",
     )
 
@@ -175,7 +175,7 @@ def _facts(report: Report) -> str:
         ("device", machine.device),
         ("software", f"torch {machine.torch}, Python {machine.python}"),
     )
-    total = sum(stage.seconds for stage in report.stages)
+    total = report.total_s
     stages = (*((stage.name, f"{stage.seconds:.1f} s") for stage in report.stages), ("in all", f"{total:.1f} s"))
     tables = "".join(
         f"<div><h3>{title}</h3><table class='plain'><tbody>"

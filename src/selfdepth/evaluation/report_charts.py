@@ -32,6 +32,7 @@ _SETTINGS: dict[Any, Any] = {
 }
 _NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
 _SMOOTHING = 0.9
+"""Weight of the past in a long curve's average; a short curve is smoothed less."""
 
 
 def curve_chart(name: str, curve: Curve, *, label: str) -> str:
@@ -84,7 +85,7 @@ def path_chart(name: str, predicted: Float[ndarray, "n 3"], truth: Float[ndarray
     margin_m = 0.04 * max(forward_m, sideways_m, 1.0)
     sideways_m = max(sideways_m, 0.18 * forward_m) + 2 * margin_m
     height_in = float(np.clip(10 * sideways_m / (forward_m + 2 * margin_m) + 0.9, 2.4, 6.5))
-    with _figure(name, 11, height_in) as (figure, axes):
+    with _figure(name, 11.0, height_in) as (figure, axes):
         axes.plot(truth[:, 2], truth[:, 0], color=_TRUTH, linewidth=3.5, alpha=0.35, label="true")
         axes.plot(predicted[:, 2], predicted[:, 0], color=_OURS, linewidth=1.8, label="predicted")
         axes.plot(truth[:1, 2], truth[:1, 0], "o", color=_TRUTH, markersize=6)
@@ -129,8 +130,9 @@ def _svg(figure: Any) -> str:
 
 def _smooth(values: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
     """Exponential moving average without the bias to its first value."""
+    memory = min(_SMOOTHING, len(values) / (len(values) + 12))
     smoothed, total, weight = [], 0.0, 0.0
     for value in values.tolist():
-        total, weight = _SMOOTHING * total + value, _SMOOTHING * weight + 1
+        total, weight = memory * total + value, memory * weight + 1
         smoothed.append(total / weight)
     return np.array(smoothed)

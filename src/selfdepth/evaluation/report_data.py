@@ -108,3 +108,8 @@ class Report:
     stages: tuple[Stage, ...]
     facts: tuple[tuple[str, str], ...]
     commands: tuple[str, ...]
+
+    @property
+    def total_s(self) -> float:
+        """Seconds spent in all stages."""
+        return sum((stage.seconds for stage in self.stages), 0.0)
