@@ -64,7 +64,7 @@ def _base(words: list[str]) -> TrainConfig:
     """What the options change: they are read once more, with this as their default."""
     if any(word in ("-h", "--help") for word in words):
         return TrainConfig()
-    name = words[0] if words and not words[0].startswith("-") else None
+    name = words[0] if words and not words[0].startswith("-") else _late_preset(words)
     file = _value(words, "--config")
     if name is not None and file is not None:
         raise ConfigError("PRESET and --config exclude each other", got=f"{name} and {file}")
@@ -78,6 +78,12 @@ def _base(words: list[str]) -> TrainConfig:
     if "--resume" in words and out is not None:
         return _without_budget_if_given(read_run_config(Path(out)), words)
     return TrainConfig()
+
+
+def _late_preset(words: list[str]) -> str | None:
+    """The preset among or after the options: which words are options' values, only the parser knows."""
+    first: TrainArgs = tyro.cli(TrainArgs, args=words, prog="selfdepth train", default=TrainArgs(out=tyro.MISSING))
+    return first.preset
 
 
 def _without_budget_if_given(config: TrainConfig, words: list[str]) -> TrainConfig:

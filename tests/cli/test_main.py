@@ -1,0 +1,210 @@
+"""The command line as such: help, verbs, and how it refuses."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from selfdepth import __version__
+from selfdepth.cli import main as main_module
+from selfdepth.cli.main import VERBS, main
+from selfdepth.errors import Interrupted, SelfDepthWarning
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a command line."""
+    try:
+        code = main(words)
+    except SystemExit as stop:  # the option parser's way out
+        code = int(stop.code or 0)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+@pytest.fixture(autouse=True)
+def warnings_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line replaces how warnings are shown; the other tests shall not notice."""
+    monkeypatch.setattr(main_module, "warnings", SimpleNamespace(showwarning=None))
+
+
+@pytest.fixture
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, entered."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("word", ["--help", "-h", "help"])
+def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str], word: str) -> None:
+    code, out, err = run(capsys, word)
+    assert (code, err) == (0, "")
+    for verb, what in VERBS.items():
+        assert verb in out
+        assert what in out
+
+
+def test_without_a_verb_help_is_shown_and_the_exit_code_is_2(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys)
+    assert code == 2
+    assert "usage: selfdepth VERB" in out
+
+
+@pytest.mark.parametrize("word", ["--version", "-V"])
+def test_the_version_is_one_line(capsys: pytest.CaptureFixture[str], word: str) -> None:
+    assert run(capsys, word) == (0, f"selfdepth {__version__}\n", "")
+
+
+@pytest.mark.parametrize("words", [("trian",), ("--data", "x"), ("Train", "--help")])
+def test_an_unknown_verb_is_refused_by_name_in_one_line(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    code, out, err = run(capsys, *words)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: no such verb: {words[0]}; expected one of ")
+    assert err.count("\n") == 1
+
+
+def test_half_a_verb_is_told_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "evaluate")
+    assert code == 2
+    assert "one more word is needed" in err
+    assert "evaluate depth" in err
+
+
+@pytest.mark.parametrize("verb", ["train", "predict", "check", "info"])
+def test_every_verb_has_help(capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    code, out, _ = run(capsys, verb, "--help")
+    assert code == 0
+    assert f"selfdepth {verb}" in out
+
+
+def test_the_help_of_train_shows_the_options_of_a_run(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "train", "--help")
+    for option in ("--data", "--out", "--steps", "--minutes", "--loss.no-automask", "--encoder.name", "--resume"):
+        assert option in out, option
+
+
+TRAIN = ("train", "mono-192x64", "--data", "nowhere", "--out", "nothing")
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ((*TRAIN, "--steeps", "4"), "--steeps"),
+        ((*TRAIN, "--loss.no-automasking"), "--loss.no-automasking"),
+        (("predict", "model", "image.png", "--out", "o", "--colour"), "--colour"),
+        ((*TRAIN, "--width", "wide"), "wide"),
+        ((*TRAIN, "--loss.reprojection", "median"), "median"),
+        ((*TRAIN, "mono-640x192"), "mono-640x192"),
+    ],
+)
+def test_an_unknown_option_or_a_value_of_the_wrong_kind_exits_2_and_names_it(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], named: str
+) -> None:
+    code, out, err = run(capsys, *words)
+    assert (code, out) == (2, "")
+    assert named in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("train", "mono-640", "--data", "d", "--out", "o"), "no such preset"),
+        (("train", "--data", "d", "--out", "o"), "a preset is needed"),
+        (("train", "mono-192x64", "--out", "o", "--config", "c.json"), "exclude each other"),
+        (("train", "--config", "c.json", "--out", "o", "mono-192x64"), "exclude each other"),
+        (("train", "--out", "o", "mono-640"), "no such preset"),
+        (("train", "--config", "nowhere/config.json", "--out", "o"), "nowhere/config.json"),
+        (("train", "--resume", "--out", "nothing"), "nothing"),
+        ((*TRAIN, "--width", "100"), "--width"),
+        ((*TRAIN, "--learning-rate", "-1"), "--learning-rate"),
+        ((*TRAIN, "--loss.predictive-mask"), "--loss.no-automask"),
+        ((*TRAIN, "--steps", "3", "--minutes", "1"), "--steps and --minutes"),
+        ((*TRAIN, "--device", "abacus"), "--device"),
+        ((*TRAIN, "--encoder.no-pretrained"), "nowhere"),
+        (("info", "nowhere"), "nowhere"),
+        (("check", "nowhere"), "nowhere"),
+    ],
+)
+def test_what_the_user_can_mend_is_one_line_on_stderr_and_exit_code_2(
+    capsys: pytest.CaptureFixture[str], empty_folder: Path, words: tuple[str, ...], named: str
+) -> None:
+    code, out, err = run(capsys, *words)
+    assert (code, out) == (2, "")
+    line = err.strip()
+    assert line.startswith("error: ")
+    assert "\n" not in line
+    assert named in line
+    assert list(empty_folder.iterdir()) == [], "nothing is written before everything is checked"
+
+
+def test_a_preset_after_the_options_counts_as_one_before_them(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from selfdepth.cli import train as verb
+
+    seen = []
+    monkeypatch.setattr(verb, "train", lambda args: seen.append(args.train.width))
+    for words in (("mono-192x64", "--out", "o"), ("--out", "o", "mono-192x64")):
+        assert run(capsys, "train", *words)[0] == 0
+    assert seen == [192, 192]
+
+
+def test_options_change_the_preset_and_a_budget_replaces_its_budget(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from selfdepth.cli import train as verb
+
+    seen = []
+    monkeypatch.setattr(verb, "train", lambda args: seen.append(args.train))
+    assert run(capsys, *TRAIN, "--steps", "7", "--no-compile", "--loss.no-automask", "--offsets", "-2", "2")[0] == 0
+    (config,) = seen
+    assert (config.width, config.learning_rate, config.steps) == (192, 2e-4, 7)
+    assert config.compile is False
+    assert config.loss.automask is False
+    assert config.offsets == (-2, 2)
+
+
+def test_an_interrupted_run_says_how_to_go_on_and_exits_with_the_signals_code(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from selfdepth.cli import train as verb
+
+    for number, code in ((2, 130), (15, 143)):
+
+        def stopped(args: object, number: int = number) -> None:
+            raise Interrupted(number, Path("runs/a"))
+
+        monkeypatch.setattr(verb, "train", stopped)
+        got, _, err = run(capsys, *TRAIN)
+        assert got == code
+        assert "selfdepth train --resume --out runs/a" in err
+
+
+def test_ctrl_c_before_anything_is_trained_exits_130_without_a_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from selfdepth.cli import train as verb
+
+    def interrupted(args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(verb, "train", interrupted)
+    assert run(capsys, *TRAIN) == (130, "", "stopped\n")
+
+
+def test_our_warnings_are_one_line_and_those_of_libraries_are_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    main_module._show_warning(SelfDepthWarning("the camera is assumed"), SelfDepthWarning, "file.py", 1)
+    main_module._show_warning(DeprecationWarning("old"), DeprecationWarning, "file.py", 2)
+    assert capsys.readouterr().err == "warning: the camera is assumed\n"
+
+
+def test_a_reader_that_goes_away_is_no_traceback() -> None:
+    command = f"{sys.executable} -m selfdepth.cli.main --help | true"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,194 @@
+"""The shape of the house: imports point down, files and functions stay short, and help does not wait for torch."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import selfdepth
+
+SOURCE = Path(selfdepth.__file__).parent
+FILES = sorted(SOURCE.rglob("*.py"))
+
+LEVELS = {
+    "errors": 0,
+    "config": 0,
+    "presets": 0,
+    "geometry": 1,
+    "structs": 1,
+    "networks": 2,
+    "losses": 2,
+    "learner": 3,
+    "data": 3,
+    "evaluation.depth": 3,
+    "evaluation.odometry": 3,
+    "evaluation.baselines": 3,
+    "evaluation": 4,
+    "inference": 4,
+    "interop": 4,
+    "engine": 4,
+    "cli": 5,
+}
+STRANGERS = [
+    ("learner", "data"),
+    ("data", "learner"),
+    ("inference", "engine"),
+    ("inference", "data.store"),
+    ("inference", "data.clips"),
+    ("inference", "data.kitti"),
+    ("evaluation.depth", "data"),
+    ("evaluation.odometry", "data"),
+]
+"""Who must not know whom, beside the levels."""
+
+WITHOUT_TORCH = ["errors", "config", "presets", "evaluation.depth", "evaluation.odometry", "cli.main"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import:
+    importer: str
+    imported: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.importer}, line {self.line}, imports {self.imported}"
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def imports_of(path: Path) -> Iterator[Import]:
+    """All imports of a file, those within functions too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}, line {node.lineno}: imports are absolute"
+            names = [node.module or ""]
+            if node.module in ("selfdepth", *(f"selfdepth.{package}" for package in LEVELS)):
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        for name in names:
+            yield Import(importer=module_name(path), imported=name, line=node.lineno)
+
+
+def is_in(module: str, part: str) -> bool:
+    return module == part or module.startswith(f"{part}.")
+
+
+def level(module: str) -> int:
+    """That of the longest name in the table that the module is in."""
+    return LEVELS[max((part for part in LEVELS if is_in(module, part)), key=len)]
+
+
+def own_imports() -> list[Import]:
+    """Imports of one part of the package by another; the package's own front door is no part."""
+    found = []
+    for path in FILES:
+        if path == SOURCE / "__init__.py":
+            continue
+        for each in imports_of(path):
+            inside = each.imported.removeprefix("selfdepth.")
+            if inside != each.imported and not inside.startswith("__"):
+                found.append(Import(importer=each.importer, imported=inside, line=each.line))
+    return found
+
+
+def test_imports_point_down() -> None:
+    upwards = [str(each) for each in own_imports() if level(each.imported) > level(each.importer)]
+    assert upwards == []
+
+
+@pytest.mark.parametrize(("importer", "imported"), STRANGERS)
+def test_parts_that_must_not_know_each_other_do_not(importer: str, imported: str) -> None:
+    known = [str(each) for each in own_imports() if is_in(each.importer, importer) and is_in(each.imported, imported)]
+    assert known == []
+
+
+def test_parts_do_not_import_each_other_in_a_circle() -> None:
+    edges: dict[str, set[str]] = {module_name(path): set() for path in FILES}
+    for each in own_imports():
+        target = each.imported if each.imported in edges else each.imported.rsplit(".", 1)[0]
+        if target in edges:
+            edges[each.importer].add(target)
+    done: set[str] = set()
+
+    def visit(module: str, trail: tuple[str, ...]) -> None:
+        assert module not in trail, " -> ".join((*trail, module))
+        if module not in done:
+            for target in sorted(edges[module]):
+                visit(target, (*trail, module))
+            done.add(module)
+
+    for module in sorted(edges):
+        visit(module, ())
+
+
+@pytest.mark.parametrize("module", WITHOUT_TORCH)
+def test_what_must_be_light_imports_no_torch(module: str) -> None:
+    path = SOURCE.joinpath(*module.split(".")).with_suffix(".py")
+    heavy = [str(each) for each in imports_of(path) if each.imported.split(".")[0] in ("torch", "torchvision", "timm")]
+    assert heavy == []
+
+
+def test_every_file_has_fewer_than_300_lines() -> None:
+    lengths = {module_name(path): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+    assert {name: length for name, length in lengths.items() if length >= 300} == {}
+
+
+def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield f"{module_name(path)}.{node.name}", node
+
+
+def test_every_function_has_fewer_than_50_lines() -> None:
+    lengths = {name: (node.end_lineno or node.lineno) - node.lineno + 1 for name, node in functions()}
+    assert {name: length for name, length in lengths.items() if length >= 50} == {}
+
+
+def test_every_function_has_at_most_8_arguments() -> None:
+    too_many = {
+        name: count
+        for name, node in functions()
+        if (count := len([a for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)])) > 9
+        or (count > 8 and node.args.args[0].arg not in ("self", "cls"))
+    }
+    assert too_many == {}
+
+
+def test_every_file_says_what_it_is_for() -> None:
+    silent = [
+        module_name(path)
+        for path in FILES
+        if path.stat().st_size and not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import selfdepth",
+        "import selfdepth.config, selfdepth.presets, selfdepth.errors",
+        "from selfdepth.cli.main import main; main(['--help'])",
+        "from selfdepth.cli.main import main; main(['--version'])",
+        "from selfdepth.cli.main import main; main(['train', '--help'])",
+    ],
+)
+def test_neither_the_import_of_the_package_nor_help_waits_for_torch(code: str) -> None:
+    # In a process of its own: this one has imported torch long ago.
+    asked = f"import sys\ntry:\n    exec({code!r})\nexcept SystemExit: pass\n"
+    asked += "sys.exit(' '.join(sorted({'torch', 'timm', 'torchvision', 'tensorboard'} & set(sys.modules))) or 0)"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
