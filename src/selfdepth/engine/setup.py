@@ -14,8 +14,8 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from selfdepth.config import TrainConfig, from_json, to_json
-from selfdepth.data.clips import ClipLoader, make_clips
-from selfdepth.data.footage import open_footage
+from selfdepth.data.clips import ClipLoader, make_clips, steps_per_epoch
+from selfdepth.data.footage import open_footage, open_footage_auto
 from selfdepth.data.frames import Footage, FrameRef, no_ground_truth
 from selfdepth.data.store import Store, is_store, open_or_build, open_store, training_size
 from selfdepth.engine.budget import Budget
@@ -24,7 +24,7 @@ from selfdepth.errors import CheckpointError, ConfigError, OutputError, SelfDept
 from selfdepth.evaluation.depth import PROTOCOLS, DepthProtocol
 from selfdepth.geometry.camera import Camera
 from selfdepth.inference.device import resolve_device, resolve_precision
-from selfdepth.inference.files import whole_file
+from selfdepth.inference.files import require_writable, whole_file
 from selfdepth.inference.weights import WeightsMeta
 from selfdepth.learner import SelfSupervisedDepth
 from selfdepth.presets import DEFAULT_EPOCHS
@@ -100,10 +100,12 @@ def prepare_run(
     device = resolve_device(config.device)
     # Before the frames: a missing encoder shall not be found out after an hour of decoding.
     learner = _build_learner(config, device, from_checkpoint=resume)
-    store, truth, config = _open_data(config, folder, on_frames, footage)
+    if resume and not is_store(Path(config.data).expanduser()):
+        _check_same_run(config, folder)  # before the run's store is made anew for other settings
+    store, truth, config, spacing = _open_data(config, folder, on_frames, footage)
     if resume:
         _check_same_run(config, folder)
-    data = _loaders(store, truth, config, device)
+    data = _loaders(store, truth, config, spacing, device)
     optimizer = torch.optim.Adam(learner.parameters(), lr=config.learning_rate, fused=device.type in ("cpu", "cuda"))
     progress = Progress()
     if resume:
@@ -155,8 +157,7 @@ def _build_learner(config: TrainConfig, device: torch.device, *, from_checkpoint
 
 
 def _check_folder(folder: Path, *, resume: bool) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise OutputError("the output folder is a file", where=folder, fix="name another folder with --out")
+    require_writable(folder, option="--out")
     if resume:
         _require_checkpoint(folder)
     elif (folder / CONFIG_FILE).exists() or last_checkpoint(folder) is not None:
@@ -185,8 +186,8 @@ def _open_data(
     folder: Path,
     on_frames: Callable[[int, int], None] | None,
     footage: Footage | None,
-) -> tuple[Store, Callable[[FrameRef], Float[ndarray, "h w"] | None], TrainConfig]:
-    """The frames, their ground truth, and the configuration with its height, spacing and budget resolved."""
+) -> tuple[Store, Callable[[FrameRef], Float[ndarray, "h w"] | None], TrainConfig, int]:
+    """The frames, their ground truth, the configuration with its height and budget resolved, and the spacing."""
     if footage is None and not config.data:
         raise ConfigError("there is no data to train on", where="--data", fix="add --data VIDEO or --data FOLDER")
     if all(budget is None for budget in (config.steps, config.epochs, config.minutes)):
@@ -201,10 +202,12 @@ def _open_data(
                 expected=f"--width {store.width} --height {store.height}",
                 got=f"{config.width}x{config.height}",
             )
-        return store, no_ground_truth, replace(config, width=store.width, height=store.height)
-    footage = footage or open_footage(
-        path, split=config.split, camera=config.camera, offsets=config.offsets, spacing=config.spacing()
-    )
+        return store, no_ground_truth, replace(config, width=store.width, height=store.height), _given_spacing(config)
+    if footage is None:
+        footage, spacing = _open_footage(config, path)
+    else:
+        spacing = _given_spacing(config)
+    steps_per_epoch(len(footage.train), config.batch_size)  # refuses too few clips before they are decoded
     top, bottom, left, right = config.crop_px()
     camera = footage.sequences[0].camera
     width, height = training_size(
@@ -218,13 +221,32 @@ def _open_data(
         crop=config.crop_px(),
         progress=on_frames,
     )
-    return store, footage.truth, replace(config, height=height)
+    return store, footage.truth, replace(config, height=height), spacing
+
+
+def _open_footage(config: TrainConfig, path: Path) -> tuple[Footage, int]:
+    # What auto finds is not written to the configuration: repeating or resuming the run measures the same again.
+    spacing = config.spacing()
+    if spacing is None:
+        return open_footage_auto(path, split=config.split, camera=config.camera, offsets=config.offsets)
+    footage = open_footage(path, split=config.split, camera=config.camera, offsets=config.offsets, spacing=spacing)
+    return footage, spacing
+
+
+def _given_spacing(config: TrainConfig) -> int:
+    spacing = config.spacing()
+    if spacing is None:
+        raise ConfigError("a store's motion is not measured", where="--every", expected="a number", got="auto")
+    return spacing
 
 
 def _loaders(
-    store: Store, truth: Callable[[FrameRef], Float[ndarray, "h w"] | None], config: TrainConfig, device: torch.device
+    store: Store,
+    truth: Callable[[FrameRef], Float[ndarray, "h w"] | None],
+    config: TrainConfig,
+    spacing: int,
+    device: torch.device,
 ) -> Data:
-    spacing = config.spacing() or 1
     train = make_clips(store, store.train, offsets=config.offsets, spacing=spacing)
     val = make_clips(store, store.val, offsets=config.offsets, spacing=spacing)
     if train.n_dropped:
@@ -259,7 +281,8 @@ def _loaders(
 
 
 def _check_same_run(config: TrainConfig, folder: Path) -> None:
-    before, now = to_json(read_run_config(folder)), to_json(config)
+    run = read_run_config(folder)
+    before, now = to_json(run), to_json(config if config.height else replace(config, height=run.height))
     changed = [name for name in now if name not in _RUN_ONLY and before[name] != now[name]]
     if changed:
         raise ConfigError(
