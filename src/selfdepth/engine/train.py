@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -67,7 +68,7 @@ class _Loop:
         self.score = ""
         self.saved_step = -1
         self._started = time.monotonic() - run.progress.elapsed_s
-        self._pictured = 0.0
+        self._pictured = -math.inf  # the first step is drawn
         self._logged = (run.progress.step, time.monotonic())
 
     def go(self, stop: StopRequest) -> None:
