@@ -1,0 +1,97 @@
+"""Tiny runs: a moving texture in a few small images, and networks that a processor trains in a blink."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from selfdepth.config import EncoderConfig, TrainConfig
+from selfdepth.engine.setup import Run
+from selfdepth.engine.train import train
+
+N_FRAMES, SIZE = 24, 64
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Networks this small are slower on several threads, and sums in another order are not equal."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def frames_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 images of a texture that moves to the left."""
+    folder = tmp_path_factory.mktemp("drive")
+    noise = np.random.default_rng(0).integers(0, 255, (16, 48, 3), dtype=np.uint8)
+    world = Image.fromarray(noise).resize((192, SIZE), Image.Resampling.BICUBIC)
+    for number in range(N_FRAMES):
+        left = 3 * number
+        world.crop((left, 0, left + SIZE, SIZE)).save(folder / f"{number:03d}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny(frames_folder: Path) -> TrainConfig:
+    """Four steps of two clips."""
+    return TrainConfig(
+        data=str(frames_folder),
+        camera="fov:60",
+        width=SIZE,
+        encoder=EncoderConfig(name="test_resnet", pose_name="test_resnet", pretrained=False),
+        batch_size=2,
+        steps=4,
+        save_every=2,
+        device="cpu",
+        precision="fp32",
+        compile=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def whole_run(tiny: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run of four steps, uninterrupted. Tests read it only."""
+    return train(tiny, tmp_path_factory.mktemp("runs") / "whole")
+
+
+@pytest.fixture(scope="session")
+def make_half_run(tiny: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """Folders with a run of four steps that was stopped after two."""
+
+    def make() -> Path:
+        folder = tmp_path_factory.mktemp("runs") / "half"
+        train(replace(tiny, steps=2), folder)
+        return folder
+
+    return make
+
+
+class Ear:
+    """A watcher that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def frames(self, done: int, total: int) -> None:
+        """Decoding goes on."""
+
+    def step(self, report: object) -> None:
+        """A step was logged."""
+
+    def say(self, text: str) -> None:
+        """A sentence."""
+        self.said.append(text)
+
+
+@pytest.fixture
+def ear() -> Ear:
+    """Remembers the sentences of a run."""
+    return Ear()

@@ -1,0 +1,88 @@
+"""The compiled training step is the plain one, only faster; where it cannot be had, training goes on without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from selfdepth.config import TrainConfig
+from selfdepth.engine import compiled as module
+from selfdepth.engine.budget import Budget
+from selfdepth.engine.compiled import training_step
+from selfdepth.engine.setup import prepare_run, seed_step, worth_compiling
+from selfdepth.engine.tracking import read_metrics
+from selfdepth.engine.train import train
+
+CPU = torch.device("cpu")
+HOUR = Budget(seconds=3600.0)
+
+
+@pytest.mark.compiled
+def test_the_compiled_step_gives_the_loss_and_the_gradient_of_the_plain_one(
+    tiny: TrainConfig, tmp_path: Path, ear: Any
+) -> None:
+    config = replace(tiny, compile=True, loss=replace(tiny.loss, tie_break_noise=0.0))
+    run = prepare_run(config, tmp_path / "run", resume=False)
+    batch = run.data.train.batch(0)
+    state = {name: tensor.clone() for name, tensor in run.learner.state_dict().items()}
+    results = []
+    for step in (training_step(run, ear.say), run.learner):
+        run.learner.load_state_dict(state)
+        run.learner.zero_grad()
+        seed_step(0, 0)
+        output = step(batch)
+        output.loss.backward()
+        gradient = torch.cat([p.grad.flatten() for p in run.learner.parameters() if p.grad is not None])
+        results.append((output.loss.detach(), gradient))
+    (fast, fast_gradient), (slow, slow_gradient) = results
+    torch.testing.assert_close(fast, slow, rtol=1e-5, atol=0)
+    assert float((fast_gradient - slow_gradient).norm() / slow_gradient.norm()) < 1e-2
+    assert not any("failed" in text for text in ear.said)
+
+
+def test_training_goes_on_uncompiled_with_a_sentence_when_compiling_fails(
+    tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ear: Any
+) -> None:
+    def cannot(learner: object, **options: object) -> Callable[..., None]:
+        def step(batch: object) -> None:
+            raise torch._dynamo.exc.TorchDynamoException("no working compiler")
+
+        return step
+
+    monkeypatch.setattr(module.torch, "compile", cannot)
+    run = train(replace(tiny, compile=True, steps=2), tmp_path / "run", watcher=ear)
+    assert run.progress.step == 2
+    assert sum("compiling failed" in text for text in ear.said) == 1
+    plain = train(replace(tiny, steps=2), tmp_path / "plain")
+    assert read_metrics(run.folder)[0]["loss"] == read_metrics(plain.folder)[0]["loss"]
+
+
+def test_without_a_compiler_on_the_machine_nothing_is_compiled(
+    tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ear: Any
+) -> None:
+    monkeypatch.setattr(module.shutil, "which", lambda name: None)
+    run = prepare_run(replace(tiny, compile=True), tmp_path / "run", resume=False)
+    assert training_step(run, ear.say) is run.learner
+    assert "no C++ compiler" in ear.said[0]
+
+
+@pytest.mark.parametrize(
+    ("wish", "device", "budget", "answer"),
+    [
+        (True, "cpu", Budget(steps=2), True),
+        (False, "cuda", HOUR, False),
+        (None, "cuda", Budget(steps=2), True),
+        (None, "cpu", HOUR, True),
+        (None, "cpu", Budget(seconds=600.0), False),
+        (None, "mps", HOUR, False),
+    ],
+)
+def test_the_step_is_compiled_as_asked_else_where_it_pays(
+    wish: bool | None, device: str, budget: Budget, answer: bool
+) -> None:
+    assert worth_compiling(TrainConfig(compile=wish), budget, torch.device(device)) is answer

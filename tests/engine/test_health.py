@@ -1,0 +1,73 @@
+"""The ways in which this method fails silently are told in words, once."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from selfdepth.engine.health import Health, vital_signs
+from selfdepth.geometry.se3 import transform_from_axis_angle
+from selfdepth.structs import StepOutput
+
+WELL = {"disparity_spread": 0.4, "kept": 0.7, "motion": 0.05}
+
+
+def sentences(health: Health, looks: int, *, automask: bool = True, **bad: float) -> list[str]:
+    return [text for _ in range(looks) for text in health.look({**WELL, **bad}, automask=automask)]
+
+
+def test_a_run_that_is_well_is_told_nothing() -> None:
+    assert sentences(Health(), 50) == []
+
+
+@pytest.mark.parametrize(
+    ("sign", "value", "words"),
+    [
+        ("disparity_spread", 0.001, ["constant", "--camera"]),
+        ("kept", 0.0, ["auto-mask", "--every"]),
+        ("motion", 0.0, ["no motion", "order of time"]),
+    ],
+)
+def test_each_silent_failure_is_said_once_when_it_lasts(sign: str, value: float, words: list[str]) -> None:
+    health = Health()
+    assert sentences(health, 4, **{sign: value}) == []
+    (sentence,) = sentences(health, 20, **{sign: value})
+    for word in words:
+        assert word in sentence
+
+
+def test_a_bad_moment_is_forgotten() -> None:
+    health = Health()
+    for _ in range(10):
+        assert sentences(health, 4, motion=0.0) == []
+        assert sentences(health, 1) == []
+
+
+def test_a_mask_that_is_off_is_not_blamed() -> None:
+    assert sentences(Health(), 20, automask=False, kept=0.0) == []
+
+
+def output(*, spread: float, keep: float, translation: float, angle: float = 0.0) -> StepOutput:
+    disparity = torch.full((2, 1, 4, 6), 0.5)
+    disparity[..., ::2] += spread
+    T = transform_from_axis_angle(torch.tensor([0.0, angle, 0.0]), torch.tensor([translation, 0.0, 0.0]))
+    return StepOutput(
+        loss=torch.tensor(0.1),
+        terms={},
+        depth=torch.full((2, 1, 4, 6), 2.0),
+        disparity=disparity,
+        T_source_target=T.expand(2, 2, 4, 4),
+        keep=torch.full((2, 4, 6), keep),
+    )
+
+
+def test_the_signs_of_a_dead_run_are_zero() -> None:
+    signs = vital_signs(output(spread=0.0, keep=0.0, translation=0.0))
+    assert {name: float(value) for name, value in signs.items()} == {"disparity_spread": 0, "kept": 0, "motion": 0}
+
+
+def test_motion_is_translation_over_depth_plus_rotation_in_radians() -> None:
+    signs = vital_signs(output(spread=0.2, keep=0.25, translation=0.3, angle=0.02))
+    assert float(signs["motion"]) == pytest.approx(0.3 / 2 + 0.02, rel=1e-3)
+    assert float(signs["kept"]) == 0.25
+    assert float(signs["disparity_spread"]) > 0.1
