@@ -39,7 +39,7 @@ def check(args: CheckArgs) -> None:
 
     console = Console(soft_wrap=True)
     with console.status("looking at the frames"):
-        summary = inspect_footage(Path(args.data), args.camera, args.split)
+        summary = inspect_footage(Path(args.data).expanduser(), args.camera, args.split)
     console.print(_table(summary, args.data))
     clips = f"clips: {summary.n_train} to train on, {summary.n_val} to validate"
     console.print(clips + (f", {summary.n_test} frames to test" if summary.n_test else ""))

@@ -32,9 +32,10 @@ def open_inputs(inputs: tuple[str, ...], *, camera: str | None) -> list[FrameSou
     Raises:
         DataError: for an input that is missing, empty or of no known kind.
     """
-    images = [Path(path) for path in inputs if Path(path).suffix.lower() in IMAGE_SUFFIXES and Path(path).is_file()]
+    paths = [Path(path).expanduser() for path in inputs]
+    images = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
     sources = [_open_images("images", images, continuous=False)] if images else []
-    for path in map(Path, inputs):
+    for path in paths:
         if path.is_dir():
             sources += _open_folders(path)
         elif path not in images:

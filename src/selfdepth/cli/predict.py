@@ -51,19 +51,21 @@ def predict(args: PredictArgs) -> None:
     _check(args)
     from selfdepth.cli.inputs import open_inputs
     from selfdepth.cli.progress import progress
+    from selfdepth.inference.files import require_writable
     from selfdepth.inference.predictor import Predictor
     from selfdepth.inference.video import output_paths, save_predictions
 
     sources = open_inputs(args.inputs, camera=args.camera)
-    kinds = tuple(dict.fromkeys(args.save))
+    kinds, out = tuple(dict.fromkeys(args.save)), Path(args.out).expanduser()
     own_folders = len(sources) > 1 and ("mp4" in kinds or _names_collide(sources))
-    folders = [Path(args.out) / source.name if own_folders else Path(args.out) for source in sources]
+    folders = [out / source.name if own_folders else out for source in sources]
     originals = {file.resolve() for source in sources for file in source.files}
     for source, folder in zip(sources, folders, strict=True):
         for path in output_paths(source, folder, kinds):
             if path.resolve() in originals:
                 raise OutputError("the result would replace an input", where=path, fix="give another --out")
 
+    require_writable(out, option="--out")
     predictor = Predictor.load(args.model, device=args.device, precision=args.precision)
     total = sum(len(source.names) for source in sources)
     with progress("predicting", total, "frames") as advance:
@@ -83,7 +85,7 @@ def _check(args: PredictArgs) -> None:
         raise ConfigError("nothing to save", where="--save", expected="one or more of color, npz, png16, mp4")
     if args.batch_size < 1:
         raise ConfigError("option out of range", where="--batch-size", expected="at least 1", got=str(args.batch_size))
-    place = Path(args.out)
+    place = Path(args.out).expanduser()
     if next((folder for folder in (place, *place.parents) if folder.is_file()), None):
         raise OutputError("the place for the results is a file", where=place, fix="give a folder as --out")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +37,30 @@ def parse_camera(spec: str | None, *, width: int, height: int) -> Camera:
             stacklevel=2,
         )
         return Camera.from_fov(ASSUMED_FOV_DEG, width=width, height=height)
+    where, path = f"--camera {spec}", Path(spec).expanduser()
     if spec.startswith("fov:"):
-        return Camera.from_fov(_number(spec, spec[4:]), width=width, height=height)
-    if spec.count(",") == 3 and not Path(spec).is_file():
+        with naming(where):
+            return Camera.from_fov(_number(spec, spec[4:]), width=width, height=height)
+    if spec.count(",") == 3 and not path.is_file():
         fx, fy, cx, cy = (_number(spec, part) for part in spec.split(","))
-        camera = Camera(fx=fx, fy=fy, cx=cx, cy=cy, width=width, height=height)
-        _warn_of_principal_point(camera, f"--camera {spec}")
+        with naming(where):
+            camera = Camera(fx=fx, fy=fy, cx=cx, cy=cy, width=width, height=height)
+        _warn_of_principal_point(camera, where)
         return camera
-    if not Path(spec).is_file():
-        raise DataError("the camera cannot be used", where=f"--camera {spec}", expected=FORMS, got="no such file")
-    return scale_camera(read_camera_file(Path(spec)), width=width, height=height, where=spec)
+    if not path.is_file():
+        raise DataError("the camera cannot be used", where=where, expected=FORMS, got="no such file")
+    return scale_camera(read_camera_file(path), width=width, height=height, where=spec)
+
+
+@contextmanager
+def naming(where: str) -> Iterator[None]:
+    """Let an error about numbers that are no camera's say where they were read."""
+    try:
+        yield
+    except DataError as error:
+        if error.where is not None:
+            raise
+        raise DataError(error.what, where=where, expected=error.expected, got=error.got, fix=error.fix) from error
 
 
 def scale_camera(camera: Camera, *, width: int, height: int, where: str) -> Camera:
@@ -86,12 +102,8 @@ def read_camera_file(path: Path) -> Camera:
     entries = _load_yaml(path)
     width, height = (_size(entries, name, path) for name in ("width", "height"))
     fx, fy, cx, cy = _intrinsics(entries, path)
-    try:
+    with naming(str(path)):
         camera = Camera(fx=fx, fy=fy, cx=cx, cy=cy, width=width, height=height)
-    except DataError as error:
-        raise DataError(
-            error.what, where=path, expected=error.expected, got=error.got, fix="correct the calibration"
-        ) from error
     _warn_of_principal_point(camera, str(path))
     distortion = _numbers(_first(entries, "distortion_coefficients", "distortion", "D", "d"), path)
     if any(distortion):

@@ -47,7 +47,7 @@ def open_footage(
         raise DataError("there is no such footage", where=path, fix="check --data")
     if is_kitti_raw(path):
         own = None if camera is None else _kitti_camera(path, camera)
-        return open_kitti_raw(path, None if split is None else Path(split), camera=own, offsets=steps)
+        return open_kitti_raw(path, None if split is None else Path(split).expanduser(), camera=own, offsets=steps)
     if split is not None:
         raise DataError(
             "a split applies to KITTI only",

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from selfdepth.data.cameras import naming
 from selfdepth.data.frames import Footage, FrameRef, Sequence
 from selfdepth.data.images import ImageSequence, image_size
 from selfdepth.data.lidar import project_scan, read_scan
@@ -74,7 +75,8 @@ def camera_from_calibration(date_folder: Path, side: str) -> Camera:
     calibration = read_calibration(path)
     P = _matrix(calibration, path, f"P_rect_{index}", (3, 4))
     width, height = _matrix(calibration, path, f"S_rect_{index}", (2,))
-    return Camera(fx=P[0, 0], fy=P[1, 1], cx=P[0, 2], cy=P[1, 2], width=int(width), height=int(height))
+    with naming(f"P_rect_{index} in {path}"):
+        return Camera(fx=P[0, 0], fy=P[1, 1], cx=P[0, 2], cy=P[1, 2], width=int(width), height=int(height))
 
 
 def stereo_baseline_m(date_folder: Path) -> float:
@@ -254,6 +256,7 @@ def _split_every_drive(root: Path, folders: _ImageFolders, offsets: tuple[int, .
             where=root,
             expected=f"images under DATE/DRIVE/image_02/data with neighbours at {offsets}",
             got="none",
+            fix="check the folders, or give a smaller --every",
         )
     return {"train": tuple(train), "val": tuple(val)}
 
@@ -279,7 +282,7 @@ def _matrix(calibration: dict[str, ndarray], path: Path, key: str, shape: tuple[
             "the calibration cannot be used",
             where=path,
             expected=f"{key}: {count} numbers",
-            got=f"no {key}" if numbers is None else f"{numbers.size} numbers",
+            got=f"no {key}" if numbers is None else f"{numbers.size} numbers: {np.array2string(numbers[:12])}",
             fix="copy KITTI's calibration files of that date again, or give --camera",
         )
     return numbers.reshape(shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,33 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):  # where nothing could be written, nothing is left to remove
             temporary.unlink(missing_ok=True)
+
+
+def require_writable(folder: Path, *, option: str) -> None:
+    """Try to write to a folder before long work begins; whatever is made for that is removed again.
+
+    Args:
+        option: of the command line, which names the folder.
+
+    Raises:
+        OutputError: when the folder is a file, or can neither be made nor be written to.
+    """
+    fix = f"name another folder with {option}"
+    for place in (folder, *folder.parents):
+        if place.exists() and not place.is_dir():
+            what = "the output folder is a file" if place == folder else "the output folder would be in a file"
+            raise OutputError(what, where=folder, got=f"{place} is a file", fix=fix)
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError("cannot write", where=folder, got=error.strerror or str(error), fix=fix) from error
+    finally:
+        for place in made:
+            with contextlib.suppress(OSError):
+                place.rmdir()
 
 
 @contextmanager

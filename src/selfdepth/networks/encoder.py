@@ -53,7 +53,7 @@ def _create(name: str, channels: int, pretrained: bool) -> nn.Module:
         close = difflib.get_close_matches(name, timm.list_models(), n=3)
         raise ConfigError(
             "no such encoder",
-            where="--encoder.name",
+            where=_option(channels),
             expected="the name of a timm model",
             got=name,
             fix=f"did you mean {' or '.join(close)}" if close else "try resnet18",
@@ -64,10 +64,10 @@ def _create(name: str, channels: int, pretrained: bool) -> nn.Module:
     try:
         model: nn.Module = timm.create_model(tagged, pretrained=pretrained, features_only=True, in_chans=channels)
     except (RuntimeError, AttributeError, TypeError, KeyError) as error:
-        raise _unsuitable(name, f"timm: {error}") from error
+        raise _unsuitable(name, channels, f"timm: {error}") from error
     reductions: list[int] = _feature_info(model).reduction()
     if reductions != _REDUCTIONS:
-        raise _unsuitable(name, f"levels at 1/{', 1/'.join(map(str, reductions))}")
+        raise _unsuitable(name, channels, f"levels at 1/{', 1/'.join(map(str, reductions))}")
     return model
 
 
@@ -75,10 +75,14 @@ def _feature_info(backbone: nn.Module) -> Any:
     return backbone.feature_info  # timm's own description of the levels, not a tensor or module
 
 
-def _unsuitable(name: str, got: str) -> ConfigError:
+def _option(channels: int) -> str:
+    return "--encoder.name" if channels == 3 else "--encoder.pose-name"  # only motion needs several images
+
+
+def _unsuitable(name: str, channels: int, got: str) -> ConfigError:
     return ConfigError(
         f"the encoder {name} cannot be used",
-        where="--encoder.name",
+        where=_option(channels),
         expected="a model with features at 1/2, 1/4, 1/8, 1/16 and 1/32",
         got=got,
         fix="try resnet18, resnet50 or mobilenetv3_large_100",
