@@ -15,6 +15,7 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 demo: $(READY)   ## render a drive, train on it, write demo/report.html
+	rm -rf demo
 	$(BIN)/selfdepth demo --out demo
 
 test: lint types unit  ## lint, types and all tests

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,7 @@ class StepReport:
     score: str
 
 
+@runtime_checkable
 class Watcher(Protocol):
     """Who looks on: the command line, a notebook, a test."""
 
