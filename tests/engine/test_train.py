@@ -62,7 +62,7 @@ def test_a_run_folder_holds_exactly_what_is_promised(whole_run: Run) -> None:
 def test_the_configuration_is_written_resolved_and_reads_back_as_it_is(whole_run: Run, tiny: TrainConfig) -> None:
     text = (whole_run.folder / "config.json").read_text()
     written = from_json(json.loads(text), where="config.json")
-    assert written == whole_run.config == replace(tiny, height=64)
+    assert written == whole_run.config == replace(tiny, height=64, every="1")
 
 
 def test_the_record_has_losses_signs_and_validations(whole_run: Run) -> None:
@@ -263,8 +263,9 @@ def test_too_few_clips_for_a_batch_are_refused_before_anything_is_trained(tiny: 
     assert last_checkpoint(tmp_path / "run") is None
 
 
-def test_the_spacing_can_be_chosen_by_the_motion(tiny: TrainConfig, tmp_path: Path) -> None:
-    run = train(replace(tiny, every="auto", steps=1), tmp_path / "run")
+def test_the_spacing_can_be_chosen_by_the_motion_and_is_said(tiny: TrainConfig, tmp_path: Path, ear: Any) -> None:
+    run = train(replace(tiny, every="auto", steps=1), tmp_path / "run", watcher=ear)
+    assert any(f" {run.data.store.spacing} frames apart (--every auto)" in sentence for sentence in ear.said)
     assert run.config.every == "auto", "what repeats the run exactly"
     assert run.data.train.clips.spacing >= 1
     assert train(replace(run.config, steps=2), run.folder, resume=True).progress.step == 2
