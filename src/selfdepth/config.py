@@ -91,8 +91,9 @@ class TrainConfig:
     """Folder with train_files.txt, val_files.txt, test_files.txt ("folder frame side" lines; KITTI)."""
     camera: str | None = None
     """fx,fy,cx,cy in pixels of the frames; or a YAML file (ours, OpenCV, ROS camera_info); or fov:DEGREES."""
-    every: str = "1"
-    """Frames between a target and its neighbours: a number, or auto (by motion; drops parked stretches)."""
+    every: str | None = None
+    """Frames between a target and its neighbours: a number, or auto (by motion; drops parked stretches).
+    Default: 1; a store's own."""
     crop: str | None = None
     """Pixels to cut off each side, top,bottom,left,right (bonnet, overlays); the camera follows."""
     store: str | None = None
@@ -156,6 +157,8 @@ class TrainConfig:
         """Frames between neighbours of a clip; None stands for auto."""
         if self.every == "auto":
             return None
+        if self.every is None:
+            return 1
         _require(
             self.every.isdecimal() and int(self.every) >= 1,
             "--every",

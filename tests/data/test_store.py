@@ -254,7 +254,7 @@ def edit_index(**values: object):
         (lambda folder: (folder / "index.json").unlink(), "not a store"),
         (lambda folder: shutil.rmtree(folder), "not a store"),
         (cut_index, "index cannot be read"),
-        (edit_index(version=999), "another version.*expected format version 1; got 999"),
+        (edit_index(version=999), "another version.*expected format version 2; got 999"),
         (edit_index(sequences=[{}]), "index cannot be read"),
         (edit_index(train=[[99, 0, 1]]), "index cannot be read"),
     ],
@@ -282,7 +282,7 @@ def test_a_long_store_opens_at_once(tmp_path: Path, built: Store) -> None:
         ((1242, 375), (640, None), (640, 192)),
         ((1242, 375), (1024, None), (1024, 320)),
         ((1920, 1080), (640, None), (640, 352)),
-        ((1000, 10), (64, None), (64, 32)),
+        ((1000, 10), (64, None), (64, 64)),
         ((WIDTH, HEIGHT), (64, 96), (64, 96)),
     ],
 )

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from selfdepth.data.cameras import parse_camera
-from selfdepth.data.frames import Footage, FrameRef, Sequence
+from selfdepth.data.frames import Footage, FrameRef, Origin, Sequence
 from selfdepth.data.images import IMAGE_SUFFIXES, MIN_FRAMES, find_image_folders, image_size, list_images, open_folder
 from selfdepth.data.kitti import is_kitti_raw, open_kitti_raw
 from selfdepth.data.motion import choose_spacing, measure_motion
@@ -45,9 +45,12 @@ def open_footage(
     steps = tuple(offset * spacing for offset in offsets)
     if not path.exists():
         raise DataError("there is no such footage", where=path, fix="check --data")
+    origin = Origin(path=path.resolve(), split=_whole(split), camera=_whole_camera(camera))
     if is_kitti_raw(path):
         own = None if camera is None else _kitti_camera(path, camera)
-        return open_kitti_raw(path, None if split is None else Path(split).expanduser(), camera=own, offsets=steps)
+        folder = None if split is None else Path(split).expanduser()
+        kitti = open_kitti_raw(path, folder, camera=own, offsets=steps)
+        return replace(kitti, spacing=spacing, origin=origin)
     if split is not None:
         raise DataError(
             "a split applies to KITTI only",
@@ -66,7 +69,7 @@ def open_footage(
             got=f"sequences of up to {longest} frames, with gaps or too short",
             fix="give longer footage or a smaller --every",
         )
-    return Footage(kind=kind, sequences=sequences, train=train, val=val)
+    return Footage(kind=kind, sequences=sequences, train=train, val=val, spacing=spacing, origin=origin)
 
 
 def open_footage_auto(
@@ -90,7 +93,9 @@ def open_footage_auto(
     def moving(refs: tuple[FrameRef, ...]) -> tuple[FrameRef, ...]:
         return tuple(ref for ref in refs if not motions[ref.sequence].is_parked(ref.number))
 
-    footage = replace(footage, train=moving(footage.train), val=moving(footage.val))
+    assert footage.origin is not None, "open_footage says where from"
+    origin = replace(footage.origin, auto=True)
+    footage = replace(footage, train=moving(footage.train), val=moving(footage.val), origin=origin)
     if not footage.train:
         raise DataError(
             "the camera stands still wherever there are frames to train on",
@@ -160,6 +165,15 @@ def split_clips(
         val = [ref for ref in train if ref.sequence == last]
         train = [ref for ref in train if ref.sequence != last]
     return tuple(train), tuple(val)
+
+
+def _whole(path: str | None) -> Path | None:
+    return None if path is None else Path(path).expanduser().resolve()
+
+
+def _whole_camera(camera: str | None) -> str | None:
+    """As given; a file by its whole path."""
+    return camera if camera is None or not Path(camera).expanduser().is_file() else str(_whole(camera))
 
 
 def _targets(sequence: Sequence, steps: tuple[int, ...]) -> list[int]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from jaxtyping import Float, UInt8
 from numpy import ndarray
@@ -55,6 +56,32 @@ def no_ground_truth(ref: FrameRef) -> Float[ndarray, "h w"] | None:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where footage came from, as the user said it.
+
+    Attributes:
+        path: root, folder or file, absolute.
+        split: folder of the split files, absolute; None where none was given.
+        camera: as given; None for the footage's own or an assumed one.
+        auto: whether the spacing was chosen by the motion.
+    """
+
+    path: Path
+    split: Path | None = None
+    camera: str | None = None
+    auto: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values; `from_json` reads them back."""
+        return {**asdict(self), "path": str(self.path), "split": self.split and str(self.split)}
+
+    @staticmethod
+    def from_json(values: dict[str, Any]) -> Origin:
+        """Read what `to_json` gave."""
+        return Origin(**{**values, "path": Path(values["path"]), "split": values["split"] and Path(values["split"])})
+
+
+@dataclass(frozen=True, kw_only=True)
 class Footage:
     """Everything a run needs to know of its data: the sequences, and which of their frames are for what.
 
@@ -64,6 +91,8 @@ class Footage:
         train, val, test: target frames. Their neighbours in time are the sources.
         truth: metric depth (metres, 0 = unknown) of a frame at its own resolution, or None where not measured.
         protocol: name of the depth protocol that fits the ground truth (evaluation.depth.PROTOCOLS).
+        spacing: frames between the neighbours of a clip; what the targets were chosen for.
+        origin: what it was opened from; None for footage that is no file's.
     """
 
     kind: str
@@ -73,6 +102,8 @@ class Footage:
     test: tuple[FrameRef, ...] = ()
     truth: Callable[[FrameRef], Float[ndarray, "h w"] | None] = field(default=no_ground_truth, compare=False)
     protocol: str = "eigen"
+    spacing: int = 1
+    origin: Origin | None = None
 
     def sequence(self, name: str) -> Sequence:
         """The sequence of that name. Raises KeyError if there is none."""

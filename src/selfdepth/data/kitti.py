@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -104,7 +105,12 @@ class KittiTruth:
 
 
 def open_kitti_raw(
-    root: Path, split: Path | None, *, camera: Camera | None = None, offsets: tuple[int, ...] = (-1, 1)
+    root: Path,
+    split: Path | None,
+    *,
+    camera: Camera | None = None,
+    offsets: tuple[int, ...] = (-1, 1),
+    parts: tuple[str, ...] = tuple(SPLIT_FILES),
 ) -> Footage:
     """Recognise the frames of a KITTI raw root.
 
@@ -114,34 +120,30 @@ def open_kitti_raw(
             drive; the last tenth of each is for validation, and no clip of one part shares a frame with the other.
         camera: for frames that are not the official ones; default: each date's own calibration.
         offsets: times of a clip's sources. Training and validation frames need these neighbours, test frames do not.
+        parts: of a split, those to read; the images of the others need not be there.
 
     Raises:
         DataError: for a split, image or calibration that is not there or cannot be used.
     """
     folders = _ImageFolders(root)
-    parts = _read_split(split, folders, offsets) if split else _split_every_drive(root, folders, offsets)
+    refs_of = _read_split(split, folders, offsets, parts) if split else _split_every_drive(root, folders, offsets)
     wanted: dict[str, set[int]] = {}
-    for part, refs in parts.items():
+    for part, refs in refs_of.items():
         reach = (0,) if part == "test" else (0, *offsets)
         for ref in refs:
             wanted.setdefault(ref.sequence, set()).update(ref.number + offset for offset in reach)
-    cameras: dict[tuple[str, str], Camera] = {}
+
+    @cache
+    def calibrated(date: str, image: str) -> Camera:
+        return camera_from_calibration(root / date, next(side for side, folder in CAMERAS.items() if folder == image))
+
     sequences = []
     for name in sorted(wanted):
-        date, image = name.split("/")[0], name.rsplit("/", 1)[1]
-        if camera is None and (date, image) not in cameras:
-            side = next(side for side, folder in CAMERAS.items() if folder == image)
-            cameras[date, image] = camera_from_calibration(root / date, side)
-        own = camera or cameras[date, image]
+        own = camera or calibrated(name.split("/")[0], name.rsplit("/", 1)[1])
         sequences.append(_sequence(name, sorted(wanted[name]), folders, own))
+    train, val, test = (refs_of.get(part, ()) for part in SPLIT_FILES)
     return Footage(
-        kind="kitti-raw",
-        sequences=tuple(sequences),
-        train=parts.get("train", ()),
-        val=parts.get("val", ()),
-        test=parts.get("test", ()),
-        truth=KittiTruth(root),
-        protocol="eigen",
+        kind="kitti-raw", sequences=tuple(sequences), train=train, val=val, test=test, truth=KittiTruth(root)
     )
 
 
@@ -193,13 +195,14 @@ def _sequence(name: str, numbers: list[int], folders: _ImageFolders, camera: Cam
     )
 
 
-def _read_split(split: Path, folders: _ImageFolders, offsets: tuple[int, ...]) -> dict[str, tuple[FrameRef, ...]]:
+def _read_split(
+    split: Path, folders: _ImageFolders, offsets: tuple[int, ...], wanted: tuple[str, ...]
+) -> dict[str, tuple[FrameRef, ...]]:
     parts: dict[str, tuple[FrameRef, ...]] = {}
-    for part, file_name in SPLIT_FILES.items():
-        path = split / file_name
+    for part in wanted:
+        path = split / SPLIT_FILES[part]
         if path.is_file():
-            needed = (0,) if part == "test" else (0, *offsets)
-            parts[part] = tuple(_read_split_file(path, folders, needed))
+            parts[part] = tuple(_read_split_file(path, folders, (0,) if part == "test" else (0, *offsets)))
     if not any(parts.values()):
         raise DataError(
             "the split has no frames",

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
@@ -130,7 +131,7 @@ def fingerprint(footage: Footage, *, width: int, height: int, crop: tuple[int, i
     def add(*values: object) -> None:
         digest.update(json.dumps(values).encode() + b"\n")
 
-    add(VERSION, footage.kind, footage.protocol, width, height, crop)
+    add(VERSION, footage.kind, footage.protocol, footage.spacing, _origin(footage), width, height, crop)
     for sequence in footage.sequences:
         add(sequence.name, astuple(sequence.camera), sequence.numbers, sequence.names)
         for file in sequence.files:
@@ -189,11 +190,18 @@ def _index_text(footage: Footage, fit: Fit, sequences: tuple[StoredSequence, ...
         "fingerprint": fingerprint(footage, width=fit.width, height=fit.height, crop=fit.crop),
         "kind": footage.kind,
         "protocol": footage.protocol,
+        "crop": fit.crop,
+        "spacing": footage.spacing,
+        "origin": _origin(footage),
         "train": encode_refs(footage.train, names),
         "val": encode_refs(footage.val, names),
         "test": encode_refs(footage.test, names),
     }
     return encode_index(values, sequences)
+
+
+def _origin(footage: Footage) -> dict[str, Any] | None:
+    return None if footage.origin is None else footage.origin.to_json()
 
 
 def _write_frames(footage: Footage, fit: Fit, path: Path, counter: _Counter) -> None:

@@ -22,12 +22,12 @@ from numpy import ndarray
 from torch import Tensor
 
 from selfdepth.config import MIN_SIZE, SIZE_MULTIPLE
-from selfdepth.data.frames import FrameRef
+from selfdepth.data.frames import FrameRef, Origin
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
 
 FORMAT = "selfdepth-store"
-VERSION = 1
+VERSION = 2
 FRAMES_FILE = "frames.u8"
 INDEX_FILE = "index.json"
 
@@ -72,6 +72,9 @@ class Store:
         train, val, test: target frames, as the footage names them.
         kind: what the footage was recognised as: "kitti-raw", "folder", "video".
         protocol: depth protocol that fits the footage's ground truth.
+        crop: pixels cut off the original frames at top, bottom, left, right.
+        spacing: frames between the neighbours of a clip that the targets were chosen for.
+        origin: what the footage was opened from; None where it was no file's.
         fingerprint: of the files and settings it was made from.
         load_to_ram: whether it takes less than half of the memory that was free when it was opened.
     """
@@ -86,6 +89,9 @@ class Store:
     test: tuple[FrameRef, ...] = field(repr=False)
     kind: str
     protocol: str
+    crop: tuple[int, int, int, int]
+    spacing: int
+    origin: Origin | None
     fingerprint: str
     load_to_ram: bool
 
@@ -216,6 +222,9 @@ def _open(folder: Path, index: dict[str, Any]) -> Store:
         test=_decode_refs(index["test"], names),
         kind=index["kind"],
         protocol=index["protocol"],
+        crop=tuple(index["crop"]),
+        spacing=index["spacing"],
+        origin=Origin.from_json(index["origin"]) if index["origin"] else None,
         fingerprint=index["fingerprint"],
         load_to_ram=expected_bytes < _available_bytes() / 2,
     )
