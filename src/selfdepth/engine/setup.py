@@ -10,14 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from numpy import ndarray
 
 from selfdepth.config import TrainConfig, from_json, to_json
 from selfdepth.data.clips import ClipLoader, make_clips, steps_per_epoch
-from selfdepth.data.footage import open_footage, open_footage_auto
-from selfdepth.data.frames import Footage, FrameRef, no_ground_truth
-from selfdepth.data.store import Store, is_store, open_or_build, open_store, training_size
+from selfdepth.data.frames import Footage
+from selfdepth.data.prepare import Truth, check_agreement, footage_of, resolved, store_of, truth_of
+from selfdepth.data.store import Store, is_store, open_store
 from selfdepth.engine.budget import Budget
 from selfdepth.engine.checkpoint import Progress, last_checkpoint, load_checkpoint
 from selfdepth.errors import CheckpointError, ConfigError, OutputError, SelfDepthWarning
@@ -52,7 +50,7 @@ class Data:
     store: Store
     train: ClipLoader
     val: ClipLoader
-    truth: Callable[[FrameRef], Float[ndarray, "h w"] | None]
+    truth: Truth
     protocol: DepthProtocol
     camera: Camera
 
@@ -102,10 +100,10 @@ def prepare_run(
     learner = _build_learner(config, device, from_checkpoint=resume)
     if resume and not is_store(Path(config.data).expanduser()):
         _check_same_run(config, folder)  # before the run's store is made anew for other settings
-    store, truth, config, spacing = _open_data(config, folder, on_frames, footage)
+    store, truth, config = _open_data(config, folder, on_frames, footage)
     if resume:
         _check_same_run(config, folder)
-    data = _loaders(store, truth, config, spacing, device)
+    data = _loaders(store, truth, config, device)
     optimizer = torch.optim.Adam(learner.parameters(), lr=config.learning_rate, fused=device.type in ("cpu", "cuda"))
     progress = Progress()
     if resume:
@@ -186,8 +184,8 @@ def _open_data(
     folder: Path,
     on_frames: Callable[[int, int], None] | None,
     footage: Footage | None,
-) -> tuple[Store, Callable[[FrameRef], Float[ndarray, "h w"] | None], TrainConfig, int]:
-    """The frames, their ground truth, the configuration with its height and budget resolved, and the spacing."""
+) -> tuple[Store, Truth, TrainConfig]:
+    """The frames, their ground truth, and the configuration with its size, spacing and budget resolved."""
     if footage is None and not config.data:
         raise ConfigError("there is no data to train on", where="--data", fix="add --data VIDEO or --data FOLDER")
     if all(budget is None for budget in (config.steps, config.epochs, config.minutes)):
@@ -195,58 +193,30 @@ def _open_data(
     path = Path(config.data).expanduser()
     if footage is None and is_store(path):
         store = open_store(path)
-        if config.height is not None and (config.width, config.height) != (store.width, store.height):
-            raise ConfigError(
-                "the store holds frames of another size",
-                where=path,
-                expected=f"--width {store.width} --height {store.height}",
-                got=f"{config.width}x{config.height}",
-            )
-        return store, no_ground_truth, replace(config, width=store.width, height=store.height), _given_spacing(config)
-    if footage is None:
-        footage, spacing = _open_footage(config, path)
-    else:
-        spacing = _given_spacing(config)
+        check_agreement(config, store)
+        return store, truth_of(store), resolved(config, store)
+    footage = footage_of(config) if footage is None else _at_spacing(footage, config)
     steps_per_epoch(len(footage.train), config.batch_size)  # refuses too few clips before they are decoded
-    top, bottom, left, right = config.crop_px()
-    camera = footage.sequences[0].camera
-    width, height = training_size(
-        camera.width - left - right, camera.height - top - bottom, config.width, config.height
-    )
-    store = open_or_build(
-        footage,
-        Path(config.store).expanduser() if config.store else folder / "store",
-        width=width,
-        height=height,
-        crop=config.crop_px(),
-        progress=on_frames,
-    )
-    return store, footage.truth, replace(config, height=height), spacing
-
-
-def _open_footage(config: TrainConfig, path: Path) -> tuple[Footage, int]:
+    place = Path(config.store).expanduser() if config.store else folder / "store"
+    store = store_of(config, footage, place, on_frames)
     # What auto finds is not written to the configuration: repeating or resuming the run measures the same again.
-    spacing = config.spacing()
-    if spacing is None:
-        return open_footage_auto(path, split=config.split, camera=config.camera, offsets=config.offsets)
-    footage = open_footage(path, split=config.split, camera=config.camera, offsets=config.offsets, spacing=spacing)
-    return footage, spacing
+    return store, footage.truth, resolved(config, store)
 
 
-def _given_spacing(config: TrainConfig) -> int:
+def _at_spacing(footage: Footage, config: TrainConfig) -> Footage:
     spacing = config.spacing()
     if spacing is None:
-        raise ConfigError("a store's motion is not measured", where="--every", expected="a number", got="auto")
-    return spacing
+        raise ConfigError("given footage is not measured", where="--every", expected="a number", got="auto")
+    return footage if config.every is None else replace(footage, spacing=spacing)
 
 
 def _loaders(
     store: Store,
-    truth: Callable[[FrameRef], Float[ndarray, "h w"] | None],
+    truth: Truth,
     config: TrainConfig,
-    spacing: int,
     device: torch.device,
 ) -> Data:
+    spacing = store.spacing
     train = make_clips(store, store.train, offsets=config.offsets, spacing=spacing)
     val = make_clips(store, store.val, offsets=config.offsets, spacing=spacing)
     if train.n_dropped:
@@ -282,7 +252,10 @@ def _loaders(
 
 def _check_same_run(config: TrainConfig, folder: Path) -> None:
     run = read_run_config(folder)
-    before, now = to_json(run), to_json(config if config.height else replace(config, height=run.height))
+    asked = replace(config, height=config.height or run.height, every=config.every or str(config.spacing()))
+    before, now = to_json(run), to_json(asked)
+    for name in ("data", "split"):  # the same place may be written in two ways
+        before[name], now[name] = (v[name] and str(Path(v[name]).expanduser().resolve()) for v in (before, now))
     changed = [name for name in now if name not in _RUN_ONLY and before[name] != now[name]]
     if changed:
         raise ConfigError(

@@ -48,6 +48,8 @@ def train(
     """
     watcher = watcher or Silent()
     run = prepare_run(config, folder, resume=resume, on_frames=watcher.frames, footage=footage)
+    if run.config.every == "auto":
+        watcher.say(f"by the motion, neighbours are taken {run.data.store.spacing} frames apart (--every auto)")
     tracker = Tracker(folder, run.progress.step)
     try:
         with stop_on_signals() as stop, explain_memory_errors(run.config, folder):
