@@ -1,0 +1,68 @@
+"""Depth of one image: numbers, and a picture to look at.
+
+python examples/01_predict_an_image.py --model runs/drive --image street.jpg
+python examples/01_predict_an_image.py            # renders a street and trains a small model on it first
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import tyro
+from PIL import Image
+
+import selfdepth
+from selfdepth.config import EncoderConfig
+from selfdepth.data.synthetic import DriveSpec, render_drive
+from selfdepth.engine.demo_drives import write_drive
+from selfdepth.engine.train import train
+from selfdepth.inference.visualize import colorize_disparity, side_by_side
+from selfdepth.presets import preset
+
+
+def train_a_small_model(out: Path, steps: int) -> tuple[Path, Path]:
+    """A model that has seen a rendered street for a moment, and an image of that street."""
+    write_drive(render_drive(DriveSpec(frames=12, width=192, height=64)), out / "street")
+    config = replace(
+        preset("mono-192x64"),
+        data=str(out / "street"),
+        camera=str(out / "street/camera.yaml"),
+        encoder=EncoderConfig(pretrained=False),
+        batch_size=4,
+        steps=steps,
+    )
+    return train(config, out / "run").folder, out / "street/000010.png"
+
+
+def main(
+    model: str | None = None, image: Path | None = None, out: Path = Path("runs/example-01"), steps: int = 50
+) -> None:
+    """Predict depth.
+
+    Args:
+        model: a run folder; without one, a small model is trained.
+        image: any image; without one, a rendered street.
+        out: where to write.
+        steps: of training, where no model is given.
+    """
+    if model is None or image is None:
+        folder, rendered = train_a_small_model(out, steps)
+        model, image = model or str(folder), image or rendered
+
+    predictor = selfdepth.load(model)
+    prediction = predictor.predict(image)
+
+    low, high = np.percentile(prediction.depth, [5, 95])
+    print(f"size   {prediction.depth.shape[1]}x{prediction.depth.shape[0]} pixels, that of the image")
+    print(f"scale  {prediction.scale}")  # "relative": one unknown factor away from metres
+    print(f"depth  {low:.2f} to {high:.2f} (5th and 95th percentile)")
+    picture = side_by_side(np.asarray(Image.open(image).convert("RGB")), colorize_disparity(prediction.disparity))
+    out.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture).save(out / "depth.png")
+    print(f"wrote  {out / 'depth.png'}")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

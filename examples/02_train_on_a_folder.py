@@ -1,0 +1,72 @@
+"""Train on a folder of images (or a video) from Python, and read the record of the run.
+
+python examples/02_train_on_a_folder.py --data frames/ --camera fov:81 --steps 2000
+python examples/02_train_on_a_folder.py           # renders a street to train on
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import tyro
+
+from selfdepth.config import EncoderConfig
+from selfdepth.data.synthetic import DriveSpec, render_drive
+from selfdepth.engine.demo_drives import write_drive
+from selfdepth.engine.tracking import read_metrics
+from selfdepth.engine.train import train
+from selfdepth.engine.watch import Silent, StepReport
+from selfdepth.presets import preset
+
+
+class Printer(Silent):
+    """Told of everything that happens in a run; this one prints."""
+
+    def step(self, report: StepReport) -> None:
+        """A training step was logged."""
+        print(f"step {report.step}: loss {report.loss:.4f}, {report.clips_per_s:.1f} clips/s")
+
+    def say(self, text: str) -> None:
+        """A validation, or a warning in words."""
+        print(text)
+
+
+def main(
+    data: str | None = None,
+    camera: str | None = None,
+    out: Path = Path("runs/example-02"),
+    steps: int = 60,
+    batch_size: int = 4,
+) -> None:
+    """Train.
+
+    Args:
+        data: folder of images or video; without one, a street is rendered.
+        camera: fx,fy,cx,cy in pixels, fov:DEGREES, or a YAML file.
+        out: where to write; the run itself goes to OUT/run.
+        steps: length of the training.
+        batch_size: clips per step.
+    """
+    if data is None:
+        write_drive(render_drive(DriveSpec(frames=40, width=192, height=64)), out / "street")
+        data, camera = str(out / "street"), str(out / "street/camera.yaml")
+
+    # A preset is a plain value; `replace` changes what is different in this run.
+    config = replace(
+        preset("mono-192x64"),
+        data=data,
+        camera=camera,
+        encoder=EncoderConfig(pretrained=False),
+        batch_size=batch_size,
+        steps=steps,
+    )
+    run = train(config, out / "run", watcher=Printer())
+
+    losses = [line["loss"] for line in read_metrics(run.folder) if line["kind"] == "train"]
+    print(f"loss {losses[0]:.4f} at the first step, {losses[-1]:.4f} at the last one logged")
+    print(f"model: {run.folder / 'best'}; now: selfdepth predict {run.folder} {data} --out {out / 'depth'}")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

@@ -1,0 +1,72 @@
+"""Every example runs as it is, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import selfdepth
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+MAX_LINES = 80
+
+
+def run_example(name: str, *words: str, folder: Path) -> str:
+    """What an example prints, run in an empty folder."""
+    source = str(Path(selfdepth.__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": source, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, str(ROOT / "examples" / name), *words]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_an_image_is_predicted_with_a_model_that_is_trained_on_the_spot(tmp_path: Path) -> None:
+    said = run_example("01_predict_an_image.py", "--steps", "2", folder=tmp_path)
+    assert "192x64" in said
+    assert "relative" in said
+    with Image.open(tmp_path / "runs/example-01/depth.png") as picture:
+        assert picture.size == (192, 128)
+
+
+def test_a_folder_is_trained_on_and_the_record_read(tmp_path: Path) -> None:
+    said = run_example("02_train_on_a_folder.py", "--steps", "2", "--batch-size", "2", folder=tmp_path)
+    assert "step 1: loss" in said
+    assert (tmp_path / "runs/example-02/run/best/model.safetensors").is_file()
+
+
+def test_the_true_depth_explains_the_other_view_better_than_no_depth_and_than_half_of_it(tmp_path: Path) -> None:
+    said = run_example("03_warp_an_image.py", folder=tmp_path)
+    still, true, half = (float(line.split()[-1]) for line in said.splitlines()[:3])
+    assert true < 0.5 * min(still, half)
+    assert (tmp_path / "runs/example-03/warp.png").is_file()
+
+
+def test_errors_are_printed_for_arrays_of_ones_own_and_for_made_up_ones(tmp_path: Path) -> None:
+    name = "04_depth_metrics_on_your_own_arrays.py"
+    assert "abs_rel" in run_example(name, folder=tmp_path)
+    truth = np.random.default_rng(0).uniform(2, 60, (3, 20, 30))
+    np.save(tmp_path / "truth.npy", truth)
+    np.save(tmp_path / "pred.npy", 1 / truth)
+    said = run_example(name, "--disparities", "pred.npy", "--depths", "truth.npy", folder=tmp_path)
+    assert said.startswith("abs_rel   0.0000")
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_an_example_is_short_and_says_how_it_is_run(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= MAX_LINES
+    assert text.startswith('"""')
+    assert f"python examples/{path.name}" in text.split('"""')[1]
+
+
+def test_every_example_is_run_here() -> None:
+    tests = Path(__file__).read_text(encoding="utf-8")
+    assert [path.name for path in EXAMPLES if f'"{path.name}"' not in tests] == []
