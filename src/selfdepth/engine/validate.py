@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Float
 from numpy import ndarray
 
-from selfdepth.data.frames import FrameRef
 from selfdepth.engine.setup import Run
 from selfdepth.evaluation.depth import DepthReport, evaluate_set
+from selfdepth.evaluation.frames import crop_truth
 from selfdepth.geometry.warp import scaled_disparity
 
 
@@ -56,10 +54,10 @@ def validate(run: Run) -> Validation:
             cfg = run.config.loss
             predicted = scaled_disparity(output.disparity, cfg.near, cfg.far)[:, 0].float().cpu().numpy()
             for ref, disparity in zip(refs, predicted, strict=True):
-                truth = _truth(run, ref)
+                truth = run.data.truth(ref)
                 if truth is not None:
                     disparities.append(disparity)
-                    truths.append(truth)
+                    truths.append(crop_truth(truth, run.config.crop_px()))
     finally:
         run.learner.train()
     clips = len(run.data.val.clips)
@@ -67,13 +65,3 @@ def validate(run: Run) -> Validation:
         loss=sum(losses) / clips if clips else None,
         depth=evaluate_set(disparities, truths, run.data.protocol) if truths else None,
     )
-
-
-def _truth(run: Run, ref: FrameRef) -> Float[ndarray, "h w"] | None:
-    """Ground truth of the part of the frame that the networks see."""
-    truth = run.data.truth(ref)
-    if truth is None:
-        return None
-    top, bottom, left, right = run.config.crop_px()
-    seen: ndarray = truth[top : truth.shape[0] - bottom, left : truth.shape[1] - right]
-    return np.ascontiguousarray(seen)

@@ -1,0 +1,96 @@
+"""`selfdepth prepare DATA --out STORE`: decode the frames once, for several runs."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+
+from selfdepth.config import TrainConfig
+from selfdepth.errors import ConfigError
+from selfdepth.presets import PRESETS
+
+if TYPE_CHECKING:
+    from selfdepth.data.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareArgs:
+    """Decode footage once, cropped and at the training size, into a store to be given as --data.
+
+    What is said here is fixed in the store: it is not said again to train.
+    """
+
+    data: tyro.conf.Positional[str]
+    """KITTI raw root, folder of images, or video file."""
+    out: str
+    """Folder of the store: new, empty, or a store, which is used again if it fits and made anew if not."""
+    split: str | None = None
+    """Folder with train_files.txt, val_files.txt, test_files.txt (KITTI)."""
+    camera: str | None = None
+    """fx,fy,cx,cy in pixels of the frames; or a YAML file (ours, OpenCV, ROS camera_info); or fov:DEGREES."""
+    every: str | None = None
+    """Frames between a target and its neighbours: a number, or auto (by motion). Default: 1."""
+    crop: str | None = None
+    """Pixels to cut off each side, top,bottom,left,right (bonnet, overlays); the camera follows."""
+    width: int = 640
+    """Training width in pixels, a multiple of 32."""
+    height: int | None = None
+    """Training height in pixels, a multiple of 32. Default: the frames' aspect, to the nearest multiple."""
+
+
+def prepare(args: PrepareArgs) -> None:
+    """Run the verb: open the footage, decode it, say what the store holds.
+
+    Raises:
+        SelfDepthError: for footage, options or a place that cannot be used.
+    """
+    config = TrainConfig(
+        data=args.data,
+        split=args.split,
+        camera=args.camera,
+        every=args.every,
+        crop=args.crop,
+        width=args.width,
+        height=args.height,
+    )
+    from selfdepth.cli.progress import progress
+    from selfdepth.data.prepare import footage_of, store_of
+    from selfdepth.data.store import is_store
+
+    if is_store(Path(args.data).expanduser()):
+        raise ConfigError("the data is a store already", where=args.data, fix="train on it with: --data STORE")
+    footage = footage_of(config)
+    shown = 0
+    with progress("decoding", sum(len(sequence.numbers) for sequence in footage.sequences), "frames") as advance:
+
+        def on_frames(done: int, total: int) -> None:
+            nonlocal shown
+            advance(done - shown)
+            shown = done
+
+        store = store_of(config, footage, Path(args.out).expanduser(), on_frames)
+    sys.stdout.write("".join(f"{line}\n" for line in _describe(store, made=shown > 0)))
+
+
+def _describe(store: Store, *, made: bool) -> list[str]:
+    frames, sequences = len(store.frames), len(store.sequences)
+    n_sequences = "1 sequence" if sequences == 1 else f"{sequences} sequences"
+    size = f"{store.width}x{store.height}"
+    chosen = " (by the motion)" if store.origin is not None and store.origin.auto else ""
+    apart = "1 frame" if store.spacing == 1 else f"{store.spacing} frames"
+    test = f", {len(store.test)} to test" if store.test else ""
+    preset = next((name for name in PRESETS if name == f"mono-{size}"), None)
+    asked = preset or f"mono-640x192 --width {store.width} --height {store.height}"
+    lines = [
+        f"{'made' if made else 'already there, and it fits'}: {store.folder}, {store.frames.nbytes / 1e6:.0f} MB",
+        f"frames: {frames} of {size} from {n_sequences} ({store.kind})",
+        f"targets: {len(store.train)} to train on, {len(store.val)} to validate{test}; "
+        f"neighbours {apart} apart{chosen}",
+    ]
+    if store.kind == "kitti-raw" and store.origin is not None:
+        lines.append(f"ground truth: read from {store.origin.path} where it has scans")
+    return [*lines, f"now: selfdepth train {asked} --data {store.folder} --out RUN"]

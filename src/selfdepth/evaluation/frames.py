@@ -1,0 +1,184 @@
+"""Which frames a model is judged on, and their ground truth."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from numpy import ndarray
+
+from selfdepth.data.footage import open_footage, open_sequences
+from selfdepth.data.frames import Footage, FrameRef, no_ground_truth
+from selfdepth.data.kitti import SPLIT_FILES, is_kitti_raw, open_kitti_raw
+from selfdepth.data.prepare import Truth, truth_of
+from selfdepth.data.store import Store, is_store, open_store
+from selfdepth.data.store_decode import Fit
+from selfdepth.errors import DataError
+from selfdepth.geometry.camera import Camera
+
+_ANY_CAMERA = "fov:60"
+"""Depth needs no camera; what is assumed for own footage is not used, and nothing is to be warned of."""
+
+PARTS = {"test": "test frames", "val": "validation frames", "train": "training frames", "all": "all frames"}
+"""What is judged, in words; of those that a split has, the first."""
+
+Crop = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedFrames:
+    """Frames to predict and compare.
+
+    Attributes:
+        refs: the frames, in the order of the split.
+        part: what they are, in words: "test frames".
+        read: gives the frames, at the network's size and cropped as it was at training, in the order asked for.
+        measured: metric depth of a whole frame at its own resolution, or None.
+        cameras: of the whole frames of each sequence.
+        crop: what `read` cuts off.
+        protocol: name of the depth protocol that fits it.
+    """
+
+    refs: tuple[FrameRef, ...]
+    part: str
+    read: Callable[[tuple[FrameRef, ...]], Iterator[UInt8[ndarray, "h w 3"]]]
+    measured: Truth
+    cameras: Mapping[str, Camera]
+    crop: Crop
+    protocol: str
+
+    def truth(self, ref: FrameRef) -> Float[ndarray, "h w"] | None:
+        """Metric depth of what `read` gives of a frame, or None. Raises DataError if it cannot be cropped alike."""
+        found = self.measured(ref)
+        if found is None or not any(self.crop):
+            return found
+        camera = self.cameras[ref.sequence]
+        if found.shape != (camera.height, camera.width):
+            raise DataError(
+                "the ground truth is not of the images' size, so it cannot be cropped with them",
+                where=f"frame {ref.number} of {ref.sequence}",
+                expected=f"{camera.width}x{camera.height}",
+                got=f"{found.shape[1]}x{found.shape[0]}",
+            )
+        return crop_truth(found, self.crop)
+
+
+def crop_truth(truth: Float[ndarray, "_h _w"], crop: Crop) -> Float[ndarray, "h w"]:
+    """Ground truth of the part of the frame that the networks see; crop is top, bottom, left, right in pixels.
+
+    Raises:
+        DataError: if nothing is left.
+    """
+    top, bottom, left, right = crop
+    seen: ndarray = truth[top : max(truth.shape[0] - bottom, 0), left : max(truth.shape[1] - right, 0)]
+    if seen.size == 0:
+        raise DataError(
+            "the crop leaves nothing of the ground truth",
+            expected=f"pixels to cut off each side of {truth.shape[1]}x{truth.shape[0]}",
+            got=",".join(map(str, crop)),
+        )
+    return np.ascontiguousarray(seen)
+
+
+def judged_frames(data: Path, split: Path | None, fit: Fit, *, every_frame: bool = False) -> JudgedFrames:
+    """The test frames of a split; else its validation frames; else all.
+
+    Args:
+        data: KITTI raw root, store, folder of images or video.
+        split: folder of split files; KITTI only.
+        fit: the network's size and the crop at training.
+        every_frame: of own footage and KITTI without a split, take all frames, not only those for validation.
+
+    Raises:
+        DataError: for data or a split that cannot be used, or a store that does not fit the network.
+    """
+    if not data.exists():
+        raise DataError("there is no such data", where=data, fix="check --data")
+    if split is not None and not is_kitti_raw(data):
+        raise DataError("a split applies to KITTI only", where=f"--split {split}", got=str(data))
+    if is_store(data):
+        return _of_store(open_store(data), fit)
+    footage, part = _open(data, split, every_frame)
+    refs = {"test": footage.test, "val": footage.val, "train": footage.train}.get(part) or tuple(
+        FrameRef(sequence.name, number) for sequence in footage.sequences for number in sequence.numbers
+    )
+    sequences = {sequence.name: sequence for sequence in footage.sequences}
+
+    def read(wanted: tuple[FrameRef, ...]) -> Iterator[UInt8[ndarray, "h w 3"]]:
+        for name, numbers in _runs(wanted):
+            for image in sequences[name].read(numbers):
+                yield fit(image, sequences[name].camera)[0]
+
+    return JudgedFrames(
+        refs=refs,
+        part=PARTS[part],
+        read=read,
+        measured=footage.truth,
+        cameras={name: sequence.camera for name, sequence in sequences.items()},
+        crop=fit.crop,
+        protocol=footage.protocol,
+    )
+
+
+def _open(data: Path, split: Path | None, every_frame: bool) -> tuple[Footage, str]:
+    if split is not None:
+        # Only the part that is judged: the images of the others need not be there, nor any neighbour.
+        present = [part for part in ("test", "val", "train") if _has_lines(split / SPLIT_FILES[part])]
+        part = present[0] if present else "test"
+        return open_kitti_raw(data, split, offsets=(), parts=(part,)), part
+    if is_kitti_raw(data):
+        footage = open_footage(data)
+        return footage, "val" if footage.val and not every_frame else "all"
+    kind, sequences = open_sequences(data, camera=_ANY_CAMERA)
+    return Footage(kind=kind, sequences=sequences, truth=no_ground_truth), "all"
+
+
+def _has_lines(path: Path) -> bool:
+    try:
+        return bool(path.read_bytes().strip())
+    except OSError:
+        return False
+
+
+def _of_store(store: Store, fit: Fit) -> JudgedFrames:
+    if (store.width, store.height, store.crop) != (fit.width, fit.height, fit.crop):
+        raise DataError(
+            "the store does not fit the model",
+            where=store.folder,
+            expected=f"frames of {fit.width}x{fit.height} with --crop {','.join(map(str, fit.crop))}",
+            got=f"{store.width}x{store.height} with --crop {','.join(map(str, store.crop))}",
+            fix="give what the store was made of as --data",
+        )
+    parts = {"test": store.test, "val": store.val, "train": store.train}
+    part = next((part for part, refs in parts.items() if refs), "test")
+
+    def read(wanted: tuple[FrameRef, ...]) -> Iterator[UInt8[ndarray, "h w 3"]]:
+        for ref in wanted:
+            row = int(store.by_name[ref.sequence].rows(np.array(ref.number)))
+            yield np.ascontiguousarray(store.frames[row].transpose(1, 2, 0))
+
+    return JudgedFrames(
+        refs=parts[part],
+        part=PARTS[part],
+        read=read,
+        measured=truth_of(store),
+        cameras={sequence.name: sequence.camera for sequence in store.sequences},
+        crop=store.crop,
+        protocol=store.protocol,
+    )
+
+
+def _runs(refs: tuple[FrameRef, ...]) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """The frames in their order, in groups of one sequence with increasing numbers, as sequences can be read."""
+    for name, group in itertools.groupby(refs, key=lambda ref: ref.sequence):
+        run: list[int] = []
+        for ref in group:
+            if run and ref.number <= run[-1]:
+                yield name, tuple(run)
+                run = []
+            run.append(ref.number)
+        yield name, tuple(run)
