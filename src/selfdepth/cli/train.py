@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -54,10 +54,22 @@ def train(args: TrainArgs) -> None:
     if args.preset is None and args.config is None and not args.resume:
         raise ConfigError("a preset is needed", where="PRESET", expected=", ".join(PRESETS))
     with Display() as display:
-        done = train_run(args.train, Path(args.out), resume=args.resume, watcher=display)
+        done = train_run(
+            _with_whole_paths(args.train), Path(args.out).expanduser(), resume=args.resume, watcher=display
+        )
     sys.stdout.write(
         f"trained {done.progress.step} steps in {done.progress.elapsed_s / 60:.1f} minutes; model: {done.folder}\n"
     )
+
+
+def _with_whole_paths(config: TrainConfig) -> TrainConfig:
+    """A run can be resumed and repeated from any folder: what is relative to this one is written out."""
+    changes: dict[str, Any] = {}
+    for name in ("data", "split", "store", "camera"):
+        value = getattr(config, name)
+        if value and (name != "camera" or Path(value).expanduser().is_file()):
+            changes[name] = str(Path(value).expanduser().resolve())
+    return dataclasses.replace(config, **changes)
 
 
 def _base(words: list[str]) -> TrainConfig:
@@ -73,10 +85,10 @@ def _base(words: list[str]) -> TrainConfig:
     from selfdepth.engine.setup import read_run_config
 
     if file is not None:
-        return _without_budget_if_given(read_run_config(Path(file)), words)
+        return _without_budget_if_given(read_run_config(Path(file).expanduser()), words)
     out = _value(words, "--out")
     if "--resume" in words and out is not None:
-        return _without_budget_if_given(read_run_config(Path(out)), words)
+        return _without_budget_if_given(read_run_config(Path(out).expanduser()), words)
     return TrainConfig()
 
 
