@@ -22,14 +22,16 @@ from selfdepth.inference.visualize import colorize_disparity, side_by_side
 from selfdepth.presets import preset
 
 
-def train_a_small_model(out: Path, steps: int) -> tuple[Path, Path]:
+def train_a_small_model(out: Path, steps: int, encoder: str) -> tuple[Path, Path]:
     """A model that has seen a rendered street for a moment, and an image of that street."""
+    if (out / "run/best").exists():
+        return out / "run", out / "street/000010.png"
     write_drive(render_drive(DriveSpec(frames=12, width=192, height=64)), out / "street")
     config = replace(
         preset("mono-192x64"),
         data=str(out / "street"),
         camera=str(out / "street/camera.yaml"),
-        encoder=EncoderConfig(pretrained=False),
+        encoder=EncoderConfig(name=encoder, pose_name=encoder, pretrained=False),
         batch_size=4,
         steps=steps,
     )
@@ -37,7 +39,11 @@ def train_a_small_model(out: Path, steps: int) -> tuple[Path, Path]:
 
 
 def main(
-    model: str | None = None, image: Path | None = None, out: Path = Path("runs/example-01"), steps: int = 50
+    model: str | None = None,
+    image: Path | None = None,
+    out: Path = Path("runs/example-01"),
+    steps: int = 50,
+    encoder: str = "resnet18",
 ) -> None:
     """Predict depth.
 
@@ -46,9 +52,10 @@ def main(
         image: any image; without one, a rendered street.
         out: where to write.
         steps: of training, where no model is given.
+        encoder: likewise; any timm model with five feature levels.
     """
     if model is None or image is None:
-        folder, rendered = train_a_small_model(out, steps)
+        folder, rendered = train_a_small_model(out, steps, encoder)
         model, image = model or str(folder), image or rendered
 
     predictor = selfdepth.load(model)

@@ -6,6 +6,7 @@ python examples/02_train_on_a_folder.py           # renders a street to train on
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from selfdepth.engine.demo_drives import write_drive
 from selfdepth.engine.tracking import read_metrics
 from selfdepth.engine.train import train
 from selfdepth.engine.watch import Silent, StepReport
+from selfdepth.errors import SelfDepthError
 from selfdepth.presets import preset
 
 
@@ -38,6 +40,7 @@ def main(
     out: Path = Path("runs/example-02"),
     steps: int = 60,
     batch_size: int = 4,
+    encoder: str = "resnet18",
 ) -> None:
     """Train.
 
@@ -47,6 +50,7 @@ def main(
         out: where to write; the run itself goes to OUT/run.
         steps: length of the training.
         batch_size: clips per step.
+        encoder: any timm model with five feature levels; its weights are random at the start.
     """
     if data is None:
         write_drive(render_drive(DriveSpec(frames=40, width=192, height=64)), out / "street")
@@ -57,7 +61,7 @@ def main(
         preset("mono-192x64"),
         data=data,
         camera=camera,
-        encoder=EncoderConfig(pretrained=False),
+        encoder=EncoderConfig(name=encoder, pose_name=encoder, pretrained=False),
         batch_size=batch_size,
         steps=steps,
     )
@@ -69,4 +73,7 @@ def main(
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    try:
+        tyro.cli(main)
+    except SelfDepthError as error:  # what a user can mend, in one sentence; here, a folder that holds a run already
+        sys.exit(f"error: {error}")

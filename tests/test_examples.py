@@ -16,6 +16,7 @@ import selfdepth
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 MAX_LINES = 80
+SMALL = ("--encoder", "test_resnet")
 
 
 def run_example(name: str, *words: str, folder: Path) -> str:
@@ -29,15 +30,16 @@ def run_example(name: str, *words: str, folder: Path) -> str:
 
 
 def test_an_image_is_predicted_with_a_model_that_is_trained_on_the_spot(tmp_path: Path) -> None:
-    said = run_example("01_predict_an_image.py", "--steps", "2", folder=tmp_path)
+    said = run_example("01_predict_an_image.py", "--steps", "2", *SMALL, folder=tmp_path)
     assert "192x64" in said
     assert "relative" in said
     with Image.open(tmp_path / "runs/example-01/depth.png") as picture:
         assert picture.size == (192, 128)
+    assert run_example("01_predict_an_image.py", folder=tmp_path) == said, "the model that is there is used again"
 
 
 def test_a_folder_is_trained_on_and_the_record_read(tmp_path: Path) -> None:
-    said = run_example("02_train_on_a_folder.py", "--steps", "2", "--batch-size", "2", folder=tmp_path)
+    said = run_example("02_train_on_a_folder.py", "--steps", "2", "--batch-size", "2", *SMALL, folder=tmp_path)
     assert "step 1: loss" in said
     assert (tmp_path / "runs/example-02/run/best/model.safetensors").is_file()
 
