@@ -27,9 +27,14 @@ lint: $(READY)   ## style
 types: $(READY)  ## mypy --strict
 	$(BIN)/mypy
 
-# Shapes are checked by a hook in the first run; torch.compile does not work under it, so what compiles runs without.
+# Shapes are checked by a hook in the first run, wherever tensors are. torch.compile does not work under it, so what
+# compiles runs without.
+SHAPED := geometry structs networks losses learner data evaluation inference interop engine
+comma := ,
+empty :=
+HOOK := $(subst $(empty) $(empty),$(comma),$(addprefix selfdepth.,$(SHAPED)) beartype.beartype)
 unit: $(READY)   ## the tests
-	$(BIN)/pytest -n 2 -m "not compiled" --jaxtyping-packages=selfdepth,beartype.beartype
+	$(BIN)/pytest -n 2 -m "not compiled" --jaxtyping-packages=$(HOOK)
 	$(BIN)/pytest -m compiled
 
 clean:           ## remove the environment and caches

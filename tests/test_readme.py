@@ -80,7 +80,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.compiled  # as what is compiled, run without the hook: it refuses tyro's mark for a missing value
 @pytest.mark.parametrize("command", list(commands()))
 def test_a_command_in_the_documents_is_understood(
     command: str, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -110,7 +109,6 @@ def test_every_verb_and_every_preset_is_in_the_readme() -> None:
     ]
 
 
-@pytest.mark.compiled
 def test_every_option_that_is_named_exists(capsys: pytest.CaptureFixture[str]) -> None:
     for verb in VERBS:
         with pytest.raises(SystemExit):

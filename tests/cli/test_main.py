@@ -26,13 +26,6 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
 
 
 @pytest.fixture(autouse=True)
-def without_the_hook(request: pytest.FixtureRequest) -> None:
-    """There are no shapes to check here, and tyro's mark for a missing value is of no field's type."""
-    if request.config.getoption("jaxtyping_packages", None):
-        pytest.skip("the shape checker refuses tyro.MISSING")
-
-
-@pytest.fixture(autouse=True)
 def warnings_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command line replaces how warnings are shown; the other tests shall not notice."""
     monkeypatch.setattr(main_module, "warnings", SimpleNamespace(showwarning=None))
