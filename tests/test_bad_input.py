@@ -107,6 +107,22 @@ def predict(world: World, model: Path | str | None = None, image: Path | None = 
     return ["predict", str(model or world.sound / "model"), inputs, "--device", "cpu", *out, *options]
 
 
+def evaluate(world: World, model: Path | None = None, data: Path | None = None, *options: str) -> list[str]:
+    given = [str(model or world.sound / "model"), "--data", str(data or world.sound / "kitti"), "--device", "cpu"]
+    return ["evaluate", "depth", *given, *options]
+
+
+def prepare(world: World, data: Path | None = None, *options: str) -> list[str]:
+    out = [] if "--out" in options else ["--out", str(world.here / "out")]
+    return [
+        "prepare",
+        str(data or world.sound / "frames"),
+        *out,
+        *([] if "--width" in options else ["--width", "96"]),
+        *options,
+    ]
+
+
 def truncated(path: Path) -> Path:
     """The file, cut off in its middle."""
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -358,6 +374,35 @@ PLACES: dict[str, tuple[Make, tuple[str, ...]]] = {
         ("mine", "--store"),
     ),
 }
+OTHER_VERBS: dict[str, tuple[Make, tuple[str, ...]]] = {
+    "evaluate: no model": (lambda w: evaluate(w, w.here / "gone"), ("gone", "run folder")),
+    "evaluate: no data": (lambda w: evaluate(w, None, w.here / "nowhere"), ("nowhere", "--data")),
+    "evaluate: no measured depth": (lambda w: evaluate(w, None, w.sound / "frames"), ("frames", "--ground-truth")),
+    "evaluate: missing split": (
+        lambda w: evaluate(w, None, None, "--split", str(w.here / "no")),
+        ("/no", "test_files.txt"),
+    ),
+    "evaluate: missing predictions": (
+        lambda w: ["evaluate", "depth", "--predictions", str(w.here / "p.npy"), "--ground-truth", "t.npy"],
+        (".npy", "one array"),
+    ),
+    "evaluate: text as predictions": (
+        lambda w: [
+            *("evaluate", "depth", "--predictions", str(w.write("p.npy", "hello"))),
+            *("--ground-truth", str(w.write("t.npy", "hello"))),
+        ],
+        (".npy", "cannot be read"),
+    ),
+    "evaluate: unwritable report": (
+        lambda w: evaluate(w, None, None, "--json", str(w.write("f") / "a.json")),
+        ("/f", "--json"),
+    ),
+    "prepare: missing folder": (lambda w: prepare(w, w.here / "gone"), ("gone",)),
+    "prepare: truncated JPEG": (lambda w: prepare(w, with_a_truncated_jpeg(w)), ("frames/5.jpg", "truncated")),
+    "prepare: width": (lambda w: prepare(w, None, "--width", "100"), ("--width", "multiple of 32")),
+    "prepare: file as place": (lambda w: prepare(w, None, "--out", str(w.write("f"))), ("/f",)),
+    "prepare: below a file": (lambda w: prepare(w, None, "--out", str(w.write("f") / "a")), ("/f/a",)),
+}
 ALL = {
     f"{group}: {name}": case
     for group, cases in {
@@ -366,6 +411,7 @@ ALL = {
         "option": OPTIONS,
         "model": MODELS,
         "place": PLACES,
+        "verb": OTHER_VERBS,
     }.items()
     for name, case in cases.items()
 }

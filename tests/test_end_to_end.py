@@ -23,6 +23,7 @@ from safetensors.numpy import load_file
 from selfdepth.cli.main import main
 from selfdepth.data.synthetic import DriveSpec, render_drive
 from selfdepth.data.synthetic_kitti import write_kitti_raw
+from selfdepth.engine.lock import sole_run
 
 DRIVE = "2011_09_26/2011_09_26_drive_0001_sync"
 WIDTH, HEIGHT, N_FRAMES = 160, 97, 12
@@ -197,3 +198,29 @@ def test_a_run_stopped_by_ctrl_c_says_how_to_go_on_and_can(drive: Drive, tmp_pat
 
 def _metrics(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_is_simply_started_again(
+    drive: Drive, run: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / "config.json").write_bytes((run / "config.json").read_bytes())
+    (out / "metrics.jsonl").write_text('{"kind": "train", "step": 1, "loss": 9}\n{"kind": "tr')
+    words = ["train", "mono-192x64", "--data", str(drive.frames), *SMALL.split(), "--steps", "1"]
+    assert main([*words, "--out", str(out)]) == 0
+    assert _metrics(out)[0]["loss"] < 1
+
+
+def test_two_runs_never_write_to_one_folder(drive: Drive, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train", "mono-192x64", "--data", str(drive.frames), *SMALL.split(), "--steps", "1"]
+    with sole_run(tmp_path / "run"):
+        code = subprocess.run(
+            [sys.executable, "-c", "import fcntl, sys; fcntl.flock(open(sys.argv[1]), 6)", str(tmp_path / "run/.lock")],
+            capture_output=True,
+            check=False,
+        ).returncode
+        assert code == 1  # held against other processes
+        assert main([*words, "--out", str(tmp_path / "run")]) == 2
+    assert "another process is training" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

@@ -64,7 +64,10 @@ def evaluate_depth(args: EvaluateDepthArgs) -> None:
     from rich.console import Console
 
     from selfdepth.evaluation.run import Measure
+    from selfdepth.inference.files import require_writable
 
+    if args.json is not None:  # before the predictions, which may take long
+        require_writable(Path(args.json).expanduser().parent, option="--json")
     console = Console(stderr=True)
     measure = Measure(protocol=args.protocol, median_scaling=args.median_scaling, factor=args.factor)
     if console.is_terminal:
@@ -139,7 +142,7 @@ def _show(done: DepthEvaluation, args: EvaluateDepthArgs) -> None:
     from rich.console import Console
 
     console = Console(soft_wrap=True, highlight=False, markup=False)
-    console.print(_table(done, "these predictions" if args.model is None else "this model"))
+    console.print(_table(done, "predictions" if args.model is None else "this model"))
     report = done.report
     if report.ratio_median is not None:
         spread = f"spread {report.ratio_spread:.3f}"
@@ -165,7 +168,7 @@ def _table(done: DepthEvaluation, what: str) -> Table:
     from selfdepth.evaluation.depth import METRICS
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for metric in METRICS:
         table.add_column(metric, justify="right", no_wrap=True)
     for name, report in ((what, done.report), ("best constant", done.baseline)):

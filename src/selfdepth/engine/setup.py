@@ -22,7 +22,7 @@ from selfdepth.errors import CheckpointError, ConfigError, OutputError, SelfDept
 from selfdepth.evaluation.depth import PROTOCOLS, DepthProtocol
 from selfdepth.geometry.camera import Camera
 from selfdepth.inference.device import resolve_device, resolve_precision
-from selfdepth.inference.files import require_writable, whole_file
+from selfdepth.inference.files import whole_file
 from selfdepth.inference.weights import WeightsMeta
 from selfdepth.learner import SelfSupervisedDepth
 from selfdepth.presets import DEFAULT_EPOCHS
@@ -155,10 +155,9 @@ def _build_learner(config: TrainConfig, device: torch.device, *, from_checkpoint
 
 
 def _check_folder(folder: Path, *, resume: bool) -> None:
-    require_writable(folder, option="--out")
     if resume:
         _require_checkpoint(folder)
-    elif (folder / CONFIG_FILE).exists() or last_checkpoint(folder) is not None:
+    elif last_checkpoint(folder) is not None:  # a run that was killed before its first leaves nothing to continue
         raise OutputError(
             "the output folder holds a run",
             where=folder,

@@ -16,6 +16,7 @@ from selfdepth.engine.checkpoint import save_checkpoint
 from selfdepth.engine.compiled import training_step
 from selfdepth.engine.failures import explain_memory_errors, non_finite
 from selfdepth.engine.health import Health, vital_signs
+from selfdepth.engine.lock import sole_run
 from selfdepth.engine.setup import Run, prepare_run, seed_step
 from selfdepth.engine.tracking import Tracker
 from selfdepth.engine.validate import validate
@@ -46,7 +47,11 @@ def train(
             a lack of memory.
         Interrupted: after Ctrl-C or SIGTERM, once everything is saved.
     """
-    watcher = watcher or Silent()
+    with sole_run(folder):
+        return _train(config, folder, resume, watcher or Silent(), footage)
+
+
+def _train(config: TrainConfig, folder: Path, resume: bool, watcher: Watcher, footage: Footage | None) -> Run:
     run = prepare_run(config, folder, resume=resume, on_frames=watcher.frames, footage=footage)
     if run.config.every == "auto":
         watcher.say(f"by the motion, neighbours are taken {run.data.store.spacing} frames apart (--every auto)")

@@ -39,7 +39,7 @@ def require_writable(folder: Path, *, option: str) -> None:
     Raises:
         OutputError: when the folder is a file, or can neither be made nor be written to.
     """
-    fix = f"name another folder with {option}"
+    fix = f"name another place with {option}"
     for place in (folder, *folder.parents):
         if place.exists() and not place.is_dir():
             what = "the output folder is a file" if place == folder else "the output folder would be in a file"

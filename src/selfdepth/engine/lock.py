@@ -1,0 +1,62 @@
+"""One run at a time in a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from selfdepth.errors import OutputError
+from selfdepth.inference.files import require_writable, writing_to
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks: there, two runs in one folder are not noticed
+    fcntl = None  # type: ignore[assignment]
+
+LOCK_FILE = ".lock"
+
+
+@contextmanager
+def sole_run(folder: Path) -> Iterator[None]:
+    """Hold a run folder for this process; the system lets go of it if the process is killed.
+
+    A folder that was made for this and is still empty at the end is removed.
+
+    Raises:
+        OutputError: when another process trains there, or the folder cannot be written.
+    """
+    require_writable(folder, option="--out")
+    existed = folder.exists()
+    path = folder / LOCK_FILE
+    with writing_to(path):
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
+    try:
+        _lock(descriptor, folder)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+        if not existed:
+            with contextlib.suppress(OSError):  # it holds a run now
+                folder.rmdir()
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise OutputError(
+            "another process is training in this folder",
+            where=folder,
+            fix="wait for it, stop it, or name another folder with --out",
+        ) from error
+    except OSError:
+        return  # a file system without locks
