@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,11 +65,13 @@ def prepare(args: PrepareArgs) -> None:
     if is_store(Path(args.data).expanduser()):
         raise ConfigError("the data is a store already", where=args.data, fix="train on it with: --data STORE")
     footage = footage_of(config)
-    shown = 0
-    with progress("decoding", sum(len(sequence.numbers) for sequence in footage.sequences), "frames") as advance:
+    shown, advance = 0, None
+    with ExitStack() as stack:
 
         def on_frames(done: int, total: int) -> None:
-            nonlocal shown
+            nonlocal shown, advance
+            # Not before: a store that fits is opened at once, and there is nothing to show.
+            advance = advance or stack.enter_context(progress("decoding", total, "frames"))
             advance(done - shown)
             shown = done
 

@@ -61,14 +61,19 @@ def check_agreement(config: TrainConfig, store: Store) -> None:
         ConfigError: naming the first such option.
     """
     origin = store.origin or Origin(path=store.folder)
-    size = f"{store.width}x{store.height}"
-    asked_size = f"{config.width}x{config.height or store.height}"
+    if (config.width, config.height or store.height) != (store.width, store.height):
+        raise ConfigError(
+            "the store holds frames of another size",
+            where=store.folder,
+            expected=f"--width {store.width} --height {store.height}",
+            got=f"--width {config.width}" + (f" --height {config.height}" if config.height else ""),
+            fix="give the store's size, or make another store with: selfdepth prepare DATA --out STORE",
+        )
     asked_split = None if config.split is None else Path(config.split).expanduser().resolve()
     every = [str(store.spacing), "auto"] if origin.auto else [str(store.spacing)]
     crop = ",".join(map(str, store.crop))
     # Option, whether it agrees, what the store was made with, what was asked for.
     table = (
-        ("--width, --height", asked_size == size, f"--width {store.width} --height {store.height}", asked_size),
         ("--split", asked_split in (None, origin.split), origin.split, config.split),
         ("--camera", _same_camera(config.camera, origin.camera), origin.camera, config.camera),
         ("--every", config.every is None or config.every in every, " or ".join(every), config.every),

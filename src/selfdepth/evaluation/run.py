@@ -123,7 +123,7 @@ def evaluate_files(
     Raises:
         DataError: for files that cannot be used or do not belong together.
     """
-    truths, disparities = read_truths(ground_truth), read_predictions(predictions, quantity)
+    disparities, truths = read_predictions(predictions, quantity), read_truths(ground_truth)
     check_pairs(disparities, truths, str(predictions))
     names = (f"{predictions.name} {index}" for index in range(len(truths)))
     measure = measure or Measure()
