@@ -207,9 +207,13 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_is_simply_started_aga
     out.mkdir()
     (out / "config.json").write_bytes((run / "config.json").read_bytes())
     (out / "metrics.jsonl").write_text('{"kind": "train", "step": 1, "loss": 9}\n{"kind": "tr')
+    halves = [out / ".store.123.partial", out / "last", out / "last/.model.safetensors.123.part"]
+    for half in halves:
+        half.mkdir()
     words = ["train", "mono-192x64", "--data", str(drive.frames), *SMALL.split(), "--steps", "1"]
     assert main([*words, "--out", str(out)]) == 0
     assert _metrics(out)[0]["loss"] < 1
+    assert not [path for path in out.rglob(".*")]
 
 
 def test_two_runs_never_write_to_one_folder(drive: Drive, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,7 +63,12 @@ def read_image(path: Path) -> UInt8[ndarray, "h w 3"]:
         with Image.open(path) as image:
             orientation = _orientation(image)
             if image.mode in ("I", "F"):
-                raise DataError("the image has 32-bit pixels", where=path, expected="8 or 16 bits a channel")
+                raise DataError(
+                    "the image has 32-bit pixels",
+                    where=path,
+                    expected="8 or 16 bits a channel",
+                    fix="convert the images, or leave them out",
+                )
             if image.mode.startswith("I;16"):
                 grey = np.asarray(image, dtype=np.float32) * np.float32(255 / 65535)
                 upright = Image.fromarray(np.rint(grey).astype(np.uint8)).convert("RGB")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +20,12 @@ except ImportError:  # Windows has no such locks: there, two runs in one folder 
 
 LOCK_FILE = ".lock"
 
+_HALF_WRITTEN = re.compile(
+    r"\.store\.\d+\.(partial|old)|\.step_\d+\.partial"
+    r"|\.(config\.json|model\.safetensors|metrics\.jsonl|step_\d+\.png)\.\d+\.part"
+)
+"""Names of a run's own files while they are being written, and of none that a user would choose."""
+
 
 @contextmanager
 def sole_run(folder: Path) -> Iterator[None]:
@@ -29,7 +37,7 @@ def sole_run(folder: Path) -> Iterator[None]:
         OutputError: when another process trains there, or the folder cannot be written.
     """
     require_writable(folder, option="--out")
-    existed = folder.exists()
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
     path = folder / LOCK_FILE
     with writing_to(path):
         folder.mkdir(parents=True, exist_ok=True)
@@ -37,14 +45,25 @@ def sole_run(folder: Path) -> Iterator[None]:
     try:
         _lock(descriptor, folder)
         try:
+            _tidy(folder)
             yield
         finally:
             path.unlink(missing_ok=True)
     finally:
         os.close(descriptor)
-        if not existed:
+        for place in made:
             with contextlib.suppress(OSError):  # it holds a run now
-                folder.rmdir()
+                place.rmdir()
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what a killed process was about to write; nobody else is writing now."""
+    for path in (*folder.glob(".*"), *folder.glob("*/.*")):
+        if _HALF_WRITTEN.fullmatch(path.name):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def _lock(descriptor: int, folder: Path) -> None:
