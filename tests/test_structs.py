@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
 import pytest
 import torch
 
-from selfdepth.structs import Batch, Trajectory
+from selfdepth.structs import Batch
 
 
 def batch(b: int, *, stereo: bool = False, fill: float = 0.5) -> Batch:
@@ -50,12 +47,3 @@ def test_a_pinned_batch_is_in_page_locked_memory() -> None:
 def test_a_batch_cannot_be_changed_in_place() -> None:
     with pytest.raises(AttributeError):
         batch(1).offsets = (1,)  # type: ignore[misc]
-
-
-def test_a_trajectory_is_written_as_twelve_numbers_a_pose(tmp_path: Path) -> None:
-    T = np.tile(np.eye(4), (3, 1, 1))
-    T[:, 0, 3] = [0.0, 1.25, -2.5]
-    Trajectory(T_world_camera=T, timestamps=np.arange(3.0)).to_kitti(tmp_path / "poses.txt")
-    read = np.loadtxt(tmp_path / "poses.txt")
-    assert read.shape == (3, 12)
-    np.testing.assert_allclose(read.reshape(3, 3, 4), T[:, :3])

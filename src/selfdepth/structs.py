@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from numpy import ndarray
@@ -98,15 +96,3 @@ class DepthPrediction:
     disparity: Float[ndarray, "h w"]
     scale: Literal["relative", "metric"]
     camera: Camera | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trajectory:
-    """Camera poses over time: T_world_camera maps points of the camera to the world (the first camera)."""
-
-    T_world_camera: Float[ndarray, "n 4 4"]
-    timestamps: Float[ndarray, "n"]
-
-    def to_kitti(self, path: Path) -> None:
-        """Write one line of 12 numbers a pose: the first three rows of T_world_camera."""
-        np.savetxt(path, self.T_world_camera[:, :3].reshape(-1, 12), fmt="%.9e")

@@ -48,7 +48,8 @@ def describe(model: str) -> dict[str, str]:
         "depth range": f"{config.loss.near:g} to {config.loss.far:g}",
         "camera": "not known"
         if camera is None
-        else f"fx {camera.fx:.2f} fy {camera.fy:.2f} cx {camera.cx:.2f} cy {camera.cy:.2f} at that size",
+        else f"fx {camera.fx:.2f} fy {camera.fy:.2f} cx {camera.cx:.2f} cy {camera.cy:.2f}"
+        f" for frames of {camera.width}x{camera.height}",
         "trained on": config.data or "not known",
         "split": config.split or "none",
         "steps": "not known" if weights.step is None else str(weights.step),

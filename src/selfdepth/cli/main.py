@@ -6,8 +6,11 @@ import importlib
 import os
 import signal
 import sys
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any, TextIO
 
 import tyro
@@ -32,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     warnings.showwarning = _show_warning
     try:
-        return _dispatch(words)
+        with _tidy_on_sigterm():
+            return _dispatch(words)
     except SelfDepthError as error:
         _tell(f"error: {error}")
         return 2
@@ -46,6 +50,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output went away (`| head`); a second complaint at shutdown would help nobody.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
+
+
+@contextmanager
+def _tidy_on_sigterm() -> Iterator[None]:
+    """SIGTERM ends the work the way Ctrl-C does, by an exception: half-written files are cleared away."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _dispatch(words: list[str]) -> int:

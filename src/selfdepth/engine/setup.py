@@ -44,7 +44,7 @@ class Data:
         train, val: loaders of the training and validation clips.
         truth: metric depth of a frame (0 = unknown), or None.
         protocol: how depth is compared with it.
-        camera: intrinsics at the training size, of the first sequence.
+        camera: of the first sequence's frames as they are in the file, before crop and resize.
     """
 
     store: Store
@@ -229,15 +229,6 @@ def _loaders(
         ClipLoader(store, clips, batch_size=config.batch_size, seed=config.seed, device=device, augment=augment)
         for clips, augment in ((train, True), (val, False))
     ]
-    K = store.sequences[0].K
-    camera = Camera(
-        fx=float(K[0, 0]),
-        fy=float(K[1, 1]),
-        cx=float(K[0, 2]),
-        cy=float(K[1, 2]),
-        width=store.width,
-        height=store.height,
-    )
     loaders[0].steps_per_epoch  # noqa: B018  refuses too few clips before anything is built
     return Data(
         store=store,
@@ -245,7 +236,7 @@ def _loaders(
         val=loaders[1],
         truth=truth,
         protocol=PROTOCOLS[store.protocol],
-        camera=camera,
+        camera=store.sequences[0].camera,
     )
 
 

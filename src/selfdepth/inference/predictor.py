@@ -41,7 +41,7 @@ class Predictor:
     Attributes:
         width, height: size in pixels at which the network sees every image.
         scale: "metric" if depths are metres, else "relative".
-        camera: intrinsics of the training images at that size, or None if not known.
+        camera: of the frames that were trained on, at their original size, or None if not known.
         device: where the network runs.
     """
 

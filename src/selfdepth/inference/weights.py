@@ -36,7 +36,7 @@ class WeightsMeta:
 
     Attributes:
         config: the training run, with width and height resolved.
-        camera: intrinsics at the training size, or None if not known.
+        camera: of the frames that were trained on, at their original size, or None if not known.
         scale: whether the depth is in metres.
         step: optimiser steps behind the weights, or None if not known.
     """

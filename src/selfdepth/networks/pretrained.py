@@ -59,5 +59,5 @@ def _missing(tagged: str, got: str) -> ConfigError:
         where=tagged,
         expected="weights in the cache, or a network to fetch them over",
         got=got,
-        fix="add --encoder.no-pretrained to train from scratch, or copy the Hugging Face cache of a machine that has them",
+        fix="add --encoder.no-pretrained to train from scratch, or copy the hub's cache from a machine that has them",
     )
