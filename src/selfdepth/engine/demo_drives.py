@@ -38,12 +38,19 @@ class Drives:
 
 
 def make_drives(
-    train: DriveSpec, held_out: DriveSpec, folder: Path, *, val_every: int, progress: Callable[[int, int], None]
+    train: DriveSpec,
+    held_out: DriveSpec,
+    folder: Path,
+    *,
+    val_every: int,
+    spacing: int = 1,
+    progress: Callable[[int, int], None],
 ) -> Drives:
     """Render both drives and write them.
 
     Args:
         val_every: every so many held-out frames one is for validation.
+        spacing: frames between the neighbours of a clip.
         progress: called with (frames done, frames in all).
 
     Raises:
@@ -57,7 +64,10 @@ def make_drives(
     with writing_to(folder / HELD_OUT):
         np.savez_compressed(folder / HELD_OUT / DEPTH_FILE, depth=second.depth, T_world_camera=second.T_world_camera)
     return Drives(
-        folder=folder, train=first, held_out=second, footage=_footage(folder, first, second, val_every=val_every)
+        folder=folder,
+        train=first,
+        held_out=second,
+        footage=_footage(folder, first, second, val_every=val_every, spacing=spacing),
     )
 
 
@@ -74,7 +84,7 @@ def write_drive(drive: SyntheticDrive, folder: Path) -> None:
             Image.fromarray(image).save(folder / f"{number:06d}.png", compress_level=2)
 
 
-def _footage(folder: Path, train: SyntheticDrive, held_out: SyntheticDrive, *, val_every: int) -> Footage:
+def _footage(folder: Path, train: SyntheticDrive, held_out: SyntheticDrive, *, val_every: int, spacing: int) -> Footage:
     def truth(ref: FrameRef) -> Float32[ndarray, "h w"]:
         depth: ndarray = (train if ref.sequence == TRAIN else held_out).depth[ref.number]
         return depth
@@ -84,9 +94,10 @@ def _footage(folder: Path, train: SyntheticDrive, held_out: SyntheticDrive, *, v
         sequences=tuple(
             open_folder(folder / name, camera=str(folder / name / CAMERA_FILE), name=name) for name in (TRAIN, HELD_OUT)
         ),
-        # The first and the last frame lack a neighbour.
-        train=tuple(FrameRef(TRAIN, n) for n in range(1, len(train.images) - 1)),
-        val=tuple(FrameRef(HELD_OUT, n) for n in range(1, len(held_out.images) - 1, val_every)),
+        # The first and the last frames lack a neighbour.
+        train=tuple(FrameRef(TRAIN, n) for n in range(spacing, len(train.images) - spacing)),
+        val=tuple(FrameRef(HELD_OUT, n) for n in range(spacing, len(held_out.images) - spacing, val_every)),
+        spacing=spacing,
         truth=truth,
         protocol="dense",
     )

@@ -96,7 +96,8 @@ def _views(
 
 
 def _path(run: Run, drives: Drives) -> PathView:
-    true_poses = drives.held_out.T_world_camera
+    # The pose network knows motions over a clip's spacing, so the path has a point for every so many frames.
+    true_poses = drives.held_out.T_world_camera[:: run.data.store.spacing]
     poses = chain(_motions(run, len(true_poses)))
     error = absolute_trajectory_error(poses, true_poses)
     straight = np.tile(np.eye(4), (len(true_poses), 1, 1))
@@ -112,11 +113,11 @@ def _path(run: Run, drives: Drives) -> PathView:
 
 
 @torch.no_grad()
-def _motions(run: Run, n_frames: int) -> Float[ndarray, "n 4 4"]:
+def _motions(run: Run, n_poses: int) -> Float[ndarray, "n 4 4"]:
     """T_next_current of the held-out drive, as the pose network sees it."""
     store = run.data.store
-    refs = [FrameRef(HELD_OUT, number) for number in range(n_frames - 1)]
-    clips = make_clips(store, refs, offsets=(1,))
+    refs = [FrameRef(HELD_OUT, pose * store.spacing) for pose in range(n_poses - 1)]
+    clips = make_clips(store, refs, offsets=(1,), spacing=store.spacing)
     loader = ClipLoader(store, clips, batch_size=_BATCH, seed=0, device=run.device, augment=False)
     run.learner.eval()
     motions = [
