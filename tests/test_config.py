@@ -26,6 +26,8 @@ NAN = float("nan")
         ({"tie_break_noise": float("inf")}, "--loss.tie-break-noise"),
         ({"near": 0.0}, "--loss.near"),
         ({"near": 5.0, "far": 5.0}, "--loss.far"),
+        ({"start_depth": 0.05}, "--loss.start-depth"),
+        ({"start_depth": 100.0}, "--loss.start-depth"),
         ({"far": float("inf")}, "--loss.far"),
         ({"predictive_mask": True}, "--loss.no-automask"),
     ],

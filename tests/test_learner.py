@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
+from selfdepth.geometry.warp import depth_from_disparity
 from selfdepth.learner import SelfSupervisedDepth
 from selfdepth.structs import Batch
 
@@ -168,3 +169,13 @@ def test_in_evaluation_mode_a_clip_does_not_depend_on_its_batch() -> None:
     together = learner(batch)
     alone = learner(replace(batch, frames=batch.frames[:1], inputs=batch.inputs[:1], K=batch.K[:1]))
     torch.testing.assert_close(alone.disparity, together.disparity[:1], rtol=1e-4, atol=1e-5)
+
+
+def test_the_untrained_network_starts_at_the_depth_that_is_asked_for() -> None:
+    loss = LossConfig(near=0.02, start_depth=0.2)
+    learner = SelfSupervisedDepth(replace(CONFIG, loss=loss)).eval()
+    with torch.no_grad():
+        disparities = learner.depth_net(torch.rand(1, 3, 64, 64))
+    for disparity in disparities:
+        depth = depth_from_disparity(disparity, loss.near, loss.far)
+        assert 0.1 < float(depth.median()) < 0.4, "the sigmoid's middle would be 0.04"

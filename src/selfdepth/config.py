@@ -55,6 +55,9 @@ class LossConfig:
     """Depth of the largest disparity, in the unit of the translation."""
     far: float = 100.0
     """Depth of the smallest disparity, in the unit of the translation."""
+    start_depth: float | None = None
+    """Depth that the untrained network gives, in that unit. Default: the sigmoid's middle, about twice near, as
+    published. A smaller near with the same start leaves room for scenes that begin close to the camera."""
     pixel_convention: Literal["center", "corner"] = "center"
     """K at lower scales: exact for integer pixel centres, or K / 2^s as published. Matters to native only."""
 
@@ -72,6 +75,12 @@ class LossConfig:
             "--loss.near, --loss.far",
             "0 < near < far",
             f"{self.near}, {self.far}",
+        )
+        _require(
+            self.start_depth is None or self.near < self.start_depth < self.far,
+            "--loss.start-depth",
+            "between near and far",
+            self.start_depth,
         )
         if self.predictive_mask and self.automask:
             raise ConfigError(

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from selfdepth.config import TrainConfig
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
+from selfdepth.geometry.warp import disparity_from_depth
 from selfdepth.losses.objective import self_supervised_loss
 from selfdepth.networks.depth import DepthNet
 from selfdepth.networks.pose import PoseNet
@@ -31,6 +32,9 @@ class SelfSupervisedDepth(nn.Module):
             pretrained=config.encoder.pretrained,
             n_mask_sources=len(config.offsets) if config.loss.predictive_mask else 0,
         )
+        if config.loss.start_depth is not None:
+            near, far = config.loss.near, config.loss.far
+            self.depth_net.decoder.start_at(disparity_from_depth(config.loss.start_depth, near, far))
         self.pose_net = PoseNet(config.encoder.pose_name, pretrained=config.encoder.pretrained)
 
     def forward(self, batch: Batch) -> StepOutput:

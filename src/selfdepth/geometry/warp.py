@@ -25,6 +25,11 @@ def depth_from_disparity(disparity: Float[Tensor, "*shape"], near: float, far: f
     return 1 / scaled_disparity(disparity, near, far)
 
 
+def disparity_from_depth(depth: float, near: float, far: float) -> float:
+    """The sigmoid that stands for a depth: the inverse of `depth_from_disparity`."""
+    return (1 / depth - 1 / far) / (1 / near - 1 / far)
+
+
 def pixel_grid(height: int, width: int, *, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "3 height width"]:
     """Homogeneous coordinates (u, v, 1) of all pixel centres."""
     v, u = torch.meshgrid(

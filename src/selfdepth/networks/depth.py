@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import cast
 
 import torch
@@ -34,6 +35,13 @@ class DepthDecoder(nn.Module):
         self.reduce = nn.ModuleList(_conv3x3(coarser[i], _WIDTHS[i]) for i in range(5))
         self.fuse = nn.ModuleList(_conv3x3(_WIDTHS[i] + skips[i], _WIDTHS[i]) for i in range(5))
         self.outputs = nn.ModuleList(_conv3x3(_WIDTHS[s], n_outputs) for s in scales)
+
+    def start_at(self, value: float) -> None:
+        """Let the untrained outputs lie around `value`, in (0, 1), instead of 0.5."""
+        for head in self.outputs:
+            bias = cast(nn.Conv2d, head).bias
+            assert bias is not None
+            nn.init.constant_(bias, math.log(value / (1 - value)))
 
     def forward(self, features: list[Float[Tensor, "b _c _h _w"]]) -> tuple[Float[Tensor, "b n _h _w"], ...]:
         """Maps in (0, 1), finest first."""
