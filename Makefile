@@ -9,7 +9,8 @@ READY := $(VENV)/.ready
 help:            ## list what can be made
 	@grep -E '^[a-z]+: .*##|^[a-z]+: *##' $(MAKEFILE_LIST) | sed -E 's/:.*##/:/'
 
-$(READY): pyproject.toml constraints.txt
+KERNEL := $(wildcard src/selfdepth/losses/fused*.[ch])
+$(READY): pyproject.toml constraints.txt $(KERNEL)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@

@@ -77,6 +77,7 @@ class Case:
         return objective
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("name", CASES)
 def test_loss_masks_and_gradients_match_the_reference_to_1e_9(golden: Path, name: str) -> None:
     case = Case(golden, name)

@@ -14,8 +14,10 @@ from torch import Tensor
 from losses.twin import twin_loss
 from selfdepth.config import LossConfig
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
-from selfdepth.losses import objective as module
+from selfdepth.losses import fused, reprojection
 from selfdepth.losses.objective import Objective, self_supervised_loss
+
+pytestmark = pytest.mark.usefixtures("way")
 
 H, W = 32, 64
 TRUE_DEPTH = 4.0
@@ -197,21 +199,33 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return call
 
-    monkeypatch.setattr(module, "photometric_error", counted("error", module.photometric_error))
-    monkeypatch.setattr(module.Target, "of", staticmethod(counted("statistics", module.Target.of)))
+    monkeypatch.setattr(reprojection, "photometric_error", counted("error", reprojection.photometric_error))
+    monkeypatch.setattr(reprojection.Target, "of", staticmethod(counted("statistics", reprojection.Target.of)))
+
+    library_call = fused._call
+
+    def called(name: str, *args: Any) -> None:
+        names.append(name)
+        library_call(name, *args)
+
+    monkeypatch.setattr(fused, "_call", called)
     return names
 
 
 @pytest.mark.parametrize(
-    ("changes", "errors", "statistics"),
-    [({}, 1 + 4, 1), ({"automask": False}, 4, 1), ({"multiscale": "native"}, 4 + 4, 4)],
+    ("changes", "tensors", "passes"),
+    [
+        ({}, {"error": 1 + 4, "statistics": 1}, {"prepare": 1, "reprojection": 1}),
+        ({"automask": False}, {"error": 4, "statistics": 1}, {"prepare": 1, "reprojection": 1}),
+        ({"multiscale": "native"}, {"error": 4 + 4, "statistics": 4}, {"prepare": 4, "reprojection": 4}),
+    ],
     ids=["full", "full, no automask", "native"],
 )
 def test_the_static_error_and_the_targets_statistics_are_computed_once_per_level(
-    calls: list[str], changes: dict[str, Any], errors: int, statistics: int
+    way: str, calls: list[str], changes: dict[str, Any], tensors: dict[str, int], passes: dict[str, int]
 ) -> None:
     self_supervised_loss(disparities_of(5.0), MOTIONS, drive(), K, replace(QUIET, **changes))
-    assert (calls.count("error"), calls.count("statistics")) == (errors, statistics)
+    assert {name: calls.count(name) for name in calls} == (tensors if way == "tensors" else passes)
 
 
 @pytest.mark.parametrize("reprojection", ["min", "mean"])

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-_MIN_Z = 1e-6
+MIN_Z = 1e-6
 """Points on or behind the source's image plane are pushed in front of it, far outside the image: no gradient."""
 
 
@@ -54,12 +54,18 @@ def project(
 
     K (R depth K^-1 p + t) = depth (K R K^-1) p + K t: two small matrices per source instead of a cloud of points.
     """
-    R, t = T_source_target[:, :3, :3], T_source_target[:, :3, 3:]
-    homography = K @ R @ _inverse(K)
-    epipole = (K @ t).unsqueeze(-1)
+    homography, epipole = homography_and_epipole(T_source_target, K)
     grid = pixel_grid(*depth.shape[-2:], dtype=depth.dtype, device=depth.device)
-    seen = depth * torch.einsum("bij,jhw->bihw", homography, grid) + epipole
-    return seen[:, :2] / seen[:, 2:].clamp(min=_MIN_Z)
+    seen = depth * torch.einsum("bij,jhw->bihw", homography, grid) + epipole[..., None, None]
+    return seen[:, :2] / seen[:, 2:].clamp(min=MIN_Z)
+
+
+def homography_and_epipole(
+    T_source_target: Float[Tensor, "*b 4 4"], K: Float[Tensor, "*#b 3 3"]
+) -> tuple[Float[Tensor, "*b 3 3"], Float[Tensor, "*b 3"]]:
+    """K R K^-1, where pixels go that are infinitely far away, and K t, where they go as their depth becomes nothing."""
+    R, t = T_source_target[..., :3, :3], T_source_target[..., :3, 3:]
+    return K @ R @ _inverse(K), (K @ t).squeeze(-1)
 
 
 def sample(image: Float[Tensor, "b c h w"], pixels: Float[Tensor, "b 2 _h _w"]) -> Float[Tensor, "b c _h _w"]:
@@ -80,7 +86,7 @@ def synthesize(
     return sample(source, project(depth, T_source_target, K))
 
 
-def _inverse(K: Float[Tensor, "b 3 3"]) -> Float[Tensor, "b 3 3"]:
+def _inverse(K: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3 3"]:
     # inv_ex does not check for singular matrices: the check would make a GPU wait. Camera refuses focal length 0.
     inverse: Tensor = torch.linalg.inv_ex(K).inverse
     return inverse

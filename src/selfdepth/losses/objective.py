@@ -1,8 +1,4 @@
-"""The objective: minimum reprojection, auto-mask, full-resolution multiscale (paper, section 3.2).
-
-The unwarped ("static") error and the target's SSIM statistics depend on neither the scale nor the networks: a
-`Level` holds them, and the full-resolution level is prepared once and serves all scales.
-"""
+"""The objective: minimum reprojection, auto-mask, full-resolution multiscale, smoothness (paper, section 3.2)."""
 
 from __future__ import annotations
 
@@ -15,12 +11,10 @@ from torch import Tensor
 
 from selfdepth.config import LossConfig
 from selfdepth.geometry.camera import downscale
-from selfdepth.geometry.warp import depth_from_disparity, synthesize
-from selfdepth.losses.photometric import Target, photometric_error
+from selfdepth.geometry.warp import depth_from_disparity
+from selfdepth.losses.fused import FusedLevel, can_fuse
+from selfdepth.losses.reprojection import Level
 from selfdepth.losses.smoothness import smoothness
-
-_MASK_WEIGHT = 0.2
-_LOG_FLOOR = -100.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,23 +32,6 @@ class Objective:
     per_scale: tuple[Float[Tensor, ""], ...]
     keep: tuple[Float[Tensor, "b _h _w"], ...]
     depth: Float[Tensor, "b 1 _hd _wd"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Level:
-    """Frames at the resolution where they are compared, with all that does not depend on depth or motion."""
-
-    frames: Float[Tensor, "b views 3 h w"]
-    K: Float[Tensor, "b 3 3"]
-    target: Target
-    static: Float[Tensor, "b h w"] | None
-
-    @staticmethod
-    def of(frames: Float[Tensor, "b views 3 h w"], K: Float[Tensor, "b 3 3"], cfg: LossConfig) -> Level:
-        """Prepare a level; the static error is None when there is no auto-mask."""
-        target = Target.of(frames[:, 0])
-        static = _static_error(frames[:, 1:], target, cfg) if cfg.automask else None
-        return Level(frames=frames, K=K, target=target, static=static)
 
 
 def self_supervised_loss(
@@ -75,70 +52,38 @@ def self_supervised_loss(
         cfg: the switches.
         masks: weights in (0, 1) per source, same sizes as the disparities (cfg.predictive_mask only).
     """
-    full = Level.of(frames, K, cfg) if cfg.multiscale == "full" else None
-    losses: list[Tensor] = []
-    keeps: list[Tensor] = []
-    depths: list[Tensor] = []
-    for index, disparity in enumerate(disparities):
-        scale = (frames.shape[-2] // disparity.shape[-2]).bit_length() - 1  # log2(H / h)
-        small_frames, small_K = downscale(frames, K, scale, cfg.pixel_convention)
-        level = full if full is not None else Level.of(small_frames, small_K, cfg)
-        mask = masks[index] if masks is not None else None
-        loss, keep, depth = _reprojection(disparity, T_source_target, level, mask, cfg)
-        losses.append(loss + cfg.smoothness / 2**scale * smoothness(disparity, small_frames[:, 0]))
-        keeps.append(keep)
-        depths.append(depth)
-    return Objective(loss=torch.stack(losses).mean(), per_scale=tuple(losses), keep=tuple(keeps), depth=depths[0])
-
-
-def _reprojection(
-    disparity: Float[Tensor, "b 1 _h _w"],
-    T_source_target: Float[Tensor, "b s 4 4"],
-    level: Level,
-    mask: Float[Tensor, "b s _h _w"] | None,
-    cfg: LossConfig,
-) -> tuple[Float[Tensor, ""], Float[Tensor, "b hl wl"], Float[Tensor, "b 1 hl wl"]]:
-    """Warp the sources through one disparity and reduce their errors to a loss, a keep mask and the depth."""
-    depth = depth_from_disparity(_upsample(disparity, level), cfg.near, cfg.far)
-    warped = torch.stack(
-        [
-            synthesize(level.frames[:, 1 + source], depth, T_source_target[:, source], level.K)
-            for source in range(T_source_target.shape[1])
-        ],
-        dim=1,
+    scales = [(frames.shape[-2] // disparity.shape[-2]).bit_length() - 1 for disparity in disparities]  # log2(H / h)
+    views = [downscale(frames, K, scale, cfg.pixel_convention) for scale in scales]
+    if cfg.multiscale == "full":
+        # Coarse disparities are compared at full resolution too: a patch of texture is then not its own explanation.
+        size = (frames.shape[-2], frames.shape[-1])
+        disparities_there = tuple(_upsample(disparity, size) for disparity in disparities)
+        masks_there = tuple(_upsample(mask, size) for mask in masks) if masks is not None else None
+        compared = _level(frames, K, cfg).compare(disparities_there, T_source_target, masks_there)
+    else:
+        disparities_there, compared = disparities, []
+        for i, (small_frames, small_K) in enumerate(views):
+            mask = (masks[i],) if masks is not None else None
+            compared += _level(small_frames, small_K, cfg).compare((disparities[i],), T_source_target, mask)
+    # A motion that is not a number must show in the loss, not hide behind the auto-mask.
+    broken = 0 * T_source_target.sum()
+    losses = [
+        loss + broken + cfg.smoothness / 2**scale * smoothness(disparity, small_frames[:, 0])
+        for (loss, _), scale, disparity, (small_frames, _) in zip(compared, scales, disparities, views, strict=True)
+    ]
+    return Objective(
+        loss=torch.stack(losses).mean(),
+        per_scale=tuple(losses),
+        keep=tuple(keep for _, keep in compared),
+        depth=depth_from_disparity(disparities_there[0], cfg.near, cfg.far),
     )
-    errors = photometric_error(warped, level.target, cfg)
-    penalty = errors.new_zeros(())
-    if mask is not None:
-        mask = _upsample(mask, level)
-        errors = mask * errors
-        # Without this cross-entropy towards one, a mask of zero would be the cheapest explanation of everything.
-        penalty = -_MASK_WEIGHT * mask.log().clamp(min=_LOG_FLOOR).mean()
-    error = _over_sources(errors, cfg)
-    if level.static is None:
-        return error.mean() + penalty, torch.ones_like(error), depth
-    # Equation 5: keep a pixel only where warping explains it better than not warping. Static wins ties.
-    keep = error < level.static
-    return torch.where(keep, error, level.static).mean() + penalty, keep.to(error.dtype), depth
 
 
-def _static_error(sources: Float[Tensor, "b s 3 h w"], target: Target, cfg: LossConfig) -> Float[Tensor, "b h w"]:
-    errors = photometric_error(sources, target, cfg)
-    if cfg.tie_break_noise == 0:
-        return _over_sources(errors, cfg)
-    if cfg.reprojection == "mean":
-        error = errors.mean(1)
-        return error + cfg.tie_break_noise * torch.randn_like(error)
-    return (errors + cfg.tie_break_noise * torch.randn_like(errors)).amin(1)
+def _level(frames: Float[Tensor, "b views 3 h w"], K: Float[Tensor, "b 3 3"], cfg: LossConfig) -> Level | FusedLevel:
+    return FusedLevel.of(frames, K, cfg) if can_fuse(frames, cfg) else Level.of(frames, K, cfg)
 
 
-def _over_sources(errors: Float[Tensor, "b s h w"], cfg: LossConfig) -> Float[Tensor, "b h w"]:
-    """Equation 4 of the paper: the best source per pixel (occluded in one, visible in the other), or the mean."""
-    return errors.min(1).values if cfg.reprojection == "min" else errors.mean(1)
-
-
-def _upsample(maps: Float[Tensor, "b c _h _w"], level: Level) -> Float[Tensor, "b c hl wl"]:
-    size = level.frames.shape[-2:]
+def _upsample(maps: Float[Tensor, "b c _h _w"], size: tuple[int, int]) -> Float[Tensor, "b c hl wl"]:
     if maps.shape[-2:] == size:
         return maps
     return F.interpolate(maps, size, mode="bilinear", align_corners=False)

@@ -1,0 +1,158 @@
+"""The fused pass computes what the tensors compute, keeps little for the backward pass, and hides nothing."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from selfdepth.config import LossConfig
+from selfdepth.geometry.se3 import transform_from_axis_angle
+from selfdepth.losses.fused import FusedLevel, can_fuse, library
+from selfdepth.losses.objective import self_supervised_loss
+from selfdepth.losses.reprojection import Level
+
+QUIET = LossConfig(tie_break_noise=0.0)
+SWITCHES = [
+    replace(QUIET, reprojection=reprojection, automask=automask, ssim=ssim)  # type: ignore[arg-type]
+    for reprojection, automask, ssim in itertools.product(("min", "mean"), (True, False), (True, False))
+]
+
+
+def scene(
+    *, size: tuple[int, int] = (18, 26), sources: int = 2, clips: int = 2, motion: float = 0.1, dtype: torch.dtype
+) -> tuple[tuple[Tensor, ...], Tensor, Tensor, Tensor]:
+    """Smooth random images, two disparities, motions that leave the image here and there, and a camera."""
+    generator = torch.Generator().manual_seed(0)
+
+    def rand(*shape: int) -> Tensor:
+        return torch.rand(*shape, generator=generator, dtype=torch.float64)
+
+    h, w = size
+    frames = torch.nn.functional.avg_pool2d(rand(clips * (sources + 1), 3, h + 2, w + 2), 3, 1)
+    frames = frames.reshape(clips, sources + 1, 3, h, w)
+    T = transform_from_axis_angle(0.1 * (rand(clips, sources, 3) - 0.5), motion * (rand(clips, sources, 3) - 0.5))
+    K = torch.tensor([[0.6 * w, 0, 0.5 * w], [0, 0.9 * h, 0.4 * h], [0, 0, 1]], dtype=torch.float64)
+    disparities = tuple((0.02 + 0.1 * rand(clips, 1, h, w)).to(dtype).requires_grad_() for _ in range(2))
+    return disparities, T.to(dtype).requires_grad_(), frames.to(dtype), K.expand(clips, 3, 3).to(dtype)
+
+
+def compare(
+    kind: type[Level] | type[FusedLevel], cfg: LossConfig, **options: object
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Losses and masks, and the gradients of a weighted sum of the losses."""
+    disparities, T, frames, K = scene(dtype=torch.float64, **options)  # type: ignore[arg-type]
+    compared = kind.of(frames, K, cfg).compare(disparities, T)
+    torch.autograd.backward(sum((i + 1) * loss for i, (loss, _) in enumerate(compared)))
+    gradients = [leaf.grad for leaf in (*disparities, T) if leaf.grad is not None]
+    assert len(gradients) == 3
+    return [part for pair in compared for part in pair], gradients
+
+
+def test_the_pass_is_compiled_wherever_there_is_a_compiler() -> None:
+    if shutil.which("gcc") is None:
+        pytest.skip("no compiler on this machine")
+    assert library() is not None, "install the package again: pip install --editable ."
+    assert can_fuse(torch.rand(1, 3, 3, 8, 8), QUIET)
+
+
+@pytest.mark.parametrize("cfg", SWITCHES, ids=str)
+@pytest.mark.parametrize("sources", [1, 2, 3])
+def test_values_masks_and_gradients_are_those_of_the_tensors(cfg: LossConfig, sources: int) -> None:
+    fused, slow = (compare(kind, cfg, sources=sources) for kind in (FusedLevel, Level))
+    for got, wanted in zip(fused[0] + fused[1], slow[0] + slow[1], strict=True):
+        torch.testing.assert_close(got, wanted, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [(2, 2), (2, 9), (3, 3), (5, 2), (7, 33)], ids=str)
+def test_images_of_any_size_from_two_by_two_pixels_on_are_compared(size: tuple[int, int]) -> None:
+    fused, slow = (compare(kind, QUIET, size=size) for kind in (FusedLevel, Level))
+    for got, wanted in zip(fused[0] + fused[1], slow[0] + slow[1], strict=True):
+        torch.testing.assert_close(got, wanted, rtol=1e-9, atol=1e-12)
+
+
+def test_points_behind_the_source_camera_are_handled_alike() -> None:
+    fused, slow = (compare(kind, replace(QUIET, automask=False), motion=3.0) for kind in (FusedLevel, Level))
+    for got, wanted in zip(fused[0] + fused[1], slow[0] + slow[1], strict=True):
+        torch.testing.assert_close(got, wanted, rtol=1e-9, atol=1e-12)
+
+
+def test_single_precision_agrees_with_double_precision() -> None:
+    losses = []
+    for dtype in (torch.float32, torch.float64):
+        disparities, T, frames, K = scene(dtype=dtype)
+        losses.append(FusedLevel.of(frames, K, QUIET).compare(disparities, T)[0][0].double())
+    torch.testing.assert_close(losses[0], losses[1], rtol=1e-5, atol=0)
+
+
+def test_one_thread_and_two_give_the_same_bits() -> None:
+    before = torch.get_num_threads()
+    results = []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            results.append(compare(FusedLevel, QUIET, clips=5))
+    finally:
+        torch.set_num_threads(before)
+    for one, two in zip(results[0][0] + results[0][1], results[1][0] + results[1][1], strict=True):
+        assert torch.equal(one, two)
+
+
+@pytest.mark.usefixtures("way")
+def test_a_motion_that_is_not_a_number_shows_in_the_loss() -> None:
+    disparities, T, frames, K = scene(dtype=torch.float32)
+    broken = T.detach().clone()
+    broken[1, 0, 0, 3] = torch.nan
+    assert torch.isnan(self_supervised_loss(disparities, broken, frames, K, QUIET).loss)
+
+
+def saved_maps(step: Callable[[], object], size: tuple[int, int]) -> float:
+    """How many maps of this size the backward pass keeps for each clip."""
+    held = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        held[tensor.data_ptr()] = tensor.numel()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        step()
+    return sum(held.values()) / (2 * size[0] * size[1])
+
+
+def test_nothing_of_full_size_is_kept_for_the_backward_pass_but_one_gradient_a_disparity(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    size = (64, 96)
+    disparities, T, frames, K = scene(size=size, dtype=torch.float32)
+
+    def step() -> Tensor:
+        return self_supervised_loss(disparities, T, frames, K, QUIET).loss
+
+    # Smoothness, which is of the disparity's own size, keeps the rest.
+    fused = saved_maps(step, size)
+    monkeypatch.setattr("selfdepth.losses.objective.can_fuse", lambda *_: False)
+    slow = saved_maps(step, size)
+    n = len(disparities)
+    assert n <= fused < 12 * n
+    assert slow > 60 * n, "the tensors keep warped images, windows and errors of every source"
+
+
+def test_without_gradients_none_are_made() -> None:
+    disparities, T, frames, K = scene(dtype=torch.float32)
+    with torch.no_grad():
+        (loss, keep), _ = FusedLevel.of(frames, K, QUIET).compare(disparities, T)
+    assert not loss.requires_grad and not keep.requires_grad
+    (with_gradient, _), _ = FusedLevel.of(frames, K, QUIET).compare(disparities, T)
+    assert with_gradient.requires_grad
+    assert torch.equal(loss, with_gradient.detach())
+
+
+def test_a_predictive_mask_and_numbers_of_other_kinds_are_left_to_the_tensors() -> None:
+    assert not can_fuse(torch.rand(1, 3, 3, 8, 8), replace(QUIET, automask=False, predictive_mask=True))
+    assert not can_fuse(torch.rand(1, 3, 3, 8, 8, dtype=torch.bfloat16), QUIET)
+    assert not can_fuse(torch.rand(1, 3, 3, 8, 8, device="meta"), QUIET)
