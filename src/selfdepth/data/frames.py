@@ -41,6 +41,10 @@ class Sequence(ABC):
             DataError: for a file that cannot be decoded or a frame that is not of the camera's size.
         """
 
+    def read_reduced(self, numbers: tuple[int, ...], reduction: int) -> Iterator[UInt8[ndarray, "_h _w 3"]]:
+        """As `read`; a source that decodes smaller frames more cheaply may give 1/reduction of the size, rounded up."""
+        return self.read(numbers)
+
 
 @dataclass(frozen=True, order=True)
 class FrameRef:

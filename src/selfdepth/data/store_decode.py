@@ -9,11 +9,14 @@ from functools import partial
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
+from PIL import Image
 
 from selfdepth.data.frames import Footage, Sequence
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera, crop, resize
 
+_REDUCTIONS = (8, 4, 2)
+"""At which JPEGs can be decoded at a fraction of the work."""
 _CHUNK = 8
 """Frames of an image folder that one thread decodes at a time."""
 
@@ -37,6 +40,23 @@ class Fit:
         image, camera = crop(image, camera, top=top, bottom=bottom, left=left, right=right)
         return resize(image, camera, width=self.width, height=self.height)
 
+    def reduction(self, camera: Camera) -> int:
+        """By how much frames may be decoded smaller: as far as they stay at least as large as wanted."""
+        top, bottom, left, right = self.crop
+        spare = min((camera.width - left - right) / self.width, (camera.height - top - bottom) / self.height)
+        return next((reduction for reduction in _REDUCTIONS if reduction <= spare), 1)
+
+    def pixels(self, image: UInt8[ndarray, "_h _w 3"], camera: Camera) -> UInt8[ndarray, "_h2 _w2 3"]:
+        """Crop and resize an image that may have been decoded smaller than its camera says."""
+        if image.shape[:2] == (camera.height, camera.width):
+            return self(image, camera)[0]
+        # The crop in pixels of the smaller image: fractions of a pixel are kept, so that the camera stays exact.
+        top, bottom, left, right = (side / self.reduction(camera) for side in self.crop)
+        width, height = (side / self.reduction(camera) for side in (camera.width, camera.height))
+        box = (left, top, width - right, height - bottom)
+        small = Image.fromarray(image).resize((self.width, self.height), Image.Resampling.LANCZOS, box=box)
+        return np.asarray(small)
+
 
 def decoding_jobs(footage: Footage, fit: Fit) -> Iterator[Callable[[], UInt8[ndarray, "n 3 h w"]]]:
     """Work for the threads, in the order of the rows.
@@ -57,13 +77,13 @@ def decoding_jobs(footage: Footage, fit: Fit) -> Iterator[Callable[[], UInt8[nda
 
 
 def _decode(sequence: Sequence, numbers: tuple[int, ...], fit: Fit) -> UInt8[ndarray, "n 3 h w"]:
-    images = list(sequence.read(numbers))
+    images = list(sequence.read_reduced(numbers, fit.reduction(sequence.camera)))
     _check_count(sequence, len(images), len(numbers))
     return _fit_all(images, sequence.camera, fit)
 
 
 def _fit_all(images: list[ndarray], camera: Camera, fit: Fit) -> UInt8[ndarray, "n 3 h w"]:
-    fitted = np.stack([fit(image, camera)[0] for image in images])
+    fitted = np.stack([fit.pixels(image, camera) for image in images])
     return np.ascontiguousarray(fitted.transpose(0, 3, 1, 2))
 
 
