@@ -1,0 +1,56 @@
+"""Draws docs/images/demo.png from a finished demo: what the camera saw, disparity before and after training, the truth.
+
+python docs/draw_demo.py demo
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from selfdepth.engine.demo_drives import DEPTH_FILE, HELD_OUT
+from selfdepth.engine.setup import read_run_config
+from selfdepth.inference.predictor import Predictor
+from selfdepth.inference.visualize import colorize_disparity, colour_range, strip
+from selfdepth.inference.weights import load_weights
+from selfdepth.learner import SelfSupervisedDepth
+
+FRAMES = (20, 62)
+SCALE = 1.5
+
+
+def main(demo: Path, out: Path) -> None:
+    """Put the pictures of two frames side by side."""
+    trained = Predictor(load_weights(demo / "run" / "last"))
+    untrained = Predictor(load_weights(demo / "run" / "last"))
+    config = read_run_config(demo / "run")
+    torch.manual_seed(config.seed)
+    untrained._network.load_state_dict(SelfSupervisedDepth(config).depth_net.state_dict())
+    truth = np.load(demo / "drives" / HELD_OUT / DEPTH_FILE)["depth"]
+    columns = []
+    for frame in FRAMES:
+        image = np.asarray(Image.open(demo / "drives" / HELD_OUT / f"{frame:06d}.png"))
+        known = truth[frame] > 0
+        true_disparity = np.where(known, 1 / np.where(known, truth[frame], 1), 0)
+        before, after = untrained.predict(image).disparity, trained.predict(image).disparity
+        low, high = colour_range(after)
+        before = before * np.median(after) / np.median(before)  # one colour means one thing in both
+        pictures = {
+            "input (a street never seen)": image,
+            "disparity before training": colorize_disparity(before, low=low, high=high),
+            "disparity after training": colorize_disparity(after, low=low, high=high),
+            "true disparity": colorize_disparity(true_disparity),
+        }
+        size = (round(SCALE * image.shape[1]), round(SCALE * image.shape[0]))
+        large = [np.asarray(Image.fromarray(picture).resize(size)) for picture in pictures.values()]
+        columns.append(strip(large, list(pictures), column=True))
+    gap = np.full((columns[0].shape[0], 8, 3), 255, np.uint8)
+    Image.fromarray(np.concatenate([columns[0], gap, columns[1]], axis=1)).save(out, optimize=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(__file__).parent / "images" / "demo.png")
