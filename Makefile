@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint types unit clean help
+.PHONY: demo test lint types unit bench clean help
 
 help:            ## list what can be made
 	@grep -E '^[a-z]+: .*##|^[a-z]+: *##' $(MAKEFILE_LIST) | sed -E 's/:.*##/:/'
@@ -37,6 +37,10 @@ HOOK := $(subst $(empty) $(empty),$(comma),$(addprefix selfdepth.,$(SHAPED)) bea
 unit: $(READY)   ## the tests
 	$(BIN)/pytest -n 2 -m "not compiled" --jaxtyping-packages=$(HOOK)
 	$(BIN)/pytest -m compiled
+
+bench: $(READY)  ## measure the speed; writes benchmarks/results/speed.json and speed.md
+	$(BIN)/python benchmarks/speed.py --json benchmarks/results/speed.json
+	$(BIN)/python benchmarks/report.py benchmarks/results/speed.json
 
 clean:           ## remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache src/*.egg-info

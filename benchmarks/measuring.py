@@ -108,10 +108,10 @@ class Row:
         }
 
 
-def rate_row(key: str, what: str, amount: float, seconds: Mapping[str, list[float]], **floor: Any) -> Row:
-    """A row of rates: `amount` of something (the unit follows from the key) done in those seconds, by each side."""
+def rate_row(key: str, what: str, unit: str, amount: float, seconds: Mapping[str, list[float]], **floor: Any) -> Row:
+    """A row of rates: `amount` of something done in those seconds, by each side."""
     ours, plain = ([amount / s for s in seconds[side]] if side in seconds else None for side in ("ours", "plain"))
-    return _row(key, what, key.replace("_per_", "/"), "higher", ours or [], plain, floor)
+    return _row(key, what, unit, "higher", ours or [], plain, floor)
 
 
 def time_row(key: str, what: str, seconds: Mapping[str, list[float]], **floor: Any) -> Row:
@@ -164,10 +164,11 @@ def section(rows: Iterable[Row], **facts: Any) -> dict[str, Any]:
 def in_turns(sides: Mapping[str, Callable[[], object]], setting: Setting) -> dict[str, list[float]]:
     """Seconds per call of each side, once a round, A B A B: what disturbs the machine disturbs both.
 
-    Each side is called twice before: once to warm up (and compile), once to learn how many calls fill its turn.
+    Each side is called twice before: once to warm up (and compile), once to learn how many calls fill its turn. Turns
+    of no length are for trying things out: one call, and no warming up.
     """
-    repeats: dict[str, int] = {}
-    for name, call in sides.items():
+    repeats = dict.fromkeys(sides, 1)
+    for name, call in sides.items() if setting.round_s > 0 else ():
         call()
         repeats[name] = max(1, round(setting.round_s / max(_timed(call, 1), 1e-9)))
     seconds: dict[str, list[float]] = {name: [] for name in sides}

@@ -1,0 +1,101 @@
+"""The two sides of a comparison: selfdepth as a long run of it would choose to work, and the yardstick."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from measuring import Setting
+from plain import PlainModel, PlainObjective, four_scales, homogeneous
+from scenes import street_footage
+from selfdepth.config import EncoderConfig, TrainConfig
+from selfdepth.engine.compiled import training_step
+from selfdepth.engine.setup import Run, prepare_run, seed_step, worth_compiling
+from selfdepth.losses.objective import self_supervised_loss
+from selfdepth.structs import Batch
+
+_LEARNING_RATE = 1e-4
+_LONG_RUN_MINUTES = 12 * 60.0
+"""selfdepth chooses by the length of a run whether compiling pays; the paper's takes twelve hours."""
+
+SIDES = ("ours", "plain")
+
+
+def our_run(setting: Setting, images: Path, folder: Path, device: str = "cpu") -> Run:
+    """A training run of selfdepth on a folder of images, ready for its first step."""
+    config = TrainConfig(
+        data=str(images),
+        width=setting.width,
+        height=setting.height,
+        encoder=EncoderConfig(pretrained=False),
+        batch_size=setting.batch,
+        learning_rate=_LEARNING_RATE,
+        minutes=_LONG_RUN_MINUTES,
+        precision=setting.precision,
+        compile=setting.compile,
+        device=device,
+    )
+    return prepare_run(config, folder, resume=False, footage=street_footage(images))
+
+
+def is_compiled(run: Run) -> bool:
+    """What selfdepth chooses, or was told."""
+    return worth_compiling(run.config, run.budget, run.device)
+
+
+def our_step(run: Run) -> Callable[[Batch], Tensor]:
+    """One step of the training loop: forward, objective, backward, optimiser. Gives the loss."""
+    step = training_step(run, lambda sentence: None)
+    number = 0
+
+    def call(batch: Batch) -> Tensor:
+        nonlocal number
+        seed_step(run.config.seed, number)
+        number += 1
+        output = step(batch)
+        run.optimizer.zero_grad(set_to_none=True)
+        output.loss.backward()
+        run.optimizer.step()
+        return output.loss.detach()
+
+    return call
+
+
+def plain_step(setting: Setting, batch: Batch) -> Callable[[], None]:
+    """The same on the yardstick's side, on the same clips; its coarser frames are there already, as from its loader."""
+    torch.manual_seed(0)
+    model = PlainModel(setting.height, setting.width)
+    optimizer = torch.optim.Adam(model.parameters(), lr=_LEARNING_RATE)
+    frames, K = four_scales(batch.frames), homogeneous(batch.K)
+
+    def call() -> None:
+        optimizer.zero_grad()
+        model(batch.inputs, frames, K).backward()
+        optimizer.step()
+
+    return call
+
+
+def objectives(run: Run, batch: Batch) -> dict[str, Callable[[], None]]:
+    """Both objectives alone, forward and backward, on the same disparities and motions."""
+    size = batch.frames.shape[-2:]
+    disparities = tuple(
+        (0.02 + 0.1 * torch.rand(len(batch.frames), 1, size[0] >> s, size[1] >> s)).requires_grad_() for s in range(4)
+    )
+    with torch.no_grad():
+        T = run.learner.relative_transforms(batch)
+    T.requires_grad_()
+    fast = torch.compile(self_supervised_loss, dynamic=False) if is_compiled(run) else self_supervised_loss
+    slow, frames, K = PlainObjective(*size), four_scales(batch.frames), homogeneous(batch.K)
+
+    def ours() -> None:
+        loss = fast(disparities, T, batch.frames, batch.K, run.config.loss).loss
+        torch.autograd.grad(loss, [*disparities, T])
+
+    def plain() -> None:
+        torch.autograd.grad(slow(disparities, T, frames, K), [*disparities, T])
+
+    return {"ours": ours, "plain": plain}
