@@ -19,6 +19,12 @@ MIN_SIZE = 64
 """The smallest width and height: at 1/32 of it there must be two pixels, or there is nothing to reflect at a border."""
 
 
+Stereo = Literal["none", "calibrated", "nominal"]
+NOMINAL_BASELINE = 0.1
+NOMINAL_FACTOR = 5.4
+"""The paper calls the distance of KITTI's cameras 0.1; depth so learned is multiplied by 5.4 to be metres."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class EncoderConfig:
     """The image encoder shared in kind (not in weights) by the depth and the pose network."""
@@ -112,7 +118,10 @@ class TrainConfig:
     height: int | None = None
     """Training height in pixels, a multiple of 32. Default: the frames' aspect, to the nearest multiple."""
     offsets: tuple[int, ...] = (-1, 1)
-    """Sources of a clip, as times relative to its target, in units of --every."""
+    """Sources of a clip, as times relative to its target, in units of --every. With --stereo there may be none: no
+    pose network is then built."""
+    stereo: Stereo = "none"
+    """Learn from the other camera of a stereo pair too (KITTI). calibrated: metres. nominal: the paper's 0.1."""
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     """The networks' encoders."""
     loss: LossConfig = field(default_factory=LossConfig)
@@ -149,9 +158,9 @@ class TrainConfig:
         _require(self.save_every >= 1, "--save-every", "at least 1", self.save_every)
         _require(self.keep >= 1, "--keep", "at least 1", self.keep)
         _require(
-            0 not in self.offsets and len(set(self.offsets)) == len(self.offsets) > 0,
+            0 not in self.offsets and len(set(self.offsets)) == len(self.offsets) and self.n_sources > 0,
             "--offsets",
-            "different whole numbers, none of them 0",
+            "different whole numbers, none of them 0; with --stereo, also none at all",
             self.offsets,
         )
         budgets = {"--steps": self.steps, "--epochs": self.epochs, "--minutes": self.minutes}
@@ -161,6 +170,16 @@ class TrainConfig:
         _require(len(given) <= 1, " and ".join(given), "one budget", f"{len(given)} budgets")
         self.spacing()
         self.crop_px()
+
+    @property
+    def n_sources(self) -> int:
+        """Views that a target is rebuilt from, at most: some clips may have no stereo partner."""
+        return len(self.offsets) + (self.stereo != "none")
+
+    @property
+    def metres_per_unit(self) -> float | None:
+        """What depth is multiplied by to be metres; None where that cannot be known."""
+        return {"none": None, "calibrated": 1.0, "nominal": NOMINAL_FACTOR}[self.stereo]
 
     def spacing(self) -> int | None:
         """Frames between neighbours of a clip; None stands for auto."""

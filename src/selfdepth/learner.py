@@ -16,7 +16,7 @@ from selfdepth.structs import Batch, StepOutput
 
 
 class SelfSupervisedDepth(nn.Module):
-    """Depth and pose network trained together by view synthesis.
+    """Depth and pose network trained together by view synthesis; from stereo pairs alone, no pose network is needed.
 
     Args:
         config: encoders, offsets and the objective's switches.
@@ -30,18 +30,22 @@ class SelfSupervisedDepth(nn.Module):
         self.depth_net = DepthNet(
             config.encoder.name,
             pretrained=config.encoder.pretrained,
-            n_mask_sources=len(config.offsets) if config.loss.predictive_mask else 0,
+            n_mask_sources=config.n_sources if config.loss.predictive_mask else 0,
         )
         if config.loss.start_depth is not None:
             near, far = config.loss.near, config.loss.far
             self.depth_net.decoder.start_at(disparity_from_depth(config.loss.start_depth, near, far))
-        self.pose_net = PoseNet(config.encoder.pose_name, pretrained=config.encoder.pretrained)
+        self.pose_net: PoseNet | None = None
+        if config.offsets:
+            self.pose_net = PoseNet(config.encoder.pose_name, pretrained=config.encoder.pretrained)
 
     def forward(self, batch: Batch) -> StepOutput:
         """One training step up to the loss: see, move, rebuild, compare."""
         with self._network_precision(batch):
             disparities, masks = self.depth_net.with_masks(batch.inputs[:, 0])
         T_source_target = self.relative_transforms(batch)
+        if masks is not None:  # the partner's is the last; a clip without one does without it
+            masks = tuple(mask[:, : T_source_target.shape[1]] for mask in masks)
 
         objective = self_supervised_loss(disparities, T_source_target, batch.frames, batch.K, self.loss_config, masks)
         terms = {f"loss/scale_{s}": loss.detach() for s, loss in enumerate(objective.per_scale)}
@@ -54,6 +58,12 @@ class SelfSupervisedDepth(nn.Module):
             keep=objective.keep[0],
         )
 
+    def see(self, batch: Batch) -> Float[Tensor, "b 1 h w"]:
+        """The finest disparity of the targets alone, which need no sources for it."""
+        with self._network_precision(batch):
+            finest: Tensor = self.depth_net(batch.inputs[:, 0])[0]
+        return finest
+
     def relative_transforms(self, batch: Batch) -> Float[Tensor, "b s 4 4"]:
         """T_source_target of every source: learned for other times, given for the stereo partner."""
         transforms = [self._motion(batch, view, offset) for view, offset in enumerate(batch.offsets, start=1)]
@@ -64,6 +74,7 @@ class SelfSupervisedDepth(nn.Module):
     def _motion(self, batch: Batch, view: int, offset: int) -> Float[Tensor, "b 4 4"]:
         # The network always sees the earlier image first and gives T_later_earlier: one direction to learn, not two.
         # Each pair passes on its own, so that BatchNorm sees one direction of time at once.
+        assert self.pose_net is not None, "batches have the offsets that the learner was built for"
         order = [view, 0] if offset < 0 else [0, view]
         with self._network_precision(batch):
             axis_angle, translation = self.pose_net(batch.inputs[:, order])

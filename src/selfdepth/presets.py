@@ -6,20 +6,34 @@ The height is not given: with the frames' aspect kept, KITTI's become 640x192, 1
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
 
-from selfdepth.config import TrainConfig
+from selfdepth.config import LossConfig, TrainConfig
 from selfdepth.errors import ConfigError
 
-PRESETS: dict[str, TrainConfig] = {
-    # The paper's main model (Table 1, "M"): 20 epochs, batch 12, Adam 1e-4.
-    "mono-640x192": TrainConfig(width=640),
-    # Table 1, "M 1024x320".
-    "mono-1024x320": TrainConfig(width=1024, batch_size=4),
+_METRIC = LossConfig(near=0.5, start_depth=5.0)
+"""Depth in metres. At the sigmoid's middle the cameras' shift would be wider than the image: nothing to learn from."""
+
+_SIZES: dict[str, TrainConfig] = {
+    # The paper's main size (Table 1): 20 epochs, batch 12, Adam 1e-4.
+    "640x192": TrainConfig(width=640),
+    # Table 1, "1024 x 320".
+    "1024x320": TrainConfig(width=1024, batch_size=4),
     # The small size of Table 1.
-    "mono-416x128": TrainConfig(width=416),
+    "416x128": TrainConfig(width=416),
     # For processors without an accelerator: more steps a minute matter more than pixels, early in training.
-    "mono-320x96": TrainConfig(width=320, learning_rate=2e-4),
-    "mono-192x64": TrainConfig(width=192, learning_rate=2e-4),
+    "320x96": TrainConfig(width=320, learning_rate=2e-4),
+    "192x64": TrainConfig(width=192, learning_rate=2e-4),
+}
+
+PRESETS: dict[str, TrainConfig] = {
+    # Table 1's M, S and MS; the stereo ones with the calibrated baseline, in metres.
+    **{f"mono-{size}": config for size, config in _SIZES.items()},
+    **{
+        f"stereo-{size}": replace(config, offsets=(), stereo="calibrated", loss=_METRIC)
+        for size, config in _SIZES.items()
+    },
+    **{f"mono-stereo-{size}": replace(config, stereo="calibrated", loss=_METRIC) for size, config in _SIZES.items()},
 }
 
 DEFAULT_EPOCHS = 20

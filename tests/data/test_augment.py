@@ -14,9 +14,11 @@ from selfdepth.data.augment import (
     adjust_contrast,
     adjust_hue,
     adjust_saturation,
-    apply,
     draw_augmentation,
 )
+from selfdepth.data.augment import apply as augment
+from selfdepth.geometry.se3 import transform
+from selfdepth.structs import Batch
 
 
 def clips(b: int = 5, views: int = 3, height: int = 8, width: int = 12) -> Tensor:
@@ -35,6 +37,12 @@ def cameras(b: int = 5) -> Tensor:
 
 def drawn(b: int, seed: int = 0) -> Augmentation:
     return draw_augmentation(b, torch.Generator().manual_seed(seed))
+
+
+def apply(images: Tensor, K: Tensor, augmentation: Augmentation) -> tuple[Tensor, Tensor, Tensor]:
+    """Frames, inputs and K of the augmented batch."""
+    batch = augment(Batch(frames=images, inputs=images, K=K, offsets=(1,)), augmentation)
+    return batch.frames, batch.inputs, batch.K
 
 
 def slow_jitter(image: Tensor, augmentation: Augmentation, clip: int) -> Tensor:
@@ -160,3 +168,20 @@ def test_drawing_none_returns_the_batch_itself() -> None:
     assert torch.equal(frames, images)
     assert torch.equal(inputs, images)
     assert torch.equal(K_new, K)
+
+
+def test_in_the_mirror_the_stereo_partner_stands_on_the_other_side() -> None:
+    images, K, augmentation = clips(8, views=2), cameras(8), drawn(8)
+    T = torch.eye(4).repeat(8, 1, 1)
+    T[:, :3, 3] = torch.tensor([-0.53, 0.003, 0.001])
+    batch = augment(Batch(frames=images, inputs=images, K=K, offsets=(), T_stereo_target=T), augmentation)
+    assert batch.T_stereo_target is not None
+    points = torch.randn(8, 5, 3)
+    in_mirror = torch.tensor([-1.0, 1.0, 1.0])
+    for clip, flipped in enumerate(augmentation.flip.tolist()):
+        wanted, got = transform(T[clip], points[clip]), transform(batch.T_stereo_target[clip], points[clip] * in_mirror)
+        if flipped:
+            torch.testing.assert_close(got, wanted * in_mirror)
+        else:
+            assert torch.equal(batch.T_stereo_target[clip], T[clip])
+    assert (T[:, 0, 3] < 0).all(), "the argument is left as it is"

@@ -10,8 +10,9 @@ import pytest
 import torch
 from memory_footage import footage, pixels, sequence
 
-from selfdepth.data.clips import ClipLoader, ClipSet, batch_clips, epoch_order, make_clips, steps_per_epoch
+from selfdepth.data.clips import ClipLoader, ClipSet, make_clips
 from selfdepth.data.frames import FrameRef
+from selfdepth.data.order import epoch_batches, epoch_order, steps_per_epoch
 from selfdepth.data.store import Store, build_store
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import resize
@@ -90,9 +91,10 @@ def test_another_seed_gives_another_batch(store: Store, clips: ClipSet, other: d
 
 def test_every_clip_is_seen_at_most_once_an_epoch_and_only_a_short_batch_is_dropped() -> None:
     for epoch in range(3):
-        seen = np.concatenate([batch_clips(epoch * 4 + i, n_clips=23, batch_size=5, seed=1) for i in range(4)])
-        assert len(np.unique(seen)) == len(seen) == 20
-        assert np.array_equal(seen, epoch_order(1, epoch, 23)[:20])
+        batches = epoch_batches(np.zeros(23, dtype=bool), batch_size=5, seed=1, epoch=epoch)
+        assert batches.shape == (4, 5)
+        assert len(np.unique(batches)) == 20
+        assert np.array_equal(batches.reshape(-1), epoch_order(1, epoch, 23)[:20])
 
 
 def test_epochs_have_different_orders_of_all_clips() -> None:
@@ -106,7 +108,8 @@ def test_epochs_have_different_orders_of_all_clips() -> None:
 def test_the_loader_sees_the_clips_of_the_pure_function(store: Store, clips: ClipSet) -> None:
     batches = loader(store, clips)
     for step in (0, 13, 5, 6):
-        expected = batch_clips(step, n_clips=len(clips), batch_size=4, seed=3)
+        epoch, position = divmod(step, len(clips) // 4)
+        expected = epoch_batches(clips.has_partner, batch_size=4, seed=3, epoch=epoch)[position]
         assert np.array_equal(batches.indices(step), expected)
 
 
@@ -167,7 +170,7 @@ def test_evaluation_sees_every_clip_once_in_order_without_augmentation(store, cl
 )
 def test_fewer_clips_than_a_batch_are_refused_with_the_size_that_fits(n_clips: int, sentence: str) -> None:
     with pytest.raises(DataError, match=sentence):
-        steps_per_epoch(n_clips, 12)
+        steps_per_epoch((n_clips,), 12)
 
 
 def test_iterating_over_too_few_clips_is_refused(store: Store) -> None:

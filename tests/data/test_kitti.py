@@ -11,13 +11,8 @@ from numpy import ndarray
 from PIL import Image
 
 from selfdepth.data.frames import Footage, FrameRef
-from selfdepth.data.kitti import (
-    camera_from_calibration,
-    is_kitti_raw,
-    open_kitti_raw,
-    read_calibration,
-    stereo_baseline_m,
-)
+from selfdepth.data.kitti import is_kitti_raw, open_kitti_raw
+from selfdepth.data.kitti_calibration import camera_from_calibration, read_calibration, stereo_translation_m
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
 
@@ -85,7 +80,6 @@ def test_each_side_has_the_camera_of_its_calibration(root: Path) -> None:
     left, right = (camera_from_calibration(root / DATE, side) for side in "lr")
     assert left == Camera(fx=20.0, fy=21.0, cx=11.0, cy=3.0, width=24, height=8)
     assert right == Camera(fx=20.0, fy=21.0, cx=12.0, cy=3.0, width=24, height=8)
-    assert stereo_baseline_m(root / DATE) == pytest.approx(12 / 20)
 
 
 def test_a_calibration_holds_numbers_by_key(root: Path) -> None:
@@ -282,7 +276,7 @@ def test_the_real_drives_open_with_their_real_camera(shared: Path, split: str) -
     assert (len(footage.train), len(footage.val), len(footage.test)) == (134 + 2 * (split != "mini"), 16, 4)
     camera = footage.sequences[0].camera
     assert (camera.fx, camera.cx, camera.width, camera.height) == (721.5377, 609.5593, 1242, 375)
-    assert stereo_baseline_m(mini / "kitti_raw" / DATE) == pytest.approx(0.5327, abs=1e-4)
+    assert stereo_translation_m(mini / "kitti_raw" / DATE) == pytest.approx((-0.5327, 0.00275, 0.0), abs=1e-4)
     frame = next(footage.sequences[0].read(footage.sequences[0].numbers[:1]))
     assert frame.shape == (375, 1242, 3)
     with_scan = [ref.number for ref in footage.val if footage.truth(ref) is not None]

@@ -254,7 +254,7 @@ def edit_index(**values: object):
         (lambda folder: (folder / "index.json").unlink(), "not a store"),
         (lambda folder: shutil.rmtree(folder), "not a store"),
         (cut_index, "index cannot be read"),
-        (edit_index(version=999), "another version.*expected format version 2; got 999"),
+        (edit_index(version=999), "another version.*expected format version 3; got 999"),
         (edit_index(sequences=[{}]), "index cannot be read"),
         (edit_index(train=[[99, 0, 1]]), "index cannot be read"),
     ],

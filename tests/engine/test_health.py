@@ -62,12 +62,12 @@ def output(*, spread: float, keep: float, translation: float, angle: float = 0.0
 
 
 def test_the_signs_of_a_dead_run_are_zero() -> None:
-    signs = vital_signs(output(spread=0.0, keep=0.0, translation=0.0))
+    signs = vital_signs(output(spread=0.0, keep=0.0, translation=0.0), 2)
     assert {name: float(value) for name, value in signs.items()} == {"disparity_spread": 0, "kept": 0, "motion": 0}
 
 
 def test_motion_is_translation_over_depth_plus_rotation_in_radians() -> None:
-    signs = vital_signs(output(spread=0.2, keep=0.25, translation=0.3, angle=0.02))
+    signs = vital_signs(output(spread=0.2, keep=0.25, translation=0.3, angle=0.02), 2)
     assert float(signs["motion"]) == pytest.approx(0.3 / 2 + 0.02, rel=1e-3)
     assert float(signs["kept"]) == 0.25
     assert float(signs["disparity_spread"]) > 0.1

@@ -139,13 +139,14 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step_and_the_clip
     gather = ClipLoader._gather
     poisoned = 9
 
-    def poison(self: ClipLoader, indices: ndarray) -> tuple[Tensor, Tensor]:
-        pixels, K = gather(self, indices)
+    def poison(self: ClipLoader, indices: ndarray) -> Any:
+        gathered = gather(self, indices)
         targets = self.clips.rows[indices][:, 0]
         if (targets == poisoned).any():
-            pixels = pixels.float()
+            pixels = gathered.pixels.float()
             pixels[torch.from_numpy(targets == poisoned)] = float("nan")
-        return pixels, K
+            gathered = gathered._replace(pixels=pixels)
+        return gathered
 
     monkeypatch.setattr(ClipLoader, "_gather", poison)
     with pytest.raises(TrainingError) as stopped:
@@ -199,7 +200,7 @@ def test_a_run_that_learns_nothing_is_told_so_in_words(
 ) -> None:
     monkeypatch.setattr(module, "_LOG_EVERY_STEPS", 1)
     dead = {"disparity_spread": torch.tensor(0.0), "kept": torch.tensor(0.0), "motion": torch.tensor(0.0)}
-    monkeypatch.setattr(module, "vital_signs", lambda output: dead)
+    monkeypatch.setattr(module, "vital_signs", lambda output, n_learned: dead)
     train(replace(tiny, steps=6, save_every=100), tmp_path / "run", watcher=ear)
     warnings = [text for text in ear.said if text.startswith("warning: step 5: ")]
     assert len(warnings) == 3

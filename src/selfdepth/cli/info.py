@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import tyro
+
+if TYPE_CHECKING:
+    from selfdepth.inference.weights import LoadedWeights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +46,10 @@ def describe(model: str) -> dict[str, str]:
     return {
         "model": str(weights.folder),
         "encoder": config.encoder.name,
-        "parameters": f"depth {_millions(depth_parameters)}, pose {_millions(pose_parameters)}",
+        "parameters": f"depth {_millions(depth_parameters)}, "
+        + (f"pose {_millions(pose_parameters)}" if pose_parameters else "no pose network"),
         "size": f"{config.width}x{config.height} pixels",
-        "depth": f"{weights.scale}{', in metres' if weights.scale == 'metric' else ', up to one unknown factor'}",
+        "depth": _unit(weights),
         "depth range": f"{config.loss.near:g} to {config.loss.far:g}",
         "camera": "not known"
         if camera is None
@@ -54,6 +59,13 @@ def describe(model: str) -> dict[str, str]:
         "split": config.split or "none",
         "steps": "not known" if weights.step is None else str(weights.step),
     }
+
+
+def _unit(weights: LoadedWeights) -> str:
+    if weights.scale == "metric":
+        return "metric, in metres"
+    factor = weights.config.metres_per_unit
+    return "relative, up to one unknown factor" if factor is None else f"relative; times {factor:g} it is in metres"
 
 
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")

@@ -37,6 +37,8 @@ class PrepareArgs:
     """Frames between a target and its neighbours: a number, or auto (by motion). Default: 1."""
     crop: str | None = None
     """Pixels to cut off each side, top,bottom,left,right (bonnet, overlays); the camera follows."""
+    stereo: bool = False
+    """Take the other camera's images too (KITTI), for training with --stereo."""
     width: int = 640
     """Training width in pixels, a multiple of 32."""
     height: int | None = None
@@ -55,6 +57,7 @@ def prepare(args: PrepareArgs) -> None:
         camera=args.camera,
         every=args.every,
         crop=args.crop,
+        stereo="calibrated" if args.stereo else "none",
         width=args.width,
         height=args.height,
     )
@@ -80,14 +83,18 @@ def prepare(args: PrepareArgs) -> None:
 
 
 def _describe(store: Store, *, made: bool) -> list[str]:
+    from selfdepth.data.clips import make_clips
+
     frames, sequences = len(store.frames), len(store.sequences)
     n_sequences = "1 sequence" if sequences == 1 else f"{sequences} sequences"
     size = f"{store.width}x{store.height}"
     chosen = " (by the motion)" if store.origin is not None and store.origin.auto else ""
     apart = "1 frame" if store.spacing == 1 else f"{store.spacing} frames"
     test = f", {len(store.test)} to test" if store.test else ""
-    preset = next((name for name in PRESETS if name == f"mono-{size}"), None)
-    asked = preset or f"mono-640x192 --width {store.width} --height {store.height}"
+    paired = any(sequence.partner for sequence in store.sequences)
+    mode = "mono-stereo" if paired else "mono"
+    preset = next((name for name in PRESETS if name == f"{mode}-{size}"), None)
+    asked = preset or f"{mode}-640x192 --width {store.width} --height {store.height}"
     lines = [
         f"{'made' if made else 'already there, and it fits'}: {store.folder}, {store.frames.nbytes / 1e6:.0f} MB",
         f"frames: {frames} of {size} from {n_sequences} ({store.kind})",
@@ -96,4 +103,7 @@ def _describe(store: Store, *, made: bool) -> list[str]:
     ]
     if store.kind == "kitti-raw" and store.origin is not None:
         lines.append(f"ground truth: read from {store.origin.path} where it has scans")
+    if paired:
+        stereo = make_clips(store, store.train, offsets=(), stereo="calibrated")
+        lines.append(f"stereo: {len(stereo)} of the frames to train on have their partner")
     return [*lines, f"now: selfdepth train {asked} --data {store.folder} --out RUN"]

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 class TrainArgs:
     """Learn depth and camera motion from video.
 
-    PRESET is one of: mono-640x192 (the paper's), mono-1024x320, mono-416x128, mono-320x96, mono-192x64. Ctrl-C saves;
-    --resume continues. The run folder gets best/ and last/ (models), checkpoints/, metrics.jsonl, tensorboard/,
-    previews/.
+    PRESET is MODE-SIZE. MODE: mono, stereo (pairs alone; KITTI), mono-stereo. SIZE: 640x192 (the paper's main one),
+    1024x320, 416x128, 320x96, 192x64. Ctrl-C saves; --resume continues. The run folder gets best/ and last/ (models),
+    checkpoints/, metrics.jsonl, tensorboard/, previews/.
     """
 
     preset: tyro.conf.Positional[str | None] = None

@@ -7,13 +7,15 @@ with probability 1/2).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from selfdepth.geometry.camera import flip as flip_with_camera
+from selfdepth.geometry.se3 import mirror
+from selfdepth.structs import Batch
 
 GREY_WEIGHTS = (0.2989, 0.587, 0.114)
 """Luma of R, G, B (ITU-R BT.601)."""
@@ -65,15 +67,13 @@ def draw_augmentation(b: int, generator: torch.Generator) -> Augmentation:
     )
 
 
-def apply(
-    frames: Float[Tensor, "b views 3 h w"], K: Float[Tensor, "b 3 3"], augmentation: Augmentation
-) -> tuple[Float[Tensor, "b views 3 h w"], Float[Tensor, "b views 3 h w"], Float[Tensor, "b 3 3"]]:
-    """Augment a batch: (frames, inputs, K), of which `inputs` is the jittered copy of the new frames.
+def apply(batch: Batch, augmentation: Augmentation) -> Batch:
+    """Augment a batch: mirrored frames with their cameras, and `inputs`, the jittered copy of the new frames.
 
-    The arguments are left as they are. Colours in [0, 1] before and after.
+    The argument is left as it is. Colours in [0, 1] before and after.
     """
-    frames, K = _flip(frames, K, augmentation.flip)
-    return frames, _jitter(frames, augmentation), K
+    batch = _flip(batch, augmentation.flip)
+    return replace(batch, inputs=_jitter(batch.frames, augmentation))
 
 
 def adjust_brightness(
@@ -136,12 +136,16 @@ _ADJUSTMENTS: tuple[tuple[str, Callable[[Tensor, Tensor], Tensor]], ...] = (
 )
 
 
-def _flip(frames: Tensor, K: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+def _flip(batch: Batch, chosen: Tensor) -> Batch:
     if not chosen.any():
-        return frames, K
+        return batch
+    frames, K, T = batch.frames, batch.K, batch.T_stereo_target
     clips = _indices(chosen, frames.device)
     mirrored, K_mirrored = flip_with_camera(frames.index_select(0, clips), K.index_select(0, clips))
-    return frames.index_copy(0, clips, mirrored), K.index_copy(0, clips, K_mirrored)
+    if T is not None:  # in the mirror, the partner stands on the other side
+        T = T.index_copy(0, clips, mirror(T.index_select(0, clips)))
+    frames, K = frames.index_copy(0, clips, mirrored), K.index_copy(0, clips, K_mirrored)
+    return replace(batch, frames=frames, K=K, T_stereo_target=T)
 
 
 def _jitter(frames: Tensor, augmentation: Augmentation) -> Tensor:

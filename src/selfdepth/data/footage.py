@@ -30,6 +30,7 @@ def open_footage(
     camera: str | None = None,
     offsets: tuple[int, ...] = (-1, 1),
     spacing: int = 1,
+    stereo: bool = False,
 ) -> Footage:
     """Recognise footage and say which of its frames are for training and which for validation.
 
@@ -38,9 +39,10 @@ def open_footage(
         split: folder with KITTI split files; for KITTI only.
         camera: as `parse_camera` reads it. Default: KITTI's calibration; for own footage 60 degrees are assumed.
         offsets: times of a clip's sources, in units of `spacing` frames.
+        stereo: with the other camera of a stereo pair; for KITTI only.
 
     Raises:
-        DataError: for a path that is missing or holds nothing to train on, or a split that does not apply.
+        DataError: for a path that is missing or holds nothing to train on, or a split or stereo that do not apply.
     """
     steps = tuple(offset * spacing for offset in offsets)
     if not path.exists():
@@ -49,7 +51,7 @@ def open_footage(
     if is_kitti_raw(path):
         own = None if camera is None else _kitti_camera(path, camera)
         folder = None if split is None else Path(split).expanduser()
-        kitti = open_kitti_raw(path, folder, camera=own, offsets=steps)
+        kitti = open_kitti_raw(path, folder, camera=own, offsets=steps, stereo=stereo)
         return replace(kitti, spacing=spacing, origin=origin)
     if split is not None:
         raise DataError(
@@ -58,6 +60,19 @@ def open_footage(
             got=f"own footage, {path}",
             fix="leave --split out: the end of each sequence is kept for validation",
         )
+    if stereo:
+        raise DataError(
+            "there are no stereo partners in this footage",
+            where=path,
+            expected="a KITTI raw root, or a store made of one with --stereo",
+            got="own footage of one camera",
+            fix="leave --stereo out",
+        )
+    return replace(_open_own(path, camera, steps), spacing=spacing, origin=origin)
+
+
+def _open_own(path: Path, camera: str | None, steps: tuple[int, ...]) -> Footage:
+    """Footage that is not KITTI's; `steps` are the times of a clip's sources in frames."""
     kind, sequences = open_sequences(path, camera=camera)
     train, val = split_clips(sequences, steps)
     if not train:
@@ -69,11 +84,16 @@ def open_footage(
             got=f"sequences of up to {longest} frames, with gaps or too short",
             fix="give longer footage or a smaller --every",
         )
-    return Footage(kind=kind, sequences=sequences, train=train, val=val, spacing=spacing, origin=origin)
+    return Footage(kind=kind, sequences=sequences, train=train, val=val)
 
 
 def open_footage_auto(
-    path: Path, *, split: str | None = None, camera: str | None = None, offsets: tuple[int, ...] = (-1, 1)
+    path: Path,
+    *,
+    split: str | None = None,
+    camera: str | None = None,
+    offsets: tuple[int, ...] = (-1, 1),
+    stereo: bool = False,
 ) -> tuple[Footage, int]:
     """The same for `--every auto`: without targets in parked stretches, at the spacing that the motion asks for.
 
@@ -83,12 +103,13 @@ def open_footage_auto(
     Raises:
         DataError: as `open_footage`, or if the camera never moves.
     """
-    first = open_footage(path, split=split, camera=camera, offsets=offsets)
+    opened = partial(open_footage, path, split=split, camera=camera, offsets=offsets, stereo=stereo)
+    first = opened()
     motions = {sequence.name: measure_motion(sequence) for sequence in first.sequences}
     spacing = choose_spacing(motions.values())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SelfDepthWarning)  # said when the footage was opened first
-        footage = open_footage(path, split=split, camera=camera, offsets=offsets, spacing=spacing)
+        footage = opened(spacing=spacing)
 
     def moving(refs: tuple[FrameRef, ...]) -> tuple[FrameRef, ...]:
         return tuple(ref for ref in refs if not motions[ref.sequence].is_parked(ref.number))

@@ -15,6 +15,25 @@ from selfdepth.geometry.camera import Camera
 
 
 @dataclass(frozen=True, kw_only=True)
+class StereoPartner:
+    """The other camera of a rectified pair: the same focal lengths, principal point and orientation, another place.
+
+    Attributes:
+        sequence: name of its sequence. Its frame of the same number was taken at the same time.
+        translation_m: points in its camera are points in this one plus (x, y, z), metres.
+    """
+
+    sequence: str
+    translation_m: tuple[float, float, float]
+
+    @staticmethod
+    def from_json(values: dict[str, Any]) -> StereoPartner:
+        """Read what `dataclasses.asdict` gave and JSON made of it."""
+        x, y, z = map(float, values["translation_m"])
+        return StereoPartner(sequence=values["sequence"], translation_m=(x, y, z))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Sequence(ABC):
     """Frames of one camera in the order of time, decoded on demand.
 
@@ -25,6 +44,7 @@ class Sequence(ABC):
             so a gap in the numbers is a gap in the drive.
         names: one output name per frame (the image's stem, or the number), same order as `numbers`.
         files: the files that hold the frames; what a store's fingerprint looks at.
+        partner: the other camera of a stereo pair, for the frames that it has; None where it is not asked for.
     """
 
     name: str
@@ -32,6 +52,7 @@ class Sequence(ABC):
     numbers: tuple[int, ...]
     names: tuple[str, ...]
     files: tuple[Path, ...]
+    partner: StereoPartner | None = None
 
     @abstractmethod
     def read(self, numbers: tuple[int, ...]) -> Iterator[UInt8[ndarray, "h w 3"]]:

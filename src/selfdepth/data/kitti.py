@@ -18,14 +18,19 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from selfdepth.data.cameras import naming
-from selfdepth.data.frames import Footage, FrameRef, Sequence
+from selfdepth.data.frames import Footage, FrameRef, Sequence, StereoPartner
 from selfdepth.data.images import ImageSequence, image_size
+from selfdepth.data.kitti_calibration import (
+    CAMERA_FILE,
+    CAMERAS,
+    camera_from_calibration,
+    projection_from_velodyne,
+    stereo_translation_m,
+)
 from selfdepth.data.lidar import project_scan, read_scan
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
 
-CAMERAS = {"l": "image_02", "r": "image_03"}
 SPLIT_FILES = {"train": "train_files.txt", "val": "val_files.txt", "test": "test_files.txt"}
 LINE_FORMAT = 'DATE/DRIVE FRAME l|r, as in "2011_09_26/2011_09_26_drive_0005_sync 12 l"'
 VAL_SHARE = 0.1
@@ -37,55 +42,7 @@ _DRIVE = re.compile(rf"{_DATE.pattern}/\w[\w.-]*")
 
 def is_kitti_raw(path: Path) -> bool:
     """Whether a folder holds date folders (YYYY_MM_DD) with KITTI's calibration file or drives."""
-    return any((date / "calib_cam_to_cam.txt").is_file() or any(date.glob("*_sync")) for date in _date_folders(path))
-
-
-def read_calibration(path: Path) -> dict[str, Float[ndarray, "_n"]]:
-    """The numbers of a KITTI calibration file by key, flat float64; entries that are no numbers are left out.
-
-    Raises:
-        DataError: if the file cannot be read.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            "the calibration cannot be read",
-            where=path,
-            got=str(error),
-            fix="put KITTI's calibration files of that date there, or give --camera",
-        ) from error
-    entries: dict[str, ndarray] = {}
-    for line in lines:
-        key, _, numbers = line.partition(":")
-        try:
-            entries[key.strip()] = np.array([float(number) for number in numbers.split()])
-        except ValueError:
-            continue  # calib_time is a date
-    return entries
-
-
-def camera_from_calibration(date_folder: Path, side: str) -> Camera:
-    """The rectified colour camera of a date: "l" is camera 2, "r" camera 3. K from P_rect, the size from S_rect.
-
-    Raises:
-        DataError: naming file and key, if the calibration lacks one or it holds something else.
-    """
-    path = date_folder / "calib_cam_to_cam.txt"
-    index = CAMERAS[side][-2:]
-    calibration = read_calibration(path)
-    P = _matrix(calibration, path, f"P_rect_{index}", (3, 4))
-    width, height = _matrix(calibration, path, f"S_rect_{index}", (2,))
-    with naming(f"P_rect_{index} in {path}"):
-        return Camera(fx=P[0, 0], fy=P[1, 1], cx=P[0, 2], cy=P[1, 2], width=int(width), height=int(height))
-
-
-def stereo_baseline_m(date_folder: Path) -> float:
-    """Distance in metres between the colour cameras of a date: points in the right one have x smaller by it."""
-    path = date_folder / "calib_cam_to_cam.txt"
-    calibration = read_calibration(path)
-    left, right = (_matrix(calibration, path, key, (3, 4)) for key in ("P_rect_02", "P_rect_03"))
-    return float((left[0, 3] - right[0, 3]) / left[0, 0])
+    return any((date / CAMERA_FILE).is_file() or any(date.glob("*_sync")) for date in _date_folders(path))
 
 
 @dataclass(frozen=True)
@@ -100,7 +57,7 @@ class KittiTruth:
         scan = self.root / drive / "velodyne_points" / "data" / f"{ref.number:010d}.bin"
         if not scan.is_file():
             return None
-        P_image_velo, shape = _projection(self.root / drive.split("/")[0], camera[-2:])
+        P_image_velo, shape = projection_from_velodyne(self.root / drive.split("/")[0], camera[-2:])
         return project_scan(read_scan(scan), P_image_velo, shape)
 
 
@@ -110,6 +67,7 @@ def open_kitti_raw(
     *,
     camera: Camera | None = None,
     offsets: tuple[int, ...] = (-1, 1),
+    stereo: bool = False,
     parts: tuple[str, ...] = tuple(SPLIT_FILES),
 ) -> Footage:
     """Recognise the frames of a KITTI raw root.
@@ -120,10 +78,12 @@ def open_kitti_raw(
             drive; the last tenth of each is for validation, and no clip of one part shares a frame with the other.
         camera: for frames that are not the official ones; default: each date's own calibration.
         offsets: times of a clip's sources. Training and validation frames need these neighbours, test frames do not.
+        stereo: take the other colour camera's image of training and validation frames too, where there is one.
         parts: of a split, those to read; the images of the others need not be there.
 
     Raises:
-        DataError: for a split, image or calibration that is not there or cannot be used.
+        DataError: for a split, image or calibration that is not there or cannot be used, or if there should be
+            stereo partners, and no training frame has one.
     """
     folders = _ImageFolders(root)
     refs_of = _read_split(split, folders, offsets, parts) if split else _split_every_drive(root, folders, offsets)
@@ -132,6 +92,7 @@ def open_kitti_raw(
         reach = (0,) if part == "test" else (0, *offsets)
         for ref in refs:
             wanted.setdefault(ref.sequence, set()).update(ref.number + offset for offset in reach)
+    partners = _add_partners(refs_of, wanted, folders) if stereo else {}
 
     @cache
     def calibrated(date: str, image: str) -> Camera:
@@ -140,11 +101,41 @@ def open_kitti_raw(
     sequences = []
     for name in sorted(wanted):
         own = camera or calibrated(name.split("/")[0], name.rsplit("/", 1)[1])
-        sequences.append(_sequence(name, sorted(wanted[name]), folders, own))
+        sequences.append(_sequence(name, sorted(wanted[name]), folders, own, partners.get(name)))
     train, val, test = (refs_of.get(part, ()) for part in SPLIT_FILES)
     return Footage(
         kind="kitti-raw", sequences=tuple(sequences), train=train, val=val, test=test, truth=KittiTruth(root)
     )
+
+
+def _add_partners(
+    refs_of: dict[str, tuple[FrameRef, ...]], wanted: dict[str, set[int]], folders: _ImageFolders
+) -> dict[str, StereoPartner]:
+    """Add the partners' frames to those that are wanted; returns the partner of each sequence that has one."""
+    left, right = CAMERAS.values()
+    partners: dict[str, StereoPartner] = {}
+    found = {"train": 0, "val": 0}
+    for part in found:
+        for ref in refs_of.get(part, ()):
+            drive, image = ref.sequence.rsplit("/", 1)
+            other = f"{drive}/{right if image == left else left}"
+            if ref.number not in folders.files(other):
+                continue
+            found[part] += 1
+            wanted.setdefault(other, set()).add(ref.number)
+            if ref.sequence not in partners:
+                x, y, z = stereo_translation_m(folders.root / drive.split("/")[0])
+                translation_m = (x, y, z) if image == left else (-x, -y, -z)
+                partners[ref.sequence] = StereoPartner(sequence=other, translation_m=translation_m)
+    if refs_of.get("train") and not found["train"]:
+        raise DataError(
+            "no training frame has a stereo partner",
+            where=folders.root,
+            expected=f"images of both cameras, {left} and {right}, with the same numbers",
+            got=f"{len(refs_of['train'])} training frames, each with one of the two",
+            fix="copy the other camera's images there, or leave --stereo out",
+        )
+    return partners
 
 
 class _ImageFolders:
@@ -173,7 +164,9 @@ class _ImageFolders:
         return self._listed[sequence]
 
 
-def _sequence(name: str, numbers: list[int], folders: _ImageFolders, camera: Camera) -> Sequence:
+def _sequence(
+    name: str, numbers: list[int], folders: _ImageFolders, camera: Camera, partner: StereoPartner | None
+) -> Sequence:
     """The named frames as a sequence; the first one's header is looked at, to refuse a wrong camera early."""
     files = folders.files(name)
     paths = tuple(folders.folder(name) / files[number] for number in numbers)
@@ -192,6 +185,7 @@ def _sequence(name: str, numbers: list[int], folders: _ImageFolders, camera: Cam
         numbers=tuple(numbers),
         names=tuple(path.stem for path in paths),
         files=paths,
+        partner=partner,
     )
 
 
@@ -262,33 +256,6 @@ def _split_every_drive(root: Path, folders: _ImageFolders, offsets: tuple[int, .
             fix="check the folders, or give a smaller --every",
         )
     return {"train": tuple(train), "val": tuple(val)}
-
-
-def _projection(date_folder: Path, index: str) -> tuple[Float[ndarray, "3 4"], tuple[int, int]]:
-    """P_rect R_rect_00 T_cam_velo of a camera ("02", "03"), and the (height, width) of the depth map."""
-    path, velo_path = date_folder / "calib_cam_to_cam.txt", date_folder / "calib_velo_to_cam.txt"
-    calibration, velo = read_calibration(path), read_calibration(velo_path)
-    T_cam_velo, R_rect = np.eye(4), np.eye(4)
-    T_cam_velo[:3, :3] = _matrix(velo, velo_path, "R", (3, 3))
-    T_cam_velo[:3, 3] = _matrix(velo, velo_path, "T", (3,))
-    R_rect[:3, :3] = _matrix(calibration, path, "R_rect_00", (3, 3))
-    width, height = _matrix(calibration, path, "S_rect_02", (2,))
-    P_rect = _matrix(calibration, path, f"P_rect_{index}", (3, 4))
-    return P_rect @ R_rect @ T_cam_velo, (int(height), int(width))
-
-
-def _matrix(calibration: dict[str, ndarray], path: Path, key: str, shape: tuple[int, ...]) -> ndarray:
-    count = int(np.prod(shape))
-    numbers = calibration.get(key)
-    if numbers is None or numbers.size != count or not np.isfinite(numbers).all():
-        raise DataError(
-            "the calibration cannot be used",
-            where=path,
-            expected=f"{key}: {count} numbers",
-            got=f"no {key}" if numbers is None else f"{numbers.size} numbers: {np.array2string(numbers[:12])}",
-            fix="copy KITTI's calibration files of that date again, or give --camera",
-        )
-    return numbers.reshape(shape)
 
 
 def _date_folders(root: Path) -> list[Path]:

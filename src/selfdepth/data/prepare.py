@@ -22,15 +22,18 @@ Truth = Callable[[FrameRef], "Float[ndarray, 'h w'] | None"]
 
 
 def footage_of(config: TrainConfig) -> Footage:
-    """The footage that a run names with data, split, camera, offsets and every, `auto` included.
+    """The footage that a run names with data, split, camera, offsets, every and stereo, `auto` included.
 
     Raises:
         DataError: as `open_footage` and `open_footage_auto`.
     """
-    path, spacing = Path(config.data).expanduser(), config.spacing()
+    path, spacing, stereo = Path(config.data).expanduser(), config.spacing(), config.stereo != "none"
     if spacing is None:
-        return open_footage_auto(path, split=config.split, camera=config.camera, offsets=config.offsets)[0]
-    return open_footage(path, split=config.split, camera=config.camera, offsets=config.offsets, spacing=spacing)
+        auto = open_footage_auto(path, split=config.split, camera=config.camera, offsets=config.offsets, stereo=stereo)
+        return auto[0]
+    return open_footage(
+        path, split=config.split, camera=config.camera, offsets=config.offsets, spacing=spacing, stereo=stereo
+    )
 
 
 def store_of(config: TrainConfig, footage: Footage, folder: Path, progress: Progress | None = None) -> Store:
@@ -68,6 +71,14 @@ def check_agreement(config: TrainConfig, store: Store) -> None:
             expected=f"--width {store.width} --height {store.height}",
             got=f"--width {config.width}" + (f" --height {config.height}" if config.height else ""),
             fix="give the store's size, or make another store with: selfdepth prepare DATA --out STORE",
+        )
+    if config.stereo != "none" and not any(sequence.partner for sequence in store.sequences):
+        raise ConfigError(
+            "the store holds no stereo partners",
+            where=store.folder,
+            expected="a store made with --stereo",
+            got=f"--stereo {config.stereo}",
+            fix="leave --stereo out, or make another store with: selfdepth prepare DATA --out STORE --stereo",
         )
     asked_split = None if config.split is None else Path(config.split).expanduser().resolve()
     every = [str(store.spacing), "auto"] if origin.auto else [str(store.spacing)]

@@ -133,7 +133,8 @@ def fingerprint(footage: Footage, *, width: int, height: int, crop: tuple[int, i
 
     add(VERSION, footage.kind, footage.protocol, footage.spacing, _origin(footage), width, height, crop)
     for sequence in footage.sequences:
-        add(sequence.name, astuple(sequence.camera), sequence.numbers, sequence.names)
+        partner = sequence.partner and astuple(sequence.partner)
+        add(sequence.name, astuple(sequence.camera), sequence.numbers, sequence.names, partner)
         for file in sequence.files:
             try:
                 status = file.stat()
@@ -174,6 +175,7 @@ def _plan(footage: Footage, fit: Fit) -> tuple[StoredSequence, ...]:
                 names=sequence.names,
                 camera=sequence.camera,
                 K=fitted(sequence.camera).matrix(),
+                partner=sequence.partner,
             )
         )
         start += len(sequence.numbers)

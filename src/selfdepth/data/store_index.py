@@ -22,12 +22,12 @@ from numpy import ndarray
 from torch import Tensor
 
 from selfdepth.config import MIN_SIZE, SIZE_MULTIPLE
-from selfdepth.data.frames import FrameRef, Origin
+from selfdepth.data.frames import FrameRef, Origin, StereoPartner
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
 
 FORMAT = "selfdepth-store"
-VERSION = 2
+VERSION = 3
 FRAMES_FILE = "frames.u8"
 INDEX_FILE = "index.json"
 
@@ -43,6 +43,7 @@ class StoredSequence:
         names: output name of each frame.
         camera: the camera of the original frames, before crop and resize.
         K: intrinsics in pixels of the stored frames.
+        partner: the other camera of a stereo pair, if the store was made with it.
     """
 
     name: str
@@ -51,6 +52,7 @@ class StoredSequence:
     names: tuple[str, ...]
     camera: Camera
     K: Float[ndarray, "3 3"]
+    partner: StereoPartner | None = None
 
     def rows(self, numbers: Int[ndarray, "*shape"]) -> Int[ndarray, "*shape"]:
         """Rows of these frame numbers in the store; -1 where the sequence has no such frame."""
@@ -176,6 +178,7 @@ def encode_index(store_values: dict[str, Any], sequences: Ordered[StoredSequence
             "names": _pack_names(item),
             "camera": asdict(item.camera),
             "K": item.K.tolist(),
+            "partner": None if item.partner is None else asdict(item.partner),
         }
         for item in sequences
     ]
@@ -245,6 +248,7 @@ def _decode_sequence(entry: dict[str, Any]) -> StoredSequence:
         names=tuple(names),
         camera=Camera(**entry["camera"]),
         K=np.array(entry["K"], dtype=np.float64),
+        partner=StereoPartner.from_json(entry["partner"]) if entry["partner"] else None,
     )
 
 

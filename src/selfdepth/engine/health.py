@@ -17,23 +17,26 @@ _PATIENCE = 5
 
 
 @torch.no_grad()
-def vital_signs(output: StepOutput) -> dict[str, Float[Tensor, ""]]:
+def vital_signs(output: StepOutput, n_learned: int) -> dict[str, Float[Tensor, ""]]:
     """Scalars that tell a living run from a dead one.
+
+    Args:
+        n_learned: sources whose motion the pose network finds; a stereo partner's is given, and says nothing.
 
     - `disparity_spread`: standard deviation of the disparity over its mean, within images; 0 is a constant.
     - `kept`: share of pixels that the auto-mask keeps.
-    - `motion`: length of the translations relative to the mean depth, plus the rotations in radians.
+    - `motion`: length of the translations relative to the mean depth, plus the rotations in radians. None, if
+      no motion is learned.
     """
     disparity = output.disparity.flatten(1)
-    T = output.T_source_target
+    signs = {"disparity_spread": (disparity.std(1) / disparity.mean(1)).mean(), "kept": output.keep.mean()}
+    if n_learned == 0:
+        return signs
+    T = output.T_source_target[:, :n_learned]
     identity = torch.eye(3, dtype=T.dtype, device=T.device)
     rotation = (T[..., :3, :3] - identity).flatten(2).norm(dim=2) / 2**0.5
     translation = T[..., :3, 3].norm(dim=2) / output.depth.mean()
-    return {
-        "disparity_spread": (disparity.std(1) / disparity.mean(1)).mean(),
-        "kept": output.keep.mean(),
-        "motion": (translation + rotation).mean(),
-    }
+    return signs | {"motion": (translation + rotation).mean()}
 
 
 class Health:
@@ -46,9 +49,12 @@ class Health:
         """Sentences to tell, given the latest vital signs."""
         limits = {"disparity_spread": _MIN_SPREAD, "kept": _MIN_KEPT if automask else -1.0, "motion": _MIN_MOTION}
         for name, limit in limits.items():
+            if name not in signs:
+                continue
             self._bad[name] = self._bad[name] + 1 if signs[name] < limit else 0
             if self._bad[name] == _PATIENCE:
-                yield _WORDS[name].format(signs[name])
+                words = _WORDS if "motion" in signs else _STEREO_WORDS
+                yield words[name].format(signs[name])
 
 
 _WORDS = {
@@ -65,3 +71,16 @@ _WORDS = {
         "the order of time, and try a larger --every"
     ),
 }
+
+_STEREO_WORDS = {
+    "disparity_spread": (
+        "the disparity is nearly constant (spread {:.3f}): the network sees no depth. Check the calibration of the "
+        "stereo pair, and that its images were taken at the same time; if the depth stays at its start, try a larger "
+        "--loss.start-depth"
+    ),
+    "kept": (
+        "the auto-mask keeps {:.1%} of the pixels: the two cameras show nearly the same. Check that their images "
+        "differ, and try a larger --loss.start-depth"
+    ),
+}
+"""Where all is learned from stereo pairs."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from selfdepth.config import TrainConfig, from_json, to_json
-from selfdepth.data.clips import ClipLoader, make_clips, steps_per_epoch
+from selfdepth.data.clips import ClipLoader, ClipSet, make_clips
 from selfdepth.data.frames import Footage
+from selfdepth.data.order import steps_per_epoch
 from selfdepth.data.prepare import Truth, check_agreement, footage_of, resolved, store_of, truth_of
 from selfdepth.data.store import Store, is_store, open_store
 from selfdepth.engine.budget import Budget
@@ -23,7 +25,7 @@ from selfdepth.evaluation.depth import PROTOCOLS, DepthProtocol
 from selfdepth.geometry.camera import Camera
 from selfdepth.inference.device import resolve_device, resolve_precision
 from selfdepth.inference.files import whole_file
-from selfdepth.inference.weights import WeightsMeta
+from selfdepth.inference.weights import Scale, WeightsMeta
 from selfdepth.learner import SelfSupervisedDepth
 from selfdepth.presets import DEFAULT_EPOCHS
 
@@ -74,7 +76,8 @@ class Run:
 
     def weights_meta(self) -> WeightsMeta:
         """What is written beside the weights."""
-        return WeightsMeta(config=self.config, camera=self.data.camera, scale="relative", step=self.progress.step)
+        scale: Scale = "metric" if self.config.metres_per_unit == 1 else "relative"
+        return WeightsMeta(config=self.config, camera=self.data.camera, scale=scale, step=self.progress.step)
 
 
 def prepare_run(
@@ -195,7 +198,7 @@ def _open_data(
         check_agreement(config, store)
         return store, truth_of(store), resolved(config, store)
     footage = footage_of(config) if footage is None else _at_spacing(footage, config)
-    steps_per_epoch(len(footage.train), config.batch_size)  # refuses too few clips before they are decoded
+    steps_per_epoch((len(footage.train),), config.batch_size)  # refuses too few clips before they are decoded
     place = Path(config.store).expanduser() if config.store else folder / "store"
     store = store_of(config, footage, place, on_frames)
     # What auto finds is not written to the configuration: repeating or resuming the run measures the same again.
@@ -215,16 +218,10 @@ def _loaders(
     config: TrainConfig,
     device: torch.device,
 ) -> Data:
-    spacing = store.spacing
-    train = make_clips(store, store.train, offsets=config.offsets, spacing=spacing)
-    val = make_clips(store, store.val, offsets=config.offsets, spacing=spacing)
-    if train.n_dropped:
-        warnings.warn(
-            f"{train.n_dropped} of {train.n_dropped + len(train)} training frames have no neighbour "
-            f"{spacing} frames away and are left out",
-            SelfDepthWarning,
-            stacklevel=2,
-        )
+    made = partial(make_clips, store, offsets=config.offsets, spacing=store.spacing, stereo=config.stereo)
+    train, val = made(store.train), made(store.val, lone_targets=True)
+    for sentence in _left_out(train, config):
+        warnings.warn(sentence, SelfDepthWarning, stacklevel=2)
     loaders = [
         ClipLoader(store, clips, batch_size=config.batch_size, seed=config.seed, device=device, augment=augment)
         for clips, augment in ((train, True), (val, False))
@@ -238,6 +235,23 @@ def _loaders(
         protocol=PROTOCOLS[store.protocol],
         camera=store.sequences[0].camera,
     )
+
+
+def _left_out(clips: ClipSet, config: TrainConfig) -> Iterator[str]:
+    """What of the training frames is not learned from as asked, in sentences."""
+    if clips.n_dropped:
+        lack = f"neighbour {clips.spacing} frames away" if config.offsets else "stereo partner"
+        total = clips.n_dropped + len(clips)
+        yield f"{clips.n_dropped} of {total} training frames have no {lack} and are left out"
+    alone, paired = clips.n_of_kind
+    if config.stereo != "none" and alone:
+        yield f"{alone} of {len(clips)} training frames have no stereo partner; they are learned from without one"
+        for n, kind in ((alone, "without"), (paired, "with")):
+            if n < config.batch_size <= max(alone, paired):
+                yield (
+                    f"the {n} clips {kind} a stereo partner do not fill a batch of {config.batch_size} and are left "
+                    f"out; --batch-size {max(n, 1)} would take them"
+                )
 
 
 def _check_same_run(config: TrainConfig, folder: Path) -> None:

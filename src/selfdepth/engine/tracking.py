@@ -83,8 +83,9 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
 @torch.no_grad()
 def preview_images(run: Run) -> dict[str, UInt8[ndarray, "h w 3"]]:
     """Input, disparity, the first source warped to the target, and the auto-mask, of the middle validation clip."""
-    loader = run.data.val if len(run.data.val.clips) else run.data.train
-    batch = loader.clip(len(loader.clips) // 2)
+    loader = run.data.val if len(run.data.val.clips.with_source) else run.data.train
+    candidates = loader.clips.with_source
+    batch = loader.clip(int(candidates[len(candidates) // 2]))
     run.learner.eval()
     try:
         output = run.learner(batch)

@@ -119,7 +119,7 @@ class _Loop:
         now = time.monotonic()
         clips_per_s = (progress.step - since_step) * self.run.config.batch_size / max(now - since_s, 1e-9)
         self._logged = (progress.step, now)
-        signs = {name: float(value) for name, value in vital_signs(output).items()}
+        signs = {name: float(value) for name, value in vital_signs(output, len(self.run.config.offsets)).items()}
         terms = {name: float(value) for name, value in output.terms.items()}
         loss = float(output.loss.detach())
         self.tracker.record(

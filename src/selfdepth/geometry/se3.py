@@ -33,6 +33,13 @@ def invert(T_a_b: Float[Tensor, "*b 4 4"]) -> Float[Tensor, "*b 4 4"]:
     return torch.cat([torch.cat([R_b_a, t_b], dim=-1), T_a_b[..., 3:, :]], dim=-2)
 
 
+def mirror(T_a_b: Float[Tensor, "*b 4 4"]) -> Float[Tensor, "*b 4 4"]:
+    """The motion between the same two frames seen in a mirror: x changes its sign in both of them."""
+    sign = torch.ones(4, dtype=T_a_b.dtype, device=T_a_b.device)
+    sign[0] = -1
+    return sign[:, None] * T_a_b * sign
+
+
 def transform(T_a_b: Float[Tensor, "*b 4 4"], points_b: Float[Tensor, "*b n 3"]) -> Float[Tensor, "*b n 3"]:
     """Map points of frame b to frame a."""
     return points_b @ T_a_b[..., :3, :3].transpose(-1, -2) + T_a_b[..., None, :3, 3]

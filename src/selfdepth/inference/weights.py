@@ -122,9 +122,7 @@ def depth_network(weights: LoadedWeights) -> DepthNet:
     """
     config = weights.config
     try:
-        network = DepthNet(
-            config.encoder.name, n_mask_sources=len(config.offsets) if config.loss.predictive_mask else 0
-        )
+        network = DepthNet(config.encoder.name, n_mask_sources=config.n_sources if config.loss.predictive_mask else 0)
     except SelfDepthError as error:
         raise _broken(weights.folder / CONFIG_FILE, str(error)) from error
     found = {
