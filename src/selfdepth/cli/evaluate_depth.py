@@ -41,9 +41,11 @@ class EvaluateDepthArgs:
     """eigen: raw LiDAR. eigen_benchmark: KITTI's improved ground truth. dense: rendered depth. Default: the data's,
     eigen for --predictions."""
     median_scaling: bool = True
-    """Bring each prediction to the median of its ground truth first, as monocular depth has no unit."""
-    factor: float = 1.0
-    """Predicted depths are multiplied by this first (5.4 for stereo models trained with a baseline of 0.1)."""
+    """Bring each prediction to the median of its ground truth first, as monocular depth has no unit. Of a model that
+    learned from stereo, both errors are shown."""
+    factor: float | None = None
+    """Predicted depths are multiplied by this first. Default: what makes MODEL's metres (5.4 after training with
+    --stereo nominal), else 1."""
     post_process: bool = False
     """Average with the prediction for the mirrored image."""
     device: str = "auto"
@@ -121,7 +123,7 @@ def _check(args: EvaluateDepthArgs) -> None:
             raise ConfigError(
                 "there is nothing to compare with", where="--ground-truth", expected="a .npy or .npz file"
             )
-    if not 0 < args.factor < math.inf:
+    if args.factor is not None and not 0 < args.factor < math.inf:
         raise ConfigError("option out of range", where="--factor", expected="more than 0", got=str(args.factor))
     if args.batch_size < 1:
         raise ConfigError("option out of range", where="--batch-size", expected="at least 1", got=str(args.batch_size))
@@ -144,11 +146,14 @@ def _show(done: DepthEvaluation, args: EvaluateDepthArgs) -> None:
     console = Console(soft_wrap=True, highlight=False, markup=False)
     console.print(_table(done, "predictions" if args.model is None else "this model"))
     report = done.report
-    if report.ratio_median is not None:
-        spread = f"spread {report.ratio_spread:.3f}"
-        console.print(f"scale: median of true / predicted depth {report.ratio_median:.4g}, {spread}")
+    for each in (report, done.other):
+        if each is not None and each.ratio_median is not None:
+            spread = f"spread {each.ratio_spread:.3f}"
+            console.print(f"scale: median of true / predicted depth {each.ratio_median:.4g}, {spread}")
     factor = "" if report.factor == 1 else f", predictions times {report.factor:g}"
-    scaling = "each image at its true median" if report.median_scaling else "without median scaling"
+    if factor and args.factor is None:
+        factor += " (the model's: it was trained with a baseline of 0.1)"
+    scaling = _SCALING[report.median_scaling]
     console.print(f"protocol: {report.protocol.name}, {scaling}{factor}")
     pixels = sum(image.pixels for image in report.images)
     skipped = f"; {report.skipped} left out, without ground truth" if report.skipped else ""
@@ -161,6 +166,9 @@ def _show(done: DepthEvaluation, args: EvaluateDepthArgs) -> None:
         console.print("note: errors on training frames say how well they were fitted, not how good the depth is")
 
 
+_SCALING = {True: "each image at its true median", False: "without median scaling"}
+
+
 def _table(done: DepthEvaluation, what: str) -> Table:
     from rich import box
     from rich.table import Table
@@ -171,6 +179,9 @@ def _table(done: DepthEvaluation, what: str) -> Table:
     table.add_column("", no_wrap=True)
     for metric in METRICS:
         table.add_column(metric, justify="right", no_wrap=True)
-    for name, report in ((what, done.report), ("best constant", done.baseline)):
+    rows = [(what, done.report), ("best constant", done.baseline)]
+    if done.other is not None:
+        rows.insert(1, (f"{what}, {_SCALING[done.other.median_scaling]}", done.other))
+    for name, report in rows:
         table.add_row(name, *(f"{getattr(report, metric):.3f}" for metric in METRICS))
     return table

@@ -18,7 +18,14 @@ from selfdepth.data.store_decode import Fit
 from selfdepth.errors import DataError
 from selfdepth.evaluation.arrays import Quantity, check_aspect, check_pairs, read_predictions, read_truths
 from selfdepth.evaluation.baselines import best_constant_depth
-from selfdepth.evaluation.depth import PROTOCOLS, DepthProtocol, DepthReport, evaluate_set, flip_post_process
+from selfdepth.evaluation.depth import (
+    PROTOCOLS,
+    DepthProtocol,
+    DepthReport,
+    evaluate_set,
+    flip_post_process,
+    resize_disparity,
+)
 from selfdepth.evaluation.frames import JudgedFrames, judged_frames
 from selfdepth.inference.predictor import Predictor
 from selfdepth.inference.weights import load_weights
@@ -34,12 +41,13 @@ class Measure:
     Attributes:
         protocol: key in PROTOCOLS; None: the one that fits the data.
         median_scaling: whether each prediction is brought to the median of its ground truth first.
-        factor: predicted depths are multiplied by this before anything else.
+        factor: predicted depths are multiplied by this before anything else; None: by what makes them metres, where
+            the model knows (`TrainConfig.metres_per_unit`), else by 1.
     """
 
     protocol: str | None = None
     median_scaling: bool = True
-    factor: float = 1.0
+    factor: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,18 +59,26 @@ class DepthEvaluation:
         baseline: errors of one constant depth for all pixels of all frames, the best one for this ground truth.
         constant_m: that depth in metres.
         frames: what was compared, in words.
+        other: the same predictions with median scaling where `report` is without it, and the other way round; None
+            where the predictions are up to an unknown factor.
     """
 
     report: DepthReport
     baseline: DepthReport
     constant_m: float
     frames: str
+    other: DepthReport | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The report's values, and the baseline's beside them."""
+        """The report's values, and the baseline's beside them; of metres, the report with the other scaling too."""
         baseline = {name: value for name, value in self.baseline.to_json().items() if isinstance(value, float)}
+        other = {}
+        if self.other is not None:
+            key = "with_median_scaling" if self.other.median_scaling else "without_median_scaling"
+            other = {key: {name: value for name, value in self.other.to_json().items() if isinstance(value, float)}}
         return {
             **self.report.to_json(),
+            **other,
             "baseline": {"kind": "best constant depth", "depth_m": self.constant_m, **baseline},
             "frames": self.frames,
         }
@@ -101,6 +117,8 @@ def evaluate_model(
     skipped: list[FrameRef] = []
     pairs = _predict(predictor, frames, skipped, batch_size=batch_size, post_process=post_process)
     measure = measure or Measure()
+    if measure.factor is None:
+        measure = dataclasses.replace(measure, factor=config.metres_per_unit)
     protocol = PROTOCOLS[measure.protocol or frames.protocol]
     first = next(pairs, None)
     if first is None:
@@ -110,9 +128,10 @@ def evaluate_model(
             expected="KITTI raw with velodyne_points, or a store made of it; or --ground-truth FILE",
             got=f"{len(skipped)} frames ({frames.part}) without any",
         )
-    report = _compare(itertools.chain([first], pairs), protocol, measure, frames.part)
-    n_skipped = report.report.skipped + len(skipped)
-    return dataclasses.replace(report, report=dataclasses.replace(report.report, skipped=n_skipped))
+    metric = config.metres_per_unit is not None
+    done = _compare(itertools.chain([first], pairs), protocol, measure, frames.part, both=metric)
+    n_skipped = done.report.skipped + len(skipped)
+    return dataclasses.replace(done, report=dataclasses.replace(done.report, skipped=n_skipped))
 
 
 def evaluate_files(
@@ -131,15 +150,22 @@ def evaluate_files(
     return _compare(zip(names, disparities, truths, strict=True), protocol, measure, f"images of {predictions.name}")
 
 
-def _compare(pairs: Iterator[Pair], protocol: DepthProtocol, measure: Measure, frames: str) -> DepthEvaluation:
+def _compare(
+    pairs: Iterator[Pair], protocol: DepthProtocol, measure: Measure, frames: str, *, both: bool = False
+) -> DepthEvaluation:
     names: list[str] = []
     known: list[ndarray] = []
+    predicted: list[ndarray] = []
+    factor = 1.0 if measure.factor is None else measure.factor
 
     def noted() -> Iterator[Pair]:
         for name, disparity, truth in pairs:
             names.append(name)
             # For the baseline the known depths are enough: whole maps of a large set would fill the memory.
-            known.append(truth[protocol.mask(truth)][None])
+            mask = protocol.mask(truth)
+            known.append(truth[mask][None])
+            if both:
+                predicted.append(resize_disparity(disparity, (truth.shape[0], truth.shape[1]))[mask][None])
             yield name, disparity, truth
 
     first, second = itertools.tee(noted())
@@ -148,7 +174,7 @@ def _compare(pairs: Iterator[Pair], protocol: DepthProtocol, measure: Measure, f
         (truth for _, _, truth in second),
         protocol,
         median_scaling=measure.median_scaling,
-        factor=measure.factor,
+        factor=factor,
         names=names,
     )
     anywhere = dataclasses.replace(protocol, crop=None)
@@ -157,7 +183,11 @@ def _compare(pairs: Iterator[Pair], protocol: DepthProtocol, measure: Measure, f
     compared = [depths for depths in known if depths.size]
     # No scaling here: the best constant beats a constant brought to each image's median.
     baseline = evaluate_set([constant] * len(compared), compared, anywhere, median_scaling=False)
-    return DepthEvaluation(report=report, baseline=baseline, constant_m=constant_m, frames=frames)
+    other = None
+    if both:
+        scaling, scaled = not measure.median_scaling, [disparity for disparity in predicted if disparity.size]
+        other = evaluate_set(scaled, compared, anywhere, median_scaling=scaling, factor=factor)
+    return DepthEvaluation(report=report, baseline=baseline, constant_m=constant_m, frames=frames, other=other)
 
 
 def _predict(
