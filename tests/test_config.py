@@ -55,6 +55,7 @@ def test_an_objective_out_of_range_is_refused_by_the_name_of_its_option(changes:
         ({"offsets": ()}, "--offsets"),
         ({"offsets": (0, 1)}, "--offsets"),
         ({"offsets": (1, 1)}, "--offsets"),
+        ({"offsets": (0,), "stereo": "calibrated"}, "--offsets"),
         ({"steps": 0}, "--steps"),
         ({"epochs": -1}, "--epochs"),
         ({"minutes": 0.0}, "--minutes"),
@@ -90,6 +91,7 @@ FULL = TrainConfig(
     width=96,
     height=64,
     offsets=(-2, -1, 1, 2),
+    stereo="nominal",
     encoder=EncoderConfig(name="mobilenetv3_small_100", pretrained=False),
     loss=LossConfig(automask=False, predictive_mask=True, reprojection="mean", multiscale="native"),
     minutes=2.5,
@@ -122,6 +124,8 @@ def test_missing_fields_take_their_defaults() -> None:
         ({"loss": {"near": "0.1"}}, "near"),
         ({"encoder": {"name": 18}}, "name"),
         ({"precision": "fp16"}, "precision"),
+        ({"stereo": "metres"}, "stereo"),
+        ({"stereo": True}, "stereo"),
         ({"width": "640"}, "width"),
         ({"width": 640.0}, "width"),
         ({"batch_size": 2.5}, "batch_size"),
@@ -158,3 +162,18 @@ def test_an_unknown_preset_is_refused_with_the_closest_name(name: str, suggested
 def test_presets_are_named_after_their_width() -> None:
     for name, config in PRESETS.items():
         assert f"-{config.width}x" in name
+
+
+@pytest.mark.parametrize(
+    ("mode", "offsets", "stereo", "metres"),
+    [("mono", (-1, 1), "none", None), ("stereo", (), "calibrated", 1), ("mono-stereo", (-1, 1), "calibrated", 1)],
+)
+def test_every_size_is_there_in_every_mode(mode: str, offsets: tuple[int, ...], stereo: str, metres: int) -> None:
+    for size in ("640x192", "1024x320", "416x128", "320x96", "192x64"):
+        config = preset(f"{mode}-{size}")
+        assert (config.offsets, config.stereo, config.metres_per_unit) == (offsets, stereo, metres)
+        assert config.n_sources == len(offsets) + (stereo != "none")
+
+
+def test_depth_of_the_nominal_baseline_is_not_in_metres() -> None:
+    assert TrainConfig(offsets=(), stereo="nominal").metres_per_unit == 5.4

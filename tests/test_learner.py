@@ -12,6 +12,7 @@ from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
 from selfdepth.geometry.warp import depth_from_disparity
 from selfdepth.learner import SelfSupervisedDepth
+from selfdepth.losses.objective import self_supervised_loss
 from selfdepth.structs import Batch
 
 ENCODER = EncoderConfig(name="test_resnet", pose_name="test_resnet", pretrained=False)
@@ -179,3 +180,37 @@ def test_the_untrained_network_starts_at_the_depth_that_is_asked_for() -> None:
     for disparity in disparities:
         depth = depth_from_disparity(disparity, loss.near, loss.far)
         assert 0.1 < float(depth.median()) < 0.4, "the sigmoid's middle would be 0.04"
+
+
+STEREO_ONLY = replace(CONFIG, offsets=(), stereo="calibrated")
+
+
+def test_pairs_alone_need_no_pose_network_and_their_gradient_reaches_the_depth_network() -> None:
+    learner, batch = build(STEREO_ONLY), clips(0, stereo=True)
+    assert not [name for name in learner.state_dict() if name.startswith("pose_net")]
+    output = learner(batch)
+    assert torch.equal(output.T_source_target[:, 0], batch.T_stereo_target)
+    output.loss.backward()
+    assert all(parameter.grad is not None for parameter in learner.depth_net.decoder.parameters())
+    assert torch.equal(learner.eval().see(batch), learner(batch).disparity)
+
+
+@pytest.mark.parametrize("stereo", [False, True])
+def test_a_mask_per_source_serves_clips_with_and_without_a_partner(stereo: bool) -> None:
+    loss = LossConfig(automask=False, predictive_mask=True)
+    learner = build(replace(CONFIG, stereo="calibrated", loss=loss))
+    assert learner.depth_net.mask_decoder is not None
+    output = learner(clips(stereo=stereo))
+    output.loss.backward()
+    head = learner.depth_net.mask_decoder.outputs[0].weight
+    assert head.shape[0] == 3 and head.grad is not None
+    assert (head.grad[2] != 0).any() == stereo
+
+
+def test_the_learner_gives_the_objective_of_the_given_transform_alone() -> None:
+    learner, batch = build(replace(STEREO_ONLY, loss=LossConfig(tie_break_noise=0.0))).eval(), clips(0, stereo=True)
+    disparities = learner.depth_net(batch.inputs[:, 0])
+    assert batch.T_stereo_target is not None
+    T = batch.T_stereo_target[:, None]
+    wanted = self_supervised_loss(disparities, T, batch.frames, batch.K, LossConfig(tie_break_noise=0.0))
+    assert torch.equal(learner(batch).loss, wanted.loss)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 from memory_footage import footage, pixels, sequence
 
 from selfdepth.data.clips import ClipLoader, ClipSet, make_clips
-from selfdepth.data.frames import FrameRef
+from selfdepth.data.frames import FrameRef, StereoPartner
 from selfdepth.data.order import epoch_batches, epoch_order, steps_per_epoch
 from selfdepth.data.store import Store, build_store
 from selfdepth.errors import DataError
@@ -177,3 +178,95 @@ def test_iterating_over_too_few_clips_is_refused(store: Store) -> None:
     few = make_clips(store, store.train[:4], offsets=(-1, 1))
     with pytest.raises(DataError, match="add --batch-size 3"):
         next(loader(store, few).iterate())
+
+
+LEFT_TO_RIGHT = (-0.53, 0.003, 0.0)
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Two cameras of which the right one stopped early, and a third that is alone."""
+    folder = tmp_path_factory.mktemp("pairs")
+    left, right, alone = (
+        sequence(folder / name, name, tuple(range(n))) for name, n in (("left", 24), ("right", 12), ("alone", 10))
+    )
+    back = (0.53, -0.003, 0.0)
+    left = replace(left, partner=StereoPartner(sequence="right", translation_m=LEFT_TO_RIGHT))
+    right = replace(right, partner=StereoPartner(sequence="left", translation_m=back))
+    return build_store(footage(left, right, alone), folder / "store", **SIZE)
+
+
+def test_the_partner_is_the_last_view_where_there_is_one_and_batches_are_of_one_kind(pairs: Store) -> None:
+    clips = make_clips(pairs, pairs.train, offsets=(-1, 1), stereo="calibrated")
+    batches = loader(pairs, clips, augment=False)
+    kinds = set()
+    for step in range(batches.steps_per_epoch):
+        batch, refs = batches.batch(step), [clips.refs[i] for i in batches.indices(step)]
+        kinds.add(batch.T_stereo_target is not None)
+        for i, ref in enumerate(refs):
+            assert np.array_equal(batch.frames[i, :3].numpy(), decoded(pairs, ref, (-1, 1)))
+            if batch.T_stereo_target is None:
+                assert batch.frames.shape[1] == 3
+                assert ref.sequence == "alone" or ref.number >= 12
+                continue
+            other, sign = {"left": ("right", 1), "right": ("left", -1)}[ref.sequence]
+            assert np.array_equal(batch.frames[i, 3:].numpy(), decoded(pairs, FrameRef(other, ref.number), ()))
+            assert batch.T_stereo_target[i, :3, 3].tolist() == pytest.approx([sign * x for x in LEFT_TO_RIGHT])
+            assert torch.equal(batch.T_stereo_target[i, :3, :3], torch.eye(3))
+    assert kinds == {False, True}
+
+
+def test_mixed_kinds_come_once_an_epoch_in_an_order_that_needs_no_memory(pairs: Store) -> None:
+    clips = make_clips(pairs, pairs.train, offsets=(-1, 1), stereo="calibrated")
+    alone, paired = clips.n_of_kind
+    assert (alone, paired) == (17, 20)
+    batches = loader(pairs, clips, batch_size=3)
+    per_epoch = batches.steps_per_epoch
+    assert per_epoch == alone // 3 + paired // 3
+    for epoch in range(2):
+        steps = range(epoch * per_epoch, (epoch + 1) * per_epoch)
+        seen = [batches.indices(step) for step in steps]
+        assert len(np.unique(np.concatenate(seen))) == 3 * per_epoch
+        kinds = [clips.has_partner[indices] for indices in seen]
+        assert all(kind.all() or not kind.any() for kind in kinds)
+        first = [bool(kind[0]) for kind in kinds]
+        assert first not in (sorted(first), sorted(first, reverse=True)), "the kinds alternate"
+        again = [loader(pairs, clips, batch_size=3).indices(step) for step in reversed(steps)]
+        assert all(np.array_equal(a, b) for a, b in zip(seen, reversed(again), strict=True))
+
+
+def test_a_resumed_run_on_mixed_kinds_sees_the_very_next_batches(pairs: Store) -> None:
+    clips = make_clips(pairs, pairs.train, offsets=(-1, 1), stereo="calibrated")
+    whole = list(itertools.islice(loader(pairs, clips).iterate(), 14))
+    for a, b in zip(whole[8:], loader(pairs, clips).iterate(8), strict=False):
+        assert equal(a, b)
+        assert (a.T_stereo_target is None) == (b.T_stereo_target is None)
+        assert a.T_stereo_target is None or torch.equal(a.T_stereo_target, b.T_stereo_target)
+
+
+def test_two_processes_share_the_batches_of_mixed_kinds(pairs: Store) -> None:
+    clips = make_clips(pairs, pairs.train, offsets=(-1, 1), stereo="calibrated")
+    whole = loader(pairs, clips, batch_size=6)
+    halves = [loader(pairs, clips, batch_size=3, rank=rank, world_size=2) for rank in (0, 1)]
+    for step in range(whole.steps_per_epoch):
+        assert equal(Batch.collate([half.batch(step) for half in halves]), whole.batch(step))
+
+
+def test_the_nominal_baseline_is_a_tenth_to_the_partners_side(pairs: Store) -> None:
+    clips = make_clips(pairs, pairs.train, offsets=(), stereo="nominal")
+    assert clips.T_stereo_target is not None
+    for ref, T in zip(clips.refs, clips.T_stereo_target, strict=True):
+        assert T[:3, 3].tolist() == pytest.approx([-0.1 if ref.sequence == "left" else 0.1, 0, 0])
+
+
+def test_from_pairs_alone_targets_without_a_partner_are_left_out_unless_they_are_only_judged(pairs: Store) -> None:
+    clips = make_clips(pairs, pairs.train, offsets=(), stereo="calibrated")
+    assert clips.has_partner.all()
+    assert (len(clips), clips.n_dropped) == (12 + 10, len(pairs.train) - 22)
+    judged = make_clips(pairs, pairs.train, offsets=(), stereo="calibrated", lone_targets=True)
+    assert (len(judged), judged.n_dropped, len(judged.with_source)) == (len(pairs.train), 0, 22)
+    seen = list(loader(pairs, judged).evaluation_batches(5))
+    assert sum(len(refs) for refs, _ in seen) == len(judged)
+    for refs, batch in seen:
+        assert batch.frames.shape[1] == (1 if batch.T_stereo_target is None else 2)
+        assert len(refs) == len(batch.frames) <= 5

@@ -281,3 +281,64 @@ def test_the_real_drives_open_with_their_real_camera(shared: Path, split: str) -
     assert frame.shape == (375, 1242, 3)
     with_scan = [ref.number for ref in footage.val if footage.truth(ref) is not None]
     assert with_scan == [138, 142, 146, 150]
+
+
+STEREO = CALIBRATION.replace("20 0 12 -2", "20 0 11 -2")
+
+
+def test_both_sides_of_a_stereo_pair_know_each_other_and_hold_what_their_partner_needs(
+    root: Path, tmp_path: Path
+) -> None:
+    (root / DATE / "calib_cam_to_cam.txt").write_text(STEREO)
+    split = write_split(tmp_path / "split", train=f"{DRIVE} 3 l\n{DRIVE} 1 r\n{DRIVE} 12 l\n", val=f"{DRIVE} 15 l\n")
+    footage = open_kitti_raw(root, split, stereo=True)
+    left, right = footage.sequence(LEFT), footage.sequence(RIGHT)
+    assert left.numbers == (1, 2, 3, 4, 11, 12, 13, 14, 15, 16), "frame 1 is there for its partner on the right"
+    assert right.numbers == (0, 1, 2, 3), "frames 12 and 15 have no partner, and do without"
+    assert left.partner is not None and right.partner is not None
+    assert (left.partner.sequence, right.partner.sequence) == (RIGHT, LEFT)
+    assert left.partner.translation_m == pytest.approx((-0.6, 0, 0))
+    assert right.partner.translation_m == pytest.approx((0.6, 0, 0))
+    assert all(sequence.partner is None for sequence in open_kitti_raw(root, split).sequences)
+
+
+def test_from_pairs_alone_no_neighbours_are_asked_for(root: Path, tmp_path: Path) -> None:
+    (root / DATE / "calib_cam_to_cam.txt").write_text(STEREO)
+    split = write_split(tmp_path / "split", train=f"{DRIVE} 0 l\n")
+    footage = open_kitti_raw(root, split, offsets=(), stereo=True)
+    assert [sequence.numbers for sequence in footage.sequences] == [(0,), (0,)]
+
+
+def test_the_translation_of_the_pair_undoes_the_intrinsics(root: Path) -> None:
+    path = root / DATE / "calib_cam_to_cam.txt"
+    K = np.array([[20, 0, 11], [0, 21, 3], [0, 0, 1]])
+    moved = np.array([-0.5, 0.003, 0.002])
+    place = np.array([0.06, 0.0, 0.003])
+    left, right = (np.column_stack([K, K @ t]) for t in (place, place + moved))
+    numbers = {"P_rect_02": left, "P_rect_03": right}
+    path.write_text("".join(f"{key}: {' '.join(map(repr, P.ravel().tolist()))}\n" for key, P in numbers.items()))
+    assert stereo_translation_m(root / DATE) == pytest.approx(tuple(moved))
+
+
+@pytest.mark.parametrize(
+    ("calibration", "message"),
+    [
+        (CALIBRATION, r"stereo pair do not agree: .*calib_cam_to_cam\.txt; expected the same focal lengths"),
+        (STEREO.replace("P_rect_03", "P_03"), "got no P_rect_03"),
+        (STEREO.replace("0 21 3", "0 0 3"), "do not agree"),
+    ],
+)
+def test_cameras_that_are_no_pair_are_refused_only_if_a_pair_is_asked_for(
+    root: Path, calibration: str, message: str
+) -> None:
+    (root / DATE / "calib_cam_to_cam.txt").write_text(calibration)
+    camera = Camera(fx=30.0, fy=30.0, cx=11.5, cy=3.5, width=24, height=8)
+    assert open_kitti_raw(root, None, camera=camera).train
+    with pytest.raises(DataError, match=message):
+        open_kitti_raw(root, None, camera=camera, stereo=True)
+
+
+def test_stereo_without_any_partner_is_refused(root: Path, tmp_path: Path) -> None:
+    split = write_split(tmp_path / "split", train=f"{DRIVE} 9 l\n{DRIVE} 12 l\n")
+    with pytest.raises(DataError, match=r"no training frame has a stereo partner: .*image_02 and image_03.*2 training"):
+        open_kitti_raw(root, split, stereo=True)

@@ -6,13 +6,14 @@ import json
 import os
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from memory_footage import HEIGHT, WIDTH, footage, pixels, sequence
 
-from selfdepth.data.frames import Footage, FrameRef
+from selfdepth.data.frames import Footage, FrameRef, StereoPartner
 from selfdepth.data.store import (
     Store,
     build_store,
@@ -288,3 +289,27 @@ def test_a_long_store_opens_at_once(tmp_path: Path, built: Store) -> None:
 )
 def test_the_height_follows_the_aspect_to_the_nearest_multiple_of_32(camera, asked, expected) -> None:
     assert training_size(*camera, *asked) == expected
+
+
+def test_partners_come_back_and_belong_to_what_a_store_is_made_from(tmp_path: Path) -> None:
+    left, right = sequence(tmp_path / "a", "left"), sequence(tmp_path / "b", "right", (2, 3))
+    plain = footage(left, right)
+    partner = StereoPartner(sequence="right", translation_m=(-0.5327, 0.00275, -1.6e-5))
+    paired = footage(replace(left, partner=partner), right)
+    store = open_or_build(paired, tmp_path / "store", **SIZE)
+    assert [item.partner for item in store.sequences] == [partner, None]
+    assert open_or_build(paired, tmp_path / "store", **SIZE).fingerprint == store.fingerprint
+    assert [item.partner for item in open_or_build(plain, tmp_path / "store", **SIZE).sequences] == [None, None]
+
+
+def test_a_store_of_the_version_before_is_made_anew_or_refused(drive: Footage, built: Store) -> None:
+    path = built.folder / "index.json"
+    index = json.loads(path.read_text())
+    index["version"] -= 1
+    for entry in index["sequences"]:
+        del entry["partner"]
+    path.write_text(json.dumps(index))
+    with pytest.raises(DataError, match="made by another version"):
+        open_store(built.folder)
+    assert open_or_build(drive, built.folder, **SIZE, crop=CROP).fingerprint == built.fingerprint
+    assert open_store(built.folder).fingerprint == built.fingerprint

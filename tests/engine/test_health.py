@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -71,3 +73,18 @@ def test_motion_is_translation_over_depth_plus_rotation_in_radians() -> None:
     assert float(signs["motion"]) == pytest.approx(0.3 / 2 + 0.02, rel=1e-3)
     assert float(signs["kept"]) == 0.25
     assert float(signs["disparity_spread"]) > 0.1
+
+
+def test_a_stereo_partner_does_not_hide_a_dead_pose_network_and_pairs_alone_are_not_asked_for_motion() -> None:
+    dead = output(spread=0.2, keep=0.5, translation=0.0)
+    partner = torch.eye(4).repeat(2, 1, 1, 1)
+    partner[..., 0, 3] = -0.53
+    mixed = replace(dead, T_source_target=torch.cat([dead.T_source_target, partner], dim=1))
+    assert float(vital_signs(mixed, 2)["motion"]) == 0
+    signs = {name: float(value) for name, value in vital_signs(replace(dead, T_source_target=partner), 0).items()}
+    assert signs.keys() == {"disparity_spread", "kept"}
+    health = Health()
+    assert [text for _ in range(20) for text in health.look(signs, automask=True)] == []
+    for name, word in (("disparity_spread", "calibration"), ("kept", "two cameras")):
+        (sentence,) = [text for _ in range(9) for text in Health.look(health, {**signs, name: 0.0}, automask=True)]
+        assert word in sentence and "--every" not in sentence

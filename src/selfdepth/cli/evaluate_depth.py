@@ -181,7 +181,7 @@ def _table(done: DepthEvaluation, what: str) -> Table:
         table.add_column(metric, justify="right", no_wrap=True)
     rows = [(what, done.report), ("best constant", done.baseline)]
     if done.other is not None:
-        rows.insert(1, (f"{what}, {_SCALING[done.other.median_scaling]}", done.other))
+        rows.insert(1, ("scaled" if done.other.median_scaling else "not scaled", done.other))
     for name, report in rows:
         table.add_row(name, *(f"{getattr(report, metric):.3f}" for metric in METRICS))
     return table

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import tyro
-
-if TYPE_CHECKING:
-    from selfdepth.inference.weights import LoadedWeights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +29,7 @@ def info(args: InfoArgs) -> None:
 
 def describe(model: str) -> dict[str, str]:
     """Properties of a model by their names, in the order to show them. Raises CheckpointError."""
-    from selfdepth.inference.weights import depth_network, load_weights
+    from selfdepth.inference.weights import depth_network, load_weights, unit_in_words
 
     weights = load_weights(model)
     config, camera = weights.config, weights.camera
@@ -49,7 +45,7 @@ def describe(model: str) -> dict[str, str]:
         "parameters": f"depth {_millions(depth_parameters)}, "
         + (f"pose {_millions(pose_parameters)}" if pose_parameters else "no pose network"),
         "size": f"{config.width}x{config.height} pixels",
-        "depth": _unit(weights),
+        "depth": unit_in_words(weights.scale, config.metres_per_unit),
         "depth range": f"{config.loss.near:g} to {config.loss.far:g}",
         "camera": "not known"
         if camera is None
@@ -59,13 +55,6 @@ def describe(model: str) -> dict[str, str]:
         "split": config.split or "none",
         "steps": "not known" if weights.step is None else str(weights.step),
     }
-
-
-def _unit(weights: LoadedWeights) -> str:
-    if weights.scale == "metric":
-        return "metric, in metres"
-    factor = weights.config.metres_per_unit
-    return "relative, up to one unknown factor" if factor is None else f"relative; times {factor:g} it is in metres"
 
 
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")

@@ -54,6 +54,7 @@ def predict(args: PredictArgs) -> None:
     from selfdepth.inference.files import require_writable
     from selfdepth.inference.predictor import Predictor
     from selfdepth.inference.video import output_paths, save_predictions
+    from selfdepth.inference.weights import unit_in_words
 
     sources = open_inputs(args.inputs, camera=args.camera)
     kinds, out = tuple(dict.fromkeys(args.save)), Path(args.out).expanduser()
@@ -73,7 +74,7 @@ def predict(args: PredictArgs) -> None:
             save_predictions(predictor, source, folder, kinds, batch_size=args.batch_size, advance=advance)
             for source, folder in zip(sources, folders, strict=True)
         ]
-    unit = "metric, in metres" if predictor.scale == "metric" else "relative: up to one unknown factor, not metres"
+    unit = unit_in_words(predictor.scale, predictor.metres_per_unit)
     frames = "1 frame" if sum(counts) == 1 else f"{sum(counts)} frames"
     sys.stdout.write(f"wrote {', '.join(kinds)} for {frames} to {args.out}; the depth is {unit}\n")
 

@@ -236,7 +236,7 @@ def _read_split_file(path: Path, folders: _ImageFolders, needed: tuple[int, ...]
 
 def _split_every_drive(root: Path, folders: _ImageFolders, offsets: tuple[int, ...]) -> dict[str, tuple[FrameRef, ...]]:
     """All frames of the left camera that have their neighbours; the end of each drive for validation."""
-    before, after = min(0, *offsets), max(0, *offsets)
+    before, after = min((0, *offsets)), max((0, *offsets))
     train: list[FrameRef] = []
     val: list[FrameRef] = []
     for drive in sorted(drive for date in _date_folders(root) for drive in date.iterdir()):

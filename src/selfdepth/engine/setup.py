@@ -23,6 +23,7 @@ from selfdepth.engine.checkpoint import Progress, last_checkpoint, load_checkpoi
 from selfdepth.errors import CheckpointError, ConfigError, OutputError, SelfDepthWarning
 from selfdepth.evaluation.depth import PROTOCOLS, DepthProtocol
 from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.warp import depth_from_disparity
 from selfdepth.inference.device import resolve_device, resolve_precision
 from selfdepth.inference.files import whole_file
 from selfdepth.inference.weights import Scale, WeightsMeta
@@ -220,7 +221,7 @@ def _loaders(
 ) -> Data:
     made = partial(make_clips, store, offsets=config.offsets, spacing=store.spacing, stereo=config.stereo)
     train, val = made(store.train), made(store.val, lone_targets=True)
-    for sentence in _left_out(train, config):
+    for sentence in (*_left_out(train, config), *_out_of_sight(train, store, config)):
         warnings.warn(sentence, SelfDepthWarning, stacklevel=2)
     loaders = [
         ClipLoader(store, clips, batch_size=config.batch_size, seed=config.seed, device=device, augment=augment)
@@ -252,6 +253,20 @@ def _left_out(clips: ClipSet, config: TrainConfig) -> Iterator[str]:
                     f"the {n} clips {kind} a stereo partner do not fill a batch of {config.batch_size} and are left "
                     f"out; --batch-size {max(n, 1)} would take them"
                 )
+
+
+def _out_of_sight(clips: ClipSet, store: Store, config: TrainConfig) -> Iterator[str]:
+    """A warning, if at the depth that the untrained network gives, the partner is shifted out of the image."""
+    if clips.T_stereo_target is None or not len(clips):
+        return
+    start = config.loss.start_depth or float(depth_from_disparity(torch.tensor(0.5), config.loss.near, config.loss.far))
+    shift_px = float(np.abs(clips.T_stereo_target[:, 0, 3] * clips.K[:, 0, 0]).max()) / start
+    if shift_px > store.width / 2:
+        yield (
+            f"at the untrained depth of {start:.2g}, the stereo partner is shifted by {shift_px:.0f} of {store.width} "
+            "pixels, and little can be learned from it: take a stereo preset, or add --loss.near 0.5 "
+            "--loss.start-depth 5"
+        )
 
 
 def _check_same_run(config: TrainConfig, folder: Path) -> None:

@@ -41,6 +41,8 @@ class Predictor:
     Attributes:
         width, height: size in pixels at which the network sees every image.
         scale: "metric" if depths are metres, else "relative".
+        metres_per_unit: what turns depths into metres, where that is known: 1 if they are, 5.4 for models trained with
+            the nominal stereo baseline.
         camera: of the frames that were trained on, at their original size, or None if not known.
         device: where the network runs.
     """
@@ -51,6 +53,7 @@ class Predictor:
         self.width, self.height = config.width, config.height
         self.near, self.far = config.loss.near, config.loss.far
         self.scale = weights.scale
+        self.metres_per_unit = config.metres_per_unit
         # A crop at training leaves a camera for the cropped frames, which is not that of the whole ones.
         self.camera = weights.camera if config.crop_px() == (0, 0, 0, 0) else None
         self.device = resolve_device(device)

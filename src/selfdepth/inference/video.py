@@ -105,7 +105,7 @@ def save_predictions(
     """
     frame_kinds = tuple(kind for kind in kinds if kind != "mp4")
     if "png16" in frame_kinds:
-        write_png16_note(folder / "png16", predictor.scale)
+        write_png16_note(folder / "png16", predictor.scale, predictor.metres_per_unit)
     count = 0
     with contextlib.ExitStack() as stack:
         video = stack.enter_context(create_video(folder / VIDEO_NAME, source.rate)) if "mp4" in kinds else None

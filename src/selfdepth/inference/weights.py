@@ -114,6 +114,15 @@ def load_weights(model: str | Path) -> LoadedWeights:
     )
 
 
+def unit_in_words(scale: Scale, metres_per_unit: float | None) -> str:
+    """What a model's depth is in."""
+    if scale == "metric":
+        return "metric, in metres"
+    if metres_per_unit is None:
+        return "relative: up to one unknown factor, not metres"
+    return f"relative: times {metres_per_unit:g} it is in metres"
+
+
 def depth_network(weights: LoadedWeights) -> DepthNet:
     """The depth network with these weights, in evaluation mode, on the CPU.
 

@@ -66,13 +66,11 @@ FRAME_WRITERS: dict[FrameKind, tuple[str, FrameWriter]] = {
 """Suffix and writer of every kind that is one file per frame."""
 
 
-def write_png16_note(folder: Path, scale: Literal["relative", "metric"]) -> None:
+def write_png16_note(folder: Path, scale: Literal["relative", "metric"], metres_per_unit: float | None = None) -> None:
     """Say beside the 16-bit PNGs, in README.txt, what their values mean."""
-    unit = (
-        "metres"
-        if scale == "metric"
-        else "the model's own unit: a relative depth, not metres. One unknown factor separates the two"
-    )
+    factor = "One unknown factor" if metres_per_unit is None else f"A factor of {metres_per_unit:g}"
+    own = f"the model's own unit: a relative depth, not metres. {factor} separates the two"
+    unit = "metres" if scale == "metric" else own
     with whole_file(folder / _NOTE_NAME) as temporary:
         temporary.write_text(
             f"16-bit PNG: depth = value / {PNG16_FACTOR}, 0 = none, 65535 = {65535 // PNG16_FACTOR + 1} or more.\n"
