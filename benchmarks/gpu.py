@@ -28,7 +28,7 @@ from ceilings import Ceilings, measure_ceilings, step_gflop_per_clip
 from measuring import Setting, facts, peak_mb, write_json
 from scenes import write_street
 from selfdepth.data.augment import apply, draw_augmentation
-from selfdepth.data.clips import epoch_order
+from selfdepth.data.order import epoch_order
 from selfdepth.engine.setup import Run
 from selfdepth.structs import Batch
 from sides import is_compiled, our_run, our_step
@@ -75,8 +75,8 @@ class Clips:
             pixels = pixels.pin_memory()
         pixels = pixels.to(self.device, non_blocking=True).to(torch.float32).div_(255)
         frames = pixels.view(size, 3, *pixels.shape[1:])
-        frames, inputs, K = apply(frames, self.K.expand(size, 3, 3), draw_augmentation(size, self._generator))
-        return Batch(frames=frames, inputs=inputs, K=K, offsets=(-1, 1))
+        batch = Batch(frames=frames, inputs=frames, K=self.K.expand(size, 3, 3), offsets=(-1, 1))
+        return apply(batch, draw_augmentation(size, self._generator))
 
 
 def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# M, S and MS with equal budgets on KITTI: the same targets, networks, seed and number of steps.
+#
+#   benchmarks/modes.sh KITTI_RAW TRAIN_SPLIT TEST_SPLIT OUT [STEPS] [SIZE] [more options of train]
+#
+# TRAIN_SPLIT names frames whose partner images are there. Errors of each mode go to OUT/MODE.json; those of stereo and
+# mono-stereo hold the errors without median scaling too.
+set -euo pipefail
+data=$1 train_split=$2 test_split=$3 out=$4 steps=${5:-2600} size=${6:-192x64}
+more=("${@:7}")
+
+selfdepth prepare "$data" --split "$train_split" --stereo --width "${size%x*}" --height "${size#*x}" --out "$out/store"
+for mode in mono stereo mono-stereo; do
+    selfdepth train "$mode-$size" --data "$out/store" --out "$out/$mode" --steps "$steps" ${more[@]+"${more[@]}"}
+    selfdepth evaluate depth "$out/$mode" --data "$data" --split "$test_split" --json "$out/$mode.json"
+done
