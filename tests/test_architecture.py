@@ -28,6 +28,7 @@ LEVELS = {
     "data": 3,
     "evaluation.depth": 3,
     "evaluation.odometry": 3,
+    "evaluation.drift": 3,
     "evaluation.baselines": 3,
     "evaluation": 4,
     "inference": 4,
@@ -44,10 +45,19 @@ STRANGERS = [
     ("inference", "data.kitti"),
     ("evaluation.depth", "data"),
     ("evaluation.odometry", "data"),
+    ("evaluation.drift", "data"),
 ]
 """Who must not know whom, beside the levels."""
 
-WITHOUT_TORCH = ["errors", "config", "presets", "evaluation.depth", "evaluation.odometry", "cli.main"]
+WITHOUT_TORCH = [
+    "errors",
+    "config",
+    "presets",
+    "evaluation.depth",
+    "evaluation.odometry",
+    "evaluation.drift",
+    "cli.main",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +148,11 @@ def test_what_must_be_light_imports_no_torch(module: str) -> None:
     path = SOURCE.joinpath(*module.split(".")).with_suffix(".py")
     heavy = [str(each) for each in imports_of(path) if each.imported.split(".")[0] in ("torch", "torchvision", "timm")]
     assert heavy == []
+
+
+def test_no_part_imports_what_only_the_tests_may_use() -> None:
+    # evo is under the GPL: trajectories are compared with it in the tests, and nothing else.
+    assert [str(each) for path in FILES for each in imports_of(path) if is_in(each.imported, "evo")] == []
 
 
 def test_every_file_has_fewer_than_300_lines() -> None:

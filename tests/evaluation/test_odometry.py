@@ -9,46 +9,18 @@ import numpy as np
 import pytest
 from numpy import ndarray
 
+from evaluation.trajectories import drive, moved_by_similarity, noisy, random_rotation, turned
 from selfdepth.errors import DataError
 from selfdepth.evaluation.odometry import (
+    Alignment,
     absolute_trajectory_error,
     align,
+    alignment_of,
     chain,
     inverse,
     relative,
     snippet_error,
 )
-
-
-def random_rotation(rng: np.random.Generator) -> ndarray:
-    Q, _ = np.linalg.qr(rng.standard_normal((3, 3)))
-    return Q * np.sign(np.linalg.det(Q))
-
-
-def drive(frames: int, seed: int = 0) -> ndarray:
-    """Poses T_world_camera of a wobbling drive, the first one the identity."""
-    rng = np.random.default_rng(seed)
-    poses = [np.eye(4)]
-    for _ in range(frames - 1):
-        T = np.eye(4)
-        angle = rng.normal(0, 0.1)
-        T[:3, :3] = [[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]]
-        T[:3, 3] = rng.normal((0, 0, 1), 0.2)
-        poses.append(poses[-1] @ T)
-    return np.stack(poses)
-
-
-def noisy(poses: ndarray, seed: int = 1, sigma: float = 0.3) -> ndarray:
-    moved = poses.copy()
-    moved[:, :3, 3] += np.random.default_rng(seed).normal(0, sigma, (len(poses), 3))
-    return moved
-
-
-def moved_by_similarity(poses: ndarray, scale: float, R: ndarray, t: ndarray) -> ndarray:
-    result = poses.copy()
-    result[:, :3, :3] = R @ poses[:, :3, :3]
-    result[:, :3, 3] = scale * poses[:, :3, 3] @ R.T + t
-    return result
 
 
 def test_chaining_relative_transforms_gives_the_poses_back() -> None:
@@ -113,7 +85,7 @@ def test_without_scale_alignment_a_wrong_scale_counts() -> None:
     truth = drive(25)
     twice = moved_by_similarity(truth, 2, np.eye(3), np.zeros(3))
     assert absolute_trajectory_error(twice, truth).rmse == pytest.approx(0, abs=1e-9)
-    assert absolute_trajectory_error(twice, truth, with_scale=False).rmse > 1
+    assert absolute_trajectory_error(twice, truth, alignment="se3").rmse > 1
 
 
 def test_a_perfect_trajectory_has_no_error_and_a_still_one_the_spread_of_the_truth() -> None:
@@ -185,3 +157,36 @@ def test_trajectories_that_cannot_be_compared_are_refused(message: str) -> None:
 def test_a_five_frame_error_needs_one_pose_more_than_transforms() -> None:
     with pytest.raises(DataError, match="the same number of poses"):
         snippet_error(relative(drive(5)), drive(4))
+
+
+@pytest.mark.parametrize("alignment", ["scale", "se3", "sim3"])
+def test_alignment_undoes_the_motions_of_its_own_group(alignment: Alignment) -> None:
+    rng, truth = np.random.default_rng(3), drive(25)
+    predicted = noisy(truth)
+    scale = 1.0 if alignment == "se3" else 6.5
+    R, t = (np.eye(3), np.zeros(3)) if alignment == "scale" else (random_rotation(rng), rng.normal(size=3))
+    moved = moved_by_similarity(predicted, scale, R, t)
+    errors = [absolute_trajectory_error(poses, truth, alignment=alignment).rmse for poses in (predicted, moved)]
+    assert errors[1] == pytest.approx(errors[0])
+    before, after = (alignment_of(poses, truth, alignment).apply_to_poses(poses) for poses in (predicted, moved))
+    np.testing.assert_allclose(after, before, atol=1e-9)
+
+
+def test_without_alignment_the_places_are_compared_as_they_are() -> None:
+    truth = drive(25)
+    moved = moved_by_similarity(truth, 1, np.eye(3), np.array([3.0, 0, 4.0]))
+    assert absolute_trajectory_error(moved, truth, alignment="none").rmse == pytest.approx(5)
+
+
+def test_aligned_poses_stay_rigid() -> None:
+    truth = drive(25)
+    poses = alignment_of(noisy(truth) * np.array([1, 1, 1, 1.0]), truth, "sim3").apply_to_poses(truth)
+    np.testing.assert_allclose(inverse(poses) @ poses, np.eye(4)[None].repeat(25, 0), atol=1e-12)
+
+
+def test_a_circle_that_is_chained_closes() -> None:
+    T_next_current = inverse(np.stack([turned(2 * np.pi / 60)] * 60))
+    T_next_current[:, 2, 3] = -0.5
+    poses = chain(T_next_current)
+    np.testing.assert_allclose(poses[-1], poses[0], atol=1e-12)
+    assert np.linalg.norm(poses[30, :3, 3]) > 9

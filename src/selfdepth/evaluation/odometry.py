@@ -5,7 +5,8 @@ T_next_current maps points of the current camera to the next one, T_world_camera
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -14,6 +15,10 @@ from numpy import ndarray
 from selfdepth.errors import DataError
 
 SNIPPET_FRAMES = 5
+
+Alignment = Literal["none", "scale", "se3", "sim3"]
+"""What a predicted trajectory is brought to the true one with, before they are compared. none: nothing. scale: the
+scale of the best similarity alone, about the world's origin. se3: the best rigid motion. sim3: the best similarity."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +32,13 @@ class Similarity:
     def apply(self, points: Float[ndarray, "n 3"]) -> Float[ndarray, "n 3"]:
         """Map points."""
         return np.asarray(self.scale * points @ self.R.T + self.t)
+
+    def apply_to_poses(self, T_world_camera: Float[ndarray, "n 4 4"]) -> Float[ndarray, "n 4 4"]:
+        """Map camera centres, and turn the cameras along with them; the results are rigid again."""
+        moved = np.array(T_world_camera, np.float64)
+        moved[:, :3, :3] = self.R @ moved[:, :3, :3]
+        moved[:, :3, 3] = self.apply(moved[:, :3, 3])
+        return moved
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +61,11 @@ class TrajectoryError:
 
 @dataclass(frozen=True, kw_only=True)
 class SnippetError:
-    """Five-frame error: mean and population standard deviation over `snippets`, one error each."""
+    """Five-frame error: mean and population standard deviation over `snippets`, one error each.
+
+    The literature calls it ATE. It is the root mean squared distance over the root of the number of frames,
+    RMSE / sqrt(N), and so more than twice as small over five frames.
+    """
 
     mean: float
     std: float
@@ -98,25 +114,36 @@ def align(points: Float[ndarray, "n 3"], target: Float[ndarray, "n 3"], *, with_
     return Similarity(scale=scale, R=R, t=mean_t - scale * R @ mean_p)
 
 
-def absolute_trajectory_error(
-    predicted: Float[ndarray, "n 4 4"], truth: Float[ndarray, "m 4 4"], *, with_scale: bool = True
-) -> TrajectoryError:
-    """Compare camera centres of T_world_camera, after alignment by a similarity (or rigidly, for metric poses).
+def alignment_of(predicted: Float[ndarray, "n 4 4"], truth: Float[ndarray, "m 4 4"], how: Alignment) -> Similarity:
+    """What brings the camera centres of T_world_camera `predicted` to those of `truth`.
 
     Raises:
         DataError: if the trajectories differ in length, have fewer than 2 poses, or hold anything not finite.
     """
-    _check_transforms(predicted, "the predicted trajectory")
-    _check_transforms(truth, "the true trajectory")
-    _check_lengths(len(predicted), len(truth))
-    alignment = align(predicted[:, :3, 3], truth[:, :3, 3], with_scale=with_scale)
-    distance = np.linalg.norm(alignment.apply(predicted[:, :3, 3]) - truth[:, :3, 3], axis=1)
+    check_pair(predicted, truth)
+    identity = Similarity(scale=1.0, R=np.eye(3), t=np.zeros(3))
+    if how == "none":
+        return identity
+    best = align(predicted[:, :3, 3], truth[:, :3, 3], with_scale=how != "se3")
+    return replace(identity, scale=best.scale) if how == "scale" else best
+
+
+def absolute_trajectory_error(
+    predicted: Float[ndarray, "n 4 4"], truth: Float[ndarray, "m 4 4"], *, alignment: Alignment = "sim3"
+) -> TrajectoryError:
+    """Compare camera centres of T_world_camera after alignment: by a similarity, or rigidly for metric poses.
+
+    Raises:
+        DataError: as `alignment_of`.
+    """
+    similarity = alignment_of(predicted, truth, alignment)
+    distance = np.linalg.norm(similarity.apply(predicted[:, :3, 3]) - truth[:, :3, 3], axis=1)
     return TrajectoryError(
         rmse=float(np.sqrt((distance**2).mean())),
         mean=float(distance.mean()),
         median=float(np.median(distance)),
         max=float(distance.max()),
-        alignment=alignment,
+        alignment=similarity,
         frames=len(distance),
     )
 
@@ -159,6 +186,14 @@ def _scaled_distance(predicted: ndarray, truth: ndarray) -> float:
     power = float((predicted**2).sum())
     scale = float((truth * predicted).sum()) / power if power > 0 else 0.0
     return float(np.sqrt(((scale * predicted - truth) ** 2).sum())) / len(truth)
+
+
+def check_pair(predicted: Float[ndarray, "n 4 4"], truth: Float[ndarray, "m 4 4"]) -> None:
+    """Refuse trajectories that cannot be compared. Raises DataError if they differ in length, have fewer than 2 poses,
+    or hold anything not finite."""
+    _check_transforms(predicted, "the predicted trajectory")
+    _check_transforms(truth, "the true trajectory")
+    _check_lengths(len(predicted), len(truth))
 
 
 def _check_transforms(transforms: ndarray, what: str) -> None:
