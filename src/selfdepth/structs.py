@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
 
+from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.quaternion import quaternion_from_rotation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,3 +99,60 @@ class DepthPrediction:
     disparity: Float[ndarray, "h w"]
     scale: Literal["relative", "metric"]
     camera: Camera | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trajectory:
+    """Where a camera was, frame by frame.
+
+    Attributes:
+        T_world_camera: camera points in the world, float64; in metres, or in the model's own unit if that is relative.
+        timestamps: seconds, or the frames' numbers where their times are not known; increasing.
+
+    Raises:
+        DataError: for another number of timestamps than of poses, numbers that are not finite, or timestamps that
+            do not increase.
+    """
+
+    T_world_camera: Float[ndarray, "n 4 4"]
+    timestamps: Float[ndarray, "m"]
+
+    def __post_init__(self) -> None:
+        if len(self.timestamps) != len(self.T_world_camera):
+            raise DataError(
+                "the trajectory has another number of timestamps than of poses",
+                expected=str(len(self.T_world_camera)),
+                got=str(len(self.timestamps)),
+            )
+        if not (np.isfinite(self.T_world_camera).all() and np.isfinite(self.timestamps).all()):
+            raise DataError("the trajectory cannot be used", expected="finite numbers", got="nan or infinity")
+        if (np.diff(self.timestamps) <= 0).any():
+            later = int(np.argmax(np.diff(self.timestamps) <= 0)) + 1
+            raise DataError(
+                "the trajectory's timestamps do not increase",
+                where=f"pose {later}",
+                expected=f"more than {self.timestamps[later - 1]:.6f}",
+                got=f"{self.timestamps[later]:.6f}",
+            )
+
+    def __len__(self) -> int:
+        return len(self.T_world_camera)
+
+    def from_first(self) -> Trajectory:
+        """The same trajectory; the world is its first camera."""
+        return replace(self, T_world_camera=np.linalg.inv(self.T_world_camera[0]) @ self.T_world_camera)
+
+    def to_kitti(self) -> str:
+        """KITTI's text: a line per pose, the upper three rows of T_world_camera one after the other."""
+        return "".join(_line(T[:3].ravel()) for T in self.T_world_camera)
+
+    def to_tum(self) -> str:
+        """TUM's text: a line per pose, `timestamp tx ty tz qx qy qz qw`."""
+        quaternions = quaternion_from_rotation(self.T_world_camera[:, :3, :3])
+        rows = np.concatenate([self.timestamps[:, None], self.T_world_camera[:, :3, 3], quaternions], axis=1)
+        return "".join(f"{row[0]:.6f} {_line(row[1:])}" for row in rows)
+
+
+def _line(numbers: Float[ndarray, "n"]) -> str:
+    # More digits than KITTI's own seven, so that errors are the same before and after the trip through text.
+    return " ".join(f"{number:.12e}" for number in numbers) + "\n"
