@@ -101,7 +101,7 @@ class TrainConfig:
     """One training run, complete: what `config.json` holds and `train --config` repeats."""
 
     data: str = ""
-    """KITTI raw root, folder of images, video file, or store."""
+    """Root of KITTI raw or odometry, folder of images, video file, or store."""
     split: str | None = None
     """Folder with train_files.txt, val_files.txt, test_files.txt ("folder frame side" lines; KITTI)."""
     camera: str | None = None

@@ -18,7 +18,7 @@ class CheckArgs:
     """Say what footage is and whether it can be trained on."""
 
     data: tyro.conf.Positional[str]
-    """KITTI raw root, folder of images, or video file."""
+    """Root of KITTI raw or odometry, folder of images, or video file."""
     split: str | None = None
     """Folder with train_files.txt, val_files.txt, test_files.txt (KITTI)."""
     camera: str | None = None

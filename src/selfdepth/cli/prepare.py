@@ -26,7 +26,7 @@ class PrepareArgs:
     """
 
     data: tyro.conf.Positional[str]
-    """KITTI raw root, folder of images, or video file."""
+    """Root of KITTI raw or odometry, folder of images, or video file."""
     out: str
     """Folder of the store: new, empty, or a store, which is used again if it fits and made anew if not."""
     split: str | None = None

@@ -1,4 +1,4 @@
-"""Recognise what the user's data is, by looking: a KITTI raw root, folders of images, video files."""
+"""Recognise what the user's data is, by looking: a root of KITTI raw or odometry, folders of images, video files."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from selfdepth.data.cameras import parse_camera
 from selfdepth.data.frames import Footage, FrameRef, Origin, Sequence
 from selfdepth.data.images import IMAGE_SUFFIXES, MIN_FRAMES, find_image_folders, image_size, list_images, open_folder
 from selfdepth.data.kitti import is_kitti_raw, open_kitti_raw
+from selfdepth.data.kitti_odometry import is_kitti_odometry, open_odometry_sequences, open_odometry_split
 from selfdepth.data.motion import choose_spacing, measure_motion
 from selfdepth.data.video import VIDEO_SUFFIXES, open_video
 from selfdepth.errors import DataError, SelfDepthWarning
@@ -35,7 +36,7 @@ def open_footage(
     """Recognise footage and say which of its frames are for training and which for validation.
 
     Args:
-        path: KITTI raw root, folder of images, folder of such folders or of videos, or video file.
+        path: root of KITTI raw or odometry, folder of images, folder of such folders or of videos, or video file.
         split: folder with KITTI split files; for KITTI only.
         camera: as `parse_camera` reads it. Default: KITTI's calibration; for own footage 60 degrees are assumed.
         offsets: times of a clip's sources, in units of `spacing` frames.
@@ -53,20 +54,23 @@ def open_footage(
         folder = None if split is None else Path(split).expanduser()
         kitti = open_kitti_raw(path, folder, camera=own, offsets=steps, stereo=stereo)
         return replace(kitti, spacing=spacing, origin=origin)
+    if stereo:
+        raise DataError(
+            "there are no stereo partners in this footage",
+            where=path,
+            expected="a KITTI raw root, or a store made of one with --stereo",
+            got="footage of one camera",
+            fix="leave --stereo out",
+        )
+    if split is not None and is_kitti_odometry(path):
+        listed = open_odometry_split(path, Path(split).expanduser(), camera=camera, offsets=steps)
+        return Footage(kind="kitti-odometry", **vars(listed), spacing=spacing, origin=origin)
     if split is not None:
         raise DataError(
             "a split applies to KITTI only",
             where=f"--split {split}",
             got=f"own footage, {path}",
             fix="leave --split out: the end of each sequence is kept for validation",
-        )
-    if stereo:
-        raise DataError(
-            "there are no stereo partners in this footage",
-            where=path,
-            expected="a KITTI raw root, or a store made of one with --stereo",
-            got="own footage of one camera",
-            fix="leave --stereo out",
         )
     return replace(_open_own(path, camera, steps), spacing=spacing, origin=origin)
 
@@ -76,14 +80,7 @@ def _open_own(path: Path, camera: str | None, steps: tuple[int, ...]) -> Footage
     kind, sequences = open_sequences(path, camera=camera)
     train, val = split_clips(sequences, steps)
     if not train:
-        longest = max(len(sequence.numbers) for sequence in sequences)
-        raise DataError(
-            "there are no frames to train on",
-            where=path,
-            expected=f"frames with neighbours at {', '.join(f'{step:+d}' for step in steps)}",
-            got=f"sequences of up to {longest} frames, with gaps or too short",
-            fix="give longer footage or a smaller --every",
-        )
+        raise _too_short(path, sequences, steps)
     return Footage(kind=kind, sequences=sequences, train=train, val=val)
 
 
@@ -128,7 +125,7 @@ def open_footage_auto(
 
 
 def open_sequences(path: Path, *, camera: str | None = None) -> tuple[str, tuple[Sequence, ...]]:
-    """The kind ("folder", "video") and the sequences of footage that is not KITTI's.
+    """The kind ("kitti-odometry", "folder", "video") and the whole sequences of footage that is not KITTI raw.
 
     Raises:
         DataError: if nothing usable is there.
@@ -139,6 +136,8 @@ def open_sequences(path: Path, *, camera: str | None = None) -> tuple[str, tuple
                 "one image is no footage", where=path, expected="a folder of images or a video", fix="give its folder"
             )
         return "video", (open_video(path, camera=camera),)
+    if is_kitti_odometry(path):
+        return "kitti-odometry", open_odometry_sequences(path, camera=camera)
     folders = find_image_folders(path)
     if folders:
         names = [path.resolve().name if folder == path else folder.relative_to(path).as_posix() for folder in folders]
@@ -157,7 +156,7 @@ def open_sequences(path: Path, *, camera: str | None = None) -> tuple[str, tuple
         raise DataError(
             "nothing to train on was recognised",
             where=path,
-            expected="a KITTI raw root, images, folders of images, or videos",
+            expected="a root of KITTI raw or odometry, images, folders of images, or videos",
             got=_listing(path),
         )
     opened = (open_video(video, camera=camera) for video in videos)
@@ -186,6 +185,17 @@ def split_clips(
         val = [ref for ref in train if ref.sequence == last]
         train = [ref for ref in train if ref.sequence != last]
     return tuple(train), tuple(val)
+
+
+def _too_short(path: Path, sequences: tuple[Sequence, ...], steps: tuple[int, ...]) -> DataError:
+    longest = max(len(sequence.numbers) for sequence in sequences)
+    return DataError(
+        "there are no frames to train on",
+        where=path,
+        expected=f"frames with neighbours at {', '.join(f'{step:+d}' for step in steps)}",
+        got=f"sequences of up to {longest} frames, with gaps or too short",
+        fix="give longer footage or a smaller --every",
+    )
 
 
 def _whole(path: str | None) -> Path | None:

@@ -111,7 +111,7 @@ class Footage:
     """Everything a run needs to know of its data: the sequences, and which of their frames are for what.
 
     Attributes:
-        kind: what was recognised: "kitti-raw", "folder", "video", "store".
+        kind: what was recognised: "kitti-raw", "kitti-odometry", "folder", "video", "store".
         sequences: every sequence that holds a target or a neighbour of one.
         train, val, test: target frames. Their neighbours in time are the sources.
         truth: metric depth (metres, 0 = unknown) of a frame at its own resolution, or None where not measured.

@@ -49,7 +49,7 @@ class FootageSummary:
     """All of it.
 
     Attributes:
-        kind: what was recognised: "kitti-raw", "folder", "video".
+        kind: what was recognised: "kitti-raw", "kitti-odometry", "folder", "video".
         sequences: one row each.
         n_train, n_val, n_test: target frames at a spacing of 1.
         every: the spacing that `--every auto` would use, 1 to 10.
@@ -77,7 +77,7 @@ def inspect_footage(path: Path, camera: str | None = None, split: str | None = N
         for sequence in footage.sequences:
             _check_sizes(sequence)
         motions = [measure_motion(sequence) for sequence in footage.sequences]
-    origin = "given" if camera is not None else "calibration" if footage.kind == "kitti-raw" else "assumed"
+    origin = "given" if camera is not None else "calibration" if footage.kind.startswith("kitti") else "assumed"
     rows = tuple(
         SequenceSummary(
             name=sequence.name,

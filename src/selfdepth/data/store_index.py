@@ -72,7 +72,7 @@ class Store:
         frames: planar RGB, memory-mapped and read-only.
         sequences: in the order of their rows.
         train, val, test: target frames, as the footage names them.
-        kind: what the footage was recognised as: "kitti-raw", "folder", "video".
+        kind: what the footage was recognised as: "kitti-raw", "kitti-odometry", "folder", "video".
         protocol: depth protocol that fits the footage's ground truth.
         crop: pixels cut off the original frames at top, bottom, left, right.
         spacing: frames between the neighbours of a clip that the targets were chosen for.

@@ -88,7 +88,7 @@ def judged_frames(data: Path, split: Path | None, fit: Fit, *, every_frame: bool
     """The test frames of a split; else its validation frames; else all.
 
     Args:
-        data: KITTI raw root, store, folder of images or video.
+        data: root of KITTI raw or odometry, store, folder of images or video.
         split: folder of split files; KITTI only.
         fit: the network's size and the crop at training.
         every_frame: of own footage and KITTI without a split, take all frames, not only those for validation.

@@ -1,0 +1,203 @@
+"""KITTI odometry: numbered sequences with one calibration each, times, split files, and true poses of the first eleven.
+
+ROOT/sequences/09/calib.txt                 P0 to P3: 2 is the left colour camera, 3 the right one
+ROOT/sequences/09/times.txt
+ROOT/sequences/09/image_2/000000.png        (3: the right camera)
+ROOT/poses/09.txt
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxtyping import Float
+from numpy import ndarray
+
+from selfdepth.data.cameras import naming, parse_camera
+from selfdepth.data.frames import FrameRef
+from selfdepth.data.images import ImageSequence, image_size, list_images
+from selfdepth.data.kitti import _matrix, read_calibration
+from selfdepth.data.trajectories import read_times, read_trajectory
+from selfdepth.errors import DataError
+from selfdepth.geometry.camera import Camera
+from selfdepth.structs import Trajectory
+
+CAMERAS = {"l": "image_2", "r": "image_3"}
+SPLIT_FILES = {"train": "train_files.txt", "val": "val_files.txt", "test": "test_files*.txt"}
+"""The published split has a test file for each sequence: test_files_09.txt, test_files_10.txt."""
+LINE_FORMAT = 'SEQUENCE FRAME l|r, as in "9 12 l"'
+
+
+@dataclass(frozen=True, kw_only=True)
+class OdometrySplit:
+    """What the files of a split list, and the sequences that hold it: these frames and their neighbours only."""
+
+    sequences: tuple[ImageSequence, ...]
+    train: tuple[FrameRef, ...]
+    val: tuple[FrameRef, ...]
+    test: tuple[FrameRef, ...]
+
+
+def is_kitti_odometry(path: Path) -> bool:
+    """Whether a folder holds sequences/NN with KITTI odometry's calibration file or colour images."""
+    return any(
+        (folder / "calib.txt").is_file() or any((folder / image).is_dir() for image in CAMERAS.values())
+        for folder in _sequence_folders(path)
+    )
+
+
+def open_odometry_sequences(root: Path, *, camera: str | None = None, side: str = "l") -> tuple[ImageSequence, ...]:
+    """All sequences of one camera that has images, whole. Their names are like "09/image_2".
+
+    Args:
+        camera: for frames that are not the official ones; default: each sequence's own calibration.
+
+    Raises:
+        DataError: if there are no images, or a calibration cannot be used.
+    """
+    names = [f"{folder.name}/{CAMERAS[side]}" for folder in _sequence_folders(root)]
+    files = {name: _images(root, name) for name in names}
+    found = tuple(_sequence(root, name, sorted(files[name]), files[name], camera) for name in names if files[name])
+    if not found:
+        raise DataError(
+            "there are no images", where=root, expected=f"sequences/00/{CAMERAS[side]}/000000.png or .jpg", got="none"
+        )
+    return found
+
+
+def open_odometry_split(
+    root: Path, split: Path, *, camera: str | None = None, offsets: tuple[int, ...] = (-1, 1)
+) -> OdometrySplit:
+    """The frames that the files of a split list.
+
+    Args:
+        split: folder with some of train_files.txt, val_files.txt, test_files.txt, test_files_09.txt, ...
+        offsets: times of a clip's sources. Training and validation frames need these neighbours, test frames do not.
+
+    Raises:
+        DataError: for a split, image or calibration that is not there or cannot be used.
+    """
+    listed: dict[str, dict[int, Path]] = {}
+    wanted: dict[str, set[int]] = {}
+    refs: dict[str, tuple[FrameRef, ...]] = {}
+    for part, pattern in SPLIT_FILES.items():
+        needed = (0,) if part == "test" else (0, *offsets)
+        found = [ref for path in sorted(split.glob(pattern)) for ref in _read_split_file(path, root, listed, needed)]
+        for ref in found:
+            wanted.setdefault(ref.sequence, set()).update(ref.number + offset for offset in needed)
+        refs[part] = tuple(found)
+    if not any(refs.values()):
+        raise DataError(
+            "the split has no frames",
+            where=split,
+            expected=f"a folder with lines in {', '.join(SPLIT_FILES.values())}, or in some of them",
+            got=", ".join(sorted(path.name for path in split.glob("*_files*.txt"))) or "none of them",
+        )
+    sequences = tuple(_sequence(root, name, sorted(wanted[name]), listed[name], camera) for name in sorted(wanted))
+    return OdometrySplit(sequences=sequences, **refs)
+
+
+def odometry_truth(root: Path, sequence: str, n_frames: int) -> Trajectory | None:
+    """The true poses of a sequence ("09/image_2"), or None where there are none.
+
+    They are those of camera 0, which stands some centimetres beside the colour cameras; predictions from colour images
+    are compared with them as they are, as everybody does.
+
+    Raises:
+        DataError: for a file that cannot be used or has another number of poses than there are frames.
+    """
+    number = sequence.split("/")[0]
+    path = root / "poses" / f"{number}.txt"
+    if not path.is_file():
+        return None
+    found = read_trajectory(path, timestamps=odometry_times(root, sequence))
+    if len(found) != n_frames:
+        raise DataError(
+            "there is not one true pose for each frame",
+            where=path,
+            expected=f"{n_frames} lines, one for each image of {sequence}",
+            got=str(len(found)),
+        )
+    return found
+
+
+def odometry_times(root: Path, sequence: str) -> Float[ndarray, "n"] | None:
+    """Seconds of each frame of a sequence, or None if there is no times.txt. Raises DataError if it is no such file."""
+    path = root / "sequences" / sequence.split("/")[0] / "times.txt"
+    return read_times(path) if path.is_file() else None
+
+
+def _sequence(root: Path, name: str, numbers: list[int], files: dict[int, Path], camera: str | None) -> ImageSequence:
+    paths = tuple(files[number] for number in numbers)
+    width, height = image_size(paths[0])
+    given = None if camera is None else parse_camera(camera, width=width, height=height)
+    own = given or _calibrated(root, name, width, height)
+    return ImageSequence(
+        name=name, camera=own, numbers=tuple(numbers), names=tuple(path.stem for path in paths), files=paths
+    )
+
+
+def _calibrated(root: Path, name: str, width: int, height: int) -> Camera:
+    number, image = name.split("/")
+    path, key = root / "sequences" / number / "calib.txt", f"P{image[-1]}"
+    P = _matrix(read_calibration(path), path, key, (3, 4))
+    with naming(f"{key} in {path}"):
+        own = Camera(fx=P[0, 0], fy=P[1, 1], cx=P[0, 2], cy=P[1, 2], width=width, height=height)
+    if not own.principal_point_inside:  # calib.txt does not say the size that it is for
+        raise DataError(
+            "the images are not of the size that their calibration is for",
+            where=f"{key} in {path}",
+            expected=f"a principal point inside {width}x{height}",
+            got=f"({own.cx:.1f}, {own.cy:.1f})",
+            fix="give --camera for images of this size",
+        )
+    return own
+
+
+def _read_split_file(
+    path: Path, root: Path, listed: dict[str, dict[int, Path]], needed: tuple[int, ...]
+) -> list[FrameRef]:
+    """The frames that a split file lists, each with all of its `needed` neighbours among the images."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError("the split file cannot be read", where=path, got=str(error)) from error
+    refs = []
+    for index, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        where, words = f"{path}, line {index}", line.split()
+        if len(words) != 3 or not (words[0] + words[1]).isdecimal() or words[2] not in CAMERAS:
+            raise DataError("the line cannot be read", where=where, expected=LINE_FORMAT, got=f'"{line}"')
+        ref = FrameRef(sequence=f"{int(words[0]):02d}/{CAMERAS[words[2]]}", number=int(words[1]))
+        if ref.sequence not in listed:
+            listed[ref.sequence] = _images(root, ref.sequence)
+        files = listed[ref.sequence]
+        for offset in needed:
+            if ref.number + offset not in files:
+                missing = root / "sequences" / ref.sequence / f"{ref.number + offset:06d}"
+                role = "the frame" if offset == 0 else f"the neighbour at {offset:+d} of frame {ref.number}"
+                raise DataError(
+                    f"{role} is not there",
+                    where=where,
+                    expected=f"{missing}.png or .jpg",
+                    got=f"{len(files)} images in that folder" if files else "no images in that folder",
+                )
+        refs.append(ref)
+    return refs
+
+
+def _images(root: Path, name: str) -> dict[int, Path]:
+    """The image file of each frame; empty if there is no such folder. Of a JPEG and a PNG, the JPEG."""
+    folder = root / "sequences" / name
+    found = list_images(folder) if folder.is_dir() else ()
+    ranked = sorted(found, key=lambda path: path.suffix.lower() != ".png")  # the later one replaces the earlier
+    return {int(path.stem): path for path in ranked if path.stem.isdecimal()}
+
+
+def _sequence_folders(root: Path) -> list[Path]:
+    folder = root / "sequences"
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.name.isdecimal() and path.is_dir())
