@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 from selfdepth.config import EncoderConfig, TrainConfig
 from selfdepth.geometry.camera import Camera
 from selfdepth.inference.weights import WeightsMeta, save_weights
+from selfdepth.learner import SelfSupervisedDepth
 from selfdepth.networks.depth import DepthNet
 
 WIDTH, HEIGHT = 96, 64
@@ -42,4 +44,19 @@ def meta() -> WeightsMeta:
 def model(tmp_path_factory: pytest.TempPathFactory, model_state: dict[str, torch.Tensor], meta: WeightsMeta) -> Path:
     folder = tmp_path_factory.mktemp("model")
     save_weights(folder, model_state, meta)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def moving_model(tmp_path_factory: pytest.TempPathFactory, meta: WeightsMeta) -> Path:
+    """A model with a pose network too, whose motions are as large as on a street."""
+    torch.manual_seed(1)
+    encoder = EncoderConfig(name="test_resnet", pose_name="test_resnet", pretrained=False)
+    config = dataclasses.replace(meta.config, encoder=encoder)
+    learner = SelfSupervisedDepth(config)
+    with torch.no_grad():
+        learner.pose_net.decoder.output.weight *= 30
+        learner.pose_net.decoder.output.bias[5] = -30
+    folder = tmp_path_factory.mktemp("moving")
+    save_weights(folder, learner.state_dict(), dataclasses.replace(meta, config=config))
     return folder

@@ -86,6 +86,7 @@ def _open_video(path: Path) -> FrameSource:
         read=lambda: sequence.read(sequence.numbers),
         first_size=(sequence.camera.width, sequence.camera.height),
         rate=Fraction(sequence.fps or 25).limit_denominator(1001),
+        times_s=tuple(number / sequence.fps for number in sequence.numbers) if sequence.fps else None,
         files=(path,),
     )
 

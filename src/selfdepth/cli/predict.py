@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,18 +10,21 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
-from selfdepth.errors import ConfigError, OutputError
+from selfdepth.errors import ConfigError, DataError, OutputError
 
 if TYPE_CHECKING:
-    from selfdepth.inference.video import FrameSource
+    from selfdepth.inference.odometry import MotionPredictor
+    from selfdepth.inference.video import FrameSource, Saving
+    from selfdepth.inference.weights import LoadedWeights
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictArgs:
     """Predict depth for images, folders of images and videos.
 
-    Every frame gives OUT/KIND/NAME.*, NAME being the image's stem or the frame's number; a video goes to
-    OUT/video.mp4. Where names of several inputs collide, each input gets a folder of its own.
+    Every frame gives OUT/KIND/NAME.*, NAME being the image's stem or the frame's number. What is of a whole input goes
+    to OUT/video.mp4, OUT/drive.ply, OUT/trajectory/kitti.txt and tum.txt. Where names of several inputs collide, each
+    input gets a folder of its own.
     """
 
     model: tyro.conf.Positional[str]
@@ -29,9 +33,11 @@ class PredictArgs:
     """Images, folders of images, videos; any number, mixed."""
     out: str
     """Folder for the results; nothing is written elsewhere."""
-    save: tuple[Literal["color", "npz", "png16", "mp4"], ...] = ("color",)
+    save: tuple[Literal["color", "npz", "png16", "mp4", "ply", "trajectory"], ...] = ("color",)
     """color: disparity in colours, near is bright. npz: depth, disparity, scale, and K where a camera is known.
-    png16: depth * 256 in 16 bit (metres if metric, else the model's own unit). mp4: input above disparity."""
+    png16: depth * 256 in 16 bit (metres if metric, else the model's own unit). mp4: input above disparity.
+    ply: coloured points of each frame, and of a whole drive fused along its trajectory. trajectory: where the camera
+    went, of a video or a folder of numbered images, as KITTI's and TUM's text."""
     camera: str | None = None
     """fx,fy,cx,cy in pixels of the inputs, fov:DEGREES, or a YAML file. Default: the model's, where it fits."""
     device: str = "auto"
@@ -40,6 +46,12 @@ class PredictArgs:
     """The network's arithmetic. auto: bf16 where the processor is faster in it."""
     batch_size: int = 8
     """Frames per pass of the network."""
+    every: int | None = None
+    """ply, trajectory: frames between two poses. Default: the spacing that the model was trained with."""
+    max_depth: float | None = None
+    """ply: leave out points farther than this, in the depth's unit. Default: four times the first frame's median."""
+    voxel: float | None = None
+    """ply: edge of the cubes that hold one point each in drive.ply, in the depth's unit. Default: max_depth / 400."""
 
 
 def predict(args: PredictArgs) -> None:
@@ -52,13 +64,14 @@ def predict(args: PredictArgs) -> None:
     from selfdepth.cli.inputs import open_inputs
     from selfdepth.cli.progress import progress
     from selfdepth.inference.files import require_writable
+    from selfdepth.inference.pointcloud import CloudLimits
     from selfdepth.inference.predictor import Predictor
-    from selfdepth.inference.video import output_paths, save_predictions
-    from selfdepth.inference.weights import unit_in_words
+    from selfdepth.inference.video import Saving, check_points, output_paths, save_predictions
+    from selfdepth.inference.weights import load_weights, unit_in_words
 
     sources = open_inputs(args.inputs, camera=args.camera)
     kinds, out = tuple(dict.fromkeys(args.save)), Path(args.out).expanduser()
-    own_folders = len(sources) > 1 and ("mp4" in kinds or _names_collide(sources))
+    own_folders = len(sources) > 1 and ({"mp4", "ply", "trajectory"} & {*kinds} or _names_collide(sources))
     folders = [out / source.name if own_folders else out for source in sources]
     originals = {file.resolve() for source in sources for file in source.files}
     for source, folder in zip(sources, folders, strict=True):
@@ -67,11 +80,21 @@ def predict(args: PredictArgs) -> None:
                 raise OutputError("the result would replace an input", where=path, fix="give another --out")
 
     require_writable(out, option="--out")
-    predictor = Predictor.load(args.model, device=args.device, precision=args.precision)
+    weights = load_weights(args.model)
+    predictor = Predictor(weights, device=args.device, precision=args.precision)
+    saving = Saving(
+        kinds=kinds,
+        batch_size=args.batch_size,
+        clouds=CloudLimits(max_depth=args.max_depth, voxel=args.voxel),
+    )
+    motion = _motion(args, weights, sources, saving)
+    if "ply" in kinds:
+        for source in sources:
+            check_points(predictor, source)
     total = sum(len(source.names) for source in sources)
     with progress("predicting", total, "frames") as advance:
         counts = [
-            save_predictions(predictor, source, folder, kinds, batch_size=args.batch_size, advance=advance)
+            save_predictions(predictor, source, folder, saving, motion=motion, advance=advance)
             for source, folder in zip(sources, folders, strict=True)
         ]
     unit = unit_in_words(predictor.scale, predictor.metres_per_unit)
@@ -79,13 +102,42 @@ def predict(args: PredictArgs) -> None:
     sys.stdout.write(f"wrote {', '.join(kinds)} for {frames} to {args.out}; the depth is {unit}\n")
 
 
+def _motion(
+    args: PredictArgs, weights: LoadedWeights, sources: list[FrameSource], saving: Saving
+) -> MotionPredictor | None:
+    """What follows the camera, if that is to be done. Without a pose network there are still points, frame by frame."""
+    from selfdepth.inference.odometry import MotionPredictor, has_pose_network
+
+    for source in sources:
+        if "trajectory" in saving.kinds and not source.continuous:
+            raise DataError(
+                "these images are not known to follow each other in time",
+                where=source.files[0],
+                expected="a video, or a folder of images whose names end in numbers",
+                fix="give such inputs, or leave --save trajectory out",
+            )
+    follows = any(saving.follows(source) for source in sources)
+    if not follows or ("trajectory" not in saving.kinds and not has_pose_network(weights)):
+        return None
+    return MotionPredictor(weights, spacing=args.every, device=args.device, precision=args.precision)
+
+
 def _check(args: PredictArgs) -> None:
     if not args.inputs:
         raise ConfigError("nothing to predict", where="INPUT", expected="images, folders or videos")
     if not args.save:
-        raise ConfigError("nothing to save", where="--save", expected="one or more of color, npz, png16, mp4")
+        raise ConfigError(
+            "nothing to save", where="--save", expected="one or more of color, npz, png16, mp4, ply, trajectory"
+        )
     if args.batch_size < 1:
         raise ConfigError("option out of range", where="--batch-size", expected="at least 1", got=str(args.batch_size))
+    for option, value in (("--max-depth", args.max_depth), ("--voxel", args.voxel)):
+        if value is not None and not 0 < value < math.inf:
+            raise ConfigError("option out of range", where=option, expected="more than 0", got=str(value))
+        if value is not None and "ply" not in args.save:
+            raise ConfigError(f"{option} is about point clouds", expected="--save ply with it")
+    if args.every is not None and not {"ply", "trajectory"} & {*args.save}:
+        raise ConfigError("--every is about the camera's path", expected="--save trajectory or ply with it")
     place = Path(args.out).expanduser()
     if next((folder for folder in (place, *place.parents) if folder.is_file()), None):
         raise OutputError("the place for the results is a file", where=place, fix="give a folder as --out")

@@ -108,7 +108,7 @@ class Predictor:
     def _predict_pixels(
         self, images: Sequence[UInt8[ndarray, "_h _w 3"]], camera: Camera | None
     ) -> list[DepthPrediction]:
-        small = np.stack([self._resize(image) for image in images])
+        small = np.stack([resize_pixels(image, self.width, self.height) for image in images])
         with torch.inference_mode(), memory_errors("give a smaller --batch-size"):
             disparities = self._disparities(torch.from_numpy(small))
             full = [
@@ -120,7 +120,7 @@ class Predictor:
                 depth=1 / disparity,
                 disparity=disparity,
                 scale=self.scale,
-                camera=camera or self._training_camera(height=disparity.shape[0], width=disparity.shape[1]),
+                camera=camera or self.training_camera(height=disparity.shape[0], width=disparity.shape[1]),
             )
             for disparity in full
         ]
@@ -133,14 +133,8 @@ class Predictor:
             finest = self._network(frames)[0]
         return scaled_disparity(finest.float(), self.near, self.far)
 
-    def _resize(self, image: UInt8[ndarray, "h w 3"]) -> UInt8[ndarray, "_h _w 3"]:
-        # The filter of geometry.camera.resize, with which the training frames were made.
-        if image.shape[:2] == (self.height, self.width):
-            return image
-        size = (self.width, self.height)
-        return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
-
-    def _training_camera(self, *, height: int, width: int) -> Camera | None:
+    def training_camera(self, *, height: int, width: int) -> Camera | None:
+        """The camera of the training frames for images of this size; None where it is not known or does not fit."""
         if self.camera is None:
             return None
         aspect_error = abs(width / self.camera.width * self.camera.height / height - 1)
@@ -181,6 +175,14 @@ def as_pixels(image: ImageLike) -> UInt8[ndarray, "h w 3"]:
             got=f"{pixels.shape[1]}x{pixels.shape[0]}",
         )
     return np.ascontiguousarray(pixels)
+
+
+def resize_pixels(image: UInt8[ndarray, "h w 3"], width: int, height: int) -> UInt8[ndarray, "_h _w 3"]:
+    """An image at the size in pixels at which a network sees it."""
+    if image.shape[:2] == (height, width):
+        return image
+    # The filter of geometry.camera.resize, with which the training frames were made.
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
 
 
 def _resize_disparity(disparity: Float[Tensor, "1 h w"], *, height: int, width: int) -> Float[ndarray, "height width"]:

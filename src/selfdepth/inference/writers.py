@@ -1,4 +1,4 @@
-"""What `predict --save` writes: one file per frame and kind, or one video per input."""
+"""What `predict --save` writes: one file per frame and kind, or one video or trajectory per input."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 
 from selfdepth.inference.files import whole_file
 from selfdepth.inference.visualize import ColourRange, colorize_disparity
-from selfdepth.structs import DepthPrediction
+from selfdepth.structs import DepthPrediction, Trajectory
 
 FrameKind = Literal["color", "npz", "png16"]
 FrameWriter = Callable[[Path, DepthPrediction, "ColourRange | None"], None]
@@ -63,7 +63,9 @@ FRAME_WRITERS: dict[FrameKind, tuple[str, FrameWriter]] = {
     "npz": (".npz", write_npz),
     "png16": (".png", write_png16),
 }
-"""Suffix and writer of every kind that is one file per frame."""
+"""Suffix and writer of every kind that is one picture or array per frame."""
+
+TRAJECTORY_FILES = ("kitti.txt", "tum.txt")
 
 
 def write_png16_note(folder: Path, scale: Literal["relative", "metric"], metres_per_unit: float | None = None) -> None:
@@ -77,6 +79,33 @@ def write_png16_note(folder: Path, scale: Literal["relative", "metric"], metres_
             f"Unit: {unit}.\nRounded to 1/{PNG16_FACTOR}; the exact numbers are in --save npz.\n",
             encoding="utf-8",
         )
+
+
+def write_trajectory(
+    folder: Path, trajectory: Trajectory, *, scale: Literal["relative", "metric"], timed: bool
+) -> None:
+    """Write where the camera was as KITTI's and TUM's text, with the unit and the axes in README.txt.
+
+    Args:
+        timed: whether the timestamps are seconds; else they are positions in the sequence, 0 for the first frame.
+    """
+    unit = (
+        "metres" if scale == "metric" else "relative: the model's own unit. One unknown factor separates it from metres"
+    )
+    times = (
+        "seconds" if timed else "positions of the frames in the sequence, 0 for the first; their times are not known"
+    )
+    note = (
+        f"{TRAJECTORY_FILES[0]}: KITTI, the upper three rows of T_world_camera in a line for each pose.\n"
+        f"{TRAJECTORY_FILES[1]}: TUM, a line for each pose: timestamp tx ty tz qx qy qz qw.\n"
+        "T_world_camera maps points of the camera (x right, y down, z forward) to the world, the first camera.\n"
+        f"Unit of length: {unit}.\nTimestamps: {times}.\n"
+    )
+    for name, text in zip(
+        (*TRAJECTORY_FILES, _NOTE_NAME), (trajectory.to_kitti(), trajectory.to_tum(), note), strict=True
+    ):
+        with whole_file(folder / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
 
 class VideoWriter:
