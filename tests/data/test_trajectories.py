@@ -93,5 +93,7 @@ def test_times_are_one_number_a_line(tmp_path: Path) -> None:
 
 def test_another_number_of_timestamps_than_of_poses_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(f"{EYE}\n{EYE}\n")
-    with pytest.raises(DataError, match=r"another number of timestamps.*a\.txt"):
+    with pytest.raises(DataError, match=r"one pose for each frame: .*a\.txt; expected 3 lines; got 2"):
         read_trajectory(tmp_path / "a.txt", timestamps=np.arange(3.0))
+    with pytest.raises(DataError, match="another number of timestamps"):
+        Trajectory(T_world_camera=drive(3), timestamps=np.arange(2.0))

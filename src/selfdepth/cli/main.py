@@ -23,6 +23,7 @@ VERBS: dict[str, str] = {
     "train": "learn depth from a video, a folder of images or KITTI",
     "predict": "depth of images, folders and videos",
     "evaluate depth": "measure depth against ground truth",
+    "evaluate odometry": "measure a trajectory against the true one",
     "prepare": "decode the frames once, into a store that several runs share",
     "check": "say what is in a video, a folder or KITTI, or what is wrong with it",
     "info": "say what a model is and how it was trained",

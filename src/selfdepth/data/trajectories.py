@@ -40,6 +40,13 @@ def read_trajectory(path: Path, *, timestamps: Float[ndarray, "n"] | None = None
         raise DataError("the file is no trajectory", where=path, expected=FORMATS, got=f"{width} numbers a line")
     T_world_camera = np.tile(np.eye(4), (len(rows), 1, 1))
     if width == KITTI_NUMBERS:
+        if timestamps is not None and len(timestamps) != len(rows):
+            raise DataError(
+                "there is not one pose for each frame",
+                where=path,
+                expected=f"{len(timestamps)} lines",
+                got=str(len(rows)),
+            )
         T_world_camera[:, :3] = rows.reshape(-1, 3, 4)
         times = np.arange(len(rows), dtype=np.float64) if timestamps is None else timestamps
     else:

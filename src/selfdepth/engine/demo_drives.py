@@ -15,7 +15,9 @@ from selfdepth.data.cameras import camera_to_yaml
 from selfdepth.data.frames import Footage, FrameRef
 from selfdepth.data.images import open_folder
 from selfdepth.data.synthetic import DriveSpec, SyntheticDrive, render_drive
+from selfdepth.data.trajectories import POSES_FILE
 from selfdepth.inference.files import writing_to
+from selfdepth.structs import Trajectory
 
 CAMERA_FILE = "camera.yaml"
 DEPTH_FILE = "depth.npz"
@@ -62,7 +64,7 @@ def make_drives(
     second = render_drive(held_out, progress=lambda done, _: progress(train.frames + done, total))
     write_drive(second, folder / HELD_OUT)
     with writing_to(folder / HELD_OUT):
-        np.savez_compressed(folder / HELD_OUT / DEPTH_FILE, depth=second.depth, T_world_camera=second.T_world_camera)
+        np.savez_compressed(folder / HELD_OUT / DEPTH_FILE, depth=second.depth)
     return Drives(
         folder=folder,
         train=first,
@@ -72,7 +74,7 @@ def make_drives(
 
 
 def write_drive(drive: SyntheticDrive, folder: Path) -> None:
-    """Write the left camera's images as 000000.png, 000001.png, ... and its camera.yaml.
+    """Write the left camera's images as 000000.png, 000001.png, ..., its camera.yaml and its true poses.txt.
 
     Raises:
         OutputError: when the folder cannot be written.
@@ -80,6 +82,8 @@ def write_drive(drive: SyntheticDrive, folder: Path) -> None:
     with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / CAMERA_FILE).write_text(camera_to_yaml(drive.camera), encoding="utf-8")
+        path = Trajectory(T_world_camera=drive.T_world_camera, timestamps=drive.timestamps)
+        (folder / POSES_FILE).write_text(path.to_kitti(), encoding="utf-8")
         for number, image in enumerate(drive.images):
             Image.fromarray(image).save(folder / f"{number:06d}.png", compress_level=2)
 

@@ -1,0 +1,172 @@
+"""`selfdepth evaluate odometry`: how far a trajectory is from the true one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import tyro
+
+from selfdepth.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from selfdepth.evaluation.run_odometry import OdometryEvaluation
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOdometryArgs:
+    """Measure a trajectory against the true one: of MODEL on --data, or anybody's --predictions.
+
+    A model's motions between successive frames are chained, at its own frame spacing, inside its training crop, in
+    float32.
+    """
+
+    model: tyro.conf.Positional[str | None] = None
+    """Run folder, weights folder, or Hugging Face hub name. Not needed with --predictions."""
+    data: str | None = None
+    """Root of KITTI odometry (true poses: poses/09.txt) or KITTI raw (oxts), folder of images with poses.txt, video."""
+    sequence: str | None = None
+    """Of several in --data: 09, or 2011_09_26_drive_0005_sync."""
+    predictions: str | None = None
+    """KITTI's text (a pose for each frame) or TUM's, instead of MODEL."""
+    ground_truth: str | None = None
+    """KITTI's or TUM's text. Default: what --data knows."""
+    align: Literal["none", "scale", "se3", "sim3"] | None = None
+    """What is allowed for: nothing, scale alone, a rigid motion, or that and scale. Default: sim3, and se3 for metric
+    models."""
+    every: int | None = None
+    """Frames between two poses of MODEL. Default: the spacing that it was trained with."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, mps."""
+    batch_size: int = 8
+    """Pairs of frames per pass of the network."""
+    plots: str | None = None
+    """Folder for path.png (from above) and axes.png (x, y, z over time)."""
+    json: str | None = None
+    """File for the numbers."""
+
+
+def evaluate_odometry(args: EvaluateOdometryArgs) -> None:
+    """Run the verb: follow the camera if need be, compare, show a table, write --json and --plots.
+
+    Raises:
+        SelfDepthError: for options that do not go together, and for files and models that cannot be used.
+    """
+    _check(args)
+    from rich.console import Console
+
+    from selfdepth.inference.files import require_writable
+
+    if args.json is not None:  # before the predictions, which may take long
+        require_writable(Path(args.json).expanduser().parent, option="--json")
+    if args.plots is not None:
+        require_writable(Path(args.plots).expanduser(), option="--plots")
+    console = Console(stderr=True)
+    if console.is_terminal:
+        with console.status("following the camera"):
+            done = _evaluate(args)
+    else:
+        done = _evaluate(args)
+    if args.json is not None:
+        _write(Path(args.json).expanduser(), args, done)
+    if args.plots is not None:
+        _plot(Path(args.plots).expanduser(), done)
+    _show(done, args)
+
+
+def _evaluate(args: EvaluateOdometryArgs) -> OdometryEvaluation:
+    from selfdepth.data.trajectories import read_trajectory
+    from selfdepth.evaluation.drives import judged_drive
+    from selfdepth.evaluation.run_odometry import evaluate_trajectory, predict_trajectory, read_predicted
+
+    given = None if args.ground_truth is None else Path(args.ground_truth).expanduser()
+    drive = None if args.data is None else judged_drive(Path(args.data).expanduser(), args.sequence, given)
+    if args.predictions is not None:
+        if drive is None:
+            assert given is not None, "_check refuses its absence"
+            truth = read_trajectory(given)
+        else:
+            truth = drive.truth
+        predicted = read_predicted(Path(args.predictions).expanduser(), truth)
+        return evaluate_trajectory(predicted, truth, args.align or "sim3", where=args.predictions)
+    assert args.model is not None and drive is not None, "_check refuses their absence"
+    predicted, fitting = predict_trajectory(
+        args.model, drive, spacing=args.every, device=args.device, batch_size=args.batch_size
+    )
+    return evaluate_trajectory(predicted, drive.truth, args.align or fitting, where=args.model)
+
+
+def _check(args: EvaluateOdometryArgs) -> None:
+    if args.predictions is None:
+        if args.model is None:
+            raise ConfigError("there is nothing to evaluate", expected="MODEL, or --predictions FILE")
+        if args.data is None:
+            raise ConfigError("there is no data to evaluate on", where="--data", fix="add --data DATA --sequence S")
+    else:
+        for option, given in (("MODEL", args.model), ("--every", args.every)):
+            if given is not None:
+                raise ConfigError(f"{option} and --predictions exclude each other", got=f"{given}")
+        if args.data is None and args.ground_truth is None:
+            raise ConfigError(
+                "there is nothing to compare with", expected="--ground-truth FILE, or --data DATA --sequence S"
+            )
+    if args.sequence is not None and args.data is None:
+        raise ConfigError("there is no data that it is of", where="--sequence", fix="add --data DATA")
+    if args.batch_size < 1:
+        raise ConfigError("option out of range", where="--batch-size", expected="at least 1", got=str(args.batch_size))
+
+
+def _write(path: Path, args: EvaluateOdometryArgs, done: OdometryEvaluation) -> None:
+    import json
+
+    from selfdepth.inference.files import whole_file
+
+    asked = {name: getattr(args, name) for name in ("model", "data", "sequence", "predictions", "ground_truth")}
+    values: dict[str, Any] = {**done.to_json(), **asked}
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(values, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _plot(folder: Path, done: OdometryEvaluation) -> None:
+    from selfdepth.evaluation.trajectory_plots import PLOT_FILES, plot_axes, plot_path
+
+    for name, plot in zip(PLOT_FILES, (plot_path, plot_axes), strict=True):
+        plot(folder / name, done.predicted, done.truth, unit="m")
+
+
+def _show(done: OdometryEvaluation, args: EvaluateOdometryArgs) -> None:
+    from rich.console import Console
+
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console.print(_table(done))
+    console.print(f"compared: {len(done.truth)} poses of {done.frames} true ones, along {done.length:.1f} m")
+    console.print(f"alignment: {done.how}, predicted lengths times {done.absolute.alignment.scale:.4g}")
+    console.print(
+        f"straight line at the true mean speed: ATE {done.straight_rmse:.3f} m; a network should do better, "
+        "but for a straight road"
+    )
+    console.print("five-frame error: published as ATE, but it is RMSE / sqrt(N); each snippet is scaled on its own")
+    if done.drift is None:
+        console.print("t_err and r_err need more than 100 m of road")
+
+
+def _table(done: OdometryEvaluation) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("five-frame (m)", "ATE (m)", "RPE (m)", "RPE (deg)", "t_err (%)", "r_err (deg/100 m)"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    drift = done.drift
+    table.add_row(
+        f"{done.five_frame.mean:.4f} +- {done.five_frame.std:.4f}",
+        f"{done.absolute.rmse:.3f}",
+        f"{done.relative.translation_rmse:.4f}",
+        f"{done.relative.rotation_rmse_deg:.4f}",
+        "-" if drift is None else f"{drift.t_err_percent:.3f}",
+        "-" if drift is None else f"{drift.r_err_deg_per_100m:.3f}",
+    )
+    return table
