@@ -61,6 +61,18 @@ def test_errors_are_printed_for_arrays_of_ones_own_and_for_made_up_ones(tmp_path
     assert said.startswith("abs_rel   0.0000")
 
 
+def test_errors_of_a_trajectory_are_printed_and_it_is_written_as_text(tmp_path: Path) -> None:
+    name = "05_trajectory.py"
+    said = run_example(name, folder=tmp_path)
+    rows = {line.split("  ")[0]: line.split("  ", 1)[1].split() for line in said.splitlines()}
+    assert float(rows["scale"][0]) == pytest.approx(5, rel=0.02)
+    assert 0 < float(rows["ATE"][0]) < float(rows["ATE"][-2])
+    kitti, tum = (tmp_path / f"runs/example-05/{kind}.txt" for kind in ("kitti", "tum"))
+    perfect = run_example(name, "--predicted", str(tum), "--truth", str(tum), "--out", "again", folder=tmp_path)
+    assert "ATE               0.000 m" in perfect
+    assert len(kitti.read_text().splitlines()) == len(tum.read_text().splitlines()) == 400
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_an_example_is_short_and_says_how_it_is_run(path: Path) -> None:
     text = path.read_text(encoding="utf-8")

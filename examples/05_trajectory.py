@@ -1,0 +1,62 @@
+"""Errors of a camera trajectory, and its text for other tools. The street is rendered, the drift is made up.
+
+python examples/05_trajectory.py
+python examples/05_trajectory.py --predicted mine.txt --truth true.txt      # KITTI's or TUM's text
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import tyro
+
+from selfdepth.data.trajectories import read_trajectory
+from selfdepth.evaluation.odometry import chain, relative
+from selfdepth.evaluation.run_odometry import evaluate_trajectory, read_predicted
+from selfdepth.structs import Trajectory
+
+
+def made_up() -> tuple[Trajectory, Trajectory]:
+    """A drive of 40 s, and the same one as a network might see it: in another unit, each motion a little wrong."""
+    from selfdepth.data.synthetic import DriveSpec, render_drive
+
+    drive = render_drive(DriveSpec(frames=400, width=32, height=16))
+    T_next_current = relative(drive.T_world_camera)
+    noise = np.random.default_rng(0).normal(1.0, 0.05, (len(T_next_current), 3))
+    T_next_current[:, :3, 3] *= 0.2 * noise
+    return tuple(  # type: ignore[return-value]
+        Trajectory(T_world_camera=poses, timestamps=drive.timestamps)
+        for poses in (chain(T_next_current), drive.T_world_camera)
+    )
+
+
+def main(predicted: Path | None = None, truth: Path | None = None, out: Path = Path("runs/example-05")) -> None:
+    """Print the errors, and write the aligned trajectory as text.
+
+    Args:
+        predicted: a trajectory of your own.
+        truth: the true one, with a pose for each of yours, or with times.
+        out: folder for kitti.txt and tum.txt.
+    """
+    if predicted is None or truth is None:
+        mine, true = made_up()
+    else:
+        true = read_trajectory(truth)
+        mine = read_predicted(predicted, true)
+
+    found = evaluate_trajectory(mine, true, "sim3", where="the prediction")
+
+    print(f"five-frame error  {found.five_frame.mean:.4f} m (published as ATE; it is RMSE / sqrt(N))")
+    print(f"ATE               {found.absolute.rmse:.3f} m; a straight line reaches {found.straight_rmse:.3f} m")
+    print(f"RPE               {found.relative.translation_rmse:.4f} m, {found.relative.rotation_rmse_deg:.4f} deg")
+    if found.drift is not None:
+        print(f"t_err, r_err      {found.drift.t_err_percent:.2f} %, {found.drift.r_err_deg_per_100m:.2f} deg/100 m")
+    print(f"scale             {found.absolute.alignment.scale:.3f}")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "kitti.txt").write_text(found.predicted.to_kitti())
+    (out / "tum.txt").write_text(found.predicted.to_tum())
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
