@@ -51,7 +51,7 @@ def test_every_point_is_seen_at_its_pixel_with_its_depth_and_colour() -> None:
 def test_points_beyond_the_cap_are_left_out() -> None:
     depth = np.full((8, 16), 5.0)
     depth[0] = 50
-    assert len(point_cloud(prediction(depth), picture(depth.shape), max_depth=20).points) == 7 * 16
+    assert len(point_cloud(prediction(depth), picture(depth.shape), max_depth=20.0).points) == 7 * 16
 
 
 def test_limits_follow_the_depth_where_they_are_not_given() -> None:
@@ -59,12 +59,12 @@ def test_limits_follow_the_depth_where_they_are_not_given() -> None:
     assert CloudLimits().resolved(prediction(depth)) == pytest.approx((12, 0.03))
     twice = CloudLimits().resolved(prediction(2 * depth))
     assert twice == pytest.approx((24, 0.06))
-    assert CloudLimits(max_depth=10, voxel=0.5).resolved(prediction(depth)) == (10, 0.5)
+    assert CloudLimits(max_depth=10.0, voxel=0.5).resolved(prediction(depth)) == (10, 0.5)
 
 
 def test_points_without_a_camera_are_refused() -> None:
     with pytest.raises(DataError, match=r"frames of 16x8; give --camera"):
-        point_cloud(prediction(np.ones((8, 16)), camera=None), picture((8, 16)), max_depth=2)
+        point_cloud(prediction(np.ones((8, 16)), camera=None), picture((8, 16)), max_depth=2.0)
 
 
 def test_a_fused_cloud_has_one_point_in_a_voxel_and_makes_none_up() -> None:
@@ -107,7 +107,7 @@ def test_a_true_drive_fuses_to_one_street() -> None:
     clouds = []
     for index in (0, 5):
         depth = np.where(drive.depth[index] > 0, drive.depth[index], 1e3)
-        clouds.append(point_cloud(prediction(depth, drive.camera), drive.images[index], max_depth=12))
+        clouds.append(point_cloud(prediction(depth, drive.camera), drive.images[index], max_depth=12.0))
     T = drive.T_world_camera[5]
     assert np.linalg.norm(T[:3, 3]) > 1
     here, there = clouds[0].points, clouds[1].points @ T[:3, :3].T + T[:3, 3]

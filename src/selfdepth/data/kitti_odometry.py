@@ -141,9 +141,9 @@ def _sequence(root: Path, name: str, numbers: list[int], files: dict[int, Path],
 def _calibrated(root: Path, name: str, width: int, height: int) -> Camera:
     number, image = name.split("/")
     path, key = root / "sequences" / number / "calib.txt", f"P{image[-1]}"
-    P = _matrix(read_calibration(path), path, key, (3, 4))
+    P = _matrix(read_calibration(path), path, key, (3, 4)).tolist()
     with naming(f"{key} in {path}"):
-        own = Camera(fx=P[0, 0], fy=P[1, 1], cx=P[0, 2], cy=P[1, 2], width=width, height=height)
+        own = Camera(fx=P[0][0], fy=P[1][1], cx=P[0][2], cy=P[1][2], width=width, height=height)
     if not own.principal_point_inside:  # calib.txt does not say the size that it is for
         raise DataError(
             "the images are not of the size that their calibration is for",
