@@ -50,8 +50,8 @@ def camera_from_calibration(date_folder: Path, side: str) -> Camera:
     path = date_folder / CAMERA_FILE
     index = CAMERAS[side][-2:]
     calibration = read_calibration(path)
-    P = _matrix(calibration, path, f"P_rect_{index}", (3, 4))
-    width, height = _matrix(calibration, path, f"S_rect_{index}", (2,))
+    P = matrix_entry(calibration, path, f"P_rect_{index}", (3, 4))
+    width, height = matrix_entry(calibration, path, f"S_rect_{index}", (2,))
     with naming(f"P_rect_{index} in {path}"):
         return Camera(fx=P[0, 0], fy=P[1, 1], cx=P[0, 2], cy=P[1, 2], width=int(width), height=int(height))
 
@@ -68,7 +68,7 @@ def stereo_translation_m(date_folder: Path) -> tuple[float, float, float]:
     """
     path = date_folder / CAMERA_FILE
     calibration = read_calibration(path)
-    left, right = (_matrix(calibration, path, key, (3, 4)) for key in ("P_rect_02", "P_rect_03"))
+    left, right = (matrix_entry(calibration, path, key, (3, 4)) for key in ("P_rect_02", "P_rect_03"))
     K = left[:, :3]
     if not np.allclose(K, right[:, :3], rtol=1e-6, atol=1e-6) or not np.linalg.det(K):
         raise DataError(
@@ -87,15 +87,16 @@ def projection_from_velodyne(date_folder: Path, index: str) -> tuple[Float[ndarr
     path, velo_path = date_folder / CAMERA_FILE, date_folder / "calib_velo_to_cam.txt"
     calibration, velo = read_calibration(path), read_calibration(velo_path)
     T_cam_velo, R_rect = np.eye(4), np.eye(4)
-    T_cam_velo[:3, :3] = _matrix(velo, velo_path, "R", (3, 3))
-    T_cam_velo[:3, 3] = _matrix(velo, velo_path, "T", (3,))
-    R_rect[:3, :3] = _matrix(calibration, path, "R_rect_00", (3, 3))
-    width, height = _matrix(calibration, path, "S_rect_02", (2,))
-    P_rect = _matrix(calibration, path, f"P_rect_{index}", (3, 4))
+    T_cam_velo[:3, :3] = matrix_entry(velo, velo_path, "R", (3, 3))
+    T_cam_velo[:3, 3] = matrix_entry(velo, velo_path, "T", (3,))
+    R_rect[:3, :3] = matrix_entry(calibration, path, "R_rect_00", (3, 3))
+    width, height = matrix_entry(calibration, path, "S_rect_02", (2,))
+    P_rect = matrix_entry(calibration, path, f"P_rect_{index}", (3, 4))
     return P_rect @ R_rect @ T_cam_velo, (int(height), int(width))
 
 
-def _matrix(calibration: dict[str, ndarray], path: Path, key: str, shape: tuple[int, ...]) -> ndarray:
+def matrix_entry(calibration: dict[str, ndarray], path: Path, key: str, shape: tuple[int, ...]) -> ndarray:
+    """An entry of `read_calibration`, in a shape. Raises DataError if it is missing, too short, or not finite."""
     count = int(np.prod(shape))
     numbers = calibration.get(key)
     if numbers is None or numbers.size != count or not np.isfinite(numbers).all():

@@ -17,7 +17,7 @@ from numpy import ndarray
 from selfdepth.data.cameras import naming, parse_camera
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.images import ImageSequence, image_size, list_images
-from selfdepth.data.kitti import _matrix, read_calibration
+from selfdepth.data.kitti_calibration import matrix_entry, read_calibration
 from selfdepth.data.trajectories import read_times, read_trajectory
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
@@ -141,7 +141,7 @@ def _sequence(root: Path, name: str, numbers: list[int], files: dict[int, Path],
 def _calibrated(root: Path, name: str, width: int, height: int) -> Camera:
     number, image = name.split("/")
     path, key = root / "sequences" / number / "calib.txt", f"P{image[-1]}"
-    P = _matrix(read_calibration(path), path, key, (3, 4)).tolist()
+    P = matrix_entry(read_calibration(path), path, key, (3, 4)).tolist()
     with naming(f"{key} in {path}"):
         own = Camera(fx=P[0][0], fy=P[1][1], cx=P[0][2], cy=P[1][2], width=width, height=height)
     if not own.principal_point_inside:  # calib.txt does not say the size that it is for

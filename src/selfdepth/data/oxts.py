@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from selfdepth.data.kitti import _matrix, read_calibration
+from selfdepth.data.kitti_calibration import matrix_entry, read_calibration
 from selfdepth.errors import DataError
 from selfdepth.structs import Trajectory
 
@@ -108,14 +108,14 @@ def _camera_from_imu(date_folder: Path, index: str) -> Float[ndarray, "4 4"]:
     """T_camera_imu of a rectified camera ("02", "03"): along the calibration from receiver to scanner to camera 0."""
     camera_path = date_folder / "calib_cam_to_cam.txt"
     calibration = read_calibration(camera_path)
-    P = _matrix(calibration, camera_path, f"P_rect_{index}", (3, 4))
+    P = matrix_entry(calibration, camera_path, f"P_rect_{index}", (3, 4))
     T_camera_rect0, T_rect0_cam0 = np.eye(4), np.eye(4)
     T_camera_rect0[:3, 3] = np.linalg.solve(P[:, :3], P[:, 3])
-    T_rect0_cam0[:3, :3] = _matrix(calibration, camera_path, "R_rect_00", (3, 3))
+    T_rect0_cam0[:3, :3] = matrix_entry(calibration, camera_path, "R_rect_00", (3, 3))
     T_camera_imu = T_camera_rect0 @ T_rect0_cam0
     for name in ("calib_velo_to_cam.txt", "calib_imu_to_velo.txt"):
         path = date_folder / name
         entries, T = read_calibration(path), np.eye(4)
-        T[:3, :3], T[:3, 3] = _matrix(entries, path, "R", (3, 3)), _matrix(entries, path, "T", (3,))
+        T[:3, :3], T[:3, 3] = matrix_entry(entries, path, "R", (3, 3)), matrix_entry(entries, path, "T", (3,))
         T_camera_imu = T_camera_imu @ T
     return T_camera_imu
