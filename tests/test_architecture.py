@@ -19,6 +19,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 LEVELS = {
     "errors": 0,
     "config": 0,
+    "config_checks": 0,
     "presets": 0,
     "geometry": 1,
     "structs": 1,
@@ -52,6 +53,7 @@ STRANGERS = [
 WITHOUT_TORCH = [
     "errors",
     "config",
+    "config_checks",
     "presets",
     "evaluation.depth",
     "evaluation.odometry",

@@ -41,6 +41,29 @@ def test_an_objective_out_of_range_is_refused_by_the_name_of_its_option(changes:
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
+        ({"scales": ()}, "--encoder.scales"),
+        ({"scales": (4,)}, "one or more of 0 1 2 3"),
+        ({"scales": (-1, 0)}, "--encoder.scales"),
+        ({"scales": (1, 0)}, "in this order"),
+        ({"scales": (0, 0)}, "each once"),
+        ({"pose_network": "shared", "pose_name": "resnet50"}, "shared pose network has no encoder of its own"),
+        ({"pose_network": "posecnn", "pose_name": "resnet50"}, "--encoder.pose-name"),
+    ],
+)
+def test_networks_that_do_not_go_together_are_refused_by_the_name_of_their_option(
+    changes: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        EncoderConfig(**changes)
+    assert named in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"encoder": EncoderConfig(pose_input="all"), "offsets": (1,)}, "--encoder.pose-input"),
+        ({"encoder": EncoderConfig(pose_input="all"), "offsets": (), "stereo": "nominal"}, "two --offsets"),
+        ({"encoder": EncoderConfig(pose_network="posecnn"), "offsets": (), "stereo": "nominal"}, "no pose network"),
         ({"width": 0}, "--width"),
         ({"width": 32}, "at least 64"),
         ({"width": 100}, "try 96 or 128"),
@@ -92,7 +115,7 @@ FULL = TrainConfig(
     height=64,
     offsets=(-2, -1, 1, 2),
     stereo="nominal",
-    encoder=EncoderConfig(name="mobilenetv3_small_100", pretrained=False),
+    encoder=EncoderConfig(name="mobilenetv3_small_100", pretrained=False, pose_input="all", scales=(0, 2)),
     loss=LossConfig(automask=False, predictive_mask=True, reprojection="mean", multiscale="native"),
     minutes=2.5,
     compile=False,
@@ -119,6 +142,9 @@ def test_missing_fields_take_their_defaults() -> None:
         ({"loss": None}, "loss"),
         ({"loss": {"reprojection": "median"}}, "reprojection"),
         ({"loss": {"multiscale": "none"}}, "multiscale"),
+        ({"encoder": {"pose_network": "seperate"}}, "pose_network"),
+        ({"encoder": {"scales": 2}}, "scales"),
+        ({"encoder": {"scales": [0.5]}}, "scales"),
         ({"loss": {"pixel_convention": "centre"}}, "pixel_convention"),
         ({"loss": {"ssim": "yes"}}, "ssim"),
         ({"loss": {"near": "0.1"}}, "near"),

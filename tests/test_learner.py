@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
 from selfdepth.geometry.warp import depth_from_disparity
 from selfdepth.learner import SelfSupervisedDepth
 from selfdepth.losses.objective import self_supervised_loss
+from selfdepth.networks.pose import PoseNetwork
 from selfdepth.structs import Batch
 
 ENCODER = EncoderConfig(name="test_resnet", pose_name="test_resnet", pretrained=False)
@@ -40,7 +41,7 @@ def build(config: TrainConfig = CONFIG, *, network_dtype: torch.dtype = torch.fl
     return SelfSupervisedDepth(config, network_dtype=network_dtype)
 
 
-class WatchedPose(nn.Module):
+class WatchedPose(PoseNetwork):
     """Gives one fixed motion, and keeps the pairs of images it was shown."""
 
     axis_angle = torch.tensor([0.11, -0.23, 0.31])
@@ -50,9 +51,9 @@ class WatchedPose(nn.Module):
         super().__init__()
         self.pairs: list[Tensor] = []
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        self.pairs.append(images)
-        return tuple(v.repeat(len(images), 2, 1) for v in (self.axis_angle, self.translation))  # type: ignore[return-value]
+    def forward(self, views: Tensor) -> tuple[Tensor, Tensor]:
+        self.pairs.append(views)
+        return tuple(v.repeat(len(views), 2, 1) for v in (self.axis_angle, self.translation))  # type: ignore[return-value]
 
     def T_later_earlier(self) -> Tensor:
         return transform_from_axis_angle(self.axis_angle, self.translation)
@@ -98,10 +99,90 @@ def test_the_predictive_mask_ablation_trains() -> None:
     assert losses[-1] < losses[0]
 
 
+VARIANTS = {
+    "shared": EncoderConfig(name="test_resnet", pretrained=False, pose_network="shared"),
+    "posecnn": EncoderConfig(name="test_resnet", pretrained=False, pose_network="posecnn"),
+    "all": replace(ENCODER, pose_input="all"),
+    "shared, all": EncoderConfig(name="test_resnet", pretrained=False, pose_network="shared", pose_input="all"),
+    "posecnn, all": EncoderConfig(name="test_resnet", pretrained=False, pose_network="posecnn", pose_input="all"),
+    "one scale": replace(ENCODER, scales=(0,)),
+    "coarse scales": replace(ENCODER, scales=(1, 3)),
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_of_the_networks_takes_the_same_step_and_all_of_it_learns(variant: str) -> None:
+    learner, batch = build(replace(CONFIG, encoder=VARIANTS[variant])), clips(stereo=True)
+    output = learner(batch)
+    output.loss.backward()
+    assert output.T_source_target.shape == (B, 3, 4, 4)
+    assert output.terms.keys() == {f"loss/scale_{s}" for s in VARIANTS[variant].scales}
+    finest = VARIANTS[variant].scales[0]
+    assert output.disparity.shape == (B, 1, H >> finest, W >> finest)
+    assert output.depth.shape == (B, 1, H, W)
+    idle = [f"depth_net.decoder.{part}.{level}." for part in ("reduce", "fuse") for level in range(finest)]
+    for name, parameter in learner.named_parameters():
+        assert parameter.requires_grad != name.startswith(tuple(idle)), name
+        assert (parameter.grad is not None) == parameter.requires_grad, name
+        assert parameter.grad is None or torch.isfinite(parameter.grad).all(), name
+    torch.testing.assert_close(learner.eval().relative_transforms(batch), learner(batch).T_source_target)
+
+
+def test_with_all_images_at_once_they_are_seen_in_the_order_of_the_clip_and_nothing_is_inverted() -> None:
+    class Watched(WatchedPose):
+        def forward(self, views: Tensor) -> tuple[Tensor, Tensor]:
+            axis_angle, translation = super().forward(views)
+            return axis_angle, translation * torch.tensor([[1.0], [2.0]])
+
+    learner, batch = build(replace(CONFIG, encoder=VARIANTS["all"])), clips(stereo=True)
+    learner.pose_net = pose = Watched()
+    T = learner.relative_transforms(batch)
+    assert len(pose.pairs) == 1
+    assert torch.equal(pose.pairs[0], batch.inputs[:, :3])
+    for source in range(2):
+        wanted = transform_from_axis_angle(pose.axis_angle, (1 + source) * pose.translation)
+        torch.testing.assert_close(T[:, source], wanted.expand(B, 4, 4))
+
+
+def test_the_shared_encoder_sees_all_frames_of_a_clip_in_one_pass_and_the_others_the_target_alone() -> None:
+    for variant, n_images in (("shared", 3), ("posecnn", 1), ("all", 1)):
+        learner, batch = build(replace(CONFIG, encoder=VARIANTS[variant])), clips(stereo=True)
+        seen: list[Tensor] = []
+        learner.depth_net.encoder.register_forward_pre_hook(lambda _, inputs, seen=seen: seen.append(inputs[0]))
+        learner(batch)
+        assert len(seen) == 1, variant
+        assert torch.equal(seen[0], batch.inputs[:, :n_images].flatten(0, 1)), variant
+
+
+def test_the_shared_pose_of_a_pair_is_that_of_its_two_images_features_the_earlier_first() -> None:
+    learner, batch = build(replace(CONFIG, encoder=VARIANTS["shared"])).eval(), clips()
+    T = learner.relative_transforms(batch)
+    before, target, after = (learner.depth_net.encoder(batch.inputs[:, view])[-1] for view in (1, 0, 2))
+    for index, pair in enumerate([(before, target), (target, after)]):
+        axis_angle, translation = learner.pose_net(torch.stack(pair, dim=1))
+        T_later_earlier = transform_from_axis_angle(axis_angle[:, 0], translation[:, 0])
+        wanted = invert(T_later_earlier) if index == 0 else T_later_earlier
+        torch.testing.assert_close(T[:, index], wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_the_translation_of_posecnn_is_scaled_by_the_mean_inverse_depth_of_the_finest_disparity_alone() -> None:
+    learner, batch = build(replace(CONFIG, encoder=VARIANTS["posecnn"])).eval(), clips()
+    T = learner.relative_transforms(batch)
+    depth = depth_from_disparity(learner.see(batch), CONFIG.loss.near, CONFIG.loss.far)
+    axis_angle, translation = learner.pose_net(batch.inputs[:, [0, 2]])
+    scaled = translation[:, 0] * (1 / depth).mean((1, 2, 3))[:, None]
+    torch.testing.assert_close(T[:, 1], transform_from_axis_angle(axis_angle[:, 0], scaled))
+
+
+def test_without_neighbours_in_time_there_is_no_pose_network() -> None:
+    learner = build(replace(CONFIG, offsets=(), stereo="nominal"))
+    assert [name for name in learner.state_dict() if name.startswith("pose_net.")] == []
+
+
 @pytest.mark.parametrize("n_sources", [2, 4])
 def test_the_pose_network_sees_the_earlier_image_first_and_its_motion_is_inverted_for_the_past(n_sources: int) -> None:
     learner, batch = build(), clips(n_sources)
-    learner.pose_net = pose = WatchedPose()  # type: ignore[assignment]
+    learner.pose_net = pose = WatchedPose()
     T = learner.relative_transforms(batch)
     assert T.shape == (B, n_sources, 4, 4)
     T_later_earlier = pose.T_later_earlier().expand(B, 4, 4)
@@ -150,7 +231,7 @@ def test_bf16_networks_give_a_float32_loss_and_exact_geometry() -> None:
     output.loss.backward()
     assert all(p.grad is None or torch.isfinite(p.grad).all() for p in learner.parameters())
 
-    learner.pose_net = pose = WatchedPose()  # type: ignore[assignment]
+    learner.pose_net = pose = WatchedPose()
     T = learner(batch).T_source_target
     exact = pose.T_later_earlier().expand(B, 4, 4)
     torch.testing.assert_close(T[:, 1], exact, rtol=0, atol=1e-6)

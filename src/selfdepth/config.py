@@ -5,20 +5,18 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import types
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
+from selfdepth.config_checks import check_kinds, require, require_size
 from selfdepth.errors import ConfigError
 
-SIZE_MULTIPLE = 32
-"""Widths and heights are multiples of this: the encoder halves the image five times."""
+POSE_ENCODER = "resnet18"
+"""The paper's, for every depth encoder."""
 
-MIN_SIZE = 64
-"""The smallest width and height: at 1/32 of it there must be two pixels, or there is nothing to reflect at a border."""
-
-
+PoseNetworkName = Literal["separate", "shared", "posecnn"]
+PoseInput = Literal["pairs", "all"]
 Stereo = Literal["none", "calibrated", "nominal"]
 NOMINAL_BASELINE = 0.1
 NOMINAL_FACTOR = 5.4
@@ -27,14 +25,35 @@ NOMINAL_FACTOR = 5.4
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderConfig:
-    """The image encoder shared in kind (not in weights) by the depth and the pose network."""
+    """The networks: which encoders, what finds the motion, and at which scales depth is learned."""
 
     name: str = "resnet18"
     """Depth encoder: any timm model with five feature levels."""
-    pose_name: str = "resnet18"
-    """Pose encoder, likewise; not needed to predict depth."""
+    pose_name: str = POSE_ENCODER
+    """Pose encoder, likewise; not needed to predict depth. Only the separate pose network has one."""
     pretrained: bool = True
     """Start both encoders from ImageNet weights (for ResNets the paper's: tag tv_in1k)."""
+    pose_network: PoseNetworkName = "separate"
+    """separate: an encoder of its own. shared: the depth encoder's features. posecnn: seven plain convolutions."""
+    pose_input: PoseInput = "pairs"
+    """pairs: the target with one source at a time, in the order of time. all: the target and all sources at once."""
+    scales: tuple[int, ...] = (0, 1, 2, 3)
+    """Depth is learned at 1/2^s of the size for each of these s, some of 0 to 3; the first one is what is predicted."""
+
+    def __post_init__(self) -> None:
+        require(
+            self.scales != () and list(self.scales) == sorted({*self.scales} & {0, 1, 2, 3}),
+            "--encoder.scales",
+            "one or more of 0 1 2 3, each once, in this order",
+            self.scales,
+        )
+        if self.pose_network != "separate" and self.pose_name != POSE_ENCODER:
+            raise ConfigError(
+                f"the {self.pose_network} pose network has no encoder of its own",
+                where="--encoder.pose-name",
+                got=self.pose_name,
+                fix="leave it away, or take --encoder.pose-network separate",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,21 +87,21 @@ class LossConfig:
     """K at lower scales: exact for integer pixel centres, or K / 2^s as published. Matters to native only."""
 
     def __post_init__(self) -> None:
-        _require(0 <= self.ssim_weight <= 1, "--loss.ssim-weight", "a number from 0 to 1", self.ssim_weight)
-        _require(0 <= self.smoothness < math.inf, "--loss.smoothness", "a number of at least 0", self.smoothness)
-        _require(
+        require(0 <= self.ssim_weight <= 1, "--loss.ssim-weight", "a number from 0 to 1", self.ssim_weight)
+        require(0 <= self.smoothness < math.inf, "--loss.smoothness", "a number of at least 0", self.smoothness)
+        require(
             0 <= self.tie_break_noise < math.inf,
             "--loss.tie-break-noise",
             "a number of at least 0",
             self.tie_break_noise,
         )
-        _require(
+        require(
             0 < self.near < self.far < math.inf,
             "--loss.near, --loss.far",
             "0 < near < far",
             f"{self.near}, {self.far}",
         )
-        _require(
+        require(
             self.start_depth is None or self.near < self.start_depth < self.far,
             "--loss.start-depth",
             "between near and far",
@@ -150,26 +169,45 @@ class TrainConfig:
     """Compile the training step. Default: yes where a compiler is found and the run is long enough."""
 
     def __post_init__(self) -> None:
-        _require_size(self.width, "--width")
+        require_size(self.width, "--width")
         if self.height is not None:
-            _require_size(self.height, "--height")
-        _require(self.batch_size >= 1, "--batch-size", "at least 1", self.batch_size)
-        _require(0 < self.learning_rate < 1, "--learning-rate", "between 0 and 1", self.learning_rate)
-        _require(self.save_every >= 1, "--save-every", "at least 1", self.save_every)
-        _require(self.keep >= 1, "--keep", "at least 1", self.keep)
-        _require(
+            require_size(self.height, "--height")
+        require(self.batch_size >= 1, "--batch-size", "at least 1", self.batch_size)
+        require(0 < self.learning_rate < 1, "--learning-rate", "between 0 and 1", self.learning_rate)
+        require(self.save_every >= 1, "--save-every", "at least 1", self.save_every)
+        require(self.keep >= 1, "--keep", "at least 1", self.keep)
+        require(
             0 not in self.offsets and len(set(self.offsets)) == len(self.offsets) and self.n_sources > 0,
             "--offsets",
             "different whole numbers, none of them 0; with --stereo, also none at all",
             self.offsets,
         )
+        self._check_motion()
         budgets = {"--steps": self.steps, "--epochs": self.epochs, "--minutes": self.minutes}
         for flag, amount in budgets.items():
-            _require(amount is None or 0 < amount < math.inf, flag, "more than 0", amount)
+            require(amount is None or 0 < amount < math.inf, flag, "more than 0", amount)
         given = [flag for flag, amount in budgets.items() if amount is not None]
-        _require(len(given) <= 1, " and ".join(given), "one budget", f"{len(given)} budgets")
+        require(len(given) <= 1, " and ".join(given), "one budget", f"{len(given)} budgets")
         self.spacing()
         self.crop_px()
+
+    def _check_motion(self) -> None:
+        n = len(self.offsets)
+        if self.encoder.pose_input == "all" and n < 2:
+            raise ConfigError(
+                "all sources at once are two or more",
+                where="--encoder.pose-input",
+                expected="at least two --offsets",
+                got=str(self.offsets),
+                fix="take --encoder.pose-input pairs",
+            )
+        if n == 0 and self.encoder.pose_network != "separate":
+            raise ConfigError(
+                "without neighbours in time there is no pose network to choose",
+                where="--encoder.pose-network",
+                got=self.encoder.pose_network,
+                fix="leave it away, or give --offsets",
+            )
 
     @property
     def n_sources(self) -> int:
@@ -187,7 +225,7 @@ class TrainConfig:
             return None
         if self.every is None:
             return 1
-        _require(
+        require(
             self.every.isdecimal() and int(self.every) >= 1,
             "--every",
             "auto or a whole number of at least 1",
@@ -205,7 +243,7 @@ def parse_crop(text: str | None) -> tuple[int, int, int, int]:
     if text is None:
         return (0, 0, 0, 0)
     parts = [part.strip() for part in text.split(",")]
-    _require(
+    require(
         len(parts) == 4 and all(part.isdecimal() for part in parts),
         "--crop",
         "top,bottom,left,right in whole pixels",
@@ -227,15 +265,13 @@ def from_json(values: dict[str, Any], *, where: str | Path) -> TrainConfig:
     Raises:
         ConfigError: for an unknown field, a value of the wrong kind, or one out of range, naming `where`.
     """
-    _check_kinds(values, TrainConfig, where)
+    check_kinds(values, TrainConfig, where)
     try:
         values = dict(values)
         for name, kind in (("encoder", EncoderConfig), ("loss", LossConfig)):
             if name in values:
-                values[name] = kind(**values[name])
-        if "offsets" in values:
-            values["offsets"] = tuple(values["offsets"])
-        return TrainConfig(**values)
+                values[name] = kind(**_with_tuples(values[name]))
+        return TrainConfig(**_with_tuples(values))
     except (TypeError, AttributeError) as error:
         raise ConfigError(
             "the configuration cannot be used",
@@ -245,55 +281,5 @@ def from_json(values: dict[str, Any], *, where: str | Path) -> TrainConfig:
         ) from error
 
 
-def _check_kinds(values: object, kind: type, where: str | Path, prefix: str = "") -> None:
-    """Refuse values of another kind than the field's; names that are no field are left to the constructor."""
-    hints = get_type_hints(kind)
-    if not isinstance(values, dict):
-        raise _wrong_kind(where, prefix.rstrip(".") or "the file", "a JSON object", values)
-    for name, value in values.items():
-        hint = hints.get(name)
-        if dataclasses.is_dataclass(hint):
-            _check_kinds(value, hint, where, f"{prefix}{name}.")  # type: ignore[arg-type]
-        elif hint is not None and not _fits(value, hint):
-            words = getattr(hint, "__name__", str(hint)) if get_origin(hint) is None else str(hint)
-            raise _wrong_kind(where, prefix + name, words.replace("typing.", ""), value)
-
-
-def _fits(value: object, hint: Any) -> bool:
-    origin, inner = get_origin(hint), get_args(hint)
-    if origin is Literal:
-        return value in inner
-    if origin in (Union, types.UnionType):
-        return any(_fits(value, each) for each in inner)
-    if origin is tuple:
-        return isinstance(value, list | tuple) and all(_fits(item, inner[0]) for item in value)
-    if isinstance(value, bool):  # to Python a truth value is a number too
-        return hint is bool
-    return isinstance(value, int | float if hint is float else hint)
-
-
-def _wrong_kind(where: str | Path, name: str, expected: str, got: object) -> ConfigError:
-    return ConfigError(
-        "the configuration cannot be used",
-        where=where,
-        expected=f"{name}: {expected}",
-        got=repr(got),
-        fix="use the config.json of a run of this version",
-    )
-
-
-def _require(condition: bool, flag: str, expected: str, got: object) -> None:
-    if not condition:
-        raise ConfigError("option out of range", where=flag, expected=expected, got=str(got))
-
-
-def _require_size(size: int, flag: str) -> None:
-    if size < MIN_SIZE or size % SIZE_MULTIPLE:
-        below = max(MIN_SIZE, size // SIZE_MULTIPLE * SIZE_MULTIPLE)
-        raise ConfigError(
-            "size cannot be used",
-            where=flag,
-            expected=f"a multiple of {SIZE_MULTIPLE}, at least {MIN_SIZE}",
-            got=str(size),
-            fix=f"try {below} or {below + SIZE_MULTIPLE}",
-        )
+def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}

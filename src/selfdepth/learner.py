@@ -8,10 +8,11 @@ from torch import Tensor, nn
 
 from selfdepth.config import TrainConfig
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
-from selfdepth.geometry.warp import disparity_from_depth
+from selfdepth.geometry.warp import disparity_from_depth, scaled_disparity
 from selfdepth.losses.objective import self_supervised_loss
 from selfdepth.networks.depth import DepthNet
-from selfdepth.networks.pose import PoseNet
+from selfdepth.networks.pose import Seen
+from selfdepth.networks.pose_variants import POSE_INPUTS, pose_network
 from selfdepth.structs import Batch, StepOutput
 
 
@@ -31,24 +32,24 @@ class SelfSupervisedDepth(nn.Module):
             config.encoder.name,
             pretrained=config.encoder.pretrained,
             n_mask_sources=config.n_sources if config.loss.predictive_mask else 0,
+            scales=config.encoder.scales,
         )
         if config.loss.start_depth is not None:
             near, far = config.loss.near, config.loss.far
             self.depth_net.decoder.start_at(disparity_from_depth(config.loss.start_depth, near, far))
-        self.pose_net: PoseNet | None = None
-        if config.offsets:
-            self.pose_net = PoseNet(config.encoder.pose_name, pretrained=config.encoder.pretrained)
+        self.pose_net = pose_network(config.encoder, config.offsets, channels=self.depth_net.encoder.channels[-1])
+        self.pose_passes = POSE_INPUTS[config.encoder.pose_input]
 
     def forward(self, batch: Batch) -> StepOutput:
         """One training step up to the loss: see, move, rebuild, compare."""
-        with self._network_precision(batch):
-            disparities, masks = self.depth_net.with_masks(batch.inputs[:, 0])
-        T_source_target = self.relative_transforms(batch)
+        disparities, masks, seen = self._see(batch)
+        T_source_target = self._move(batch, seen)
         if masks is not None:  # the partner's is the last; a clip without one does without it
             masks = tuple(mask[:, : T_source_target.shape[1]] for mask in masks)
 
         objective = self_supervised_loss(disparities, T_source_target, batch.frames, batch.K, self.loss_config, masks)
-        terms = {f"loss/scale_{s}": loss.detach() for s, loss in enumerate(objective.per_scale)}
+        scales = self.depth_net.decoder.scales
+        terms = {f"loss/scale_{s}": loss.detach() for s, loss in zip(scales, objective.per_scale, strict=True)}
         return StepOutput(
             loss=objective.loss,
             terms=terms,
@@ -58,7 +59,7 @@ class SelfSupervisedDepth(nn.Module):
             keep=objective.keep[0],
         )
 
-    def see(self, batch: Batch) -> Float[Tensor, "b 1 h w"]:
+    def see(self, batch: Batch) -> Float[Tensor, "b 1 _h _w"]:
         """The finest disparity of the targets alone, which need no sources for it."""
         with self._network_precision(batch):
             finest: Tensor = self.depth_net(batch.inputs[:, 0])[0]
@@ -66,20 +67,27 @@ class SelfSupervisedDepth(nn.Module):
 
     def relative_transforms(self, batch: Batch) -> Float[Tensor, "b s 4 4"]:
         """T_source_target of every source: learned for other times, given for the stereo partner."""
-        transforms = [self._motion(batch, view, offset) for view, offset in enumerate(batch.offsets, start=1)]
-        if batch.T_stereo_target is not None:
-            transforms.append(batch.T_stereo_target)
-        return torch.stack(transforms, dim=1)
+        return self._move(batch, self._see(batch)[2] if self.pose_net.uses_depth else None)
 
-    def _motion(self, batch: Batch, view: int, offset: int) -> Float[Tensor, "b 4 4"]:
-        # The network always sees the earlier image first and gives T_later_earlier: one direction to learn, not two.
-        # Each pair passes on its own, so that BatchNorm sees one direction of time at once.
-        assert self.pose_net is not None, "batches have the offsets that the learner was built for"
-        order = [view, 0] if offset < 0 else [0, view]
+    def _see(self, batch: Batch) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...] | None, Seen]:
+        n_images = self.pose_net.n_encoded(1 + len(batch.offsets))
         with self._network_precision(batch):
-            axis_angle, translation = self.pose_net(batch.inputs[:, order])
-        T_later_earlier = transform_from_axis_angle(axis_angle[:, 0], translation[:, 0])
-        return invert(T_later_earlier) if offset < 0 else T_later_earlier
+            features = self.depth_net.encode(batch.inputs[:, :n_images])
+            disparities, masks = self.depth_net.decode([level[:, 0] for level in features])
+        inverse_depth = scaled_disparity(disparities[0], self.loss_config.near, self.loss_config.far)
+        return disparities, masks, Seen(features=features[-1], mean_inverse_depth=inverse_depth.mean((1, 2, 3)))
+
+    def _move(self, batch: Batch, seen: Seen | None) -> Float[Tensor, "b s 4 4"]:
+        views = self.pose_net.views(batch.inputs[:, : 1 + len(batch.offsets)], seen)
+        transforms: list[Tensor] = []
+        for look in self.pose_passes(batch.offsets):
+            with self._network_precision(batch):
+                axis_angle, translation = self.pose_net(views[:, look.order])
+            T = transform_from_axis_angle(axis_angle, self.pose_net.scaled(translation, seen))[:, : look.n_motions]
+            transforms.append(invert(T) if look.inverted else T)
+        if batch.T_stereo_target is not None:
+            transforms.append(batch.T_stereo_target.unsqueeze(1))
+        return torch.cat(transforms, dim=1)
 
     def _network_precision(self, batch: Batch) -> torch.autocast:
         # Around the networks alone: the products of rotations are geometry, and bf16 would round them to three digits.

@@ -71,7 +71,7 @@ class StepOutput:
         loss: the objective, to be minimised.
         terms: named scalars for the log, detached.
         depth: of the finest disparity, detached; in the unit of the translations.
-        disparity: the finest sigmoid, detached.
+        disparity: the finest sigmoid, detached; at half the size or less where no scale is 0.
         T_source_target: one transform per source, detached.
         keep: the auto-mask at the finest scale: 1 where a warped source won the pixel, else 0.
     """
@@ -79,7 +79,7 @@ class StepOutput:
     loss: Float[Tensor, ""]
     terms: dict[str, Float[Tensor, ""]]
     depth: Float[Tensor, "b 1 h w"]
-    disparity: Float[Tensor, "b 1 h w"]
+    disparity: Float[Tensor, "b 1 _h _w"]
     T_source_target: Float[Tensor, "b s 4 4"]
     keep: Float[Tensor, "b h w"]
 

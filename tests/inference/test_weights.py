@@ -9,13 +9,17 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from selfdepth.config import EncoderConfig, LossConfig
 from selfdepth.errors import CheckpointError, OutputError
+from selfdepth.geometry.warp import scaled_disparity
+from selfdepth.inference.predictor import Predictor
 from selfdepth.inference.weights import WeightsMeta, depth_network, find_weights, load_weights, save_weights
 from selfdepth.networks.depth import DepthNet
 
@@ -81,6 +85,24 @@ def test_a_model_with_predictive_masks_is_loaded_with_them(tmp_path: Path, meta:
     state = {f"depth_net.{name}": tensor for name, tensor in network.state_dict().items()}
     save_weights(tmp_path, state, dataclasses.replace(meta, config=config))
     assert depth_network(load_weights(tmp_path)).mask_decoder is not None
+
+
+@pytest.mark.parametrize("scales", [(0,), (1, 3), (0, 1, 2, 3)])
+def test_a_model_of_fewer_scales_is_loaded_and_predicts_from_its_finest(
+    tmp_path: Path, meta: WeightsMeta, scales: tuple[int, ...]
+) -> None:
+    config = dataclasses.replace(meta.config, encoder=EncoderConfig(name="test_resnet", scales=scales))
+    network = DepthNet("test_resnet", scales=scales).eval()
+    state = {f"depth_net.{name}": tensor for name, tensor in network.state_dict().items()}
+    save_weights(tmp_path, state, dataclasses.replace(meta, config=config))
+    predictor = Predictor.load(tmp_path, device="cpu")
+    image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    prediction = predictor.predict(image)
+    with torch.no_grad():
+        finest = network(torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255)[0]
+    assert finest.shape == (1, 1, 64 >> scales[0], 96 >> scales[0])
+    full = F.interpolate(finest, (64, 96), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(torch.from_numpy(prediction.disparity), scaled_disparity(full, 0.1, 100.0)[0, 0])
 
 
 def _edit_config(**changes: object) -> Callable[[Path], None]:

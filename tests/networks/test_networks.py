@@ -65,9 +65,10 @@ def test_the_pose_network_tells_the_order_of_its_images() -> None:
 
 
 def test_without_masks_the_mask_output_is_none_and_with_them_one_map_a_source() -> None:
-    assert DepthNet("test_resnet").with_masks(images(1))[1] is None
+    without = DepthNet("test_resnet")
+    assert without.decode(without.encoder(images(1)))[1] is None
     network = DepthNet("test_resnet", n_mask_sources=3)
-    disparities, masks = network.with_masks(images(1))
+    disparities, masks = network.decode(network.encoder(images(1)))
     assert masks is not None
     assert [tuple(m.shape) for m in masks] == [(1, 3, H >> s, W >> s) for s in range(4)]
     for alone, beside in zip(network(images(1)), disparities, strict=True):

@@ -7,6 +7,7 @@ import math
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ from torch import nn
 
 from selfdepth.interop.monodepth2 import published_depth_key, published_pose_key
 from selfdepth.networks.depth import DepthNet
-from selfdepth.networks.pose import PoseNet
+from selfdepth.networks.pose import PoseNet, PoseNetwork, Seen, SharedPoseNet
+from selfdepth.networks.posecnn import PoseCNN
 
 
 def reference_tensor(variant: str, file: str, key: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -34,7 +36,10 @@ def reference_tensor(variant: str, file: str, key: str, shape: tuple[int, ...]) 
     return rng.uniform(0.5, 1.5, shape) if kind == "weight" else 0.1 * rng.standard_normal(shape)
 
 
-def load_reference(network: nn.Module, variant: str, rename: Callable[[str], tuple[str, str]]) -> nn.Module:
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def load_reference(network: Network, variant: str, rename: Callable[[str], tuple[str, str]]) -> Network:
     state = {
         key: torch.from_numpy(np.asarray(reference_tensor(variant, *rename(key), tuple(tensor.shape))))
         for key, tensor in network.state_dict().items()
@@ -61,23 +66,51 @@ def test_disparities_match_the_reference_to_1e_9(outputs: dict[str, np.ndarray],
         assert close(disparity, outputs[f"{variant}/disp/{scale}"]), scale
 
 
-@pytest.mark.parametrize("variant", ["resnet18", "resnet50"])
+POSE_NETWORKS: dict[str, Callable[[], PoseNetwork]] = {
+    "resnet18": PoseNet,
+    "resnet50": lambda: PoseNet("resnet50"),
+    "resnet18_all": lambda: PoseNet(n_images=3),
+    "posecnn": PoseCNN,
+    "shared": lambda: SharedPoseNet(512),
+}
+
+
+@pytest.mark.parametrize("variant", POSE_NETWORKS)
+@torch.inference_mode()
 def test_motions_match_the_reference_to_1e_9(outputs: dict[str, np.ndarray], variant: str) -> None:
-    network = load_reference(PoseNet(variant), variant, published_pose_key)
-    pair = torch.from_numpy(outputs["images"])[None, :2]
-    with torch.inference_mode():
-        axis_angle, translation = network(pair)
+    network = load_reference(POSE_NETWORKS[variant](), variant, published_pose_key)
+    images = torch.from_numpy(outputs["images"])[None, : 3 if variant.endswith("_all") else 2]
+    seen = None
+    if network.uses_depth:
+        depth_net = load_reference(DepthNet(), "resnet18", published_depth_key)
+        # A mean inverse depth of one: the reference is PoseCNN's output as it is.
+        seen = Seen(features=depth_net.encode(images)[-1], mean_inverse_depth=torch.ones(1, dtype=torch.float64))
+    axis_angle, translation = network(network.views(images, seen))
     assert close(axis_angle.unsqueeze(2), outputs[f"{variant}/axisangle"])
-    assert close(translation.unsqueeze(2), outputs[f"{variant}/translation"])
+    assert close(network.scaled(translation, seen).unsqueeze(2), outputs[f"{variant}/translation"])
 
 
-def test_every_published_tensor_has_its_place_and_shape(golden: Path) -> None:
-    published = json.loads((golden / "networks_and_metrics" / "network_keys.json").read_text())["resnet18"]
+def test_every_reference_output_is_compared(outputs: dict[str, np.ndarray]) -> None:
+    assert {name.split("/")[0] for name in outputs} - {"images"} == {*POSE_NETWORKS}
+
+
+@pytest.mark.parametrize("variant", POSE_NETWORKS)
+def test_every_published_tensor_has_its_place_and_shape(golden: Path, variant: str) -> None:
+    published = json.loads((golden / "networks_and_metrics" / "network_keys.json").read_text())[variant]
+    named = {published_pose_key(key): tensor for key, tensor in POSE_NETWORKS[variant]().state_dict().items()}
+    if "depth.pth" in published:
+        named |= {published_depth_key(key): tensor for key, tensor in DepthNet(variant).state_dict().items()}
     ours: dict[str, dict[str, list[int]]] = {}
-    for network, rename in ((DepthNet(), published_depth_key), (PoseNet(), published_pose_key)):
-        for key, tensor in network.state_dict().items():
-            file, name = rename(key)
-            ours.setdefault(file, {})[name] = list(tensor.shape)
-    for file, keys in published.items():
-        used = {name: list(shape) for name, shape in keys.items() if ".fc." not in name}
-        assert ours[file] == used, file
+    for (file, name), tensor in named.items():
+        ours.setdefault(file, {})[name] = list(tensor.shape)
+    used = {
+        file: {name: list(shape) for name, shape in keys.items() if ".fc." not in name}
+        for file, keys in published.items()
+    }
+    assert ours == used
+
+
+@pytest.mark.parametrize("key", ["decoder.squeeze.0.0.weight", "encoder.conv1.weight", "T_source_target"])
+def test_a_tensor_that_published_networks_do_not_have_is_no_pose_key(key: str) -> None:
+    with pytest.raises(KeyError):
+        published_pose_key(key)

@@ -21,7 +21,7 @@ from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 from torch import Tensor
 
-from selfdepth.config import MIN_SIZE, SIZE_MULTIPLE
+from selfdepth.config_checks import MIN_SIZE, SIZE_MULTIPLE
 from selfdepth.data.frames import FrameRef, Origin, StereoPartner
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera

@@ -131,7 +131,11 @@ def depth_network(weights: LoadedWeights) -> DepthNet:
     """
     config = weights.config
     try:
-        network = DepthNet(config.encoder.name, n_mask_sources=config.n_sources if config.loss.predictive_mask else 0)
+        network = DepthNet(
+            config.encoder.name,
+            n_mask_sources=config.n_sources if config.loss.predictive_mask else 0,
+            scales=config.encoder.scales,
+        )
     except SelfDepthError as error:
         raise _broken(weights.folder / CONFIG_FILE, str(error)) from error
     found = {

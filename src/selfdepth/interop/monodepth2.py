@@ -32,13 +32,22 @@ def published_depth_key(key: str) -> tuple[str, str]:
 
 
 def published_pose_key(key: str) -> tuple[str, str]:
-    """File and key under which a published checkpoint holds a tensor of our PoseNet.
+    """File and key under which a published checkpoint holds a tensor of one of our pose networks.
 
     Raises:
         KeyError: for a tensor that published checkpoints do not have.
     """
     if key.startswith("encoder.backbone."):
         return "pose_encoder.pth", key.replace("encoder.backbone.", "encoder.", 1)
-    layers = {"squeeze": 0, "hidden.0": 1, "hidden.1": 2, "output": 3}
-    name, kind = key.removeprefix("decoder.").rsplit(".", 1)
-    return "pose.pth", f"net.{layers[name]}.{kind}"
+    match = re.fullmatch(r"(decoder\.squeeze|decoder\.hidden|decoder\.output|layers|output)(?:\.(\d+))?\.(\w+)", key)
+    if match is None:
+        raise KeyError(key)
+    part, index, kind = match.groups()
+    name = {
+        "decoder.squeeze": "net.0",
+        "decoder.hidden": f"net.{1 + int(index or 0)}",
+        "decoder.output": "net.3",
+        "layers": f"net.{index}",  # of PoseCNN
+        "output": "pose_conv",
+    }[part]
+    return "pose.pth", f"{name}.{kind}"

@@ -1,4 +1,4 @@
-"""The depth network: disparity at four scales from one image (paper, section 4.1 and supplementary A)."""
+"""The depth network: disparity at up to four scales from one image (paper, section 4.1 and supplementary A)."""
 
 from __future__ import annotations
 
@@ -35,6 +35,9 @@ class DepthDecoder(nn.Module):
         self.reduce = nn.ModuleList(_conv3x3(coarser[i], _WIDTHS[i]) for i in range(5))
         self.fuse = nn.ModuleList(_conv3x3(_WIDTHS[i] + skips[i], _WIDTHS[i]) for i in range(5))
         self.outputs = nn.ModuleList(_conv3x3(_WIDTHS[s], n_outputs) for s in scales)
+        # Levels below the finest output have their place in published checkpoints, but nothing reaches them.
+        self.reduce[: scales[0]].requires_grad_(False)
+        self.fuse[: scales[0]].requires_grad_(False)
 
     def start_at(self, value: float) -> None:
         """Let the untrained outputs lie around `value`, in (0, 1), instead of 0.5."""
@@ -47,7 +50,7 @@ class DepthDecoder(nn.Module):
         """Maps in (0, 1), finest first."""
         x = features[-1]
         levels: dict[int, Tensor] = {}
-        for i in (4, 3, 2, 1, 0):
+        for i in range(4, self.scales[0] - 1, -1):
             x = F.interpolate(F.elu(self.reduce[i](x)), scale_factor=2.0, mode="nearest")
             if i > 0:
                 x = torch.cat([x, features[i - 1]], dim=1)
@@ -65,16 +68,25 @@ class DepthNet(nn.Module):
         encoder_name: a timm model with five feature levels.
         pretrained: start the encoder from ImageNet weights.
         n_mask_sources: if not 0, a second decoder gives a predictive mask per source (an ablation).
+        scales: s for a disparity at 1/2^s of the input, finest first.
     """
 
-    def __init__(self, encoder_name: str = "resnet18", *, pretrained: bool = False, n_mask_sources: int = 0) -> None:
+    def __init__(
+        self,
+        encoder_name: str = "resnet18",
+        *,
+        pretrained: bool = False,
+        n_mask_sources: int = 0,
+        scales: tuple[int, ...] = (0, 1, 2, 3),
+    ) -> None:
         super().__init__()
         self.encoder = ImageEncoder(encoder_name, pretrained=pretrained)
-        self.decoder = DepthDecoder(self.encoder.channels)
-        self.mask_decoder = DepthDecoder(self.encoder.channels, n_outputs=n_mask_sources) if n_mask_sources else None
+        channels = self.encoder.channels
+        self.decoder = DepthDecoder(channels, scales=scales)
+        self.mask_decoder = DepthDecoder(channels, n_outputs=n_mask_sources, scales=scales) if n_mask_sources else None
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> tuple[Float[Tensor, "b 1 _h _w"], ...]:
-        """Sigmoid disparities in (0, 1) at 1, 1/2, 1/4 and 1/8 of the input, finest first.
+        """Sigmoid disparities in (0, 1) at 1/2^s of the input for each scale s (1, 1/2, 1/4, 1/8), finest first.
 
         Args:
             images: colours in [0, 1]; width and height multiples of 32.
@@ -82,11 +94,15 @@ class DepthNet(nn.Module):
         disparities: tuple[Tensor, ...] = self.decoder(self.encoder(images))
         return disparities
 
-    def with_masks(
-        self, images: Float[Tensor, "b 3 h w"]
+    def encode(self, images: Float[Tensor, "b n 3 h w"]) -> list[Float[Tensor, "b n _c _h _w"]]:
+        """Features of n images a clip, each seen alone but all in one pass, finest first."""
+        clip = images.shape[:2]
+        return [level.unflatten(0, clip) for level in self.encoder(images.flatten(0, 1))]
+
+    def decode(
+        self, features: list[Float[Tensor, "b _c _h _w"]]
     ) -> tuple[tuple[Float[Tensor, "b 1 _h _w"], ...], tuple[Float[Tensor, "b s _h _w"], ...] | None]:
-        """Disparities as `forward`, and the predictive masks (None if the network has none), from one encoding."""
-        features = self.encoder(images)
+        """Disparities as `forward` gives them, and the predictive masks (None if the network has none)."""
         masks = self.mask_decoder(features) if self.mask_decoder is not None else None
         return self.decoder(features), masks
 

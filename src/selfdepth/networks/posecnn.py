@@ -1,0 +1,48 @@
+"""PoseCNN: the small pose network of earlier work (Zhou et al., 2017; the paper's Table 2, "pose network")."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from selfdepth.networks.encoder import stack_images
+from selfdepth.networks.pose import WIDTH, PoseNetwork, Seen, split_motions
+
+_KERNELS = (7, 5, 3, 3, 3, 3, 3)
+_CHANNELS = (16, 32, 64, 128, WIDTH, WIDTH, WIDTH)
+
+
+class PoseCNN(PoseNetwork):
+    """Seven plain convolutions of stride 2 on images stacked along the channels, never pretrained.
+
+    Its translation is in units of the scene's depth: it is multiplied by the mean inverse depth of the target's finest
+    disparity. (Published: by that of each scale in turn, so that every scale has a motion of its own.)
+
+    Args:
+        n_images: seen together; the motions are one fewer.
+    """
+
+    uses_depth = True
+
+    def __init__(self, *, n_images: int = 2) -> None:
+        super().__init__()
+        self.n_motions = n_images - 1
+        channels_in = (3 * n_images, *_CHANNELS[:-1])
+        self.layers = nn.ModuleList(
+            nn.Conv2d(c_in, c_out, kernel, stride=2, padding=kernel // 2)
+            for c_in, c_out, kernel in zip(channels_in, _CHANNELS, _KERNELS, strict=True)
+        )
+        self.output = nn.Conv2d(WIDTH, 6 * self.n_motions, 1)
+
+    def forward(self, views: Float[Tensor, "b n 3 h w"]) -> tuple[Float[Tensor, "b k 3"], Float[Tensor, "b k 3"]]:
+        """Axis-angle (radians) and translation, before `scaled`, of k motions between images in [0, 1]."""
+        x = stack_images(views)
+        for layer in self.layers:
+            x = F.relu(layer(x))
+        return split_motions(self.output, x, self.n_motions)
+
+    def scaled(self, translation: Float[Tensor, "b k 3"], seen: Seen | None) -> Float[Tensor, "b k 3"]:
+        """The translation times the mean inverse depth of the target."""
+        assert seen is not None, "uses_depth asks for it"
+        return translation * seen.mean_inverse_depth[:, None, None]
