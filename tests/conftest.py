@@ -7,8 +7,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from selfdepth.inference import device
+
 # Two workers with two threads each on two cores wait for each other; the arrays here are small.
 torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def same_arithmetic_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether "auto" is bf16 depends on the processor; what is tested should not."""
+    monkeypatch.setattr(device, "_bf16_gain_on_cpu", lambda: 0.0)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,8 @@ from selfdepth.inference import device as module
 from selfdepth.inference.device import resolve_device, resolve_precision
 
 CPU = torch.device("cpu")
+MEASURED = module._bf16_gain_on_cpu
+"""As it is, before tests are made independent of it."""
 
 
 @pytest.mark.parametrize(("gain", "dtype"), [(2.0, torch.bfloat16), (1.0, torch.float32), (0.5, torch.float32)])
@@ -23,13 +25,13 @@ def test_a_processor_runs_in_bf16_only_where_that_is_measured_to_be_faster(
 
 
 def test_the_gain_is_measured_once_and_is_nothing_without_the_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
-    module._bf16_gain_on_cpu.cache_clear()
-    assert module._bf16_gain_on_cpu() == module._bf16_gain_on_cpu()
+    MEASURED.cache_clear()
+    assert MEASURED() == MEASURED()
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    module._bf16_gain_on_cpu.cache_clear()
-    assert module._bf16_gain_on_cpu() == 0.0
-    module._bf16_gain_on_cpu.cache_clear()
+    MEASURED.cache_clear()
+    assert MEASURED() == 0.0
+    MEASURED.cache_clear()
 
 
 def test_a_precision_or_device_that_does_not_exist_is_refused() -> None:
