@@ -20,7 +20,7 @@ import numpy as np
 
 from measuring import Setting, facts, in_turns, write_json
 from scenes import write_street
-from selfdepth.config import MIN_SIZE
+from selfdepth.config_checks import MIN_SIZE
 from selfdepth.data.clips import ClipLoader, make_clips
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.store import Store, StoredSequence, open_store

@@ -166,7 +166,8 @@ class TrainConfig:
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """The networks' arithmetic; geometry and loss are always fp32. auto: bf16 where the processor has it."""
     compile: bool | None = None
-    """Compile the training step. Default: yes where a compiler is found and the run is long enough."""
+    """Compile the training step. Default: on CUDA only; on a processor the objective is compiled anyway,
+    and compiling the networks too was measured not to help."""
 
     def __post_init__(self) -> None:
         require_size(self.width, "--width")

@@ -14,6 +14,7 @@ from memory_footage import footage, pixels, sequence
 from selfdepth.data.clips import ClipLoader, ClipSet, make_clips
 from selfdepth.data.frames import FrameRef, StereoPartner
 from selfdepth.data.order import epoch_batches, epoch_order, steps_per_epoch
+from selfdepth.data.resident import frames_on, resident_frames
 from selfdepth.data.store import Store, build_store
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import resize
@@ -124,10 +125,25 @@ def test_a_resumed_run_sees_the_very_next_batches(store: Store, clips: ClipSet) 
 
 def test_two_processes_together_see_the_batch_of_one(store: Store, clips: ClipSet) -> None:
     whole = loader(store, clips, batch_size=6)
-    halves = [loader(store, clips, batch_size=3, rank=rank, world_size=2) for rank in (0, 1)]
+    halves = [loader(store, clips, batch_size=3, share=(rank, 2)) for rank in (0, 1)]
     assert halves[0].steps_per_epoch == whole.steps_per_epoch
     for step in (0, 5):
         assert equal(Batch.collate([half.batch(step) for half in halves]), whole.batch(step))
+
+
+def test_frames_that_lie_on_the_device_give_the_same_batches(store: Store, clips: ClipSet) -> None:
+    there = loader(store, clips, resident=frames_on(store, torch.device("cpu")))
+    here = loader(store, clips)
+    assert all(equal(there.batch(step), here.batch(step)) for step in range(6))
+    assert equal(there.clip(3), here.clip(3))
+    for (refs, a), (same_refs, b) in zip(there.evaluation_batches(5), here.evaluation_batches(5), strict=True):
+        assert refs == same_refs and equal(a, b)
+
+
+def test_frames_lie_on_a_gpu_only_and_only_where_they_fit(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert resident_frames(store, torch.device("cpu")) is None
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * store.frames.nbytes, 10**12))
+    assert resident_frames(store, torch.device("cuda")) is None
 
 
 def test_stopping_early_ends_the_thread(store: Store, clips: ClipSet) -> None:
@@ -247,7 +263,7 @@ def test_a_resumed_run_on_mixed_kinds_sees_the_very_next_batches(pairs: Store) -
 def test_two_processes_share_the_batches_of_mixed_kinds(pairs: Store) -> None:
     clips = make_clips(pairs, pairs.train, offsets=(-1, 1), stereo="calibrated")
     whole = loader(pairs, clips, batch_size=6)
-    halves = [loader(pairs, clips, batch_size=3, rank=rank, world_size=2) for rank in (0, 1)]
+    halves = [loader(pairs, clips, batch_size=3, share=(rank, 2)) for rank in (0, 1)]
     for step in range(whole.steps_per_epoch):
         assert equal(Batch.collate([half.batch(step) for half in halves]), whole.batch(step))
 

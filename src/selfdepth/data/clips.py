@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, Int
+from jaxtyping import Bool, Float32, Int, UInt8
 from numpy import ndarray
 from torch import Tensor
 
@@ -132,7 +132,7 @@ def _translation(partner: StereoPartner, stereo: Stereo) -> tuple[float, float, 
 
 
 class _Gathered(NamedTuple):
-    """Frames (uint8) and geometry of some clips, on the host."""
+    """Frames (uint8; or their rows, where the frames are on the device) and geometry of some clips, on the host."""
 
     pixels: Tensor
     K: Tensor
@@ -145,8 +145,9 @@ class ClipLoader:
     Args:
         batch_size: clips in a batch of this process.
         augment: flip and jitter the training batches.
-        rank, world_size: this process among those that share each step; together they make the batches that one
-            process would make with world_size times the batch size.
+        resident: the store's frames on the device, if they are there (`data.resident`).
+        share: (rank, world size) of this process among those that share each step; together they make the batches that
+            one process would make with world size times the batch size.
     """
 
     def __init__(
@@ -158,14 +159,14 @@ class ClipLoader:
         seed: int,
         device: torch.device | str,
         augment: bool = True,
-        rank: int = 0,
-        world_size: int = 1,
+        resident: UInt8[Tensor, "n 3 h w"] | None = None,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         self.store, self.clips = store, clips
         self.batch_size, self.seed = batch_size, seed
         self.device = torch.device(device)
-        self.augment = augment
-        self.rank, self.world_size = rank, world_size
+        self.augment, self.resident = augment, resident
+        self.rank, self.world_size = share
         self._order: tuple[int, Int[ndarray, "steps n"]] | None = None
 
     @property
@@ -259,8 +260,10 @@ class ClipLoader:
                 T = torch.from_numpy(self.clips.T_stereo_target[indices])
             else:
                 rows = rows[:, :-1]
-        pixels = self.store.gather(rows.reshape(-1))
-        pixels = pixels.view(*rows.shape, *pixels.shape[1:])
+        if self.resident is not None:
+            pixels = torch.from_numpy(rows)
+        else:
+            pixels = torch.unflatten(self.store.gather(rows.reshape(-1)), 0, rows.shape)
         K = torch.from_numpy(self.clips.K[indices])
         if self.device.type == "cuda":
             return _Gathered(pixels.pin_memory(), K.pin_memory(), None if T is None else T.pin_memory())
@@ -270,6 +273,8 @@ class ClipLoader:
         pinned = self.device.type == "cuda"
         pixels, K, T = (None if tensor is None else tensor.to(self.device, non_blocking=pinned) for tensor in gathered)
         assert pixels is not None and K is not None
+        if self.resident is not None:
+            pixels = torch.unflatten(self.resident.index_select(0, pixels.flatten()), 0, pixels.shape)
         frames = pixels.to(torch.float32).div_(255)
         return Batch(frames=frames, inputs=frames, K=K, offsets=self.clips.offsets, T_stereo_target=T)
 

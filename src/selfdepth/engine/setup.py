@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from selfdepth.data.clips import ClipLoader, ClipSet, make_clips
 from selfdepth.data.frames import Footage
 from selfdepth.data.order import steps_per_epoch
 from selfdepth.data.prepare import Truth, check_agreement, footage_of, resolved, store_of, truth_of
+from selfdepth.data.resident import resident_frames
 from selfdepth.data.store import Store, is_store, open_store
 from selfdepth.engine.budget import Budget
 from selfdepth.engine.checkpoint import Progress, last_checkpoint, load_checkpoint
@@ -31,9 +33,6 @@ from selfdepth.learner import SelfSupervisedDepth
 from selfdepth.presets import DEFAULT_EPOCHS
 
 CONFIG_FILE = "config.json"
-
-_COMPILE_WORTH_S = 1800
-"""Compiling takes minutes on a CPU; below this budget it does not pay there."""
 
 _RUN_ONLY = ("steps", "epochs", "minutes", "save_every", "keep", "device", "precision", "compile", "store")
 """Fields that a resumed run may change: they do not change what is learned from which frames."""
@@ -141,13 +140,9 @@ def read_run_config(folder: Path) -> TrainConfig:
     return from_json(values, where=path)
 
 
-def worth_compiling(config: TrainConfig, budget: Budget, device: torch.device) -> bool:
-    """Whether to compile the training step: as asked, else on GPUs always, on CPUs for long runs."""
-    if config.compile is not None:
-        return config.compile
-    if device.type == "cuda":
-        return True
-    return device.type == "cpu" and budget.seconds is not None and budget.seconds >= _COMPILE_WORTH_S
+def worth_compiling(config: TrainConfig, device: torch.device) -> bool:
+    """Whether to compile the training step: as asked, else on CUDA only. On processors it was measured not to help."""
+    return device.type == "cuda" if config.compile is None else config.compile
 
 
 def _build_learner(config: TrainConfig, device: torch.device, *, from_checkpoint: bool) -> SelfSupervisedDepth:
@@ -223,10 +218,9 @@ def _loaders(
     train, val = made(store.train), made(store.val, lone_targets=True)
     for sentence in (*_left_out(train, config), *_out_of_sight(train, store, config)):
         warnings.warn(sentence, SelfDepthWarning, stacklevel=2)
-    loaders = [
-        ClipLoader(store, clips, batch_size=config.batch_size, seed=config.seed, device=device, augment=augment)
-        for clips, augment in ((train, True), (val, False))
-    ]
+    options: dict[str, Any] = {"batch_size": config.batch_size, "seed": config.seed, "device": device}
+    options["resident"] = resident_frames(store, device)
+    loaders = [ClipLoader(store, clips, augment=augment, **options) for clips, augment in ((train, True), (val, False))]
     loaders[0].steps_per_epoch  # noqa: B018  refuses too few clips before anything is built
     return Data(
         store=store,
