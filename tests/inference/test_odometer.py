@@ -104,6 +104,14 @@ def test_a_model_without_a_pose_network_is_refused_in_one_sentence(model: Path, 
     assert "\n" not in str(refusal.value)
 
 
+def test_a_pose_network_that_looks_at_whole_clips_is_refused_in_one_sentence(weights: LoadedWeights) -> None:
+    encoder = dataclasses.replace(weights.config.encoder, pose_input="all")
+    config = dataclasses.replace(weights.config, encoder=encoder)
+    with pytest.raises(CheckpointError, match="looks at whole clips") as refusal:
+        MotionPredictor(dataclasses.replace(weights, config=config), device="cpu")
+    assert "\n" not in str(refusal.value)
+
+
 @pytest.mark.parametrize(("every", "spacing", "sentence"), [("auto", None, "--every N"), ("1", 0, "at least 1")])
 def test_a_spacing_that_is_not_known_or_impossible_is_refused(
     weights: LoadedWeights, every: str, spacing: int | None, sentence: str

@@ -129,6 +129,14 @@ def require_pose_network(weights: LoadedWeights) -> None:
             got="one of stereo pairs alone, or a depth network alone",
             fix="give another model, or leave odometry and trajectories out",
         )
+    if weights.config.encoder.pose_input == "all":
+        raise CheckpointError(
+            "the model's pose network looks at whole clips, so it cannot follow a camera from frame to frame",
+            where=weights.folder,
+            expected="a model trained with --encoder.pose-input pairs",
+            got="--encoder.pose-input all",
+            fix="give another model, or leave odometry and trajectories out",
+        )
 
 
 def _spacing(weights: LoadedWeights, asked: int | None) -> int:
