@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import contributions
 import curves
 import gpu
 import scaling
 from curves import Curve, summary
 from scaling import growth, sparse_store
 from selfdepth.data.store import open_store
+from selfdepth.data.synthetic import DriveSpec
 
 
 def test_the_gpu_program_runs_on_a_processor_too(tmp_path: Path) -> None:
@@ -91,3 +94,18 @@ def test_sides_agree_where_their_means_differ_by_less_than_the_seeds() -> None:
     for curves_, agree in ((near, True), (far, False)):
         (row,) = (row for row in summary(curves_) if row["measure"] == "abs_rel")
         assert row["within_seed_noise"] is agree
+
+
+def test_the_contributions_are_turned_off_one_by_one_and_all_variants_are_judged(tmp_path: Path) -> None:
+    made = contributions.variants()
+    assert len(made) == 8 and made["full method"] == {}
+    assert made["baseline"] == {"reprojection": "mean", "automask": False, "multiscale": "native"}
+    assert made["auto-mask alone"] == {"reprojection": "mean", "multiscale": "native"}
+    assert made["without auto-mask"] == {"automask": False}
+    tiny = DriveSpec(frames=12, width=64, height=32), DriveSpec(seed=1, frames=12, width=64, height=32)
+    config = replace(contributions.DEMO_CONFIG, width=64, steps=1, precision="fp32")
+    job = contributions.Job(variant="v", config=config, train=tiny[0], held_out=tiny[1], folder=tmp_path / "0")
+    variant, seed, errors = contributions.work(job)
+    assert (variant, seed) == ("v", 0) and errors["abs_rel"] > 0
+    document = {"variants": {"v": {0: errors, 1: errors}}, "per_row_abs_rel": 0.3, "constant_abs_rel": 0.4}
+    assert f"| v | {errors['abs_rel']:.3f} ± 0.000 |" in contributions.table(document)

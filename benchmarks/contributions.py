@@ -1,0 +1,158 @@
+"""What each of the paper's three contributions adds, on rendered streets with exact depth (after its Table 2).
+
+    python benchmarks/contributions.py --steps 600 --seeds 0 1 2 --json benchmarks/results/contributions.json
+
+Baseline (mean reprojection, no auto-mask, each scale at its own resolution), each contribution alone, each one removed,
+and the full method: trained alike on one street, judged on every frame of another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from measuring import facts, write_json
+from selfdepth.config import TrainConfig
+from selfdepth.data.synthetic import DriveSpec
+from selfdepth.engine.demo import DEMO_CONFIG
+from selfdepth.engine.demo_drives import CAMERA_FILE, TRAIN, Drives, make_drives
+from selfdepth.engine.demo_evaluation import baselines
+from selfdepth.engine.train import train
+from selfdepth.engine.validate import validate
+
+WITHOUT: dict[str, dict[str, Any]] = {
+    "minimum reprojection": {"reprojection": "mean"},
+    "auto-mask": {"automask": False},
+    "full-resolution multiscale": {"multiscale": "native"},
+}
+"""What turns a contribution off."""
+
+
+def variants() -> dict[str, dict[str, Any]]:
+    """Changes of the objective, by a name for the table."""
+
+    def off(*names: str) -> dict[str, Any]:
+        return {key: value for name in names for key, value in WITHOUT[name].items()}
+
+    alone = {f"{name} alone": off(*(other for other in WITHOUT if other != name)) for name in WITHOUT}
+    removed = {f"without {name}": off(name) for name in WITHOUT}
+    return {"baseline": off(*WITHOUT), **alone, **removed, "full method": {}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One training, and where its street lies."""
+
+    variant: str
+    config: TrainConfig
+    train: DriveSpec
+    held_out: DriveSpec
+    folder: Path
+
+
+@cache
+def _drives(train: DriveSpec, held_out: DriveSpec, folder: Path) -> Drives:
+    """The streets, rendered once in each process."""
+    return make_drives(train, held_out, folder, val_every=1, progress=lambda done, total: None)
+
+
+def work(job: Job) -> tuple[str, int, dict[str, float]]:
+    """Train one variant from one seed and judge it; on one thread, since several are at work."""
+    torch.set_num_threads(1)
+    drives = _drives(job.train, job.held_out, job.folder.parent / f"drives-{os.getpid()}")
+    data = drives.folder / TRAIN
+    # Validation is of every held-out frame: once, at the end.
+    config = replace(job.config, data=str(data), camera=str(data / CAMERA_FILE), save_every=10**9)
+    run = train(config, job.folder / "run", footage=drives.footage)
+    depth = validate(run).depth
+    assert depth is not None, "the depth of a rendered street is known"
+    return job.variant, config.seed, {name: getattr(depth, name) for name in ("abs_rel", "rmse", "a1", "ratio_spread")}
+
+
+def main(words: Sequence[str] | None = None) -> dict[str, Any]:
+    """Train everything, print the table, and give the document that the JSON file holds."""
+    args = _parser().parse_args(words)
+    streets = {
+        "train": DriveSpec(seed=args.street, frames=args.frames),
+        "held_out": DriveSpec(seed=args.street + 1, frames=max(12, args.frames // 3)),
+    }
+    found: dict[str, dict[int, dict[str, float]]] = {name: {} for name in variants()}
+    with tempfile.TemporaryDirectory(prefix="selfdepth-bench-") as name:
+        beaten = baselines(_drives(**streets, folder=Path(name) / "drives"))
+        jobs = [
+            Job(
+                variant=variant,
+                config=replace(
+                    DEMO_CONFIG,
+                    seed=seed,
+                    steps=args.steps,
+                    width=args.width,
+                    loss=replace(DEMO_CONFIG.loss, **changes),
+                    precision="fp32",
+                ),
+                **streets,
+                folder=Path(name) / f"{number}-{seed}",
+            )
+            for seed in args.seeds
+            for number, (variant, changes) in enumerate(variants().items())
+        ]
+        with ProcessPoolExecutor(args.workers, multiprocessing.get_context("spawn")) as pool:
+            for variant, seed, errors in pool.map(work, jobs):
+                found[variant][seed] = errors
+                print(f"{variant}, seed {seed}: abs_rel {errors['abs_rel']:.3f}", flush=True)
+    document = {
+        "facts": facts(),
+        "steps": args.steps,
+        "batch": DEMO_CONFIG.batch_size,
+        "street": args.street,
+        "constant_abs_rel": beaten.constant.abs_rel,
+        "per_row_abs_rel": beaten.per_row.abs_rel,
+        "variants": found,
+    }
+    print(table(document))
+    if args.json is not None:
+        write_json(document, args.json)
+    return document
+
+
+def table(document: dict[str, Any]) -> str:
+    """Mean and standard deviation over the seeds, in Markdown."""
+    lines = ["| | abs_rel | rmse | a1 |", "|---|---|---|---|"]
+    for variant, by_seed in document["variants"].items():
+        cells = []
+        for name in ("abs_rel", "rmse", "a1"):
+            values = [errors[name] for errors in by_seed.values()]
+            spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+            cells.append(f"{np.mean(values):.3f} ± {spread:.3f}")
+        lines.append(f"| {variant} | {' | '.join(cells)} |")
+    lines.append(f"| mean depth of each row | {document['per_row_abs_rel']:.3f} | | |")
+    lines.append(f"| best constant depth | {document['constant_abs_rel']:.3f} | | |")
+    return "\n".join(lines)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of weights and clip order")
+    parser.add_argument("--street", type=int, default=0, help="seed of the street; the next one is held out")
+    parser.add_argument("--frames", type=int, default=300)
+    parser.add_argument("--width", type=int, default=DEMO_CONFIG.width)
+    parser.add_argument("--workers", type=int, default=2, help="trainings at a time, one thread each")
+    parser.add_argument("--json", type=Path)
+    return parser
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
