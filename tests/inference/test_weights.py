@@ -19,8 +19,9 @@ from torch import Tensor
 from selfdepth.config import EncoderConfig, LossConfig
 from selfdepth.errors import CheckpointError, OutputError
 from selfdepth.geometry.warp import scaled_disparity
+from selfdepth.inference.locate import find_weights
 from selfdepth.inference.predictor import Predictor
-from selfdepth.inference.weights import WeightsMeta, depth_network, find_weights, load_weights, save_weights
+from selfdepth.inference.weights import WeightsMeta, depth_network, load_weights, save_weights
 from selfdepth.networks.depth import DepthNet
 
 

@@ -26,7 +26,7 @@ class EvaluateDepthArgs:
     """
 
     model: tyro.conf.Positional[str | None] = None
-    """Run folder, weights folder, or Hugging Face hub name. Not needed with --predictions."""
+    """Run, weights or published folder, published name, or Hugging Face hub name. Not needed with --predictions."""
     data: str | None = None
     """KITTI raw root, or a store made of it; with --ground-truth also a folder of images or a video."""
     split: str | None = None

@@ -25,7 +25,7 @@ class EvaluateOdometryArgs:
     """
 
     model: tyro.conf.Positional[str | None] = None
-    """Run folder, weights folder, or Hugging Face hub name. Not needed with --predictions."""
+    """Run, weights or published folder, published name, or Hugging Face hub name. Not needed with --predictions."""
     data: str | None = None
     """Root of KITTI odometry (true poses: poses/09.txt) or KITTI raw (oxts), folder of images with poses.txt, video."""
     sequence: str | None = None

@@ -13,7 +13,7 @@ class InfoArgs:
     """Say what a model is: networks, size, scale, camera, and what it was trained on."""
 
     model: tyro.conf.Positional[str]
-    """Run folder, weights folder, or Hugging Face hub name."""
+    """Run, weights or published folder, published name (mono_640x192), or Hugging Face hub name."""
 
 
 def info(args: InfoArgs) -> None:

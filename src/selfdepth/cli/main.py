@@ -24,6 +24,7 @@ VERBS: dict[str, str] = {
     "predict": "depth of images, folders and videos",
     "evaluate depth": "measure depth against ground truth",
     "evaluate odometry": "measure a trajectory against the true one",
+    "export": "write a model in the form that other software reads",
     "prepare": "decode the frames once, into a store that several runs share",
     "check": "say what is in a video, a folder or KITTI, or what is wrong with it",
     "info": "say what a model is and how it was trained",

@@ -28,7 +28,7 @@ class PredictArgs:
     """
 
     model: tyro.conf.Positional[str]
-    """Run folder, weights folder, or Hugging Face hub name."""
+    """Run, weights or published folder, published name (mono_640x192), or Hugging Face hub name."""
     inputs: tyro.conf.Positional[tuple[str, ...]]
     """Images, folders of images, videos; any number, mixed."""
     out: str

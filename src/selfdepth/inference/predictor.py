@@ -63,7 +63,7 @@ class Predictor:
 
     @staticmethod
     def load(model: str | Path, *, device: str = "auto", precision: Precision = "auto") -> Predictor:
-        """Read a model: a run folder, a weights folder, or a Hugging Face hub name.
+        """Read a model: a run, weights or published folder, a published model's name, or a Hugging Face hub name.
 
         Args:
             device: auto, cpu, cuda, cuda:1, mps.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,15 +16,13 @@ from selfdepth.config import TrainConfig, from_json, to_json
 from selfdepth.errors import CheckpointError, SelfDepthError
 from selfdepth.geometry.camera import Camera
 from selfdepth.inference.files import whole_file
+from selfdepth.inference.locate import CONFIG_FILE, WEIGHTS_FILE, find_weights
+from selfdepth.interop.published import Entries, is_published, read_published
 from selfdepth.networks.depth import DepthNet
 
 FORMAT = "selfdepth-weights"
 VERSION = 1
-WEIGHTS_FILE = "model.safetensors"
-CONFIG_FILE = "config.json"
 _DEPTH_PREFIX = "depth_net."
-_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_EXPECTED = "a run folder, a weights folder, or a Hugging Face hub name OWNER/NAME"
 
 Scale = Literal["relative", "metric"]
 
@@ -55,6 +52,7 @@ class LoadedWeights:
         state: tensors by name, `depth_net.*` and `pose_net.*`, on the CPU.
         config, camera, scale, step: as in WeightsMeta.
         folder: where it was read from.
+        carried: of a published checkpoint, what our networks do not use, by file and name.
     """
 
     state: dict[str, Tensor]
@@ -63,6 +61,7 @@ class LoadedWeights:
     scale: Scale
     step: int | None
     folder: Path
+    carried: Entries = field(default_factory=dict)
 
 
 def save_weights(folder: Path, state: Mapping[str, Tensor], meta: WeightsMeta) -> None:
@@ -97,12 +96,14 @@ def load_weights(model: str | Path) -> LoadedWeights:
     """Read a model.
 
     Args:
-        model: a run folder (its `best/`, else its `last/`), a weights folder, or a hub name "owner/name".
+        model: as `find_weights` takes it.
 
     Raises:
         CheckpointError: for whatever is not such a model or cannot be read, in one sentence.
     """
     folder = find_weights(model)
+    if not (folder / WEIGHTS_FILE).is_file() and is_published(folder):
+        return _load_published(folder)
     meta = _read_meta(folder / CONFIG_FILE)
     return LoadedWeights(
         state=_read_state(folder / WEIGHTS_FILE),
@@ -111,6 +112,19 @@ def load_weights(model: str | Path) -> LoadedWeights:
         scale=meta.scale,
         step=meta.step,
         folder=folder,
+    )
+
+
+def _load_published(folder: Path) -> LoadedWeights:
+    published = read_published(folder)
+    return LoadedWeights(
+        state=published.state,
+        config=published.config,
+        camera=None,
+        scale="relative",
+        step=None,
+        folder=folder,
+        carried=published.carried,
     )
 
 
@@ -146,48 +160,6 @@ def depth_network(weights: LoadedWeights) -> DepthNet:
     _check_fit(found, network.state_dict(), weights)
     network.load_state_dict(found)
     return network.eval()
-
-
-def find_weights(model: str | Path) -> Path:
-    """The weights folder that MODEL stands for; downloads it if MODEL is a hub name. Raises CheckpointError."""
-    path = Path(model).expanduser()
-    if path.is_dir():
-        for folder in (path / "best", path / "last", path):
-            if (folder / WEIGHTS_FILE).is_file() and (folder / CONFIG_FILE).is_file():
-                return folder
-        raise CheckpointError(
-            "the folder holds no model",
-            where=path,
-            expected=f"{WEIGHTS_FILE} and {CONFIG_FILE}, there or in best/ or last/",
-            got=_contents(path),
-            fix="give the --out folder of a training run that has saved once",
-        )
-    if path.exists():
-        raise CheckpointError(
-            "the model is a file", where=path, expected=_EXPECTED, fix=f"try its folder, {path.parent}"
-        )
-    # A name whose first part is a folder here is a misspelt path: no reason to ask the network.
-    if _HUB_NAME.fullmatch(str(model)) and not path.parent.exists():
-        return _download(str(model))
-    raise CheckpointError("there is no such model", where=path, expected=_EXPECTED)
-
-
-def _download(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    try:
-        folder = Path(snapshot_download(name, allow_patterns=[WEIGHTS_FILE, CONFIG_FILE]))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(
-            "there is no such folder, and no such model could be fetched from the Hugging Face hub",
-            where=name,
-            got=str(error).splitlines()[0] if str(error) else type(error).__name__,
-            fix="check the spelling and the network",
-        ) from error
-    for file in (WEIGHTS_FILE, CONFIG_FILE):
-        if not (folder / file).is_file():
-            raise CheckpointError("the hub's model is of another kind", where=name, got=f"no {file}")
-    return folder
 
 
 def _read_meta(path: Path) -> WeightsMeta:
@@ -265,8 +237,3 @@ def _broken(path: Path, got: str) -> CheckpointError:
         got=got,
         fix="copy the folder again, or use another checkpoint of the run",
     )
-
-
-def _contents(folder: Path) -> str:
-    names = sorted(entry.name for entry in folder.iterdir())
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "") if names else "an empty folder"

@@ -10,6 +10,19 @@ import re
 
 _DECODER_LEVELS = 5
 
+FILES = ("encoder.pth", "depth.pth", "pose_encoder.pth", "pose.pth", "predictive_mask.pth")
+"""All that a published folder may hold of a model; the first two are always there."""
+
+
+def published_key(name: str) -> tuple[str, str]:
+    """File and key under which a published checkpoint holds a tensor of our learner ("depth_net.*", "pose_net.*").
+
+    Raises:
+        KeyError: for a tensor that published checkpoints do not have.
+    """
+    network, _, key = name.partition(".")
+    return {"depth_net": published_depth_key, "pose_net": published_pose_key}[network](key)
+
 
 def published_depth_key(key: str) -> tuple[str, str]:
     """File and key under which a published checkpoint holds a tensor of our DepthNet.

@@ -1,0 +1,52 @@
+"""`selfdepth export`: a model in the form that other software reads."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import tyro
+
+if TYPE_CHECKING:
+    from selfdepth.inference.weights import LoadedWeights
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportArgs:
+    """Write a model in the form that other software reads."""
+
+    model: tyro.conf.Positional[str]
+    """Run, weights or published folder, published name (mono_640x192), or Hugging Face hub name."""
+    format: Literal["monodepth2"]
+    """monodepth2: the published code's checkpoint folder (encoder.pth, depth.pth and so on); ResNets only."""
+    out: str
+    """Where to write: a folder for monodepth2."""
+
+
+def export(args: ExportArgs) -> None:
+    """Run the verb: read MODEL, write it, say where.
+
+    Raises:
+        SelfDepthError: for a model that cannot be read or not be written in this form, or a place that cannot be used.
+    """
+    from selfdepth.inference.weights import depth_network, load_weights
+
+    weights = load_weights(args.model)
+    depth_network(weights)  # refuses what does not fit before anything is written
+    FORMATS[args.format](weights, Path(args.out).expanduser())
+    sys.stdout.write(f"wrote {args.format} to {args.out}\n")
+
+
+def _monodepth2(weights: LoadedWeights, out: Path) -> None:
+    from selfdepth.inference.files import require_writable
+    from selfdepth.interop.published import Published, write_published
+
+    require_writable(out, option="--out")
+    write_published(out, Published(state=weights.state, config=weights.config, carried=weights.carried))
+
+
+FORMATS: dict[str, Callable[[LoadedWeights, Path], None]] = {"monodepth2": _monodepth2}
+"""What writes each format."""
