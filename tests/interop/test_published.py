@@ -140,7 +140,7 @@ def test_a_model_of_ours_is_written_with_all_that_strict_loading_needs(
     tmp_path: Path, published_keys: dict[str, dict[str, dict[str, list[int]]]], pose_network: Any
 ) -> None:
     encoder = EncoderConfig(pretrained=False, pose_network=pose_network)
-    config = TrainConfig(width=96, height=64, encoder=encoder, stereo="calibrated")
+    config = TrainConfig(width=96, height=64, encoder=encoder, stereo="nominal")
     torch.manual_seed(0)
     state = SelfSupervisedDepth(config).state_dict()
     write_published(tmp_path / "out", Published(state=state, config=config))
@@ -282,6 +282,14 @@ def test_a_published_folder_is_a_model_for_every_verb(
     assert main(command) == 0, capsys.readouterr().err
     assert same(read_all(place / "again"), read_all(mono))
     assert main(command) == 0, "the same files may be replaced"
+
+
+def test_depth_in_metres_is_refused_for_it_would_be_read_back_times_5_4(tmp_path: Path) -> None:
+    config = TrainConfig(width=96, height=64, encoder=EncoderConfig(pretrained=False), stereo="calibrated", offsets=())
+    state = SelfSupervisedDepth(config).state_dict()
+    with pytest.raises(CheckpointError, match="cannot say that depth is in metres"):
+        write_published(tmp_path / "out", Published(state=state, config=config))
+    assert not (tmp_path / "out").exists()
 
 
 def test_export_refuses_before_it_writes_anything(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -116,6 +116,14 @@ def write_published(folder: Path, model: Published) -> None:
 
 def _files_of(model: Published, folder: Path) -> Entries:
     config = model.config
+    if config.stereo == "calibrated":
+        raise CheckpointError(
+            "the format cannot say that depth is in metres",
+            where=folder,
+            expected="a model of one camera, or of --stereo nominal",
+            got="--stereo calibrated: read back, its depth would be multiplied by 5.4",
+            fix="keep the model in its own format, or train with --stereo nominal",
+        )
     has_pose = any(name.startswith("pose_net.") for name in model.state)
     names = {name for name in _tensors(config) if has_pose or not name.startswith("pose_net.")}
     encoders = [config.encoder.name] + [config.encoder.pose_name] * (config.encoder.pose_network == "separate")
