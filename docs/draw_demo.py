@@ -6,6 +6,7 @@ python docs/draw_demo.py demo
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +26,11 @@ SCALE = 1.5
 
 def main(demo: Path, out: Path) -> None:
     """Put the pictures of two frames side by side."""
-    trained = Predictor(load_weights(demo / "run" / "last"))
-    untrained = Predictor(load_weights(demo / "run" / "last"))
+    weights = load_weights(demo / "run" / "last")
     config = read_run_config(demo / "run")
     torch.manual_seed(config.seed)
-    untrained._network.load_state_dict(SelfSupervisedDepth(config).depth_net.state_dict())
+    trained = Predictor(weights)
+    untrained = Predictor(replace(weights, state=SelfSupervisedDepth(config).state_dict()))
     truth = np.load(demo / "drives" / HELD_OUT / DEPTH_FILE)["depth"]
     columns = []
     for frame in FRAMES:

@@ -25,6 +25,7 @@ from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.warp import scaled_disparity
 from selfdepth.inference.device import Precision, memory_errors, resolve_device, resolve_precision
+from selfdepth.inference.fold import for_prediction
 from selfdepth.inference.weights import LoadedWeights, depth_network, load_weights
 from selfdepth.structs import DepthPrediction
 
@@ -58,7 +59,7 @@ class Predictor:
         self.camera = weights.camera if config.crop_px() == (0, 0, 0, 0) else None
         self.device = resolve_device(device)
         self._dtype = resolve_precision(precision, self.device)
-        network = depth_network(weights).requires_grad_(False).to(self.device)
+        network = for_prediction(depth_network(weights).requires_grad_(False), self._dtype).to(self.device)
         self._network = network.to(memory_format=torch.channels_last)
 
     @staticmethod
@@ -125,7 +126,7 @@ class Predictor:
             for disparity in full
         ]
 
-    def _disparities(self, images: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b 1 h w"]:
+    def _disparities(self, images: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b 1 _h _w"]:
         # The channels are last in the pixels as they are: permuting the axes gives the layout convolutions like.
         frames = images.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float() / 255
         low_precision = self._dtype != torch.float32
