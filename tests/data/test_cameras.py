@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfdepth.data.cameras import camera_to_yaml, parse_camera
+from selfdepth.data.cameras import camera_to_yaml, is_camera_file, parse_camera
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.camera import Camera, resize
 
@@ -92,6 +92,22 @@ def test_a_field_of_view_gives_square_pixels_and_a_centred_principal_point() -> 
     camera = parse_camera("fov:90", width=640, height=480)
     assert (camera.fx, camera.fy) == pytest.approx((320, 320))
     assert (camera.cx, camera.cy) == (319.5, 239.5)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1242, 375), (1226, 370), (640, 192)])
+def test_the_papers_camera_is_in_fractions_of_the_frame(width: int, height: int) -> None:
+    camera = parse_camera("paper", width=width, height=height)
+    fractions = [camera.fx / width, camera.fy / height, camera.cx / width, camera.cy / height]
+    assert fractions == pytest.approx([0.58, 1.92, 0.5, 0.5])
+    assert (camera.width, camera.height) == (width, height)
+
+
+def test_a_file_called_paper_is_a_camera_only_by_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("paper").write_text(OURS)
+    assert parse_camera("paper", width=640, height=480).fx == pytest.approx(0.58 * 640)
+    assert parse_camera("./paper", width=640, height=480) == CAMERA
+    assert (is_camera_file("paper"), is_camera_file("./paper"), is_camera_file("fov:60")) == (False, True, False)
 
 
 def test_without_a_camera_sixty_degrees_are_assumed_and_said() -> None:

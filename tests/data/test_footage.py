@@ -11,6 +11,7 @@ import pytest
 from numpy import ndarray
 from PIL import Image
 
+from selfdepth.data.cameras import parse_camera
 from selfdepth.data.footage import open_footage, open_footage_auto
 from selfdepth.data.frames import Footage
 from selfdepth.data.inspect import find_gaps, inspect_footage
@@ -169,6 +170,32 @@ def test_kitti_is_recognised_with_its_own_camera_and_takes_another(shared: Path)
     assert open_footage(root, split=split, camera="700,700,620,187").sequences[0].camera.fx == 700
     summary = inspect_footage(root, None, split)
     assert (summary.sequences[0].camera, summary.every) == ("calibration", 1)
+
+
+def two_dates(folder: Path) -> Path:
+    """A KITTI root whose dates have frames of different sizes, and no calibration."""
+    for date, width in (("2011_09_26", 40), ("2011_09_28", 44)):
+        _images(folder / date / f"{date}_drive_0001_sync" / "image_02" / "data", range(4), width=width)
+    return folder
+
+
+@pytest.mark.parametrize("camera", ["paper", "fov:60"])
+def test_a_camera_in_terms_of_the_frame_is_taken_for_the_frames_of_each_date(tmp_path: Path, camera: str) -> None:
+    sequences = open_footage(two_dates(tmp_path), camera=camera).sequences
+    assert [sequence.camera for sequence in sequences] == [
+        parse_camera(camera, width=width, height=24) for width in (40, 44)
+    ]
+
+
+def test_a_camera_in_pixels_is_refused_for_frames_of_two_sizes(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"size that its camera is for.*expected 4\dx24; got 4\dx24"):
+        open_footage(two_dates(tmp_path), camera="30,30,19.5,11.5")
+
+
+def test_the_papers_camera_for_other_footage_than_kitti_is_said(tmp_path: Path) -> None:
+    with pytest.warns(SelfDepthWarning, match="the paper's camera is KITTI's"):
+        footage = open_footage(_images(tmp_path / "drive", range(10)), camera="paper")
+    assert footage.sequences[0].camera == parse_camera("paper", width=40, height=24)
 
 
 def test_kitti_without_images_cannot_take_a_camera(shared: Path, tmp_path: Path) -> None:

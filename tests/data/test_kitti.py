@@ -109,7 +109,7 @@ def test_a_missing_calibration_is_refused_and_a_given_camera_does_without(root: 
     with pytest.raises(DataError, match=r"calib_cam_to_cam\.txt"):
         open_kitti_raw(root, None)
     camera = Camera(fx=30.0, fy=30.0, cx=11.5, cy=3.5, width=24, height=8)
-    assert open_kitti_raw(root, None, camera=camera).sequences[0].camera == camera
+    assert open_kitti_raw(root, None, camera=lambda *size: camera).sequences[0].camera == camera
 
 
 def test_a_split_names_the_targets_and_sequences_hold_just_them_and_their_neighbours(
@@ -333,9 +333,9 @@ def test_cameras_that_are_no_pair_are_refused_only_if_a_pair_is_asked_for(
 ) -> None:
     (root / DATE / "calib_cam_to_cam.txt").write_text(calibration)
     camera = Camera(fx=30.0, fy=30.0, cx=11.5, cy=3.5, width=24, height=8)
-    assert open_kitti_raw(root, None, camera=camera).train
+    assert open_kitti_raw(root, None, camera=lambda *size: camera).train
     with pytest.raises(DataError, match=message):
-        open_kitti_raw(root, None, camera=camera, stereo=True)
+        open_kitti_raw(root, None, camera=lambda *size: camera, stereo=True)
 
 
 def test_stereo_without_any_partner_is_refused(root: Path, tmp_path: Path) -> None:

@@ -16,15 +16,17 @@ from selfdepth.geometry.camera import Camera
 
 ASSUMED_FOV_DEG = 60.0
 MAX_ASPECT_ERROR = 0.01
-FORMS = "fx,fy,cx,cy in pixels, fov:DEGREES, or a YAML file (ours, OpenCV, ROS camera_info)"
+PAPER = "paper"
+FORMS = "fx,fy,cx,cy in pixels, fov:DEGREES, a YAML file (ours, OpenCV, ROS camera_info), or paper (KITTI only)"
 
 
 def parse_camera(spec: str | None, *, width: int, height: int) -> Camera:
     """The camera of frames of that size in pixels.
 
     Args:
-        spec: "fx,fy,cx,cy" in pixels of these frames; "fov:DEGREES", horizontal; or a YAML file, whose K refers to the
-            size in the file and is scaled to the frames. None: 60 degrees are assumed, with a warning.
+        spec: "fx,fy,cx,cy" in pixels of these frames; "fov:DEGREES", horizontal; "paper", its one camera for all of
+            KITTI, in fractions of the frame; or a YAML file, whose K refers to the size in the file and is scaled to
+            the frames. None: 60 degrees are assumed, with a warning.
 
     Raises:
         DataError: for anything else, numbers that are no camera, or a file for another aspect.
@@ -37,6 +39,8 @@ def parse_camera(spec: str | None, *, width: int, height: int) -> Camera:
             stacklevel=2,
         )
         return Camera.from_fov(ASSUMED_FOV_DEG, width=width, height=height)
+    if spec == PAPER:
+        return Camera(fx=0.58 * width, fy=1.92 * height, cx=0.5 * width, cy=0.5 * height, width=width, height=height)
     where, path = f"--camera {spec}", Path(spec).expanduser()
     if spec.startswith("fov:"):
         with naming(where):
@@ -50,6 +54,11 @@ def parse_camera(spec: str | None, *, width: int, height: int) -> Camera:
     if not path.is_file():
         raise DataError("the camera cannot be used", where=where, expected=FORMS, got="no such file")
     return scale_camera(read_camera_file(path), width=width, height=height, where=spec)
+
+
+def is_camera_file(spec: str | None) -> bool:
+    """Whether a camera is given as a file, so that its place must be remembered."""
+    return spec is not None and spec != PAPER and Path(spec).expanduser().is_file()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from selfdepth.data.cameras import parse_camera
+from selfdepth.data.cameras import PAPER, is_camera_file, parse_camera
 from selfdepth.data.frames import Footage, FrameRef, Origin, Sequence
 from selfdepth.data.images import IMAGE_SUFFIXES, MIN_FRAMES, find_image_folders, image_size, list_images, open_folder
 from selfdepth.data.kitti import is_kitti_raw, open_kitti_raw
@@ -78,6 +78,13 @@ def open_footage(
 def _open_own(path: Path, camera: str | None, steps: tuple[int, ...]) -> Footage:
     """Footage that is not KITTI's; `steps` are the times of a clip's sources in frames."""
     kind, sequences = open_sequences(path, camera=camera)
+    if camera == PAPER and kind != "kitti-odometry":
+        warnings.warn(
+            f"the paper's camera is KITTI's, and {path} is other footage: depth will be distorted; give its own camera "
+            "with --camera",
+            SelfDepthWarning,
+            stacklevel=2,
+        )
     train, val = split_clips(sequences, steps)
     if not train:
         raise _too_short(path, sequences, steps)
@@ -204,7 +211,7 @@ def _whole(path: str | None) -> Path | None:
 
 def _whole_camera(camera: str | None) -> str | None:
     """As given; a file by its whole path."""
-    return camera if camera is None or not Path(camera).expanduser().is_file() else str(_whole(camera))
+    return str(_whole(camera)) if is_camera_file(camera) else camera
 
 
 def _targets(sequence: Sequence, steps: tuple[int, ...]) -> list[int]:
@@ -212,13 +219,16 @@ def _targets(sequence: Sequence, steps: tuple[int, ...]) -> list[int]:
     return [number for number in sequence.numbers if all(number + step in known for step in steps)]
 
 
-def _kitti_camera(root: Path, spec: str) -> Camera:
-    """The camera given for images of a KITTI root that are not the official ones."""
+def _kitti_camera(root: Path, spec: str) -> Callable[[int, int], Camera]:
+    """The camera given for a KITTI root, by width and height of the images: those of its dates differ a little."""
     first = next((path for path in root.glob("*/*/image_0[23]/data/*") if path.suffix.lower() in IMAGE_SUFFIXES), None)
     if first is None:
         raise DataError("there are no images", where=root, expected="DATE/DRIVE/image_02/data/0000000000.jpg")
+    if spec == PAPER or spec.startswith("fov:"):
+        return lambda width, height: parse_camera(spec, width=width, height=height)
     width, height = image_size(first)
-    return parse_camera(spec, width=width, height=height)
+    camera = parse_camera(spec, width=width, height=height)
+    return lambda width, height: camera  # numbers are for one size: images of another are refused
 
 
 def _listing(folder: Path) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -65,7 +65,7 @@ def open_kitti_raw(
     root: Path,
     split: Path | None,
     *,
-    camera: Camera | None = None,
+    camera: Callable[[int, int], Camera] | None = None,
     offsets: tuple[int, ...] = (-1, 1),
     stereo: bool = False,
     parts: tuple[str, ...] = tuple(SPLIT_FILES),
@@ -76,7 +76,7 @@ def open_kitti_raw(
         root: the folder of the date folders.
         split: folder with some of train_files.txt, val_files.txt, test_files.txt. None: the left camera of every
             drive; the last tenth of each is for validation, and no clip of one part shares a frame with the other.
-        camera: for frames that are not the official ones; default: each date's own calibration.
+        camera: instead of each date's own calibration, that of frames of a width and height in pixels.
         offsets: times of a clip's sources. Training and validation frames need these neighbours, test frames do not.
         stereo: take the other colour camera's image of training and validation frames too, where there is one.
         parts: of a split, those to read; the images of the others need not be there.
@@ -98,10 +98,12 @@ def open_kitti_raw(
     def calibrated(date: str, image: str) -> Camera:
         return camera_from_calibration(root / date, next(side for side, folder in CAMERAS.items() if folder == image))
 
-    sequences = []
-    for name in sorted(wanted):
-        own = camera or calibrated(name.split("/")[0], name.rsplit("/", 1)[1])
-        sequences.append(_sequence(name, sorted(wanted[name]), folders, own, partners.get(name)))
+    def camera_of(name: str, size: tuple[int, int]) -> Camera:
+        return camera(*size) if camera is not None else calibrated(name.split("/")[0], name.rsplit("/", 1)[1])
+
+    sequences = [
+        _sequence(name, sorted(wanted[name]), folders, camera_of, partners.get(name)) for name in sorted(wanted)
+    ]
     train, val, test = (refs_of.get(part, ()) for part in SPLIT_FILES)
     return Footage(
         kind="kitti-raw", sequences=tuple(sequences), train=train, val=val, test=test, truth=KittiTruth(root)
@@ -165,12 +167,17 @@ class _ImageFolders:
 
 
 def _sequence(
-    name: str, numbers: list[int], folders: _ImageFolders, camera: Camera, partner: StereoPartner | None
+    name: str,
+    numbers: list[int],
+    folders: _ImageFolders,
+    camera_of: Callable[[str, tuple[int, int]], Camera],
+    partner: StereoPartner | None,
 ) -> Sequence:
     """The named frames as a sequence; the first one's header is looked at, to refuse a wrong camera early."""
     files = folders.files(name)
     paths = tuple(folders.folder(name) / files[number] for number in numbers)
     size = image_size(paths[0])
+    camera = camera_of(name, size)
     if size != (camera.width, camera.height):
         raise DataError(
             "the image does not have the size that its camera is for",
