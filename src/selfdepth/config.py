@@ -124,7 +124,8 @@ class TrainConfig:
     split: str | None = None
     """Folder with train_files.txt, val_files.txt, test_files.txt ("folder frame side" lines; KITTI)."""
     camera: str | None = None
-    """fx,fy,cx,cy in pixels of the frames; or a YAML file (ours, OpenCV, ROS camera_info); or fov:DEGREES."""
+    """fx,fy,cx,cy in pixels of the frames; or a YAML file (ours, OpenCV, ROS camera_info); or fov:DEGREES; or, for
+    KITTI, paper: its one camera for all dates."""
     every: str | None = None
     """Frames between a target and its neighbours: a number, or auto (by motion; drops parked stretches).
     Default: 1; a store's own."""
@@ -141,6 +142,8 @@ class TrainConfig:
     pose network is then built."""
     stereo: Stereo = "none"
     """Learn from the other camera of a stereo pair too (KITTI). calibrated: metres. nominal: the paper's 0.1."""
+    init: str | None = None
+    """MODEL whose weights the networks start from, instead of --encoder.pretrained and --loss.start-depth."""
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     """The networks' encoders."""
     loss: LossConfig = field(default_factory=LossConfig)

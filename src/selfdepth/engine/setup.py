@@ -22,6 +22,7 @@ from selfdepth.data.resident import resident_frames
 from selfdepth.data.store import Store, is_store, open_store
 from selfdepth.engine.budget import Budget
 from selfdepth.engine.checkpoint import Progress, last_checkpoint, load_checkpoint
+from selfdepth.engine.initial import start_from
 from selfdepth.errors import CheckpointError, ConfigError, OutputError, SelfDepthWarning
 from selfdepth.evaluation.depth import PROTOCOLS, DepthProtocol
 from selfdepth.geometry.camera import Camera
@@ -146,10 +147,12 @@ def worth_compiling(config: TrainConfig, device: torch.device) -> bool:
 
 
 def _build_learner(config: TrainConfig, device: torch.device, *, from_checkpoint: bool) -> SelfSupervisedDepth:
-    if from_checkpoint:  # its weights replace the pretrained ones, which need not be fetched again
+    if from_checkpoint or config.init is not None:  # whose weights replace the pretrained ones: no need to fetch them
         config = replace(config, encoder=replace(config.encoder, pretrained=False))
     torch.manual_seed(config.seed)
     learner = SelfSupervisedDepth(config, network_dtype=resolve_precision(config.precision, device))
+    if config.init is not None and not from_checkpoint:
+        start_from(learner, config.init)
     return learner.to(device).to(memory_format=torch.channels_last)
 
 

@@ -215,18 +215,23 @@ def _read_state(path: Path) -> dict[str, Tensor]:
 
 
 def _check_fit(found: dict[str, Tensor], wanted: dict[str, Tensor], weights: LoadedWeights) -> None:
-    missing, unknown = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
-    shapes = [name for name in wanted.keys() & found.keys() if wanted[name].shape != found[name].shape]
-    examples = {"lacks": missing, "has too much": unknown, "of another shape": sorted(shapes)}
-    misfits = [f"{len(names)} {kind}, e.g. {names[0]}" for kind, names in examples.items() if names]
-    if misfits:
+    got = misfits(found, wanted)
+    if got:
         raise CheckpointError(
             "the weights do not fit the network",
             where=weights.folder / WEIGHTS_FILE,
             expected=f"a depth network with encoder {weights.config.encoder.name}",
-            got="; ".join(misfits),
+            got=got,
             fix=f"use a {CONFIG_FILE} and a {WEIGHTS_FILE} that were written together",
         )
+
+
+def misfits(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
+    """How tensors differ from those that networks want, in names and shapes; empty if they fit."""
+    missing, unknown = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
+    shapes = [name for name in wanted.keys() & found.keys() if wanted[name].shape != found[name].shape]
+    examples = {"lacks": missing, "has too much": unknown, "of another shape": sorted(shapes)}
+    return "; ".join(f"{len(names)} {kind}, e.g. {names[0]}" for kind, names in examples.items() if names)
 
 
 def _broken(path: Path, got: str) -> CheckpointError:
