@@ -187,7 +187,7 @@ def test_an_unknown_preset_is_refused_with_the_closest_name(name: str, suggested
 
 def test_presets_are_named_after_their_width() -> None:
     for name, config in PRESETS.items():
-        assert f"-{config.width}x" in name
+        assert f"-{config.width}x{config.height or ''}" in name
 
 
 @pytest.mark.parametrize(

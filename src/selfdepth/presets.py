@@ -1,14 +1,17 @@
 """Runs with a name: values of TrainConfig, and nothing else.
 
-The height is not given: with the frames' aspect kept, KITTI's become 640x192, 1024x320, 416x128 as named.
+`MODE-SIZE` are ours: calibrated cameras, exact pixels, metres where they can be known. Their height is not given: with
+the frames' aspect kept, KITTI's become 640x192, 1024x320, 416x128 as named. `paper-MODE-SIZE-VARIANT` are the rows of
+the paper's tables, in its own conventions; what was published for each is in `paper_tables.py`.
 """
 
 from __future__ import annotations
 
 import difflib
 from dataclasses import replace
+from typing import Any
 
-from selfdepth.config import LossConfig, TrainConfig
+from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
 from selfdepth.errors import ConfigError
 
 _METRIC = LossConfig(near=0.5, start_depth=5.0)
@@ -26,6 +29,78 @@ _SIZES: dict[str, TrainConfig] = {
     "192x64": TrainConfig(width=192, learning_rate=2e-4),
 }
 
+_PAPER = TrainConfig(
+    # One camera for every date of KITTI, in fractions of the image, as published.
+    camera="paper",
+    width=640,
+    height=192,
+    # K / 2^s at lower scales, as published.
+    loss=LossConfig(pixel_convention="corner"),
+    epochs=20,
+    # The paper knows no other arithmetic.
+    precision="fp32",
+)
+
+_PAPER_MODES: dict[str, dict[str, Any]] = {
+    "mono": {},
+    # The cameras are called 0.1 apart, as published; depth times 5.4 is then in metres.
+    "stereo": {"offsets": (), "stereo": "nominal"},
+    "mono-stereo": {"stereo": "nominal"},
+}
+
+_WITHOUT_THE_THREE: dict[str, Any] = {"automask": False, "reprojection": "mean", "multiscale": "native"}
+"""The paper's baseline: none of its three contributions."""
+
+_PAPER_LOSSES: dict[str, dict[str, Any]] = {
+    "baseline": _WITHOUT_THE_THREE,
+    "baseline-min": {**_WITHOUT_THE_THREE, "reprojection": "min"},
+    "baseline-automask": {**_WITHOUT_THE_THREE, "automask": True},
+    "baseline-multiscale": {**_WITHOUT_THE_THREE, "multiscale": "full"},
+    "no-min": {"reprojection": "mean"},
+    "no-automask": {"automask": False},
+    "no-multiscale": {"multiscale": "native"},
+    "no-ssim": {"ssim": False},
+    "predictive-mask": {"automask": False, "predictive_mask": True},
+}
+
+_PAPER_NETWORKS: dict[str, dict[str, Any]] = {
+    "resnet50": {"name": "resnet50"},
+    "separate-all": {"pose_input": "all"},
+    "shared": {"pose_network": "shared"},
+    "shared-all": {"pose_network": "shared", "pose_input": "all"},
+    "posecnn": {"pose_network": "posecnn"},
+    "posecnn-all": {"pose_network": "posecnn", "pose_input": "all"},
+}
+
+_PAPER_FROM_SCRATCH = ("baseline", "no-min", "no-automask", "no-multiscale", "resnet50")
+"""Variants of mono-640x192 that the paper also trained from random weights."""
+
+
+def _from_scratch(config: TrainConfig) -> TrainConfig:
+    """The paper's "no pt": random weights, and half as many epochs again."""
+    return replace(config, encoder=replace(config.encoder, pretrained=False), epochs=30)
+
+
+def _paper_presets() -> dict[str, TrainConfig]:
+    found: dict[str, TrainConfig] = {}
+    for mode, changes in _PAPER_MODES.items():
+        full = found[f"paper-{mode}-640x192"] = replace(_PAPER, **changes)
+        found[f"paper-{mode}-640x192-no-pt"] = _from_scratch(full)
+        # Continues the 640x192 model: five more epochs with small steps.
+        found[f"paper-{mode}-1024x320"] = replace(
+            full, width=1024, height=320, batch_size=4, learning_rate=1e-5, epochs=5
+        )
+    full = found["paper-mono-640x192"]
+    found["paper-mono-416x128"] = replace(full, width=416, height=128)
+    for name, changes in _PAPER_LOSSES.items():
+        found[f"paper-mono-640x192-{name}"] = replace(full, loss=replace(full.loss, **changes))
+    for name, changes in _PAPER_NETWORKS.items():
+        found[f"paper-mono-640x192-{name}"] = replace(full, encoder=EncoderConfig(**changes))
+    for name in _PAPER_FROM_SCRATCH:
+        found[f"paper-mono-640x192-{name}-no-pt"] = _from_scratch(found[f"paper-mono-640x192-{name}"])
+    return found
+
+
 PRESETS: dict[str, TrainConfig] = {
     # Table 1's M, S and MS; the stereo ones with the calibrated baseline, in metres.
     **{f"mono-{size}": config for size, config in _SIZES.items()},
@@ -34,10 +109,19 @@ PRESETS: dict[str, TrainConfig] = {
         for size, config in _SIZES.items()
     },
     **{f"mono-stereo-{size}": replace(config, stereo="calibrated", loss=_METRIC) for size, config in _SIZES.items()},
+    **_paper_presets(),
 }
+
+CONTINUES: dict[str, str] = {f"paper-{mode}-1024x320": f"paper-{mode}-640x192" for mode in _PAPER_MODES}
+"""Presets that make little sense from ImageNet weights, and the one whose model they continue, after FIRST_EPOCHS."""
+
+FIRST_EPOCHS = 10
+"""Epochs at 640x192 before the 1024x320 models of the paper are continued from them."""
 
 DEFAULT_EPOCHS = 20
 """The paper's budget, taken when none is given."""
+
+WHAT_PRESETS_ARE = "MODE-SIZE, such as mono-640x192, or a row of the paper; selfdepth presets lists all"
 
 
 def preset(name: str) -> TrainConfig:
@@ -51,7 +135,7 @@ def preset(name: str) -> TrainConfig:
         raise ConfigError(
             "no such preset",
             where="PRESET",
-            expected=", ".join(PRESETS),
+            expected=WHAT_PRESETS_ARE,
             got=name,
             fix=f"did you mean {close[0]}" if close else None,
         )

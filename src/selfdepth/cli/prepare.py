@@ -32,7 +32,8 @@ class PrepareArgs:
     split: str | None = None
     """Folder with train_files.txt, val_files.txt, test_files.txt (KITTI)."""
     camera: str | None = None
-    """fx,fy,cx,cy in pixels of the frames; or a YAML file (ours, OpenCV, ROS camera_info); or fov:DEGREES."""
+    """fx,fy,cx,cy in pixels of the frames; or a YAML file (ours, OpenCV, ROS camera_info); or fov:DEGREES; or, for
+    KITTI, paper: its one camera for all dates."""
     every: str | None = None
     """Frames between a target and its neighbours: a number, or auto (by motion). Default: 1."""
     crop: str | None = None

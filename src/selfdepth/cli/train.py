@@ -13,7 +13,7 @@ import tyro
 
 from selfdepth.config import TrainConfig
 from selfdepth.errors import ConfigError
-from selfdepth.presets import PRESETS, preset
+from selfdepth.presets import CONTINUES, FIRST_EPOCHS, WHAT_PRESETS_ARE, preset
 
 if TYPE_CHECKING:
     from selfdepth.engine.watch import StepReport
@@ -24,8 +24,9 @@ class TrainArgs:
     """Learn depth and camera motion from video.
 
     PRESET is MODE-SIZE. MODE: mono, stereo (pairs alone; KITTI), mono-stereo. SIZE: 640x192 (the paper's main one),
-    1024x320, 416x128, 320x96, 192x64. Ctrl-C saves; --resume continues. The run folder gets best/ and last/ (models),
-    checkpoints/, metrics.jsonl, tensorboard/, previews/.
+    1024x320, 416x128, 320x96, 192x64. Or it is a row of the paper (KITTI): `selfdepth presets` lists all. Ctrl-C saves;
+    --resume continues. The run folder gets best/ and last/ (models), checkpoints/, metrics.jsonl, tensorboard/,
+    previews/.
     """
 
     preset: tyro.conf.Positional[str | None] = None
@@ -52,7 +53,8 @@ def train(args: TrainArgs) -> None:
     from selfdepth.engine.train import train as train_run
 
     if args.preset is None and args.config is None and not args.resume:
-        raise ConfigError("a preset is needed", where="PRESET", expected=", ".join(PRESETS))
+        raise ConfigError("a preset is needed", where="PRESET", expected=WHAT_PRESETS_ARE)
+    _check_start(args)
     with Display() as display:
         done = train_run(
             _with_whole_paths(args.train), Path(args.out).expanduser(), resume=args.resume, watcher=display
@@ -62,12 +64,27 @@ def train(args: TrainArgs) -> None:
     )
 
 
+def _check_start(args: TrainArgs) -> None:
+    first = CONTINUES.get(args.preset or "")
+    if first is not None and args.train.init is None and not args.resume:
+        raise ConfigError(
+            f"{args.preset} continues another model",
+            where="--init",
+            expected=f"a model of {first} after {FIRST_EPOCHS} epochs",
+            got="none",
+            fix=f"train it with {first} --epochs {FIRST_EPOCHS}, and add --init RUN/last",
+        )
+
+
 def _with_whole_paths(config: TrainConfig) -> TrainConfig:
     """A run can be resumed and repeated from any folder: what is relative to this one is written out."""
+    from selfdepth.data.cameras import is_camera_file
+
     changes: dict[str, Any] = {}
-    for name in ("data", "split", "store", "camera"):
+    for name in ("data", "split", "store", "camera", "init"):
         value = getattr(config, name)
-        if value and (name != "camera" or Path(value).expanduser().is_file()):
+        is_name = name == "init" and value is not None and not Path(value).expanduser().exists()
+        if value and not is_name and (name != "camera" or is_camera_file(value)):
             changes[name] = str(Path(value).expanduser().resolve())
     return dataclasses.replace(config, **changes)
 

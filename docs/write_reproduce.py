@@ -1,0 +1,117 @@
+"""Writes docs/reproduce.md from what the package knows about the paper's tables.
+
+python docs/write_reproduce.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from selfdepth.paper_tables import METRICS, ROWS, DepthFigures, Row
+from selfdepth.presets import FIRST_EPOCHS
+
+FILE = Path(__file__).with_name("reproduce.md")
+
+NOT_RUN = "not run here (needs KITTI)"
+
+TITLES = {
+    "1": "Table 1: the models",
+    "2, 6, 12": "Tables 2, 6 and 12: what each part contributes",
+    "6": "Table 6: a deeper encoder",
+    "4": "Table 4: odometry",
+    "7": "Table 7: the improved ground truth",
+    "10": "Table 10: averaged with the mirrored image",
+}
+
+HEAD = f"""# The paper's tables, row by row
+
+Written by `docs/write_reproduce.py`; change that, not this.
+
+Each row of the tables of *Digging Into Self-Supervised Monocular Depth Estimation* (arXiv 1806.01260) about KITTI has a
+preset, the commands that train and measure it, and the figure that was published. `selfdepth presets` shows the same.
+M: monocular, S: stereo pairs, MS: both. "No pt": from random weights. A dash is a figure that is not known to us.
+
+## What you need
+
+- `kitti_raw`: KITTI raw, the folder of the dates, with `velodyne_points`. For Table 4 `kitti_odometry`, with `poses`.
+- `splits`: the published lists of frames. `splits/eigen_zhou` for training, `splits/eigen` (697 frames) and
+  `splits/eigen_benchmark` (652 frames) for measuring, `splits/odom` for odometry, and `splits/eigen_full`: all of
+  Eigen's training frames, those of standstill too. None is part of this repository.
+- For Table 7 `improved_depth.npz`: KITTI's improved depth maps of the 652 frames in metres, one array for each in the
+  order of the split, 0 where not known.
+
+Runs that several rows share need to be trained once.
+
+## Two conventions
+
+The presets `paper-*` are in the paper's conventions, all others in the corrected ones. Each is an option that any run
+can take.
+
+| | paper | corrected (default) |
+|---|---|---|
+| camera | `--camera paper`: focal lengths 0.58 of the width and 1.92 of the height, \
+principal point in the middle, for every date of KITTI | `--camera None`: the calibration of each date |
+| stereo baseline | `--stereo nominal`: 0.1; depth times 5.4 is in metres | \
+`--stereo calibrated`: as measured, in metres |
+| K at lower scales | `--loss.pixel-convention corner`: K / 2^s | \
+`--loss.pixel-convention center`: the half-pixel rule |
+| depth range | `--loss.near 0.1 --loss.far 100`, in units of that baseline | \
+the same; from stereo pairs `--loss.near 0.5 --loss.start-depth 5`, in metres |
+| arithmetic | `--precision fp32` | `--precision auto` |
+
+For a row in corrected conventions, write the other values behind its preset:
+
+```bash
+selfdepth train paper-mono-640x192-no-ssim --camera None --loss.pixel-convention center --data kitti_raw --out runs/a
+```
+
+What still differs from the published method is listed in [architecture.md](architecture.md).
+
+Of each run the weights of its last step are measured, as published, not those of the best validation. Monocular depths
+are scaled by the median of each image's ground truth; depths learned from stereo pairs are multiplied by 5.4, and not
+scaled. The 1024x320 models continue a 640x192 model of {FIRST_EPOCHS} epochs.
+"""
+
+
+def main() -> None:
+    """Write the file."""
+    FILE.write_text(text(), encoding="utf-8")
+
+
+def text() -> str:
+    """The whole page."""
+    return HEAD + "".join(part for tables in TITLES for part in _section(tables))
+
+
+def _section(tables: str) -> Iterator[str]:
+    rows = [row for row in ROWS if row.tables == tables]
+    yield f"\n## {TITLES[tables]}\n\n"
+    if isinstance(rows[0].figures, DepthFigures):
+        columns = ["row", "preset", *METRICS, "ours"]
+    else:
+        columns = ["row", "preset", "five-frame error on 09, m", "on 10, m", "ours"]
+    yield _line(columns) + _line(["---"] * 2 + ["--:"] * (len(columns) - 3) + ["---"])
+    for row in rows:
+        ours = NOT_RUN if row.lacks is None else f"cannot be run: {row.lacks}"
+        yield _line([row.name, f"`{row.preset}`", *row.figures.in_words(), ours])
+    yield "\n```bash\n" + "\n".join(_commands(rows)) + "\n```\n"
+
+
+def _commands(rows: list[Row]) -> Iterator[str]:
+    done: set[str] = set()
+    for row in rows:
+        if row.lacks is None:
+            yield f"# {row.name}"
+            for command in (*row.train_commands(), *row.evaluate_commands()):
+                if command not in done:
+                    done.add(command)
+                    yield command
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |\n"
+
+
+if __name__ == "__main__":
+    main()
