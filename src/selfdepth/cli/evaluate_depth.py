@@ -32,17 +32,27 @@ class EvaluateDepthArgs:
     split: str | None = None
     """Folder with test_files.txt, or val_files.txt (KITTI)."""
     predictions: str | None = None
-    """.npy or .npz with disparities (images, height, width) of any resolution, instead of MODEL."""
+    """Anybody's, instead of MODEL: .npy or .npz with maps (images, height, width) of any resolution; or a folder with
+    one .npy, .npz or 16-bit .png per frame of --data, called as the frame is."""
     predictions_are: Literal["disparity", "depth"] = "disparity"
     """What --predictions holds. Disparities are inverse depths."""
     ground_truth: str | None = None
-    """.npy or .npz with depth in metres (images, height, width), 0 = not known. Default: what --data measured."""
+    """.npy or .npz with depth in metres (images, height, width), 0 = not known; or the folder of KITTI's improved
+    ground truth. Default: what --data measured."""
+    truth_cache: str | None = None
+    """Folder that keeps the depth maps made of LiDAR scans, for the next time. Default: nothing is kept."""
     protocol: Literal["eigen", "eigen_benchmark", "dense"] | None = None
-    """eigen: raw LiDAR. eigen_benchmark: KITTI's improved ground truth. dense: rendered depth. Default: the data's,
-    eigen for --predictions."""
+    """eigen: raw LiDAR. eigen_benchmark: KITTI's improved ground truth, looked for in --data unless --ground-truth
+    names a place. dense: rendered depth. Default: what fits split and ground truth; eigen for --predictions alone."""
+    min_depth: float | None = None
+    """In metres: ground truth below does not count, predictions below are moved there. Default: the protocol's."""
+    max_depth: float | None = None
+    """In metres: ground truth beyond does not count, predictions beyond are moved there. Default: the protocol's."""
     median_scaling: bool = True
     """Bring each prediction to the median of its ground truth first, as monocular depth has no unit. Of a model that
     learned from stereo, both errors are shown."""
+    one_scale: bool = False
+    """Scale the whole set by one number, the median of its images' ratios, not each image by its own."""
     factor: float | None = None
     """Predicted depths are multiplied by this first. Default: what makes MODEL's metres (5.4 after training with
     --stereo nominal), else 1."""
@@ -71,7 +81,17 @@ def evaluate_depth(args: EvaluateDepthArgs) -> None:
     if args.json is not None:  # before the predictions, which may take long
         require_writable(Path(args.json).expanduser().parent, option="--json")
     console = Console(stderr=True)
-    measure = Measure(protocol=args.protocol, median_scaling=args.median_scaling, factor=args.factor)
+    if args.truth_cache is not None:
+        require_writable(Path(args.truth_cache).expanduser(), option="--truth-cache")
+    measure = Measure(
+        protocol=args.protocol,
+        median_scaling=args.median_scaling,
+        factor=args.factor,
+        one_scale=args.one_scale,
+        min_depth=args.min_depth,
+        max_depth=args.max_depth,
+        truth_cache=None if args.truth_cache is None else Path(args.truth_cache).expanduser(),
+    )
     if console.is_terminal:
         with console.status("predicting and comparing"):
             done = _evaluate(args, measure)
@@ -83,17 +103,23 @@ def evaluate_depth(args: EvaluateDepthArgs) -> None:
 
 
 def _evaluate(args: EvaluateDepthArgs, measure: Measure) -> DepthEvaluation:
-    from selfdepth.evaluation.run import evaluate_files, evaluate_model
+    from selfdepth.evaluation.run import evaluate_files, evaluate_model, evaluate_predictions
 
-    truth = None if args.ground_truth is None else Path(args.ground_truth).expanduser()
-    if args.predictions is not None and truth is not None:
-        predictions = Path(args.predictions).expanduser()
+    truth, split, data, predictions = (
+        None if text is None else Path(text).expanduser()
+        for text in (args.ground_truth, args.split, args.data, args.predictions)
+    )
+    if predictions is not None and data is not None:
+        return evaluate_predictions(
+            predictions, data, split=split, ground_truth=truth, quantity=args.predictions_are, measure=measure
+        )
+    if predictions is not None and truth is not None:
         return evaluate_files(predictions, truth, quantity=args.predictions_are, measure=measure)
-    assert args.model is not None and args.data is not None, "_check refuses their absence"
+    assert args.model is not None and data is not None, "_check refuses their absence"
     return evaluate_model(
         args.model,
-        Path(args.data).expanduser(),
-        split=None if args.split is None else Path(args.split).expanduser(),
+        data,
+        split=split,
         ground_truth=truth,
         measure=measure,
         device=args.device,
@@ -111,18 +137,31 @@ def _check(args: EvaluateDepthArgs) -> None:
         if args.predictions_are != "disparity":
             raise ConfigError("there are no predictions that it is about", where="--predictions-are")
     else:
-        for option, given in (
-            ("MODEL", args.model),
-            ("--data", args.data),
-            ("--split", args.split),
-            ("--post-process", args.post_process or None),
-        ):
+        for option, given in (("MODEL", args.model), ("--post-process", args.post_process or None)):
             if given is not None:
                 raise ConfigError(f"{option} and --predictions exclude each other", got=f"{given}")
-        if args.ground_truth is None:
+        if args.data is None and args.ground_truth is None:
             raise ConfigError(
-                "there is nothing to compare with", where="--ground-truth", expected="a .npy or .npz file"
+                "there is nothing to compare with",
+                where="--predictions",
+                expected="--data KITTI_ROOT --split S, or --ground-truth with a .npy or .npz file",
             )
+    if args.data is None:
+        for option, value in (("--split", args.split), ("--truth-cache", args.truth_cache)):
+            if value is not None:
+                raise ConfigError(f"{option} is about --data, which is not given", got=value)
+    _check_numbers(args)
+
+
+def _check_numbers(args: EvaluateDepthArgs) -> None:
+    if args.one_scale and not args.median_scaling:
+        raise ConfigError("--one-scale and --no-median-scaling exclude each other", fix="leave one of them out")
+    for option, bound in (("--min-depth", args.min_depth), ("--max-depth", args.max_depth)):
+        if bound is not None and not 0 < bound < math.inf:
+            raise ConfigError("option out of range", where=option, expected="metres, more than 0", got=str(bound))
+    low, high = args.min_depth or 1e-3, args.max_depth or 80.0
+    if low >= high:
+        raise ConfigError("there is no depth in between", where="--min-depth, --max-depth", got=f"{low:g} and {high:g}")
     if args.factor is not None and not 0 < args.factor < math.inf:
         raise ConfigError("option out of range", where="--factor", expected="more than 0", got=str(args.factor))
     if args.batch_size < 1:
@@ -153,8 +192,9 @@ def _show(done: DepthEvaluation, args: EvaluateDepthArgs) -> None:
     factor = "" if report.factor == 1 else f", predictions times {report.factor:g}"
     if factor and args.factor is None:
         factor += " (the model's: it was trained with a baseline of 0.1)"
-    scaling = _SCALING[report.median_scaling]
-    console.print(f"protocol: {report.protocol.name}, {scaling}{factor}")
+    scaling = "all images at one scale, that median" if done.one_scale else _SCALING[report.median_scaling]
+    bounds = [f"{option} {bound:g} m" for option, bound in (("from", args.min_depth), ("to", args.max_depth)) if bound]
+    console.print(f"protocol: {', '.join([report.protocol.name, *bounds, scaling])}{factor}")
     pixels = sum(image.pixels for image in report.images)
     skipped = f"; {report.skipped} left out, without ground truth" if report.skipped else ""
     console.print(f"compared: {len(report.images)} of the {done.frames}, {pixels} pixels{skipped}")

@@ -21,6 +21,7 @@ from numpy import ndarray
 from selfdepth.data.frames import Footage, FrameRef, Sequence, StereoPartner
 from selfdepth.data.images import ImageSequence, image_size
 from selfdepth.data.kitti_calibration import (
+    CALIBRATION_FILES,
     CAMERA_FILE,
     CAMERAS,
     camera_from_calibration,
@@ -53,12 +54,26 @@ class KittiTruth:
 
     def __call__(self, ref: FrameRef) -> Float[ndarray, "h w"] | None:
         """Depth map in metres, 0 = unknown, or None if the frame has no scan. Raises DataError for bad files."""
-        drive, camera = ref.sequence.rsplit("/", 1)
-        scan = self.root / drive / "velodyne_points" / "data" / f"{ref.number:010d}.bin"
+        scan = self.scan(ref)
         if not scan.is_file():
             return None
+        drive, camera = ref.sequence.rsplit("/", 1)
         P_image_velo, shape = projection_from_velodyne(self.root / drive.split("/")[0], camera[-2:])
         return project_scan(read_scan(scan), P_image_velo, shape)
+
+    def scan(self, ref: FrameRef) -> Path:
+        """Where the scan of a frame is, if there is one."""
+        drive = ref.sequence.rsplit("/", 1)[0]
+        return self.root / drive / "velodyne_points" / "data" / f"{ref.number:010d}.bin"
+
+    def made_of(self, ref: FrameRef) -> str | None:
+        """What the depth map depends on: paths, sizes and times of scan and calibration; None without a scan."""
+        scan, date = self.scan(ref), self.root / ref.sequence.split("/")[0]
+        if not scan.is_file():
+            return None
+        files = [file for file in (scan, *(date / name for name in CALIBRATION_FILES)) if file.is_file()]
+        stats = [(file.resolve(), file.stat()) for file in files]
+        return "; ".join(f"{file} {stat.st_size} {stat.st_mtime_ns}" for file, stat in stats)
 
 
 def open_kitti_raw(

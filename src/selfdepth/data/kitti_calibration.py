@@ -14,6 +14,9 @@ from selfdepth.geometry.camera import Camera
 
 CAMERAS = {"l": "image_02", "r": "image_03"}
 CAMERA_FILE = "calib_cam_to_cam.txt"
+VELODYNE_FILE = "calib_velo_to_cam.txt"
+CALIBRATION_FILES = (CAMERA_FILE, VELODYNE_FILE)
+"""Of a date: what depth maps of scans need."""
 
 
 def read_calibration(path: Path) -> dict[str, Float[ndarray, "_n"]]:
@@ -84,7 +87,7 @@ def stereo_translation_m(date_folder: Path) -> tuple[float, float, float]:
 
 def projection_from_velodyne(date_folder: Path, index: str) -> tuple[Float[ndarray, "3 4"], tuple[int, int]]:
     """P_rect R_rect_00 T_cam_velo of a camera ("02", "03"), and the (height, width) of the depth map."""
-    path, velo_path = date_folder / CAMERA_FILE, date_folder / "calib_velo_to_cam.txt"
+    path, velo_path = date_folder / CAMERA_FILE, date_folder / VELODYNE_FILE
     calibration, velo = read_calibration(path), read_calibration(velo_path)
     T_cam_velo, R_rect = np.eye(4), np.eye(4)
     T_cam_velo[:3, :3] = matrix_entry(velo, velo_path, "R", (3, 3))

@@ -53,17 +53,22 @@ def read_predictions(path: Path, quantity: Quantity) -> list[Float[ndarray, "_h 
     """
     maps = read_maps(path, keys=("data", quantity))
     for index, one in enumerate(maps):
-        wrong = ~(np.isfinite(one) & (one > 0))
-        if wrong.any():
-            row, column = np.argwhere(wrong)[0].tolist()
-            raise DataError(
-                f"the prediction cannot be a {quantity}",
-                where=f"{path}, image {index}, row {row}, column {column}",
-                expected="positive, finite numbers",
-                got=f"{one[row, column]:g}, and {int(wrong.sum()) - 1} more such pixels",
-                fix=f"write the {quantity} itself" + (", or say --predictions-are depth" * (quantity == "disparity")),
-            )
+        require_positive(one, quantity, f"{path}, image {index}")
     return maps if quantity == "disparity" else [1 / one for one in maps]
+
+
+def require_positive(one: Float[ndarray, "_h _w"], quantity: Quantity, where: str) -> None:
+    """Refuse a prediction with a number that is NaN, infinite, zero or negative. Raises DataError naming the pixel."""
+    wrong = ~(np.isfinite(one) & (one > 0))
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0].tolist()
+        raise DataError(
+            f"the prediction cannot be a {quantity}",
+            where=f"{where}, row {row}, column {column}",
+            expected="positive, finite numbers",
+            got=f"{one[row, column]:g}, and {int(wrong.sum()) - 1} more such pixels",
+            fix=f"write the {quantity} itself" + (", or say --predictions-are depth" * (quantity == "disparity")),
+        )
 
 
 def read_truths(path: Path) -> list[Float[ndarray, "_h _w"]]:

@@ -41,6 +41,8 @@ class JudgedFrames:
         cameras: of the whole frames of each sequence.
         crop: what `read` cuts off.
         protocol: name of the depth protocol that fits it.
+        stems: what each frame's file is called, without its ending.
+        root: of KITTI raw, where the frames are from there.
     """
 
     refs: tuple[FrameRef, ...]
@@ -50,6 +52,8 @@ class JudgedFrames:
     cameras: Mapping[str, Camera]
     crop: Crop
     protocol: str
+    stems: Mapping[FrameRef, str]
+    root: Path | None = None
 
     def truth(self, ref: FrameRef) -> Float[ndarray, "h w"] | None:
         """Metric depth of what `read` gives of a frame, or None. Raises DataError if it cannot be cropped alike."""
@@ -84,13 +88,13 @@ def crop_truth(truth: Float[ndarray, "_h _w"], crop: Crop) -> Float[ndarray, "h 
     return np.ascontiguousarray(seen)
 
 
-def judged_frames(data: Path, split: Path | None, fit: Fit, *, every_frame: bool = False) -> JudgedFrames:
+def judged_frames(data: Path, split: Path | None, fit: Fit | None, *, every_frame: bool = False) -> JudgedFrames:
     """The test frames of a split; else its validation frames; else all.
 
     Args:
         data: root of KITTI raw or odometry, store, folder of images or video.
         split: folder of split files; KITTI only.
-        fit: the network's size and the crop at training.
+        fit: the network's size and the crop at training; None: nothing will be read, and nothing is cropped.
         every_frame: of own footage and KITTI without a split, take all frames, not only those for validation.
 
     Raises:
@@ -111,7 +115,7 @@ def judged_frames(data: Path, split: Path | None, fit: Fit, *, every_frame: bool
     def read(wanted: tuple[FrameRef, ...]) -> Iterator[UInt8[ndarray, "h w 3"]]:
         for name, numbers in _runs(wanted):
             for image in sequences[name].read(numbers):
-                yield fit(image, sequences[name].camera)[0]
+                yield image if fit is None else fit(image, sequences[name].camera)[0]
 
     return JudgedFrames(
         refs=refs,
@@ -119,8 +123,14 @@ def judged_frames(data: Path, split: Path | None, fit: Fit, *, every_frame: bool
         read=read,
         measured=footage.truth,
         cameras={name: sequence.camera for name, sequence in sequences.items()},
-        crop=fit.crop,
+        crop=(0, 0, 0, 0) if fit is None else fit.crop,
         protocol=footage.protocol,
+        stems={
+            FrameRef(sequence.name, number): stem
+            for sequence in footage.sequences
+            for number, stem in zip(sequence.numbers, sequence.names, strict=True)
+        },
+        root=data if footage.kind == "kitti-raw" else None,
     )
 
 
@@ -144,7 +154,13 @@ def _has_lines(path: Path) -> bool:
         return False
 
 
-def _of_store(store: Store, fit: Fit) -> JudgedFrames:
+def _of_store(store: Store, fit: Fit | None) -> JudgedFrames:
+    if fit is None:
+        raise DataError(
+            "a store cannot tell which file is which frame",
+            where=store.folder,
+            fix="give what it was made of as --data",
+        )
     if (store.width, store.height, store.crop) != (fit.width, fit.height, fit.crop):
         raise DataError(
             "the store does not fit the model",
@@ -169,6 +185,8 @@ def _of_store(store: Store, fit: Fit) -> JudgedFrames:
         cameras={sequence.name: sequence.camera for sequence in store.sequences},
         crop=store.crop,
         protocol=store.protocol,
+        stems={ref: str(ref.number) for ref in parts[part]},
+        root=store.origin.path if store.kind == "kitti-raw" and store.origin is not None else None,
     )
 
 

@@ -1,87 +1,40 @@
-"""A model, or anybody's predictions, against ground truth; and what a constant would reach on the same frames."""
+"""A model, or anybody's predictions, on the frames of a data set; and files against files."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
+from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
 from numpy import ndarray
 
 from selfdepth.data.frames import FrameRef
+from selfdepth.data.kitti import KittiTruth
+from selfdepth.data.kitti_improved import LAYOUT, ImprovedTruth
 from selfdepth.data.store_decode import Fit
 from selfdepth.errors import DataError
 from selfdepth.evaluation.arrays import Quantity, check_aspect, check_pairs, read_predictions, read_truths
-from selfdepth.evaluation.baselines import best_constant_depth
-from selfdepth.evaluation.depth import (
-    PROTOCOLS,
-    DepthProtocol,
-    DepthReport,
-    evaluate_set,
-    flip_post_process,
-    resize_disparity,
-)
+from selfdepth.evaluation.compare import DepthEvaluation, Measure, Pair, compare
+from selfdepth.evaluation.depth import flip_post_process
 from selfdepth.evaluation.frames import JudgedFrames, judged_frames
+from selfdepth.evaluation.prediction_files import predictions_of, read_folder
+from selfdepth.evaluation.truth_cache import CachedTruth
 from selfdepth.inference.predictor import Predictor
 from selfdepth.inference.weights import load_weights
 
-Pair = tuple[str, "Float[ndarray, '_h _w']", "Float[ndarray, 'h w']"]
-"""Name, disparity, ground truth."""
+__all__ = ["DepthEvaluation", "Measure", "evaluate_files", "evaluate_model", "evaluate_predictions"]
 
+IMPROVED = "eigen_benchmark"
+"""Protocol, and published split, of KITTI's improved ground truth."""
 
-@dataclass(frozen=True, kw_only=True)
-class Measure:
-    """How depth is compared.
-
-    Attributes:
-        protocol: key in PROTOCOLS; None: the one that fits the data.
-        median_scaling: whether each prediction is brought to the median of its ground truth first.
-        factor: predicted depths are multiplied by this before anything else; None: by what makes them metres, where
-            the model knows (`TrainConfig.metres_per_unit`), else by 1.
-    """
-
-    protocol: str | None = None
-    median_scaling: bool = True
-    factor: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class DepthEvaluation:
-    """Errors, and what they are to be compared with.
-
-    Attributes:
-        report: errors of the predictions.
-        baseline: errors of one constant depth for all pixels of all frames, the best one for this ground truth.
-        constant_m: that depth in metres.
-        frames: what was compared, in words.
-        other: the same predictions with median scaling where `report` is without it, and the other way round; None
-            where the predictions are up to an unknown factor.
-    """
-
-    report: DepthReport
-    baseline: DepthReport
-    constant_m: float
-    frames: str
-    other: DepthReport | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """The report's values, and the baseline's beside them; of metres, the report with the other scaling too."""
-        baseline = {name: value for name, value in self.baseline.to_json().items() if isinstance(value, float)}
-        other = {}
-        if self.other is not None:
-            key = "with_median_scaling" if self.other.median_scaling else "without_median_scaling"
-            other = {key: {name: value for name, value in self.other.to_json().items() if isinstance(value, float)}}
-        return {
-            **self.report.to_json(),
-            **other,
-            "baseline": {"kind": "best constant depth", "depth_m": self.constant_m, **baseline},
-            "frames": self.frames,
-        }
+_BATCHES_AHEAD = 2
+"""Ground truth is made while the network computes, this many batches early."""
 
 
 def evaluate_model(
@@ -100,7 +53,8 @@ def evaluate_model(
     Args:
         model: as `load_weights` takes it.
         data, split: as `judged_frames` takes them.
-        ground_truth: file with one depth map per frame, in the order of the frames; default: measured by the data set.
+        ground_truth: file with one depth map per frame, in the order of the frames; or folder of KITTI's improved
+            ground truth. Default: measured by the data set; see `_with_truths`.
         post_process: average with the prediction for the mirrored image (two passes).
 
     Raises:
@@ -110,99 +64,130 @@ def evaluate_model(
     config = weights.config
     assert config.height is not None, "load_weights refuses configurations without a height"
     fit = Fit(width=config.width, height=config.height, crop=config.crop_px())
-    frames = judged_frames(data, split, fit, every_frame=ground_truth is not None)
-    if ground_truth is not None:
-        frames = _with_truths(frames, ground_truth)
-    predictor = Predictor(weights, device=device, precision="fp32")
-    skipped: list[FrameRef] = []
-    pairs = _predict(predictor, frames, skipped, batch_size=batch_size, post_process=post_process)
     measure = measure or Measure()
+    frames = judged_frames(data, split, fit, every_frame=ground_truth is not None)
+    frames = _with_truths(frames, data, split, ground_truth, measure)
+    predictor = Predictor(weights, device=device, precision="fp32")
     if measure.factor is None:
         measure = dataclasses.replace(measure, factor=config.metres_per_unit)
-    protocol = PROTOCOLS[measure.protocol or frames.protocol]
-    first = next(pairs, None)
-    if first is None:
-        raise DataError(
-            "there is no ground truth",
-            where=data,
-            expected="KITTI raw with velodyne_points, or a store made of it; or --ground-truth FILE",
-            got=f"{len(skipped)} frames ({frames.part}) without any",
-        )
-    metric = config.metres_per_unit is not None
-    done = _compare(itertools.chain([first], pairs), protocol, measure, frames.part, both=metric)
-    n_skipped = done.report.skipped + len(skipped)
-    return dataclasses.replace(done, report=dataclasses.replace(done.report, skipped=n_skipped))
+    skipped: list[FrameRef] = []
+    pairs = _predict(predictor, frames, skipped, batch_size=batch_size, post_process=post_process)
+    return _compare(pairs, frames, measure, skipped, data, both=config.metres_per_unit is not None)
+
+
+def evaluate_predictions(
+    predictions: Path,
+    data: Path,
+    *,
+    split: Path | None = None,
+    ground_truth: Path | None = None,
+    quantity: Quantity = "disparity",
+    measure: Measure | None = None,
+) -> DepthEvaluation:
+    """Compare anybody's predictions for the frames of a data set with their ground truth.
+
+    Args:
+        predictions: as `predictions_of` takes them.
+        data, split, ground_truth: as for `evaluate_model`; a store is refused.
+
+    Raises:
+        DataError: for predictions, data or ground truth that cannot be used or do not belong together.
+    """
+    measure = measure or Measure()
+    frames = judged_frames(data, split, None, every_frame=ground_truth is not None)
+    frames = _with_truths(frames, data, split, ground_truth, measure)
+    disparities = predictions_of(predictions, frames, quantity)
+    skipped: list[FrameRef] = []
+
+    def pairs() -> Iterator[Pair]:
+        for truths in _truths_ahead(frames, batch_size=8):
+            for ref, truth in truths:
+                disparity = next(disparities)
+                if truth is None:
+                    skipped.append(ref)
+                    continue
+                name = f"{ref.sequence} {ref.number}"
+                check_aspect((disparity.shape[0], disparity.shape[1]), truth, f"{predictions}, {name}")
+                yield name, disparity, truth
+
+    return _compare(pairs(), frames, measure, skipped, data)
 
 
 def evaluate_files(
     predictions: Path, ground_truth: Path, *, quantity: Quantity = "disparity", measure: Measure | None = None
 ) -> DepthEvaluation:
-    """Compare predictions in a file with ground truth in a file; see `read_predictions` and `read_truths`.
+    """Compare predictions with ground truth in a file; see `read_truths`.
+
+    Args:
+        predictions: as `read_predictions` takes them, or a folder of files whose names are in the truths' order.
 
     Raises:
         DataError: for files that cannot be used or do not belong together.
     """
-    disparities, truths = read_predictions(predictions, quantity), read_truths(ground_truth)
+    read = read_folder if predictions.is_dir() else read_predictions
+    disparities, truths = read(predictions, quantity), read_truths(ground_truth)
     check_pairs(disparities, truths, str(predictions))
     names = (f"{predictions.name} {index}" for index in range(len(truths)))
     measure = measure or Measure()
-    protocol = PROTOCOLS[measure.protocol or "eigen"]
-    return _compare(zip(names, disparities, truths, strict=True), protocol, measure, f"images of {predictions.name}")
+    protocol = measure.protocol_on("eigen")
+    return compare(zip(names, disparities, truths, strict=True), protocol, measure, f"images of {predictions.name}")
 
 
 def _compare(
-    pairs: Iterator[Pair], protocol: DepthProtocol, measure: Measure, frames: str, *, both: bool = False
+    pairs: Iterator[Pair],
+    frames: JudgedFrames,
+    measure: Measure,
+    skipped: list[FrameRef],
+    data: Path,
+    *,
+    both: bool = False,
 ) -> DepthEvaluation:
-    names: list[str] = []
-    known: list[ndarray] = []
-    predicted: list[ndarray] = []
-    factor = 1.0 if measure.factor is None else measure.factor
-
-    def noted() -> Iterator[Pair]:
-        for name, disparity, truth in pairs:
-            names.append(name)
-            # For the baseline the known depths are enough: whole maps of a large set would fill the memory.
-            mask = protocol.mask(truth)
-            known.append(truth[mask][None])
-            if both:
-                predicted.append(resize_disparity(disparity, (truth.shape[0], truth.shape[1]))[mask][None])
-            yield name, disparity, truth
-
-    first, second = itertools.tee(noted())
-    report = evaluate_set(
-        (disparity for _, disparity, _ in first),
-        (truth for _, _, truth in second),
-        protocol,
-        median_scaling=measure.median_scaling,
-        factor=factor,
-        names=names,
+    """Compare the pairs; the frames that had to be `skipped` on the way are counted, and may not be all."""
+    first = next(pairs, None)
+    if first is None:
+        improved = isinstance(frames.measured, ImprovedTruth)
+        scans = "KITTI raw with velodyne_points, or a store made of it; or --ground-truth FILE"
+        raise DataError(
+            "there is no ground truth",
+            where=frames.measured.root if isinstance(frames.measured, ImprovedTruth) else data,
+            expected=LAYOUT if improved else scans,
+            got=f"{len(skipped)} frames ({frames.part}) without any",
+            fix="name the folder with --ground-truth" if improved else None,
+        )
+    done = compare(
+        itertools.chain([first], pairs), measure.protocol_on(frames.protocol), measure, frames.part, both=both
     )
-    anywhere = dataclasses.replace(protocol, crop=None)
-    constant_m = best_constant_depth(known, anywhere)
-    constant = np.full((1, 1), 1 / constant_m)
-    compared = [depths for depths in known if depths.size]
-    # No scaling here: the best constant beats a constant brought to each image's median.
-    baseline = evaluate_set([constant] * len(compared), compared, anywhere, median_scaling=False)
-    other = None
-    if both:
-        scaling, scaled = not measure.median_scaling, [disparity for disparity in predicted if disparity.size]
-        other = evaluate_set(scaled, compared, anywhere, median_scaling=scaling, factor=factor)
-    return DepthEvaluation(report=report, baseline=baseline, constant_m=constant_m, frames=frames, other=other)
+    n_skipped = done.report.skipped + len(skipped)
+    return dataclasses.replace(done, report=dataclasses.replace(done.report, skipped=n_skipped))
 
 
 def _predict(
     predictor: Predictor, frames: JudgedFrames, skipped: list[FrameRef], *, batch_size: int, post_process: bool
 ) -> Iterator[Pair]:
     """Frames that have ground truth, with the network's disparity at its own size; the others go to `skipped`."""
-    for start in range(0, len(frames.refs), batch_size):
-        truths = {ref: frames.truth(ref) for ref in frames.refs[start : start + batch_size]}
-        known = tuple(ref for ref in frames.refs[start : start + batch_size] if truths[ref] is not None)
-        skipped += [ref for ref, truth in truths.items() if truth is None]
-        images = list(frames.read(known))
-        for ref, disparity in zip(known, _disparities(predictor, images, post_process), strict=True):
-            truth = truths[ref]
-            assert truth is not None
+    for truths in _truths_ahead(frames, batch_size):
+        known = [(ref, truth) for ref, truth in truths if truth is not None]
+        skipped += [ref for ref, truth in truths if truth is None]
+        images = list(frames.read(tuple(ref for ref, _ in known)))
+        for (ref, truth), disparity in zip(known, _disparities(predictor, images, post_process), strict=True):
             yield f"{ref.sequence} {ref.number}", disparity, truth
+
+
+def _truths_ahead(
+    frames: JudgedFrames, batch_size: int
+) -> Iterator[list[tuple[FrameRef, Float[ndarray, "_h _w"] | None]]]:
+    """The frames with their ground truth or None, in batches; some batches early, on all processors."""
+    pool = ThreadPoolExecutor(max_workers=os.cpu_count())
+    try:
+        ahead: deque[list[tuple[FrameRef, Future[Float[ndarray, "_h _w"] | None]]]] = deque()
+        for start in range(0, len(frames.refs), batch_size):
+            ahead.append([(ref, pool.submit(frames.truth, ref)) for ref in frames.refs[start : start + batch_size]])
+            if len(ahead) > _BATCHES_AHEAD:
+                yield [(ref, truth.result()) for ref, truth in ahead.popleft()]
+        while ahead:
+            yield [(ref, truth.result()) for ref, truth in ahead.popleft()]
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _disparities(
@@ -218,7 +203,44 @@ def _disparities(
     ]
 
 
-def _with_truths(frames: JudgedFrames, file: Path) -> JudgedFrames:
+def _with_truths(
+    frames: JudgedFrames, data: Path, split: Path | None, ground_truth: Path | None, measure: Measure
+) -> JudgedFrames:
+    """The frames with the ground truth that was asked for.
+
+    That is a file's; or KITTI's improved one, of a folder, or of the data's own where protocol or split have its name;
+    or what the data set measured.
+    """
+    asked = measure.protocol or (split.name if split is not None else None)
+    improved = frames.root is not None and (ground_truth is not None or asked == IMPROVED)
+    scans = ground_truth is None and not improved and isinstance(frames.measured, KittiTruth)
+    if measure.truth_cache is not None and not scans:
+        raise DataError(
+            "there are no depth maps to keep",
+            where=f"--truth-cache {measure.truth_cache}",
+            expected="ground truth made of LiDAR scans",
+            got="ground truth from a file" if ground_truth is not None else f"that of {data}",
+            fix="leave the option out",
+        )
+    if ground_truth is not None and not ground_truth.is_dir():
+        return _from_file(frames, ground_truth)
+    if ground_truth is not None and frames.root is None:
+        raise DataError(
+            "a folder of ground truth applies to KITTI raw only",
+            where=f"--ground-truth {ground_truth}",
+            got=str(data),
+            fix="give a .npy or .npz file",
+        )
+    if improved:
+        root = ground_truth or frames.root
+        assert root is not None, "one of both makes it improved"
+        return dataclasses.replace(frames, measured=ImprovedTruth(root), protocol=IMPROVED)
+    if measure.truth_cache is not None and isinstance(frames.measured, KittiTruth):
+        return dataclasses.replace(frames, measured=CachedTruth(frames.measured, measure.truth_cache))
+    return frames
+
+
+def _from_file(frames: JudgedFrames, file: Path) -> JudgedFrames:
     """The frames with the ground truth of a file instead, which is in their order."""
     truths = read_truths(file)
     if len(truths) != len(frames.refs):
