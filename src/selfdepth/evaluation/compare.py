@@ -129,14 +129,9 @@ def compare(
             yield name, disparity, truth
 
     first, second = itertools.tee(noted())
-    report = evaluate_set(
-        (disparity for _, disparity, _ in first),
-        (truth for _, _, truth in second),
-        protocol,
-        median_scaling=measure.median_scaling,
-        factor=factor,
-        names=names,
-    )
+    disparities, truths = (disparity for _, disparity, _ in first), (truth for _, _, truth in second)
+    scaling = measure.median_scaling
+    report = evaluate_set(disparities, truths, protocol, median_scaling=scaling, factor=factor, names=names)
     anywhere = dataclasses.replace(protocol, crop=None)
     compared = [depths for depths in known if depths.size]
     constant_m, baseline = _best_constant(compared, anywhere)
@@ -144,8 +139,7 @@ def compare(
     if measure.one_scale:
         report = _at_one_scale(report, scaled, compared, anywhere)
     if both:
-        scaling = not measure.median_scaling
-        other = evaluate_set(scaled, compared, anywhere, median_scaling=scaling, factor=factor)
+        other = evaluate_set(scaled, compared, anywhere, median_scaling=not scaling, factor=factor)
     return DepthEvaluation(
         report=report,
         baseline=baseline,
