@@ -113,7 +113,7 @@ def over_data(plan: Plan, setting: Setting, folder: Path) -> list[dict[str, Any]
 def sparse_store(folder: Path, n_frames: int) -> None:
     """A store of `n_frames` frames that take no room on disk, in drives of some hundred frames."""
     folder.mkdir()
-    camera = Camera.from_fov(60, width=MIN_SIZE, height=MIN_SIZE)
+    camera = Camera.from_fov(60.0, width=MIN_SIZE, height=MIN_SIZE)
     sequences, refs = [], []
     for start in range(0, n_frames, _FRAMES_PER_DRIVE):
         numbers = np.arange(min(_FRAMES_PER_DRIVE, n_frames - start))
