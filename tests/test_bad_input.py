@@ -341,7 +341,7 @@ OPTIONS: dict[str, tuple[Make, tuple[str, ...]]] = {
     ),
 }
 MODELS: dict[str, tuple[Make, tuple[str, ...]]] = {
-    "missing": (lambda w: predict(w, w.here / "gone"), ("gone", "run folder")),
+    "missing": (lambda w: predict(w, w.here / "gone"), ("gone", "published folder")),
     "text file": (lambda w: predict(w, w.write("notes.txt", "hi")), ("notes.txt", "is a file")),
     "empty folder": (lambda w: predict(w, w.folder("nil")), ("nil", "model.safetensors")),
     "broken weights": (lambda w: predict(w, damaged_weights(w)), ("model.safetensors", "copy the folder again")),
@@ -375,7 +375,7 @@ PLACES: dict[str, tuple[Make, tuple[str, ...]]] = {
     ),
 }
 OTHER_VERBS: dict[str, tuple[Make, tuple[str, ...]]] = {
-    "evaluate: no model": (lambda w: evaluate(w, w.here / "gone"), ("gone", "run folder")),
+    "evaluate: no model": (lambda w: evaluate(w, w.here / "gone"), ("gone", "published folder")),
     "evaluate: no data": (lambda w: evaluate(w, None, w.here / "nowhere"), ("nowhere", "--data")),
     "evaluate: no measured depth": (lambda w: evaluate(w, None, w.sound / "frames"), ("frames", "--ground-truth")),
     "evaluate: missing split": (
