@@ -238,11 +238,11 @@ def render(width: int, height: int) -> tuple[SyntheticDrive, SyntheticDrive, Syn
     def drive(frames: int, *, fps: float = 10.0, traffic: bool = True) -> SyntheticDrive:
         size = {"width": width, "height": height}
         return render_drive(
-            DriveSpec(seed=SEED, frames=frames, fps=float(fps), moving_cars=traffic, brightness_change=0.0, **size)
+            DriveSpec(seed=SEED, frames=frames, fps=fps, moving_cars=traffic, brightness_change=0.0, **size)
         )
 
     # The halt comes after 11 s; at two frames a second that is soon.
-    return drive(TARGET + 2, traffic=False), drive(22), drive(26, fps=2)
+    return drive(TARGET + 2, traffic=False), drive(22), drive(26, fps=2.0)
 
 
 def main(out: Path = Path(__file__).parent / "images", width: int = 416, height: int = 128) -> None:
