@@ -11,6 +11,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -56,14 +57,14 @@ class ClipSet:
     def __len__(self) -> int:
         return len(self.refs)
 
-    @property
+    @cached_property
     def has_partner(self) -> Bool[ndarray, "clips"]:
         """Which clips have a stereo partner as their last view."""
         if self.T_stereo_target is None:
             return np.zeros(len(self), dtype=bool)
         return np.asarray(self.rows[:, -1] >= 0)
 
-    @property
+    @cached_property
     def n_of_kind(self) -> tuple[int, int]:
         """Clips without a stereo partner, and with one."""
         n = int(self.has_partner.sum())
