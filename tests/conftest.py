@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
+from loopback import Loopback, serve
 from selfdepth.inference import device
 
 # Two workers with two threads each on two cores wait for each other; the arrays here are small.
@@ -26,6 +28,15 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared data is not beside the repository")
     return folder
+
+
+@pytest.fixture
+def loopback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Loopback]:
+    """A server on this machine, and an empty cache for what comes from it."""
+    monkeypatch.setenv("SELFDEPTH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with serve() as known:
+        yield known
 
 
 @pytest.fixture(scope="session")

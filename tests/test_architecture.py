@@ -18,6 +18,8 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 LEVELS = {
     "errors": 0,
+    "files": 0,
+    "download": 0,
     "config": 0,
     "config_checks": 0,
     "presets": 0,

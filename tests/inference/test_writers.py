@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from selfdepth.errors import DataError, OutputError
+from selfdepth.files import whole_file
 from selfdepth.geometry.camera import Camera
-from selfdepth.inference.files import whole_file
 from selfdepth.inference.predictor import Predictor
 from selfdepth.inference.threads import read_ahead
 from selfdepth.inference.video import FrameSource, Saving, output_paths, save_predictions

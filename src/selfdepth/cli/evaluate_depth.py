@@ -76,7 +76,7 @@ def evaluate_depth(args: EvaluateDepthArgs) -> None:
     from rich.console import Console
 
     from selfdepth.evaluation.run import Measure
-    from selfdepth.inference.files import require_writable
+    from selfdepth.files import require_writable
 
     if args.json is not None:  # before the predictions, which may take long
         require_writable(Path(args.json).expanduser().parent, option="--json")
@@ -171,7 +171,7 @@ def _check_numbers(args: EvaluateDepthArgs) -> None:
 def _write(path: Path, args: EvaluateDepthArgs, done: DepthEvaluation) -> None:
     import json
 
-    from selfdepth.inference.files import whole_file
+    from selfdepth.files import whole_file
 
     asked = {name: getattr(args, name) for name in ("model", "data", "split", "predictions", "ground_truth")}
     values: dict[str, Any] = {**done.to_json(), **asked, "post_process": args.post_process}

@@ -58,7 +58,7 @@ def evaluate_odometry(args: EvaluateOdometryArgs) -> None:
     _check(args)
     from rich.console import Console
 
-    from selfdepth.inference.files import require_writable
+    from selfdepth.files import require_writable
 
     if args.json is not None:  # before the predictions, which may take long
         require_writable(Path(args.json).expanduser().parent, option="--json")
@@ -122,7 +122,7 @@ def _check(args: EvaluateOdometryArgs) -> None:
 def _write(path: Path, args: EvaluateOdometryArgs, done: OdometryEvaluation) -> None:
     import json
 
-    from selfdepth.inference.files import whole_file
+    from selfdepth.files import whole_file
 
     asked = {name: getattr(args, name) for name in ("model", "data", "sequence", "predictions", "ground_truth")}
     values: dict[str, Any] = {**done.to_json(), **asked}

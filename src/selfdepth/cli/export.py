@@ -41,7 +41,7 @@ def export(args: ExportArgs) -> None:
 
 
 def _monodepth2(weights: LoadedWeights, out: Path) -> None:
-    from selfdepth.inference.files import require_writable
+    from selfdepth.files import require_writable
     from selfdepth.interop.published import Published, write_published
 
     require_writable(out, option="--out")

@@ -63,7 +63,7 @@ def predict(args: PredictArgs) -> None:
     _check(args)
     from selfdepth.cli.inputs import open_inputs
     from selfdepth.cli.progress import progress
-    from selfdepth.inference.files import require_writable
+    from selfdepth.files import require_writable
     from selfdepth.inference.pointcloud import CloudLimits
     from selfdepth.inference.predictor import Predictor
     from selfdepth.inference.video import Saving, check_points, output_paths, save_predictions

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from selfdepth.errors import CheckpointError
-from selfdepth.inference.files import writing_to
+from selfdepth.files import writing_to
 
 _FOLDER = "checkpoints"
 

@@ -25,7 +25,7 @@ from selfdepth.engine.watch import Watcher
 from selfdepth.errors import ConfigError, OutputError
 from selfdepth.evaluation.report import render_report
 from selfdepth.evaluation.report_data import Curve, Machine, Report, Stage
-from selfdepth.inference.files import whole_file
+from selfdepth.files import whole_file
 
 REPORT_FILE = "report.html"
 

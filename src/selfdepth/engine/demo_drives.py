@@ -16,7 +16,7 @@ from selfdepth.data.frames import Footage, FrameRef
 from selfdepth.data.images import open_folder
 from selfdepth.data.synthetic import DriveSpec, SyntheticDrive, render_drive
 from selfdepth.data.trajectories import POSES_FILE
-from selfdepth.inference.files import writing_to
+from selfdepth.files import writing_to
 from selfdepth.structs import Trajectory
 
 CAMERA_FILE = "camera.yaml"

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from selfdepth.errors import OutputError
-from selfdepth.inference.files import require_writable, writing_to
+from selfdepth.files import require_writable, writing_to
 
 try:
     import fcntl

@@ -25,10 +25,10 @@ from selfdepth.engine.checkpoint import Progress, last_checkpoint, load_checkpoi
 from selfdepth.engine.initial import start_from
 from selfdepth.errors import CheckpointError, ConfigError, OutputError, SelfDepthWarning
 from selfdepth.evaluation.depth import PROTOCOLS, DepthProtocol
+from selfdepth.files import whole_file
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.warp import depth_from_disparity
 from selfdepth.inference.device import resolve_device, resolve_precision
-from selfdepth.inference.files import whole_file
 from selfdepth.inference.weights import Scale, WeightsMeta
 from selfdepth.learner import SelfSupervisedDepth
 from selfdepth.presets import DEFAULT_EPOCHS

@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.utils.tensorboard.writer import SummaryWriter
 
 from selfdepth.engine.setup import Run
+from selfdepth.files import whole_file, writing_to
 from selfdepth.geometry.warp import scaled_disparity, synthesize
-from selfdepth.inference.files import whole_file, writing_to
 from selfdepth.inference.visualize import colorize_disparity, draw_mask, strip
 
 METRICS_FILE = "metrics.jsonl"

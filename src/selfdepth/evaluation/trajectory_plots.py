@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from selfdepth.inference.files import whole_file
+from selfdepth.files import whole_file
 from selfdepth.structs import Trajectory
 
 PLOT_FILES = ("path.png", "axes.png")

@@ -13,7 +13,7 @@ from numpy import ndarray
 
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.kitti import KittiTruth
-from selfdepth.inference.files import whole_file
+from selfdepth.files import whole_file
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 
 from selfdepth.errors import CheckpointError
-from selfdepth.interop.download import PUBLISHED_NAMES, fetch_published
 from selfdepth.interop.monodepth2 import FILES
 from selfdepth.interop.published import is_published
+from selfdepth.interop.published_models import PUBLISHED_NAMES, fetch_published
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"

@@ -11,7 +11,7 @@ from jaxtyping import Float, Float32, UInt8
 from numpy import ndarray
 
 from selfdepth.errors import DataError
-from selfdepth.inference.files import whole_file
+from selfdepth.files import whole_file
 from selfdepth.structs import DepthPrediction
 
 MAX_DEPTH_IN_MEDIANS = 4.0

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from selfdepth.config import TrainConfig, from_json, to_json
 from selfdepth.errors import CheckpointError, SelfDepthError
+from selfdepth.files import whole_file
 from selfdepth.geometry.camera import Camera
-from selfdepth.inference.files import whole_file
 from selfdepth.inference.locate import CONFIG_FILE, WEIGHTS_FILE, find_weights
 from selfdepth.interop.published import Entries, is_published, read_published
 from selfdepth.networks.depth import DepthNet

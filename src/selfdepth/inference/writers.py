@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image, ImageOps
 
-from selfdepth.inference.files import whole_file
+from selfdepth.files import whole_file
 from selfdepth.inference.visualize import ColourRange, colorize_disparity
 from selfdepth.structs import DepthPrediction, Trajectory
 

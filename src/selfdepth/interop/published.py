@@ -15,7 +15,7 @@ from torch import Tensor
 
 from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
 from selfdepth.errors import CheckpointError, OutputError, SelfDepthError, SelfDepthWarning
-from selfdepth.inference.files import whole_file
+from selfdepth.files import whole_file
 from selfdepth.interop.architecture import config_of, is_resnet
 from selfdepth.interop.monodepth2 import FILES, published_key
 from selfdepth.learner import SelfSupervisedDepth

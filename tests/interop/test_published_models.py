@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import http.server
 import io
-import threading
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from loopback import Loopback
 from selfdepth.cli.main import main
+from selfdepth.download import cache_folder
 from selfdepth.errors import CheckpointError, OutputError, SelfDepthWarning
 from selfdepth.inference.weights import load_weights
-from selfdepth.interop.download import PUBLISHED_NAMES, PUBLISHED_URL, cache_folder, fetch_published
+from selfdepth.interop.published_models import PUBLISHED, PUBLISHED_NAMES, fetch_published
 
 NAME = "mono+stereo_640x192"
 Files = dict[str, dict[str, Any]]
@@ -26,42 +26,22 @@ Files = dict[str, dict[str, Any]]
 
 @dataclass
 class Address:
-    """A server on this machine; `answers` holds status, body and promised length by path."""
+    """The public address of the models, on this machine."""
 
-    url: str = ""
-    answers: dict[str, tuple[int, bytes, int]] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    server: Loopback
 
     def give(self, body: bytes, *, status: int = 200, length: int | None = None) -> None:
-        self.answers["/models/mono%2Bstereo_640x192.zip"] = (status, body, len(body) if length is None else length)
+        self.server.give("/models/mono%2Bstereo_640x192.zip", body, status=status, length=length)
+
+    @property
+    def asked(self) -> list[str]:
+        return self.server.asked
 
 
 @pytest.fixture
-def address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Address]:
-    known = Address()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            known.asked.append(self.path)
-            status, body, length = known.answers.get(self.path, (404, b"no such file", 12))
-            self.send_response(status)
-            if length >= 0:
-                self.send_header("Content-Length", str(length))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Keep the test's output clean."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    known.url = f"http://127.0.0.1:{server.server_port}/models"
-    monkeypatch.setenv("SELFDEPTH_PUBLISHED_URL", known.url)
-    monkeypatch.setenv("SELFDEPTH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    yield known
-    server.shutdown()
-    server.server_close()
+def address(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> Address:
+    monkeypatch.setenv("SELFDEPTH_PUBLISHED_URL", f"{loopback.url}/models")
+    return Address(loopback)
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +76,7 @@ def left_in_cache() -> list[Path]:
 def test_there_are_nine_names_at_their_public_address() -> None:
     assert len(set(PUBLISHED_NAMES)) == 9
     assert {"mono_640x192", "stereo_no_pt_640x192", "mono+stereo_1024x320"} < set(PUBLISHED_NAMES)
-    assert PUBLISHED_URL.startswith("https://")
+    assert PUBLISHED.base.startswith("https://")
 
 
 def test_a_published_name_is_fetched_once_and_its_licence_is_said(address: Address, archive: bytes) -> None:
@@ -200,16 +180,6 @@ def test_a_cache_that_cannot_be_written_to_is_one_sentence(
     with pytest.raises(OutputError, match="cannot write"):
         fetch_published(NAME)
     assert address.asked == []
-
-
-def test_the_cache_is_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("SELFDEPTH_CACHE", raising=False)
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    assert cache_folder() == Path("~/.cache/selfdepth").expanduser()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / "selfdepth"
-    monkeypatch.setenv("SELFDEPTH_CACHE", str(tmp_path / "own"))
-    assert cache_folder() == tmp_path / "own"
 
 
 def test_a_misspelt_name_is_no_reason_to_ask_the_network(address: Address) -> None:
