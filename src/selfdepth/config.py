@@ -122,7 +122,8 @@ class TrainConfig:
     data: str = ""
     """Root of KITTI raw or odometry, folder of images, video file, or store."""
     split: str | None = None
-    """Folder with train_files.txt, val_files.txt, test_files.txt ("folder frame side" lines; KITTI)."""
+    """Folder with train_files.txt, val_files.txt, test_files.txt ("folder frame side" lines); or a published split,
+    downloaded once: eigen_zhou, eigen_full, odom (KITTI)."""
     camera: str | None = None
     """fx,fy,cx,cy in pixels of the frames; or a YAML file (ours, OpenCV, ROS camera_info); or fov:DEGREES; or, for
     KITTI, paper: its one camera for all dates."""

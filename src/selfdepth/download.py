@@ -36,7 +36,6 @@ class Address:
         variable: environment variable that names a copy of that folder instead.
         what: what is fetched, "the published model".
         wrong: that it came but is something else, "what was downloaded is not a published model".
-        expected: what would have been right.
         kind: of the errors.
     """
 
@@ -44,7 +43,6 @@ class Address:
     variable: str
     what: str
     wrong: str
-    expected: str
     kind: type[SelfDepthError]
 
     def url(self, name: str) -> str:
@@ -60,9 +58,9 @@ class Address:
         """The refusal where only a part comes."""
         return self.kind("the download was interrupted", where=url, got=got, fix="try again")
 
-    def other(self, url: str, got: str) -> SelfDepthError:
+    def other(self, url: str, got: str, *, expected: str) -> SelfDepthError:
         """The refusal where something else comes."""
-        return self.kind(self.wrong, where=url, expected=self.expected, got=got, fix="try again, or later")
+        return self.kind(self.wrong, where=url, expected=expected, got=got, fix="try again, or later")
 
 
 def receive(address: Address, name: str, file: Path, *, announce: Callable[[int | None], None]) -> str:

@@ -20,7 +20,7 @@ class CheckArgs:
     data: tyro.conf.Positional[str]
     """Root of KITTI raw or odometry, folder of images, or video file."""
     split: str | None = None
-    """Folder with train_files.txt, val_files.txt, test_files.txt (KITTI)."""
+    """Folder with train_files.txt, val_files.txt, test_files.txt; or a published split: eigen_zhou, odom (KITTI)."""
     camera: str | None = None
     """fx,fy,cx,cy in pixels of the frames; or a YAML file (ours, OpenCV, ROS camera_info); or fov:DEGREES."""
 

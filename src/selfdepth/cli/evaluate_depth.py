@@ -30,7 +30,7 @@ class EvaluateDepthArgs:
     data: str | None = None
     """KITTI raw root, or a store made of it; with --ground-truth also a folder of images or a video."""
     split: str | None = None
-    """Folder with test_files.txt, or val_files.txt (KITTI)."""
+    """Folder with test_files.txt, or val_files.txt; or a published split: eigen, eigen_benchmark (KITTI)."""
     predictions: str | None = None
     """Anybody's, instead of MODEL: .npy or .npz with maps (images, height, width) of any resolution; or a folder with
     one .npy, .npz or 16-bit .png per frame of --data, called as the frame is."""
@@ -105,13 +105,12 @@ def evaluate_depth(args: EvaluateDepthArgs) -> None:
 def _evaluate(args: EvaluateDepthArgs, measure: Measure) -> DepthEvaluation:
     from selfdepth.evaluation.run import evaluate_files, evaluate_model, evaluate_predictions
 
-    truth, split, data, predictions = (
-        None if text is None else Path(text).expanduser()
-        for text in (args.ground_truth, args.split, args.data, args.predictions)
+    truth, data, predictions = (
+        None if text is None else Path(text).expanduser() for text in (args.ground_truth, args.data, args.predictions)
     )
     if predictions is not None and data is not None:
         return evaluate_predictions(
-            predictions, data, split=split, ground_truth=truth, quantity=args.predictions_are, measure=measure
+            predictions, data, split=args.split, ground_truth=truth, quantity=args.predictions_are, measure=measure
         )
     if predictions is not None and truth is not None:
         return evaluate_files(predictions, truth, quantity=args.predictions_are, measure=measure)
@@ -119,7 +118,7 @@ def _evaluate(args: EvaluateDepthArgs, measure: Measure) -> DepthEvaluation:
     return evaluate_model(
         args.model,
         data,
-        split=split,
+        split=args.split,
         ground_truth=truth,
         measure=measure,
         device=args.device,

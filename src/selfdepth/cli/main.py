@@ -26,6 +26,7 @@ VERBS: dict[str, str] = {
     "evaluate odometry": "measure a trajectory against the true one",
     "export": "write a model in the form that other software reads",
     "presets": "list the named runs, and what the paper published for them",
+    "prepare kitti": "say what of KITTI is there, and what is missing for a split",
     "prepare": "decode the frames once, into a store that several runs share",
     "check": "say what is in a video, a folder or KITTI, or what is wrong with it",
     "info": "say what a model is and how it was trained",

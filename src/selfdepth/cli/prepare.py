@@ -30,7 +30,7 @@ class PrepareArgs:
     out: str
     """Folder of the store: new, empty, or a store, which is used again if it fits and made anew if not."""
     split: str | None = None
-    """Folder with train_files.txt, val_files.txt, test_files.txt (KITTI)."""
+    """Folder with train_files.txt, val_files.txt, test_files.txt; or a published split: eigen_zhou, odom (KITTI)."""
     camera: str | None = None
     """fx,fy,cx,cy in pixels of the frames; or a YAML file (ours, OpenCV, ROS camera_info); or fov:DEGREES; or, for
     KITTI, paper: its one camera for all dates."""

@@ -83,7 +83,7 @@ def _with_whole_paths(config: TrainConfig) -> TrainConfig:
     changes: dict[str, Any] = {}
     for name in ("data", "split", "store", "camera", "init"):
         value = getattr(config, name)
-        is_name = name == "init" and value is not None and not Path(value).expanduser().exists()
+        is_name = name in ("split", "init") and value is not None and not Path(value).expanduser().exists()
         if value and not is_name and (name != "camera" or is_camera_file(value)):
             changes[name] = str(Path(value).expanduser().resolve())
     return dataclasses.replace(config, **changes)

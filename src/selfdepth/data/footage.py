@@ -14,6 +14,7 @@ from selfdepth.data.images import IMAGE_SUFFIXES, MIN_FRAMES, find_image_folders
 from selfdepth.data.kitti import is_kitti_raw, open_kitti_raw
 from selfdepth.data.kitti_odometry import is_kitti_odometry, open_odometry_sequences, open_odometry_split
 from selfdepth.data.motion import choose_spacing, measure_motion
+from selfdepth.data.splits import find_split, split_path
 from selfdepth.data.video import VIDEO_SUFFIXES, open_video
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.camera import Camera
@@ -37,7 +38,7 @@ def open_footage(
 
     Args:
         path: root of KITTI raw or odometry, folder of images, folder of such folders or of videos, or video file.
-        split: folder with KITTI split files; for KITTI only.
+        split: as `find_split` takes it; for KITTI only.
         camera: as `parse_camera` reads it. Default: KITTI's calibration; for own footage 60 degrees are assumed.
         offsets: times of a clip's sources, in units of `spacing` frames.
         stereo: with the other camera of a stereo pair; for KITTI only.
@@ -48,10 +49,10 @@ def open_footage(
     steps = tuple(offset * spacing for offset in offsets)
     if not path.exists():
         raise DataError("there is no such footage", where=path, fix="check --data")
-    origin = Origin(path=path.resolve(), split=_whole(split), camera=_whole_camera(camera))
+    origin = _origin(path, split, camera)
     if is_kitti_raw(path):
         own = None if camera is None else _kitti_camera(path, camera)
-        folder = None if split is None else Path(split).expanduser()
+        folder = None if split is None else find_split(split)
         kitti = open_kitti_raw(path, folder, camera=own, offsets=steps, stereo=stereo)
         return replace(kitti, spacing=spacing, origin=origin)
     if stereo:
@@ -63,7 +64,7 @@ def open_footage(
             fix="leave --stereo out",
         )
     if split is not None and is_kitti_odometry(path):
-        listed = open_odometry_split(path, Path(split).expanduser(), camera=camera, offsets=steps)
+        listed = open_odometry_split(path, find_split(split), camera=camera, offsets=steps)
         return Footage(kind="kitti-odometry", **vars(listed), spacing=spacing, origin=origin)
     if split is not None:
         raise DataError(
@@ -205,13 +206,11 @@ def _too_short(path: Path, sequences: tuple[Sequence, ...], steps: tuple[int, ..
     )
 
 
-def _whole(path: str | None) -> Path | None:
-    return None if path is None else Path(path).expanduser().resolve()
-
-
-def _whole_camera(camera: str | None) -> str | None:
-    """As given; a file by its whole path."""
-    return str(_whole(camera)) if is_camera_file(camera) else camera
+def _origin(path: Path, split: str | None, camera: str | None) -> Origin:
+    """As given; what is a file or folder by its whole path."""
+    if camera is not None and is_camera_file(camera):
+        camera = str(Path(camera).expanduser().resolve())
+    return Origin(path=path.resolve(), split=None if split is None else split_path(split), camera=camera)
 
 
 def _targets(sequence: Sequence, steps: tuple[int, ...]) -> list[int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -29,16 +29,14 @@ from selfdepth.data.kitti_calibration import (
     stereo_translation_m,
 )
 from selfdepth.data.lidar import project_scan, read_scan
+from selfdepth.data.splits import PARTS, RAW, needed_offsets, read_split, require_images
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
 
-SPLIT_FILES = {"train": "train_files.txt", "val": "val_files.txt", "test": "test_files.txt"}
-LINE_FORMAT = 'DATE/DRIVE FRAME l|r, as in "2011_09_26/2011_09_26_drive_0005_sync 12 l"'
 VAL_SHARE = 0.1
 """Share of each drive that is held out for validation where no split is given."""
 
 _DATE = re.compile(r"\d{4}_\d{2}_\d{2}")
-_DRIVE = re.compile(rf"{_DATE.pattern}/\w[\w.-]*")
 
 
 def is_kitti_raw(path: Path) -> bool:
@@ -83,7 +81,7 @@ def open_kitti_raw(
     camera: Callable[[int, int], Camera] | None = None,
     offsets: tuple[int, ...] = (-1, 1),
     stereo: bool = False,
-    parts: tuple[str, ...] = tuple(SPLIT_FILES),
+    parts: tuple[str, ...] = tuple(PARTS),
 ) -> Footage:
     """Recognise the frames of a KITTI raw root.
 
@@ -100,11 +98,11 @@ def open_kitti_raw(
         DataError: for a split, image or calibration that is not there or cannot be used, or if there should be
             stereo partners, and no training frame has one.
     """
-    folders = _ImageFolders(root)
+    folders = ImageFolders(root)
     refs_of = _read_split(split, folders, offsets, parts) if split else _split_every_drive(root, folders, offsets)
     wanted: dict[str, set[int]] = {}
     for part, refs in refs_of.items():
-        reach = (0,) if part == "test" else (0, *offsets)
+        reach = needed_offsets(part, offsets)
         for ref in refs:
             wanted.setdefault(ref.sequence, set()).update(ref.number + offset for offset in reach)
     partners = _add_partners(refs_of, wanted, folders) if stereo else {}
@@ -119,14 +117,14 @@ def open_kitti_raw(
     sequences = [
         _sequence(name, sorted(wanted[name]), folders, camera_of, partners.get(name)) for name in sorted(wanted)
     ]
-    train, val, test = (refs_of.get(part, ()) for part in SPLIT_FILES)
+    train, val, test = (refs_of.get(part, ()) for part in PARTS)
     return Footage(
         kind="kitti-raw", sequences=tuple(sequences), train=train, val=val, test=test, truth=KittiTruth(root)
     )
 
 
 def _add_partners(
-    refs_of: dict[str, tuple[FrameRef, ...]], wanted: dict[str, set[int]], folders: _ImageFolders
+    refs_of: dict[str, tuple[FrameRef, ...]], wanted: dict[str, set[int]], folders: ImageFolders
 ) -> dict[str, StereoPartner]:
     """Add the partners' frames to those that are wanted; returns the partner of each sequence that has one."""
     left, right = CAMERAS.values()
@@ -155,7 +153,7 @@ def _add_partners(
     return partners
 
 
-class _ImageFolders:
+class ImageFolders:
     """The images of each sequence by number. A folder is listed once, when first asked for."""
 
     def __init__(self, root: Path) -> None:
@@ -184,7 +182,7 @@ class _ImageFolders:
 def _sequence(
     name: str,
     numbers: list[int],
-    folders: _ImageFolders,
+    folders: ImageFolders,
     camera_of: Callable[[str, tuple[int, int]], Camera],
     partner: StereoPartner | None,
 ) -> Sequence:
@@ -212,51 +210,18 @@ def _sequence(
 
 
 def _read_split(
-    split: Path, folders: _ImageFolders, offsets: tuple[int, ...], wanted: tuple[str, ...]
+    split: Path, folders: ImageFolders, offsets: tuple[int, ...], parts: tuple[str, ...]
 ) -> dict[str, tuple[FrameRef, ...]]:
-    parts: dict[str, tuple[FrameRef, ...]] = {}
-    for part in wanted:
-        path = split / SPLIT_FILES[part]
-        if path.is_file():
-            parts[part] = tuple(_read_split_file(path, folders, (0,) if part == "test" else (0, *offsets)))
-    if not any(parts.values()):
-        raise DataError(
-            "the split has no frames",
-            where=split,
-            expected=f"a folder with lines in {', '.join(SPLIT_FILES.values())}, or in some of them",
-            got=f"{', '.join(SPLIT_FILES[part] for part in parts) or 'none of them'}",
-        )
-    return parts
+    def place(ref: FrameRef) -> str:
+        return f"{folders.folder(ref.sequence) / f'{ref.number:010d}'}.jpg or .png"
+
+    found = read_split(split, RAW, parts)
+    for part, listed in found.items():
+        require_images(listed, needed_offsets(part, offsets), folders.files, place)
+    return {part: tuple(each.ref for each in listed) for part, listed in found.items()}
 
 
-def _read_split_file(path: Path, folders: _ImageFolders, needed: tuple[int, ...]) -> Iterator[FrameRef]:
-    """The frames that a split file lists, each with all of its `needed` neighbours among the images."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError("the split file cannot be read", where=path, got=str(error)) from error
-    for index, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        where, words = f"{path}, line {index}", line.split()
-        if len(words) != 3 or not _DRIVE.fullmatch(words[0]) or not words[1].isdecimal() or words[2] not in CAMERAS:
-            raise DataError("the line cannot be read", where=where, expected=LINE_FORMAT, got=f'"{line}"')
-        ref = FrameRef(sequence=f"{words[0]}/{CAMERAS[words[2]]}", number=int(words[1]))
-        files = folders.files(ref.sequence)
-        for offset in needed:
-            if ref.number + offset not in files:
-                missing = folders.folder(ref.sequence) / f"{ref.number + offset:010d}"
-                role = "the frame" if offset == 0 else f"the neighbour at {offset:+d} of frame {ref.number}"
-                raise DataError(
-                    f"{role} is not there",
-                    where=where,
-                    expected=f"{missing}.jpg or .png",
-                    got=f"{len(files)} images in that folder" if files else "no images in that folder",
-                )
-        yield ref
-
-
-def _split_every_drive(root: Path, folders: _ImageFolders, offsets: tuple[int, ...]) -> dict[str, tuple[FrameRef, ...]]:
+def _split_every_drive(root: Path, folders: ImageFolders, offsets: tuple[int, ...]) -> dict[str, tuple[FrameRef, ...]]:
     """All frames of the left camera that have their neighbours; the end of each drive for validation."""
     before, after = min((0, *offsets)), max((0, *offsets))
     train: list[FrameRef] = []

@@ -13,6 +13,8 @@ from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
 
 CAMERAS = {"l": "image_02", "r": "image_03"}
+ODOMETRY_CAMERAS = {"l": "image_2", "r": "image_3"}
+"""Folders of the colour cameras in KITTI raw, and in KITTI odometry."""
 CAMERA_FILE = "calib_cam_to_cam.txt"
 VELODYNE_FILE = "calib_velo_to_cam.txt"
 CALIBRATION_FILES = (CAMERA_FILE, VELODYNE_FILE)

@@ -9,6 +9,7 @@ ROOT/poses/09.txt
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 from jaxtyping import Float
@@ -17,16 +18,12 @@ from numpy import ndarray
 from selfdepth.data.cameras import naming, parse_camera
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.images import ImageSequence, image_size, list_images
-from selfdepth.data.kitti_calibration import matrix_entry, read_calibration
+from selfdepth.data.kitti_calibration import ODOMETRY_CAMERAS, matrix_entry, read_calibration
+from selfdepth.data.splits import ODOMETRY, PARTS, needed_offsets, read_split, require_images
 from selfdepth.data.trajectories import read_times, read_trajectory
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
 from selfdepth.structs import Trajectory
-
-CAMERAS = {"l": "image_2", "r": "image_3"}
-SPLIT_FILES = {"train": "train_files.txt", "val": "val_files.txt", "test": "test_files*.txt"}
-"""The published split has a test file for each sequence: test_files_09.txt, test_files_10.txt."""
-LINE_FORMAT = 'SEQUENCE FRAME l|r, as in "9 12 l"'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +39,7 @@ class OdometrySplit:
 def is_kitti_odometry(path: Path) -> bool:
     """Whether a folder holds sequences/NN with KITTI odometry's calibration file or colour images."""
     return any(
-        (folder / "calib.txt").is_file() or any((folder / image).is_dir() for image in CAMERAS.values())
+        (folder / "calib.txt").is_file() or any((folder / image).is_dir() for image in ODOMETRY_CAMERAS.values())
         for folder in _sequence_folders(path)
     )
 
@@ -56,12 +53,15 @@ def open_odometry_sequences(root: Path, *, camera: str | None = None, side: str 
     Raises:
         DataError: if there are no images, or a calibration cannot be used.
     """
-    names = [f"{folder.name}/{CAMERAS[side]}" for folder in _sequence_folders(root)]
-    files = {name: _images(root, name) for name in names}
+    names = [f"{folder.name}/{ODOMETRY_CAMERAS[side]}" for folder in _sequence_folders(root)]
+    files = {name: odometry_images(root, name) for name in names}
     found = tuple(_sequence(root, name, sorted(files[name]), files[name], camera) for name in names if files[name])
     if not found:
         raise DataError(
-            "there are no images", where=root, expected=f"sequences/00/{CAMERAS[side]}/000000.png or .jpg", got="none"
+            "there are no images",
+            where=root,
+            expected=f"sequences/00/{ODOMETRY_CAMERAS[side]}/000000.png or .jpg",
+            got="none",
         )
     return found
 
@@ -78,23 +78,16 @@ def open_odometry_split(
     Raises:
         DataError: for a split, image or calibration that is not there or cannot be used.
     """
-    listed: dict[str, dict[int, Path]] = {}
+    images = cache(partial(odometry_images, root))
     wanted: dict[str, set[int]] = {}
-    refs: dict[str, tuple[FrameRef, ...]] = {}
-    for part, pattern in SPLIT_FILES.items():
-        needed = (0,) if part == "test" else (0, *offsets)
-        found = [ref for path in sorted(split.glob(pattern)) for ref in _read_split_file(path, root, listed, needed)]
-        for ref in found:
+    refs: dict[str, tuple[FrameRef, ...]] = {part: () for part in PARTS}
+    for part, listed in read_split(split, ODOMETRY).items():
+        needed = needed_offsets(part, offsets)
+        require_images(listed, needed, images, partial(_place, root))
+        refs[part] = tuple(each.ref for each in listed)
+        for ref in refs[part]:
             wanted.setdefault(ref.sequence, set()).update(ref.number + offset for offset in needed)
-        refs[part] = tuple(found)
-    if not any(refs.values()):
-        raise DataError(
-            "the split has no frames",
-            where=split,
-            expected=f"a folder with lines in {', '.join(SPLIT_FILES.values())}, or in some of them",
-            got=", ".join(sorted(path.name for path in split.glob("*_files*.txt"))) or "none of them",
-        )
-    sequences = tuple(_sequence(root, name, sorted(wanted[name]), listed[name], camera) for name in sorted(wanted))
+    sequences = tuple(_sequence(root, name, sorted(wanted[name]), images(name), camera) for name in sorted(wanted))
     return OdometrySplit(sequences=sequences, **refs)
 
 
@@ -155,40 +148,11 @@ def _calibrated(root: Path, name: str, width: int, height: int) -> Camera:
     return own
 
 
-def _read_split_file(
-    path: Path, root: Path, listed: dict[str, dict[int, Path]], needed: tuple[int, ...]
-) -> list[FrameRef]:
-    """The frames that a split file lists, each with all of its `needed` neighbours among the images."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError("the split file cannot be read", where=path, got=str(error)) from error
-    refs = []
-    for index, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        where, words = f"{path}, line {index}", line.split()
-        if len(words) != 3 or not (words[0] + words[1]).isdecimal() or words[2] not in CAMERAS:
-            raise DataError("the line cannot be read", where=where, expected=LINE_FORMAT, got=f'"{line}"')
-        ref = FrameRef(sequence=f"{int(words[0]):02d}/{CAMERAS[words[2]]}", number=int(words[1]))
-        if ref.sequence not in listed:
-            listed[ref.sequence] = _images(root, ref.sequence)
-        files = listed[ref.sequence]
-        for offset in needed:
-            if ref.number + offset not in files:
-                missing = root / "sequences" / ref.sequence / f"{ref.number + offset:06d}"
-                role = "the frame" if offset == 0 else f"the neighbour at {offset:+d} of frame {ref.number}"
-                raise DataError(
-                    f"{role} is not there",
-                    where=where,
-                    expected=f"{missing}.png or .jpg",
-                    got=f"{len(files)} images in that folder" if files else "no images in that folder",
-                )
-        refs.append(ref)
-    return refs
+def _place(root: Path, ref: FrameRef) -> str:
+    return f"{root / 'sequences' / ref.sequence / f'{ref.number:06d}'}.png or .jpg"
 
 
-def _images(root: Path, name: str) -> dict[int, Path]:
+def odometry_images(root: Path, name: str) -> dict[int, Path]:
     """The image file of each frame; empty if there is no such folder. Of a JPEG and a PNG, the JPEG."""
     folder = root / "sequences" / name
     found = list_images(folder) if folder.is_dir() else ()

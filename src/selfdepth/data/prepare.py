@@ -14,6 +14,7 @@ from selfdepth.config import TrainConfig
 from selfdepth.data.footage import open_footage, open_footage_auto
 from selfdepth.data.frames import Footage, FrameRef, Origin, no_ground_truth
 from selfdepth.data.kitti import KittiTruth
+from selfdepth.data.splits import split_path
 from selfdepth.data.store import Progress, Store, open_or_build, training_size
 from selfdepth.errors import ConfigError, SelfDepthWarning
 
@@ -80,7 +81,7 @@ def check_agreement(config: TrainConfig, store: Store) -> None:
             got=f"--stereo {config.stereo}",
             fix="leave --stereo out, or make another store with: selfdepth prepare DATA --out STORE --stereo",
         )
-    asked_split = None if config.split is None else Path(config.split).expanduser().resolve()
+    asked_split = None if config.split is None else split_path(config.split)
     every = [str(store.spacing), "auto"] if origin.auto else [str(store.spacing)]
     crop = ",".join(map(str, store.crop))
     # Option, whether it agrees, what the store was made with, what was asked for.

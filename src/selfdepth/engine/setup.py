@@ -19,6 +19,7 @@ from selfdepth.data.frames import Footage
 from selfdepth.data.order import steps_per_epoch
 from selfdepth.data.prepare import Truth, check_agreement, footage_of, resolved, store_of, truth_of
 from selfdepth.data.resident import resident_frames
+from selfdepth.data.splits import split_path
 from selfdepth.data.store import Store, is_store, open_store
 from selfdepth.engine.budget import Budget
 from selfdepth.engine.checkpoint import Progress, last_checkpoint, load_checkpoint
@@ -270,8 +271,9 @@ def _check_same_run(config: TrainConfig, folder: Path) -> None:
     run = read_run_config(folder)
     asked = replace(config, height=config.height or run.height, every=config.every or str(config.spacing()))
     before, now = to_json(run), to_json(asked)
-    for name in ("data", "split"):  # the same place may be written in two ways
-        before[name], now[name] = (v[name] and str(Path(v[name]).expanduser().resolve()) for v in (before, now))
+    # The same place may be written in two ways.
+    before["data"], now["data"] = (v["data"] and str(Path(v["data"]).expanduser().resolve()) for v in (before, now))
+    before["split"], now["split"] = (v["split"] and str(split_path(v["split"])) for v in (before, now))
     changed = [name for name in now if name not in _RUN_ONLY and before[name] != now[name]]
     if changed:
         raise ConfigError(

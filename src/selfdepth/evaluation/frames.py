@@ -13,8 +13,9 @@ from numpy import ndarray
 
 from selfdepth.data.footage import open_footage, open_sequences
 from selfdepth.data.frames import Footage, FrameRef, no_ground_truth
-from selfdepth.data.kitti import SPLIT_FILES, is_kitti_raw, open_kitti_raw
+from selfdepth.data.kitti import is_kitti_raw, open_kitti_raw
 from selfdepth.data.prepare import Truth, truth_of
+from selfdepth.data.splits import find_split, lists_frames
 from selfdepth.data.store import Store, is_store, open_store
 from selfdepth.data.store_decode import Fit
 from selfdepth.errors import DataError
@@ -88,12 +89,12 @@ def crop_truth(truth: Float[ndarray, "_h _w"], crop: Crop) -> Float[ndarray, "h 
     return np.ascontiguousarray(seen)
 
 
-def judged_frames(data: Path, split: Path | None, fit: Fit | None, *, every_frame: bool = False) -> JudgedFrames:
+def judged_frames(data: Path, split: str | Path | None, fit: Fit | None, *, every_frame: bool = False) -> JudgedFrames:
     """The test frames of a split; else its validation frames; else all.
 
     Args:
         data: root of KITTI raw or odometry, store, folder of images or video.
-        split: folder of split files; KITTI only.
+        split: as `find_split` takes it; KITTI only.
         fit: the network's size and the crop at training; None: nothing will be read, and nothing is cropped.
         every_frame: of own footage and KITTI without a split, take all frames, not only those for validation.
 
@@ -134,24 +135,17 @@ def judged_frames(data: Path, split: Path | None, fit: Fit | None, *, every_fram
     )
 
 
-def _open(data: Path, split: Path | None, every_frame: bool) -> tuple[Footage, str]:
+def _open(data: Path, split: str | Path | None, every_frame: bool) -> tuple[Footage, str]:
     if split is not None:
         # Only the part that is judged: the images of the others need not be there, nor any neighbour.
-        present = [part for part in ("test", "val", "train") if _has_lines(split / SPLIT_FILES[part])]
-        part = present[0] if present else "test"
-        return open_kitti_raw(data, split, offsets=(), parts=(part,)), part
+        folder = find_split(split)
+        part = next((part for part in ("test", "val", "train") if lists_frames(folder, part)), "test")
+        return open_kitti_raw(data, folder, offsets=(), parts=(part,)), part
     if is_kitti_raw(data):
         footage = open_footage(data)
         return footage, "val" if footage.val and not every_frame else "all"
     kind, sequences = open_sequences(data, camera=_ANY_CAMERA)
     return Footage(kind=kind, sequences=sequences, truth=no_ground_truth), "all"
-
-
-def _has_lines(path: Path) -> bool:
-    try:
-        return bool(path.read_bytes().strip())
-    except OSError:
-        return False
 
 
 def _of_store(store: Store, fit: Fit | None) -> JudgedFrames:

@@ -41,7 +41,7 @@ def evaluate_model(
     model: str,
     data: Path,
     *,
-    split: Path | None = None,
+    split: str | Path | None = None,
     ground_truth: Path | None = None,
     measure: Measure | None = None,
     device: str = "auto",
@@ -79,7 +79,7 @@ def evaluate_predictions(
     predictions: Path,
     data: Path,
     *,
-    split: Path | None = None,
+    split: str | Path | None = None,
     ground_truth: Path | None = None,
     quantity: Quantity = "disparity",
     measure: Measure | None = None,
@@ -204,14 +204,14 @@ def _disparities(
 
 
 def _with_truths(
-    frames: JudgedFrames, data: Path, split: Path | None, ground_truth: Path | None, measure: Measure
+    frames: JudgedFrames, data: Path, split: str | Path | None, ground_truth: Path | None, measure: Measure
 ) -> JudgedFrames:
     """The frames with the ground truth that was asked for.
 
     That is a file's; or KITTI's improved one, of a folder, or of the data's own where protocol or split have its name;
     or what the data set measured.
     """
-    asked = measure.protocol or (split.name if split is not None else None)
+    asked = measure.protocol or (Path(split).name if split is not None else None)
     improved = frames.root is not None and (ground_truth is not None or asked == IMPROVED)
     scans = ground_truth is None and not improved and isinstance(frames.measured, KittiTruth)
     if measure.truth_cache is not None and not scans:

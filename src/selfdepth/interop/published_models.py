@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from selfdepth.download import Address, cache_folder, receive
-from selfdepth.errors import CheckpointError, SelfDepthWarning
+from selfdepth.errors import CheckpointError, SelfDepthError, SelfDepthWarning
 from selfdepth.files import writing_to
 from selfdepth.interop.monodepth2 import FILES
 from selfdepth.interop.published import read_published
@@ -26,10 +26,10 @@ PUBLISHED = Address(
     variable="SELFDEPTH_PUBLISHED_URL",
     what="the published model",
     wrong="what was downloaded is not a published model",
-    expected=f"a zip archive with {FILES[0]} and {FILES[1]}",
     kind=CheckpointError,
 )
 
+_EXPECTED = f"a zip archive with {FILES[0]} and {FILES[1]}"
 _CHUNK = 1 << 20
 _MOST_BYTES = 2 << 30
 """No published model comes near this; an archive that unpacks to more is none."""
@@ -69,7 +69,7 @@ def fetch_published(name: str) -> Path:
                 read_published(unpacked)
             except CheckpointError as error:
                 got = f"{error.got or error.what} in {Path(error.where or '').name}"
-                raise PUBLISHED.other(url, got) from error
+                raise _wrong(url, got) from error
             if not folder.is_dir():  # another process may have been faster
                 unpacked.rename(folder)
     return folder
@@ -83,13 +83,17 @@ def _unpack(archive: Path, folder: Path, url: str) -> None:
             for member in opened.infolist():
                 path = PurePosixPath(member.filename.replace("\\", "/"))
                 if path.is_absolute() or ".." in path.parts:
-                    raise PUBLISHED.other(url, f"the archive's {member.filename!r} leads out of its folder")
+                    raise _wrong(url, f"the archive's {member.filename!r} leads out of its folder")
                 target = folder / path.name
                 if path.name not in FILES or member.is_dir():
                     continue
                 if target.exists() or member.file_size > _MOST_BYTES:
-                    raise PUBLISHED.other(url, f"the archive's {path.name} is there twice or far too large")
+                    raise _wrong(url, f"the archive's {path.name} is there twice or far too large")
                 with opened.open(member) as source, target.open("xb") as file:
                     shutil.copyfileobj(source, file, _CHUNK)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise PUBLISHED.other(url, str(error)) from error
+        raise _wrong(url, str(error)) from error
+
+
+def _wrong(url: str, got: str) -> SelfDepthError:
+    return PUBLISHED.other(url, got, expected=_EXPECTED)
