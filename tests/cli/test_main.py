@@ -82,6 +82,27 @@ def test_every_verb_has_help(capsys: pytest.CaptureFixture[str], verb: str) -> N
     assert f"selfdepth {verb}" in out
 
 
+@pytest.mark.parametrize(
+    ("verb", "usage"),
+    [
+        ("train", "[PRESET]"),
+        ("predict", "MODEL INPUT ..."),
+        ("evaluate depth", "[MODEL]"),
+        ("evaluate odometry", "[MODEL]"),
+        ("export", "MODEL --format"),
+        ("prepare", "DATA"),
+        ("prepare kitti", "DIR [--split"),
+        ("check", "DATA [--split"),
+        ("info", "MODEL"),
+    ],
+)
+def test_the_usage_calls_what_is_given_without_an_option_as_the_documents_do(
+    capsys: pytest.CaptureFixture[str], verb: str, usage: str
+) -> None:
+    _, out, _ = run(capsys, *verb.split(), "--help")
+    assert usage in out.split("\n\n")[0]
+
+
 def test_the_help_of_train_shows_the_options_of_a_run(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = run(capsys, "train", "--help")
     for option in ("--data", "--out", "--steps", "--minutes", "--loss.no-automask", "--encoder.name", "--resume"):

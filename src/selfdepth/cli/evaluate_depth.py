@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -25,7 +25,7 @@ class EvaluateDepthArgs:
     frames. It predicts at its training size, inside its training crop, in float32.
     """
 
-    model: tyro.conf.Positional[str | None] = None
+    model: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="[MODEL]")] = None
     """Run, weights or published folder, published name, or Hugging Face hub name. Not needed with --predictions."""
     data: str | None = None
     """KITTI raw root, or a store made of it; with --ground-truth also a folder of images or a video."""

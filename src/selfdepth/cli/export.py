@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class ExportArgs:
     """Write a model in the form that other software reads."""
 
-    model: tyro.conf.Positional[str]
+    model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")]
     """Run, weights or published folder, published name (mono_640x192), or Hugging Face hub name."""
     format: Literal["monodepth2"]
     """monodepth2: the published code's checkpoint folder (encoder.pth, depth.pth and so on); ResNets only."""

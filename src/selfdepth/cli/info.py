@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from typing import Annotated
 
 import tyro
 
@@ -12,7 +13,7 @@ import tyro
 class InfoArgs:
     """Say what a model is: networks, size, scale, camera, and what it was trained on."""
 
-    model: tyro.conf.Positional[str]
+    model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")]
     """Run, weights or published folder, published name (mono_640x192), or Hugging Face hub name."""
 
 

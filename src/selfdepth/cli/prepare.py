@@ -6,7 +6,7 @@ import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -25,7 +25,7 @@ class PrepareArgs:
     What is said here is fixed in the store: it is not said again to train.
     """
 
-    data: tyro.conf.Positional[str]
+    data: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DATA")]
     """Root of KITTI raw or odometry, folder of images, or video file."""
     out: str
     """Folder of the store: new, empty, or a store, which is used again if it fits and made anew if not."""

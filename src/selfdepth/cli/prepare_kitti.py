@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -23,7 +23,7 @@ class PrepareKittiArgs:
     Nothing is written but --json. (A folder that is called kitti is given to `selfdepth prepare` as ./kitti.)
     """
 
-    data: tyro.conf.Positional[str]
+    data: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DIR")]
     """Root of KITTI raw (the folder of the dates) or odometry (the folder of sequences/)."""
     split: tuple[str, ...] = ()
     """Folders with train_files.txt, val_files.txt or test_files.txt, or published names. Default: eigen_zhou, eigen and

@@ -29,7 +29,7 @@ class TrainArgs:
     previews/.
     """
 
-    preset: tyro.conf.Positional[str | None] = None
+    preset: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="[PRESET]")] = None
     """Name of a run to start from; the options below change it. Not needed with --config or --resume."""
     out: str
     """Run folder, new or empty (or, with --resume, the one to continue)."""
