@@ -14,3 +14,4 @@ for mode in mono stereo mono-stereo; do
     selfdepth train "$mode-$size" --data "$out/store" --out "$out/$mode" --steps "$steps" ${more[@]+"${more[@]}"}
     selfdepth evaluate depth "$out/$mode" --data "$data" --split "$test_split" --json "$out/$mode.json"
 done
+python "$(dirname "$0")/modes_table.py" "$out"
