@@ -1,6 +1,6 @@
 """The table of `modes.sh`, from the JSON files that it wrote.
 
-    python benchmarks/modes_table.py OUT
+python benchmarks/modes_table.py OUT
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from PIL import Image
 
 from selfdepth.config import TrainConfig
 from selfdepth.data.footage import open_footage
+from selfdepth.data.frames import FrameRef
 from selfdepth.data.store import build_store
 from selfdepth.data.store_decode import Fit
 from selfdepth.data.synthetic import DriveSpec, render_drive
@@ -22,8 +23,9 @@ from selfdepth.data.synthetic_kitti import write_kitti_raw
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.evaluation.arrays import read_maps, read_predictions
 from selfdepth.evaluation.depth import PROTOCOLS, evaluate_set
-from selfdepth.evaluation.frames import crop_truth, judged_frames
+from selfdepth.evaluation.frames import cropped_truth, judged_frames
 from selfdepth.evaluation.run import Measure, evaluate_files, evaluate_model
+from selfdepth.geometry.camera import Camera
 from selfdepth.inference.predictor import Predictor
 from selfdepth.inference.weights import WeightsMeta, save_weights
 from selfdepth.networks.depth import DepthNet
@@ -292,9 +294,15 @@ def test_own_images_are_judged_with_ground_truth_from_a_file(world: World, tmp_p
 
 
 def test_a_crop_of_everything_leaves_no_ground_truth() -> None:
-    assert crop_truth(np.ones((6, 8)), (1, 2, 3, 0)).shape == (3, 5)
+    camera = Camera(fx=5.0, fy=5.0, cx=3.5, cy=2.5, width=8, height=6)
+
+    def cropped(crop: tuple[int, int, int, int]) -> ndarray | None:
+        return cropped_truth(lambda ref: np.ones((6, 8)), FrameRef("s", 0), camera, crop)
+
+    found = cropped((1, 2, 3, 0))
+    assert found is not None and found.shape == (3, 5)
     with pytest.raises(DataError, match="leaves nothing"):
-        crop_truth(np.ones((6, 8)), (3, 3, 0, 0))
+        cropped((3, 3, 0, 0))
 
 
 def test_real_scans_and_their_published_depth_maps_give_the_same_errors(shared: Path, world: World) -> None:

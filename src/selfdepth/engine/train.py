@@ -74,6 +74,7 @@ class _Loop:
         self.health = Health()
         self.score = ""
         self.saved_step = -1
+        self._troubled = False
         self._started = time.monotonic() - run.progress.elapsed_s
         self._pictured = -math.inf  # the first step is drawn
         self._logged = (run.progress.step, time.monotonic())
@@ -146,16 +147,17 @@ class _Loop:
     def _milestone(self, *, with_validation: bool) -> None:
         """Validate, draw, and put everything on disk that a resume or a user needs."""
         run, progress = self.run, self.run.progress
-        state = run.learner.state_dict()
         better = False
-        if with_validation:
-            better = self._validate()
-            self._picture()
-        meta = run.weights_meta()
-        save_weights(run.folder / "last", state, meta)
-        if better or not (run.folder / "best").exists():
-            save_weights(run.folder / "best", state, meta)
-        save_checkpoint(run.folder, run.learner, run.optimizer, progress, keep=run.config.keep)
+        try:
+            if with_validation:
+                better = self._validate()
+                self._picture()
+        finally:  # whatever validation runs into, what was learned is kept
+            state, meta = run.learner.state_dict(), run.weights_meta()
+            save_weights(run.folder / "last", state, meta)
+            if better or not (run.folder / "best").exists():
+                save_weights(run.folder / "best", state, meta)
+            save_checkpoint(run.folder, run.learner, run.optimizer, progress, keep=run.config.keep)
         self.saved_step = progress.step
         # What was spent here is not the training's rate.
         self._logged = (progress.step, time.monotonic())
@@ -164,6 +166,10 @@ class _Loop:
         """Returns whether this is the best so far."""
         progress = self.run.progress
         validation = validate(self.run)
+        if validation.trouble and not self._troubled:
+            self._troubled = True
+            more = f" ({len(validation.trouble)} such)" if len(validation.trouble) > 1 else ""
+            self.watcher.say(f"warning: ground truth is left out of validation: {validation.trouble[0]}{more}")
         if validation.score is None:
             return True  # nothing to judge by: the newest is the best
         self.tracker.record("val", progress.step, {**validation.metrics(), "elapsed_s": round(progress.elapsed_s, 2)})

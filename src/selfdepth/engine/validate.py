@@ -9,9 +9,11 @@ from typing import Any
 import torch
 from numpy import ndarray
 
+from selfdepth.data.frames import FrameRef
 from selfdepth.engine.setup import Run
+from selfdepth.errors import DataError
 from selfdepth.evaluation.depth import METRICS, DepthReport, evaluate_set
-from selfdepth.evaluation.frames import crop_truth
+from selfdepth.evaluation.frames import cropped_truth
 from selfdepth.geometry.warp import scaled_disparity
 
 
@@ -24,11 +26,13 @@ class Validation:
         depth: errors against ground truth; None where nothing is measured. Depths are compared as metres where the
             stereo baseline says what a metre is, else after median scaling.
         scaled: the same after median scaling, whatever is known.
+        trouble: sentences on ground truth that could not be used. Training does not need it, and goes on.
     """
 
     loss: float | None
-    depth: DepthReport | None
-    scaled: DepthReport | None
+    depth: DepthReport | None = None
+    scaled: DepthReport | None = None
+    trouble: tuple[str, ...] = ()
 
     @property
     def score(self) -> float | None:
@@ -52,6 +56,7 @@ def validate(run: Run) -> Validation:
     losses: list[float] = []
     disparities: list[ndarray] = []
     truths: list[ndarray] = []
+    trouble: list[str] = []
     run.learner.eval()
     try:
         for refs, batch in run.data.val.evaluation_batches(run.config.batch_size):
@@ -64,18 +69,36 @@ def validate(run: Run) -> Validation:
             cfg = run.config.loss
             predicted = scaled_disparity(finest, cfg.near, cfg.far)[:, 0].float().cpu().numpy()
             for ref, disparity in zip(refs, predicted, strict=True):
-                truth = run.data.truth(ref)
+                try:
+                    truth = _truth(run, ref)
+                except DataError as error:
+                    trouble.append(str(error))
+                    continue
                 if truth is not None:
                     disparities.append(disparity)
-                    truths.append(crop_truth(truth, run.config.crop_px()))
+                    truths.append(truth)
     finally:
         run.learner.train()
     clips = len(run.data.val.clips.with_source)
     loss = sum(losses) / clips if clips else None
-    if not truths:
-        return Validation(loss=loss, depth=None, scaled=None)
+    depth, scaled = None, None
+    if truths:
+        try:
+            depth, scaled = _depth(run, disparities, truths)
+        except DataError as error:
+            trouble.append(str(error))
+    return Validation(loss=loss, depth=depth, scaled=scaled, trouble=tuple(trouble))
+
+
+def _truth(run: Run, ref: FrameRef) -> ndarray | None:
+    """Ground truth of what the networks see of a frame. Raises DataError where it cannot be used."""
+    camera = run.data.store.by_name[ref.sequence].camera
+    return cropped_truth(run.data.truth, ref, camera, run.config.crop_px())
+
+
+def _depth(run: Run, disparities: list[ndarray], truths: list[ndarray]) -> tuple[DepthReport, DepthReport]:
+    """Errors as they are judged, and after median scaling. Raises DataError if no image can be compared."""
     factor = run.config.metres_per_unit
     compare = partial(evaluate_set, disparities, truths, run.data.protocol, factor=factor or 1.0)
     scaled = compare()
-    depth = scaled if factor is None else compare(median_scaling=False)
-    return Validation(loss=loss, depth=depth, scaled=scaled)
+    return (scaled if factor is None else compare(median_scaling=False)), scaled

@@ -58,26 +58,30 @@ class JudgedFrames:
 
     def truth(self, ref: FrameRef) -> Float[ndarray, "h w"] | None:
         """Metric depth of what `read` gives of a frame, or None. Raises DataError if it cannot be cropped alike."""
-        found = self.measured(ref)
-        if found is None or not any(self.crop):
-            return found
-        camera = self.cameras[ref.sequence]
-        if found.shape != (camera.height, camera.width):
-            raise DataError(
-                "the ground truth is not of the images' size, so it cannot be cropped with them",
-                where=f"frame {ref.number} of {ref.sequence}",
-                expected=f"{camera.width}x{camera.height}",
-                got=f"{found.shape[1]}x{found.shape[0]}",
-            )
-        return crop_truth(found, self.crop)
+        return cropped_truth(self.measured, ref, self.cameras[ref.sequence], self.crop)
 
 
-def crop_truth(truth: Float[ndarray, "_h _w"], crop: Crop) -> Float[ndarray, "h w"]:
-    """Ground truth of the part of the frame that the networks see; crop is top, bottom, left, right in pixels.
+def cropped_truth(measured: Truth, ref: FrameRef, camera: Camera, crop: Crop) -> Float[ndarray, "h w"] | None:
+    """Ground truth of the part of a frame that the networks see, or None where it has none.
+
+    Args:
+        measured: gives that of the whole frame.
+        camera: of the whole frame.
+        crop: pixels of the frame that are cut off at top, bottom, left, right.
 
     Raises:
-        DataError: if nothing is left.
+        DataError: if it cannot be cropped as the frame is, or nothing is left.
     """
+    truth = measured(ref)
+    if truth is None or not any(crop):
+        return truth
+    if truth.shape != (camera.height, camera.width):
+        raise DataError(
+            "the ground truth is not of the images' size, so it cannot be cropped with them",
+            where=f"frame {ref.number} of {ref.sequence}",
+            expected=f"{camera.width}x{camera.height}",
+            got=f"{truth.shape[1]}x{truth.shape[0]}",
+        )
     top, bottom, left, right = crop
     seen: ndarray = truth[top : max(truth.shape[0] - bottom, 0), left : max(truth.shape[1] - right, 0)]
     if seen.size == 0:

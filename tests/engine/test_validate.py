@@ -1,0 +1,101 @@
+"""Validation judges depth where it can, and never costs a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from selfdepth.config import TrainConfig
+from selfdepth.data.synthetic import DriveSpec, render_drive
+from selfdepth.data.synthetic_kitti import write_kitti_raw
+from selfdepth.engine import train as loop
+from selfdepth.engine.train import train
+from selfdepth.engine.validate import Validation, validate
+from selfdepth.errors import TrainingError
+
+DRIVE = "2011_09_26/2011_09_26_drive_0001_sync"
+
+
+@pytest.fixture
+def kitti(tmp_path: Path) -> Path:
+    """24 frames; the last two clips are for validation. Every frame has a scan."""
+    write_kitti_raw(render_drive(DriveSpec(seed=1, frames=24, width=128, height=64)), tmp_path / "kitti")
+    return tmp_path / "kitti"
+
+
+def spoil_scan(root: Path) -> None:
+    scan = root / DRIVE / "velodyne_points/data/0000000021.bin"
+    scan.write_bytes(scan.read_bytes()[:-3])
+
+
+def empty_scans(root: Path) -> None:
+    for number in (21, 22):  # one point, behind the car
+        point = np.array([[-9, 0, 0, 0]], "<f4")
+        (root / DRIVE / f"velodyne_points/data/{number:010d}.bin").write_bytes(point.tobytes())
+
+
+def lose_calibration(root: Path) -> None:
+    for file in (root / "2011_09_26").glob("calib_*.txt"):
+        file.unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence", "depth_is_judged"),
+    [
+        (spoil_scan, "the scan is truncated", True),
+        (empty_scans, "no image could be compared", False),
+        (lose_calibration, "the calibration cannot be read", False),
+    ],
+)
+def test_ground_truth_that_cannot_be_used_is_said_and_left_out(
+    kitti: Path,
+    tiny: TrainConfig,
+    tmp_path: Path,
+    ear: Any,
+    damage: Callable[[Path], None],
+    sentence: str,
+    depth_is_judged: bool,
+) -> None:
+    damage(kitti)
+    config = replace(tiny, data=str(kitti), camera="fov:60")
+    run = train(config, tmp_path / "run", watcher=ear)
+    said = [each for each in ear.said if each.startswith("warning: ground truth is left out of validation: ")]
+    assert len(said) == 1, "once for all validations"
+    assert sentence in said[0]
+    assert (validate(run).depth is not None) is depth_is_judged
+    assert {"last", "best", "checkpoints"} < {path.name for path in run.folder.iterdir()}
+    train(replace(config, steps=6), run.folder, resume=True)
+
+
+def test_truth_of_another_size_is_not_cropped_with_the_images(
+    kitti: Path, tiny: TrainConfig, tmp_path: Path, ear: Any
+) -> None:
+    for path in (kitti / DRIVE).glob("image_0?/data/*.jpg"):
+        Image.open(path).resize((64, 32)).save(path)
+    config = replace(tiny, data=str(kitti), camera="37,37,31,14.5", height=64)
+    assert validate(train(config, tmp_path / "whole")).depth is not None
+    run = train(replace(config, crop="0,8,0,0"), tmp_path / "cropped", watcher=ear)
+    assert validate(run).depth is None
+    assert any("not of the images' size, so it cannot be cropped" in each for each in ear.said)
+
+
+def test_what_was_learned_is_kept_when_validation_fails(
+    tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(run: object) -> Validation:
+        raise TrainingError("out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "validate", fail)
+        with pytest.raises(TrainingError, match="out of memory"):
+            train(tiny, tmp_path / "run")
+    assert {"last", "best"} < {path.name for path in (tmp_path / "run").iterdir()}
+    run = train(tiny, tmp_path / "run", resume=True)
+    assert run.progress.step == tiny.steps
+    assert np.isfinite(run.progress.best_score or np.nan)
