@@ -58,6 +58,7 @@ principal point in the middle, for every date of KITTI | `--camera None`: the ca
 `--loss.pixel-convention center`: the half-pixel rule |
 | depth range | `--loss.near 0.1 --loss.far 100`, in units of that baseline | \
 the same; from stereo pairs `--loss.near 0.5 --loss.start-depth 5`, in metres |
+| learning rate | a tenth after 15 epochs, `--drop-after 15` | a tenth after 75 % of the budget |
 | arithmetic | `--precision fp32` | `--precision auto` |
 
 For a row in corrected conventions, write the other values behind its preset:

@@ -36,7 +36,9 @@ _PAPER = TrainConfig(
     height=192,
     # K / 2^s at lower scales, as published.
     loss=LossConfig(pixel_convention="corner"),
+    # A rate of 1e-4 for 15 epochs, then 1e-5, as published.
     epochs=20,
+    drop_after=15,
     # The paper knows no other arithmetic.
     precision="fp32",
 )

@@ -191,6 +191,27 @@ def test_options_change_the_preset_and_a_budget_replaces_its_budget(
     assert config.offsets == (-2, 2)
 
 
+@pytest.mark.parametrize(
+    ("options", "drop_after"),
+    [
+        ("", 15),
+        ("--epochs 10", 15),
+        ("--steps 7", None),
+        ("--minutes=3", None),
+        ("--steps 7 --drop-after 2", 2),
+    ],
+)
+def test_a_drop_in_epochs_goes_with_a_budget_in_epochs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, options: str, drop_after: int | None
+) -> None:
+    from selfdepth.cli import train as verb
+
+    seen = []
+    monkeypatch.setattr(verb, "train", lambda args: seen.append(args.train.drop_after))
+    assert run(capsys, "train", "paper-mono-640x192", "--out", "o", *options.split())[0] == 0
+    assert seen == [drop_after]
+
+
 def test_an_interrupted_run_says_how_to_go_on_and_exits_with_the_signals_code(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

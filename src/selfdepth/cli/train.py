@@ -116,11 +116,13 @@ def _late_preset(words: list[str]) -> str | None:
 
 
 def _without_budget_if_given(config: TrainConfig, words: list[str]) -> TrainConfig:
-    """A budget on the command line replaces the one of the run, whatever its unit."""
-    flags = ("--steps", "--epochs", "--minutes")
-    if any(word.split("=")[0] in flags for word in words):
-        return dataclasses.replace(config, steps=None, epochs=None, minutes=None)
-    return config
+    """A budget on the command line replaces the one of the run, whatever its unit. Where it is not in epochs, the
+    learning rate drops by it, not by epochs, unless that is said too."""
+    given = {word.split("=")[0] for word in words} & {"--steps", "--epochs", "--minutes"}
+    if not given:
+        return config
+    drop_after = config.drop_after if given == {"--epochs"} else None
+    return dataclasses.replace(config, steps=None, epochs=None, minutes=None, drop_after=drop_after)
 
 
 def _value(words: list[str], flag: str) -> str | None:

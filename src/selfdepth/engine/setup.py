@@ -36,7 +36,8 @@ from selfdepth.presets import DEFAULT_EPOCHS
 
 CONFIG_FILE = "config.json"
 
-_RUN_ONLY = ("steps", "epochs", "minutes", "save_every", "keep", "device", "precision", "compile", "store")
+_SCHEDULE = ("steps", "epochs", "minutes", "drop_after")
+_RUN_ONLY = (*_SCHEDULE, "save_every", "keep", "device", "precision", "compile", "store")
 """Fields that a resumed run may change: they do not change what is learned from which frames."""
 
 
@@ -75,6 +76,10 @@ class Run:
     def fraction(self) -> float:
         """How much of the budget is used."""
         return self.budget.fraction(self.progress.step, self.progress.elapsed_s)
+
+    def learning_rate(self) -> float:
+        """That of the next step."""
+        return self.budget.learning_rate(self.config.learning_rate, self.progress.step, self.progress.elapsed_s)
 
     def weights_meta(self) -> WeightsMeta:
         """What is written beside the weights."""

@@ -11,7 +11,6 @@ import torch
 
 from selfdepth.config import TrainConfig
 from selfdepth.data.frames import Footage
-from selfdepth.engine.budget import learning_rate
 from selfdepth.engine.checkpoint import save_checkpoint
 from selfdepth.engine.compiled import training_step
 from selfdepth.engine.failures import explain_memory_errors, non_finite
@@ -88,7 +87,7 @@ class _Loop:
             while run.fraction() < 1 and stop.signal_number is None:
                 batch = next(batches)
                 seed_step(run.config.seed, progress.step)
-                rate = learning_rate(run.config.learning_rate, run.fraction())
+                rate = run.learning_rate()
                 for group in run.optimizer.param_groups:
                     group["lr"] = rate
                 output = step(batch)
