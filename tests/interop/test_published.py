@@ -7,6 +7,7 @@ import pickle
 import shutil
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,19 @@ def test_what_the_format_cannot_hold_is_refused_or_said(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["pose_encoder.pth"]
     with pytest.warns(SelfDepthWarning, match=r"with 0.5 to 100 instead of 0.1 to 100"):
         write_published(tmp_path / "b", whole)
+    cropped = Published(state=whole.state, config=replace(whole.config, crop="0,9,0,0", every="2", loss=LossConfig()))
+    with pytest.warns(SelfDepthWarning) as said:
+        write_published(tmp_path / "c", cropped)
+    assert ["no place for" in str(each.message) for each in said] == [True, True]
+    assert "cut 0,9,0,0 (top" in str(said[0].message)
+    assert "take its motions 2 frames apart" in str(said[1].message)
+
+
+def test_a_model_without_a_pose_network_is_written_whatever_pose_encoder_its_run_named(tmp_path: Path) -> None:
+    encoder = EncoderConfig(pretrained=False, pose_name="test_resnet")
+    config = TrainConfig(width=96, height=64, offsets=(), stereo="nominal", encoder=encoder)
+    write_published(tmp_path / "a", Published(state=SelfSupervisedDepth(config).state_dict(), config=config))
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["depth.pth", "encoder.pth"]
 
 
 def _change(file: str, **entries: Any) -> Callable[[Path], object]:
@@ -214,12 +228,26 @@ def _cut(file: str, size: int) -> Callable[[Path], object]:
         (_change("encoder.pth", width=True), "width in encoder.pth that is no whole number"),
         (_change("encoder.pth", height=torch.zeros(2)), "height in encoder.pth that is no whole number"),
         (_change("encoder.pth", note="text"), "a str at note"),
-        (_change("encoder.pth", encoder__bn1__bias=None), r"encoder.bn1.bias of shape \(64,\); got nothing"),
+        (
+            _change("encoder.pth", encoder__bn1__bias=None),
+            r"encoder.bn1.bias: real numbers, of shape \(64,\); got nothing",
+        ),
         (_change("encoder.pth", encoder__layer1__7__x=torch.zeros(1)), "no ResNet"),
-        (_change("depth.pth", decoder__0__conv__conv__bias=torch.zeros(3)), r"of shape \(256,\); got \(3,\)"),
+        (
+            _change("depth.pth", decoder__0__conv__conv__bias=torch.zeros(3)),
+            r"of shape \(256,\); got real numbers, \(3,\)",
+        ),
         (_change("depth.pth", decoder__13__conv__weight=torch.zeros(1, 99, 3, 3)), "99"),
         (_change("depth.pth", decoder__3__conv__conv__bias=torch.full((128,), float("nan"))), "finite"),
         (_change("pose.pth", net__3__bias=None), "net.3.bias"),
+        (_change("encoder.pth", use_stereo=torch.zeros(2)), "use_stereo in encoder.pth that is no truth value"),
+        (_change("depth.pth", decoder__3__conv__conv__bias=torch.zeros(128).to_sparse()), "another kind of tensor"),
+        (_change("depth.pth", decoder__3__conv__conv__bias=torch.empty(128, device="meta")), "another kind of tensor"),
+        (
+            _change("depth.pth", decoder__3__conv__conv__bias=torch.ones(128, dtype=torch.bool)),
+            "real numbers.*got bool",
+        ),
+        (_change("depth.pth", decoder__3__conv__conv__bias=torch.ones(128).to(torch.complex64)), "got complex64"),
         (_change("pose_encoder.pth", encoder__conv1__weight=None), "encoder.conv1.weight"),
     ],
 )

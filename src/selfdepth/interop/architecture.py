@@ -43,6 +43,8 @@ def config_of(files: Files) -> TrainConfig:
     for name in ("width", "height"):
         if type(encoder[name]) is not int:
             raise CheckpointError(f"a {name} in encoder.pth that is no whole number")
+    if type(encoder["use_stereo"]) not in (bool, int):
+        raise CheckpointError("a use_stereo in encoder.pth that is no truth value")
     stereo = bool(encoder["use_stereo"])
     outputs = sorted(key for key in depth if re.fullmatch(r"decoder\.1\d\.conv\.weight", key))
     pose = _pose(files)

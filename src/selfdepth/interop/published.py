@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,9 +72,9 @@ def read_published(folder: Path) -> Published:
         if file not in files and name.startswith("pose_net."):
             continue  # a depth network alone
         found = files.get(file, {}).pop(key, None)
-        if not isinstance(found, Tensor) or found.shape != wanted.shape:
-            got = f"{tuple(found.shape)}" if isinstance(found, Tensor) else "nothing of the kind"
-            raise _refused(folder / file, f"{key} of shape {tuple(wanted.shape)}", got)
+        if not isinstance(found, Tensor) or found.shape != wanted.shape or _kind(found) != _kind(wanted):
+            got = f"{_kind(found)}, {tuple(found.shape)}" if isinstance(found, Tensor) else "nothing of the kind"
+            raise _refused(folder / file, f"{key}: {_kind(wanted)}, of shape {tuple(wanted.shape)}", got)
         state[name] = found
     return Published(state=state, config=config, carried=files)
 
@@ -99,19 +99,25 @@ def write_published(folder: Path, model: Published) -> None:
             got=f"{', '.join(others)}, which this model does not have",
             fix="name another folder with --out",
         )
-    near, far = model.config.loss.near, model.config.loss.far
-    if (near, far) != (LossConfig.near, LossConfig.far):
-        warnings.warn(
-            f"the format has no place for the depth range: read the model with {near:g} to {far:g} instead of "
-            f"{LossConfig.near:g} to {LossConfig.far:g}",
-            SelfDepthWarning,
-            stacklevel=2,
-        )
+    for sentence in _lost(model.config):
+        warnings.warn(f"the format has no place for {sentence}", SelfDepthWarning, stacklevel=2)
     with ExitStack() as stack:
         for name, entries in files.items():
             buffer = io.BytesIO()
             torch.save(entries, buffer)
             stack.enter_context(whole_file(folder / name)).write_bytes(buffer.getvalue())
+
+
+def _lost(config: TrainConfig) -> Iterator[str]:
+    """What a user of the written model has to know, as nothing in it says so."""
+    near, far = config.loss.near, config.loss.far
+    if (near, far) != (LossConfig.near, LossConfig.far):
+        usual = f"{LossConfig.near:g} to {LossConfig.far:g}"
+        yield f"the depth range: read the model with {near:g} to {far:g} instead of {usual}"
+    if any(config.crop_px()):
+        yield f"the crop at training: cut {config.crop} (top, bottom, left, right) off the images first"
+    if config.offsets and config.every not in (None, "1"):
+        yield f"the frame spacing: take its motions {config.every} frames apart"
 
 
 def _files_of(model: Published, folder: Path) -> Entries:
@@ -126,7 +132,9 @@ def _files_of(model: Published, folder: Path) -> Entries:
         )
     has_pose = any(name.startswith("pose_net.") for name in model.state)
     names = {name for name in _tensors(config) if has_pose or not name.startswith("pose_net.")}
-    encoders = [config.encoder.name] + [config.encoder.pose_name] * (config.encoder.pose_network == "separate")
+    encoders = [config.encoder.name] + [config.encoder.pose_name] * (
+        has_pose and config.encoder.pose_network == "separate"
+    )
     strange = [name for name in encoders if not is_resnet(name)]
     if strange or names != model.state.keys():
         odd = sorted(names ^ model.state.keys())
@@ -185,9 +193,18 @@ def _read(path: Path) -> dict[str, Entry]:
     for key, value in entries.items():
         if not isinstance(key, str) or not isinstance(value, Tensor | int):
             raise _refused(path, "tensors and whole numbers by name", f"a {type(value).__name__} at {key}")
-        if isinstance(value, Tensor) and value.is_floating_point() and not torch.isfinite(value).all():
+        if not isinstance(value, Tensor):
+            continue
+        if value.layout != torch.strided or value.is_quantized or value.device.type != "cpu":
+            raise _refused(path, "tensors that hold their numbers", f"another kind of tensor at {key}")
+        if value.is_floating_point() and not torch.isfinite(value).all():
             raise _refused(path, "finite numbers", f"others in {key}")
     return dict(entries)
+
+
+def _kind(tensor: Tensor) -> str:
+    """What a tensor's numbers are; their precision may differ."""
+    return "real numbers" if tensor.is_floating_point() else str(tensor.dtype).removeprefix("torch.")
 
 
 def _refused(where: Path, expected: str, got: str) -> CheckpointError:
