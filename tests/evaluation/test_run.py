@@ -107,6 +107,45 @@ def test_without_test_frames_the_next_part_is_judged_and_said(
     assert part in frames.part
 
 
+@pytest.mark.parametrize(("part", "numbers"), [("val", [1]), ("train", [0, 3, 4])])
+def test_the_part_that_is_asked_for_is_judged(world: World, tmp_path: Path, part: str, numbers: list[int]) -> None:
+    for name, listed in (("test", [2]), ("val", [1]), ("train", [0, 3, 4])):
+        (tmp_path / f"{name}_files.txt").write_text("".join(f"{NAME} {n} l\n" for n in listed))
+    assert [ref.number for ref in judged_frames(world.root, tmp_path, None, part=part).refs] == numbers
+    assert [ref.number for ref in judged_frames(world.root, tmp_path, None).refs] == [2]
+
+
+def test_a_part_of_a_store_or_of_kitti_without_a_split_is_that_of_training(world: World, tmp_path: Path) -> None:
+    footage = open_footage(world.root)
+    build_store(footage, tmp_path / "store", width=96, height=64)
+    fit = Fit(width=96, height=64, crop=(0, 0, 0, 0))
+    for data in (world.root, tmp_path / "store"):
+        assert judged_frames(data, None, fit, part="train").refs == footage.train != ()
+        with pytest.raises(DataError, match=f"no test frames to compare: {data}"):
+            judged_frames(data, None, fit, part="test")
+
+
+def test_a_part_that_a_split_lacks_is_refused(world: World, tmp_path: Path) -> None:
+    (tmp_path / "test_files.txt").write_text(f"{NAME} 2 l\n")
+    with pytest.raises(DataError, match="train"):
+        judged_frames(world.root, tmp_path, None, part="train")
+
+
+@pytest.mark.parametrize(
+    ("count", "rows"), [(1, [0]), (2, [0, 9]), (4, [0, 3, 6, 9]), (10, range(10)), (99, range(10))]
+)
+def test_some_of_the_frames_are_spread_evenly(world: World, tmp_path: Path, count: int, rows: list[int]) -> None:
+    frames = judged_frames(world.root, world.split, None)
+    frames = replace(frames, refs=tuple(replace(frames.refs[0], number=number) for number in range(10)))
+    assert [ref.number for ref in frames.evenly(count).refs] == list(rows)
+
+
+def test_a_model_is_judged_on_no_more_frames_than_asked_for(world: World) -> None:
+    whole = evaluate_model(str(world.model), world.root, split=world.split, device="cpu")
+    some = evaluate_model(str(world.model), world.root, split=world.split, device="cpu", measure=Measure(at_most=2))
+    assert some.report.images == (whole.report.images[0], whole.report.images[2])
+
+
 def test_frames_without_a_scan_are_left_out_and_counted(world: World, tmp_path: Path) -> None:
     (tmp_path / "test_files.txt").write_text("".join(f"{NAME} {n} l\n" for n in (0, 1, 2, 3)))
     report = evaluate_model(str(world.model), world.root, split=tmp_path, device="cpu").report

@@ -31,6 +31,10 @@ class EvaluateDepthArgs:
     """KITTI raw root, or a store made of it; with --ground-truth also a folder of images or a video."""
     split: str | None = None
     """Folder with test_files.txt, or val_files.txt; or a published split: eigen, eigen_benchmark (KITTI)."""
+    part: Literal["train", "val", "test"] | None = None
+    """Which frames of the split, or of --data. Default: test, else val, else all."""
+    frames: int | None = None
+    """Compare no more than this many frames of MODEL, evenly spaced. Default: all of them."""
     predictions: str | None = None
     """Anybody's, instead of MODEL: .npy or .npz with maps (images, height, width) of any resolution; or a folder with
     one .npy, .npz or 16-bit .png per frame of --data, called as the frame is."""
@@ -84,6 +88,8 @@ def evaluate_depth(args: EvaluateDepthArgs) -> None:
     if args.truth_cache is not None:
         require_writable(Path(args.truth_cache).expanduser(), option="--truth-cache")
     measure = Measure(
+        part=args.part,
+        at_most=args.frames,
         protocol=args.protocol,
         median_scaling=args.median_scaling,
         factor=args.factor,
@@ -136,7 +142,11 @@ def _check(args: EvaluateDepthArgs) -> None:
         if args.predictions_are != "disparity":
             raise ConfigError("there are no predictions that it is about", where="--predictions-are")
     else:
-        for option, given in (("MODEL", args.model), ("--post-process", args.post_process or None)):
+        for option, given in (
+            ("MODEL", args.model),
+            ("--post-process", args.post_process or None),
+            ("--frames", args.frames),
+        ):
             if given is not None:
                 raise ConfigError(f"{option} and --predictions exclude each other", got=f"{given}")
         if args.data is None and args.ground_truth is None:
@@ -146,7 +156,7 @@ def _check(args: EvaluateDepthArgs) -> None:
                 expected="--data KITTI_ROOT --split S, or --ground-truth with a .npy or .npz file",
             )
     if args.data is None:
-        for option, value in (("--split", args.split), ("--truth-cache", args.truth_cache)):
+        for option, value in (("--split", args.split), ("--part", args.part), ("--truth-cache", args.truth_cache)):
             if value is not None:
                 raise ConfigError(f"{option} is about --data, which is not given", got=value)
     _check_numbers(args)
@@ -163,8 +173,9 @@ def _check_numbers(args: EvaluateDepthArgs) -> None:
         raise ConfigError("there is no depth in between", where="--min-depth, --max-depth", got=f"{low:g} and {high:g}")
     if args.factor is not None and not 0 < args.factor < math.inf:
         raise ConfigError("option out of range", where="--factor", expected="more than 0", got=str(args.factor))
-    if args.batch_size < 1:
-        raise ConfigError("option out of range", where="--batch-size", expected="at least 1", got=str(args.batch_size))
+    for option, count in (("--batch-size", args.batch_size), ("--frames", args.frames)):
+        if count is not None and count < 1:
+            raise ConfigError("option out of range", where=option, expected="at least 1", got=str(count))
 
 
 def _write(path: Path, args: EvaluateDepthArgs, done: DepthEvaluation) -> None:
@@ -172,7 +183,7 @@ def _write(path: Path, args: EvaluateDepthArgs, done: DepthEvaluation) -> None:
 
     from selfdepth.files import whole_file
 
-    asked = {name: getattr(args, name) for name in ("model", "data", "split", "predictions", "ground_truth")}
+    asked = {name: getattr(args, name) for name in ("model", "data", "split", "part", "predictions", "ground_truth")}
     values: dict[str, Any] = {**done.to_json(), **asked, "post_process": args.post_process}
     with whole_file(path) as temporary:
         temporary.write_text(json.dumps(values, indent=2, allow_nan=False) + "\n", encoding="utf-8")

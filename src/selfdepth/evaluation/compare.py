@@ -30,9 +30,12 @@ Pair = tuple[str, "Float[ndarray, '_h _w']", "Float[ndarray, 'h w']"]
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """How depth is compared.
+    """What is compared, and how.
 
     Attributes:
+        part: of the split or data set: "train", "val" or "test"; None: the test frames, else those for validation,
+            else all.
+        at_most: of a model: compare no more than this many frames, evenly spaced over the part; None: all of them.
         protocol: key in PROTOCOLS; None: the one that fits the data.
         median_scaling: whether each prediction is brought to the median of its ground truth first.
         factor: predicted depths are multiplied by this before anything else; None: by what makes them metres, where
@@ -44,6 +47,8 @@ class Measure:
         truth_cache: folder that keeps the depth maps made of LiDAR scans, for the next time; None: nothing is kept.
     """
 
+    part: str | None = None
+    at_most: int | None = None
     protocol: str | None = None
     median_scaling: bool = True
     factor: float | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +56,13 @@ class JudgedFrames:
     stems: Mapping[FrameRef, str]
     root: Path | None = None
 
+    def evenly(self, count: int) -> JudgedFrames:
+        """The same with no more than `count` of the frames, evenly spaced; the first and the last among them."""
+        if count >= len(self.refs):
+            return self
+        rows = np.linspace(0, len(self.refs) - 1, count).round().astype(int)
+        return replace(self, refs=tuple(self.refs[row] for row in rows))
+
     def truth(self, ref: FrameRef) -> Float[ndarray, "h w"] | None:
         """Metric depth of what `read` gives of a frame, or None. Raises DataError if it cannot be cropped alike."""
         return cropped_truth(self.measured, ref, self.cameras[ref.sequence], self.crop)
@@ -93,28 +100,32 @@ def cropped_truth(measured: Truth, ref: FrameRef, camera: Camera, crop: Crop) ->
     return np.ascontiguousarray(seen)
 
 
-def judged_frames(data: Path, split: str | Path | None, fit: Fit | None, *, every_frame: bool = False) -> JudgedFrames:
-    """The test frames of a split; else its validation frames; else all.
+def judged_frames(
+    data: Path, split: str | Path | None, fit: Fit | None, *, part: str | None = None, every_frame: bool = False
+) -> JudgedFrames:
+    """The test frames of a split; else its validation frames; else all; or the part that is asked for.
 
     Args:
         data: root of KITTI raw or odometry, store, folder of images or video.
         split: as `find_split` takes it; KITTI only.
         fit: the network's size and the crop at training; None: nothing will be read, and nothing is cropped.
+        part: "train", "val" or "test" of the split or data set, in place of the first there is.
         every_frame: of own footage and KITTI without a split, take all frames, not only those for validation.
 
     Raises:
-        DataError: for data or a split that cannot be used, or a store that does not fit the network.
+        DataError: for data or a split that cannot be used, a part without frames, or a store that does not fit the
+            network.
     """
     if not data.exists():
         raise DataError("there is no such data", where=data, fix="check --data")
     if split is not None and not is_kitti_raw(data):
         raise DataError("a split applies to KITTI only", where=f"--split {split}", got=str(data))
     if is_store(data):
-        return _of_store(open_store(data), fit)
-    footage, part = _open(data, split, every_frame)
-    refs = {"test": footage.test, "val": footage.val, "train": footage.train}.get(part) or tuple(
-        FrameRef(sequence.name, number) for sequence in footage.sequences for number in sequence.numbers
-    )
+        return _of_store(open_store(data), fit, part)
+    footage, found = _open(data, split, part, every_frame)
+    refs = _refs_of(footage, found) or (_every_ref(footage) if part is None else ())
+    if not refs:
+        raise _no_frames(part or found, split or data)
     sequences = {sequence.name: sequence for sequence in footage.sequences}
 
     def read(wanted: tuple[FrameRef, ...]) -> Iterator[UInt8[ndarray, "h w 3"]]:
@@ -124,7 +135,7 @@ def judged_frames(data: Path, split: str | Path | None, fit: Fit | None, *, ever
 
     return JudgedFrames(
         refs=refs,
-        part=PARTS[part],
+        part=PARTS[found],
         read=read,
         measured=footage.truth,
         cameras={name: sequence.camera for name, sequence in sequences.items()},
@@ -139,20 +150,34 @@ def judged_frames(data: Path, split: str | Path | None, fit: Fit | None, *, ever
     )
 
 
-def _open(data: Path, split: str | Path | None, every_frame: bool) -> tuple[Footage, str]:
+def _open(data: Path, split: str | Path | None, asked: str | None, every_frame: bool) -> tuple[Footage, str]:
+    """What is to be judged, and which part of it."""
     if split is not None:
         # Only the part that is judged: the images of the others need not be there, nor any neighbour.
         folder = find_split(split)
-        part = next((part for part in ("test", "val", "train") if lists_frames(folder, part)), "test")
+        present = (part for part in ("test", "val", "train") if lists_frames(folder, part))
+        part = asked or next(present, "test")
         return open_kitti_raw(data, folder, offsets=(), parts=(part,)), part
     if is_kitti_raw(data):
         footage = open_footage(data)
-        return footage, "val" if footage.val and not every_frame else "all"
+        return footage, asked or ("val" if footage.val and not every_frame else "all")
     kind, sequences = open_sequences(data, camera=_ANY_CAMERA)
-    return Footage(kind=kind, sequences=sequences, truth=no_ground_truth), "all"
+    return Footage(kind=kind, sequences=sequences, truth=no_ground_truth), asked or "all"
 
 
-def _of_store(store: Store, fit: Fit | None) -> JudgedFrames:
+def _refs_of(of: Footage | Store, part: str) -> tuple[FrameRef, ...]:
+    return {"test": of.test, "val": of.val, "train": of.train}.get(part, ())
+
+
+def _every_ref(footage: Footage) -> tuple[FrameRef, ...]:
+    return tuple(FrameRef(sequence.name, number) for sequence in footage.sequences for number in sequence.numbers)
+
+
+def _no_frames(part: str, where: Path) -> DataError:
+    return DataError(f"there are no {PARTS[part]} to compare", where=where, fix="name another --part, or leave it out")
+
+
+def _of_store(store: Store, fit: Fit | None, asked: str | None) -> JudgedFrames:
     if fit is None:
         raise DataError(
             "a store cannot tell which file is which frame",
@@ -167,8 +192,10 @@ def _of_store(store: Store, fit: Fit | None) -> JudgedFrames:
             got=f"{store.width}x{store.height} with --crop {','.join(map(str, store.crop))}",
             fix="give what the store was made of as --data",
         )
-    parts = {"test": store.test, "val": store.val, "train": store.train}
-    part = next((part for part, refs in parts.items() if refs), "test")
+    part = asked or next((part for part in ("test", "val", "train") if _refs_of(store, part)), "test")
+    refs = _refs_of(store, part)
+    if not refs:
+        raise _no_frames(part, store.folder)
 
     def read(wanted: tuple[FrameRef, ...]) -> Iterator[UInt8[ndarray, "h w 3"]]:
         for ref in wanted:
@@ -176,14 +203,14 @@ def _of_store(store: Store, fit: Fit | None) -> JudgedFrames:
             yield np.ascontiguousarray(store.frames[row].transpose(1, 2, 0))
 
     return JudgedFrames(
-        refs=parts[part],
+        refs=refs,
         part=PARTS[part],
         read=read,
         measured=truth_of(store),
         cameras={sequence.name: sequence.camera for sequence in store.sequences},
         crop=store.crop,
         protocol=store.protocol,
-        stems={ref: str(ref.number) for ref in parts[part]},
+        stems={ref: str(ref.number) for ref in refs},
         root=store.origin.path if store.kind == "kitti-raw" and store.origin is not None else None,
     )
 

@@ -65,8 +65,10 @@ def evaluate_model(
     assert config.height is not None, "load_weights refuses configurations without a height"
     fit = Fit(width=config.width, height=config.height, crop=config.crop_px())
     measure = measure or Measure()
-    frames = judged_frames(data, split, fit, every_frame=ground_truth is not None)
+    frames = judged_frames(data, split, fit, part=measure.part, every_frame=ground_truth is not None)
     frames = _with_truths(frames, data, split, ground_truth, measure)
+    if measure.at_most is not None:
+        frames = frames.evenly(measure.at_most)
     predictor = Predictor(weights, device=device, precision="fp32")
     if measure.factor is None:
         measure = dataclasses.replace(measure, factor=config.metres_per_unit)
@@ -94,7 +96,7 @@ def evaluate_predictions(
         DataError: for predictions, data or ground truth that cannot be used or do not belong together.
     """
     measure = measure or Measure()
-    frames = judged_frames(data, split, None, every_frame=ground_truth is not None)
+    frames = judged_frames(data, split, None, part=measure.part, every_frame=ground_truth is not None)
     frames = _with_truths(frames, data, split, ground_truth, measure)
     disparities = predictions_of(predictions, frames, quantity)
     skipped: list[FrameRef] = []
