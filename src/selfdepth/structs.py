@@ -100,6 +100,11 @@ class DepthPrediction:
     scale: Literal["relative", "metric"]
     camera: Camera | None
 
+    def in_metres(self, metres_per_unit: float) -> DepthPrediction:
+        """The same prediction in metres; `metres_per_unit` is what turns its depths into them."""
+        depth, disparity = self.depth * metres_per_unit, self.disparity / metres_per_unit
+        return replace(self, depth=depth, disparity=disparity, scale="metric")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trajectory:

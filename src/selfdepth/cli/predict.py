@@ -14,7 +14,8 @@ from selfdepth.errors import ConfigError, DataError, OutputError
 
 if TYPE_CHECKING:
     from selfdepth.inference.odometry import MotionPredictor
-    from selfdepth.inference.video import FrameSource, Saving
+    from selfdepth.inference.predictor import Predictor
+    from selfdepth.inference.video import FrameSource, SaveKind, Saving
     from selfdepth.inference.weights import LoadedWeights
 
 
@@ -33,9 +34,10 @@ class PredictArgs:
     """Images, folders of images, videos; any number, mixed."""
     out: str
     """Folder for the results; nothing is written elsewhere."""
-    save: tuple[Literal["color", "npz", "png16", "mp4", "ply", "trajectory"], ...] = ("color",)
+    save: tuple[Literal["color", "npz", "png16", "kitti", "mp4", "ply", "trajectory"], ...] = ("color",)
     """color: disparity in colours, near is bright. npz: depth, disparity, scale, and K where a camera is known.
-    png16: depth * 256 in 16 bit (metres if metric, else the model's own unit). mp4: input above disparity.
+    png16: depth * 256 in 16 bit (metres if metric, else the model's own unit). kitti: what KITTI's depth benchmark
+    takes, metres * 256 for its 1216x352 images. mp4: input above disparity.
     ply: coloured points of each frame, and of a whole drive fused along its trajectory. trajectory: where the camera
     went, of a video or a folder of numbered images, as KITTI's and TUM's text."""
     camera: str | None = None
@@ -48,6 +50,9 @@ class PredictArgs:
     """Frames per pass of the network."""
     every: int | None = None
     """ply, trajectory: frames between two poses. Default: the spacing that the model was trained with."""
+    factor: float | None = None
+    """kitti: the predicted depth times this is in metres. Default: what makes MODEL's metres, where it learned from
+    stereo pairs; a monocular model needs it, as measured on training frames."""
     max_depth: float | None = None
     """ply: leave out points farther than this, in the depth's unit. Default: four times the first frame's median."""
     voxel: float | None = None
@@ -64,13 +69,41 @@ def predict(args: PredictArgs) -> None:
     from selfdepth.cli.inputs import open_inputs
     from selfdepth.cli.progress import progress
     from selfdepth.files import require_writable
-    from selfdepth.inference.pointcloud import CloudLimits
+    from selfdepth.inference.kitti_benchmark import require_benchmark_images
     from selfdepth.inference.predictor import Predictor
-    from selfdepth.inference.video import Saving, check_points, output_paths, save_predictions
+    from selfdepth.inference.video import check_points, save_predictions
     from selfdepth.inference.weights import load_weights, unit_in_words
 
     sources = open_inputs(args.inputs, camera=args.camera)
     kinds, out = tuple(dict.fromkeys(args.save)), Path(args.out).expanduser()
+    if "kitti" in kinds:
+        require_benchmark_images(sources)
+    folders = _folders(sources, out, kinds)
+    require_writable(out, option="--out")
+    weights = load_weights(args.model)
+    predictor = Predictor(weights, device=args.device, precision=args.precision)
+    saving = _saving(args, kinds, predictor)
+    motion = _motion(args, weights, sources, saving)
+    if "ply" in kinds:
+        for source in sources:
+            check_points(predictor, source)
+    total = sum(len(source.names) for source in sources)
+    with progress("predicting", total, "frames") as advance:
+        count = sum(
+            save_predictions(predictor, source, folder, saving, motion=motion, advance=advance)
+            for source, folder in zip(sources, folders, strict=True)
+        )
+    unit = unit_in_words(predictor.scale, predictor.metres_per_unit)
+    frames = "1 frame" if count == 1 else f"{count} frames"
+    sys.stdout.write(f"wrote {', '.join(kinds)} for {frames} to {args.out}; the depth is {unit}\n")
+    if "kitti" in kinds:
+        sys.stdout.write(_benchmark(count, folders[0], saving.metres_per_unit, predictor.metres_per_unit))
+
+
+def _folders(sources: list[FrameSource], out: Path, kinds: tuple[SaveKind, ...]) -> list[Path]:
+    """Where the results of each input go; refused where one would replace an input."""
+    from selfdepth.inference.video import output_paths
+
     own_folders = len(sources) > 1 and ({"mp4", "ply", "trajectory"} & {*kinds} or _names_collide(sources))
     folders = [out / source.name if own_folders else out for source in sources]
     originals = {file.resolve() for source in sources for file in source.files}
@@ -78,28 +111,27 @@ def predict(args: PredictArgs) -> None:
         for path in output_paths(source, folder, kinds):
             if path.resolve() in originals:
                 raise OutputError("the result would replace an input", where=path, fix="give another --out")
+    return folders
 
-    require_writable(out, option="--out")
-    weights = load_weights(args.model)
-    predictor = Predictor(weights, device=args.device, precision=args.precision)
-    saving = Saving(
+
+def _saving(args: PredictArgs, kinds: tuple[SaveKind, ...], predictor: Predictor) -> Saving:
+    from selfdepth.inference.kitti_benchmark import benchmark_factor
+    from selfdepth.inference.pointcloud import CloudLimits
+    from selfdepth.inference.video import Saving
+
+    factor = benchmark_factor(predictor.metres_per_unit, args.factor, args.model) if "kitti" in kinds else 1.0
+    return Saving(
         kinds=kinds,
         batch_size=args.batch_size,
         clouds=CloudLimits(max_depth=args.max_depth, voxel=args.voxel),
+        metres_per_unit=factor,
     )
-    motion = _motion(args, weights, sources, saving)
-    if "ply" in kinds:
-        for source in sources:
-            check_points(predictor, source)
-    total = sum(len(source.names) for source in sources)
-    with progress("predicting", total, "frames") as advance:
-        counts = [
-            save_predictions(predictor, source, folder, saving, motion=motion, advance=advance)
-            for source, folder in zip(sources, folders, strict=True)
-        ]
-    unit = unit_in_words(predictor.scale, predictor.metres_per_unit)
-    frames = "1 frame" if sum(counts) == 1 else f"{sum(counts)} frames"
-    sys.stdout.write(f"wrote {', '.join(kinds)} for {frames} to {args.out}; the depth is {unit}\n")
+
+
+def _benchmark(count: int, folder: Path, factor: float, own: float | None) -> str:
+    from selfdepth.inference.kitti_benchmark import benchmark_in_words
+
+    return f"{benchmark_in_words(count, folder / 'kitti', factor, own)}\n"
 
 
 def _motion(
@@ -127,15 +159,20 @@ def _check(args: PredictArgs) -> None:
         raise ConfigError("nothing to predict", where="INPUT", expected="images, folders or videos")
     if not args.save:
         raise ConfigError(
-            "nothing to save", where="--save", expected="one or more of color, npz, png16, mp4, ply, trajectory"
+            "nothing to save", where="--save", expected="one or more of color, npz, png16, kitti, mp4, ply, trajectory"
         )
     if args.batch_size < 1:
         raise ConfigError("option out of range", where="--batch-size", expected="at least 1", got=str(args.batch_size))
-    for option, value in (("--max-depth", args.max_depth), ("--voxel", args.voxel)):
+    clouds, benchmark = ("ply", "point clouds"), ("kitti", "KITTI's benchmark")
+    for option, value, (kind, what) in (
+        ("--max-depth", args.max_depth, clouds),
+        ("--voxel", args.voxel, clouds),
+        ("--factor", args.factor, benchmark),
+    ):
         if value is not None and not 0 < value < math.inf:
             raise ConfigError("option out of range", where=option, expected="more than 0", got=str(value))
-        if value is not None and "ply" not in args.save:
-            raise ConfigError(f"{option} is about point clouds", expected="--save ply with it")
+        if value is not None and kind not in args.save:
+            raise ConfigError(f"{option} is about {what}", expected=f"--save {kind} with it")
     if args.every is not None and not {"ply", "trajectory"} & {*args.save}:
         raise ConfigError("--every is about the camera's path", expected="--save trajectory or ply with it")
     place = Path(args.out).expanduser()

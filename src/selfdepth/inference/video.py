@@ -45,7 +45,7 @@ from selfdepth.inference.writers import (
 )
 from selfdepth.structs import DepthPrediction, Trajectory
 
-SaveKind = Literal["color", "npz", "png16", "mp4", "ply", "trajectory"]
+SaveKind = Literal["color", "npz", "png16", "kitti", "mp4", "ply", "trajectory"]
 VIDEO_NAME = "video.mp4"
 DRIVE_NAME = "drive.ply"
 
@@ -90,11 +90,13 @@ class Saving:
         kinds: see `writers`; "ply" is a cloud for each frame and, with a pose network, one of the whole drive.
         batch_size: frames per pass of the networks.
         clouds: what is kept of point clouds.
+        metres_per_unit: what makes metres of the predicted depths, for "kitti".
     """
 
     kinds: tuple[SaveKind, ...]
     batch_size: int = 8
     clouds: CloudLimits = field(default_factory=CloudLimits)
+    metres_per_unit: float = 1.0
 
     def follows(self, source: FrameSource) -> bool:
         """Whether the camera has to be followed for it."""
@@ -154,7 +156,10 @@ def save_predictions(
         for frame in _predictions(predictor, source, saving.batch_size, odometer):
             for kind in frame_kinds:
                 suffix, write = FRAME_WRITERS[kind]
-                files.submit(write, folder / kind / f"{frame.name}{suffix}", frame.prediction, frame.colours)
+                prediction = frame.prediction
+                if kind == "kitti":
+                    prediction = prediction.in_metres(saving.metres_per_unit)
+                files.submit(write, folder / kind / f"{frame.name}{suffix}", prediction, frame.colours)
             if video is not None:
                 film.submit(_write_film_frame, video, frame)
             drive.add(frame, count, files)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from numpy import ndarray
 from PIL import Image, ImageOps
 
@@ -17,11 +17,14 @@ from selfdepth.files import whole_file
 from selfdepth.inference.visualize import ColourRange, colorize_disparity
 from selfdepth.structs import DepthPrediction, Trajectory
 
-FrameKind = Literal["color", "npz", "png16"]
+FrameKind = Literal["color", "npz", "png16", "kitti"]
 FrameWriter = Callable[[Path, DepthPrediction, "ColourRange | None"], None]
 
 PNG16_FACTOR = 256
 """Stored value of depth 1, KITTI's convention."""
+
+KITTI_RANGE_M = (1e-3, 80.0)
+"""Where depths are moved for KITTI's benchmark: the bounds that they are evaluated with elsewhere."""
 
 _NOTE_NAME = "README.txt"
 
@@ -54,14 +57,22 @@ def write_png16(path: Path, prediction: DepthPrediction, colours: ColourRange | 
 
     Metric depths are in metres, relative ones in the model's own unit; a README.txt beside the files says which.
     """
-    stored = np.clip(np.rint(prediction.depth * PNG16_FACTOR), 1, 65535).astype(np.uint16)
-    _write_png(path, Image.fromarray(stored))
+    _write_depth(path, prediction.depth)
+
+
+def write_kitti(path: Path, prediction: DepthPrediction, colours: ColourRange | None = None) -> None:
+    """Write metres * 256 as KITTI's benchmark takes them: a 16-bit grey PNG, depths moved into KITTI_RANGE_M.
+
+    The prediction is in metres; see `DepthPrediction.in_metres`.
+    """
+    _write_depth(path, np.clip(prediction.depth, *KITTI_RANGE_M))
 
 
 FRAME_WRITERS: dict[FrameKind, tuple[str, FrameWriter]] = {
     "color": (".png", write_color),
     "npz": (".npz", write_npz),
     "png16": (".png", write_png16),
+    "kitti": (".png", write_kitti),
 }
 """Suffix and writer of every kind that is one picture or array per frame."""
 
@@ -167,6 +178,11 @@ def _fit(image: UInt8[ndarray, "h w 3"], size: tuple[int, int]) -> UInt8[ndarray
     if (image.shape[1] + image.shape[1] % 2, image.shape[0] + image.shape[0] % 2) == size:
         return np.pad(image, ((0, height - image.shape[0]), (0, width - image.shape[1]), (0, 0)), mode="edge")
     return np.asarray(ImageOps.pad(Image.fromarray(image), size))
+
+
+def _write_depth(path: Path, depth: Float[ndarray, "h w"]) -> None:
+    # Every pixel is predicted, so none may become 0: that is "no depth".
+    _write_png(path, Image.fromarray(np.clip(np.rint(depth * PNG16_FACTOR), 1, 65535).astype(np.uint16)))
 
 
 def _write_png(path: Path, image: Image.Image) -> None:
