@@ -94,7 +94,7 @@ def test_the_factor_scales_predictions(world: Path, tmp_path: Path) -> None:
         (["MODEL", "--data", "DATA", "--min-depth", "nan"], "--min-depth"),
         (["MODEL", "--data", "DATA", "--min-depth", "9", "--max-depth", "8"], "no depth in between"),
         (["gone/model", "--data", "DATA"], "gone/model"),
-        (["MODEL", "--data", "DATA", "--protocol", "make3d"], "make3d"),
+        (["MODEL", "--data", "DATA", "--protocol", "nyu"], "nyu"),
     ],
 )
 def test_options_that_cannot_be_used_are_refused(

@@ -20,7 +20,7 @@ VOID = {"meta", "img", "link", "br"}
 
 
 def errors(abs_rel: float) -> DepthErrors:
-    return DepthErrors(abs_rel=abs_rel, sq_rel=1.5, rmse=6.5, rmse_log=0.25, a1=0.791, a2=0.9, a3=0.95)
+    return DepthErrors(abs_rel=abs_rel, sq_rel=1.5, rmse=6.5, rmse_log=0.25, a1=0.791, a2=0.9, a3=0.95, log10=0.11)
 
 
 def example() -> Report:

@@ -1,4 +1,4 @@
-"""`selfdepth evaluate depth`: the field's seven numbers, and what a constant would reach."""
+"""`selfdepth evaluate depth`: the field's numbers, and what a constant would reach."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ class EvaluateDepthArgs:
     model: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="[MODEL]")] = None
     """Run, weights or published folder, published name, or Hugging Face hub name. Not needed with --predictions."""
     data: str | None = None
-    """KITTI raw root, or a store made of it; with --ground-truth also a folder of images or a video."""
+    """KITTI raw root, or a store made of it; Make3D's folder of Test134 and Gridlaserdata; with --ground-truth also a
+    folder of images or a video."""
     split: str | None = None
     """Folder with test_files.txt, or val_files.txt; or a published split: eigen, eigen_benchmark (KITTI)."""
     part: Literal["train", "val", "test"] | None = None
@@ -45,9 +46,10 @@ class EvaluateDepthArgs:
     ground truth. Default: what --data measured."""
     truth_cache: str | None = None
     """Folder that keeps the depth maps made of LiDAR scans, for the next time. Default: nothing is kept."""
-    protocol: Literal["eigen", "eigen_benchmark", "dense"] | None = None
+    protocol: Literal["eigen", "eigen_benchmark", "dense", "make3d"] | None = None
     """eigen: raw LiDAR. eigen_benchmark: KITTI's improved ground truth, looked for in --data unless --ground-truth
-    names a place. dense: rendered depth. Default: what fits split and ground truth; eigen for --predictions alone."""
+    names a place. dense: rendered depth. make3d: truth below 70 m, four errors. Default: what fits split and ground
+    truth; eigen for --predictions alone."""
     min_depth: float | None = None
     """In metres: ground truth below does not count, predictions below are moved there. Default: the protocol's."""
     max_depth: float | None = None
@@ -223,15 +225,14 @@ def _table(done: DepthEvaluation, what: str) -> Table:
     from rich import box
     from rich.table import Table
 
-    from selfdepth.evaluation.depth import METRICS
-
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("", no_wrap=True)
-    for metric in METRICS:
+    metrics = done.report.protocol.metrics
+    for metric in metrics:
         table.add_column(metric, justify="right", no_wrap=True)
     rows = [(what, done.report), ("best constant", done.baseline)]
     if done.other is not None:
         rows.insert(1, ("scaled" if done.other.median_scaling else "not scaled", done.other))
     for name, report in rows:
-        table.add_row(name, *(f"{getattr(report, metric):.3f}" for metric in METRICS))
+        table.add_row(name, *(f"{getattr(report, metric):.3f}" for metric in metrics))
     return table

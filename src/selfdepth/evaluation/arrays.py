@@ -109,18 +109,19 @@ def check_pairs(
             fix="give one prediction per ground truth, in the same order",
         )
     for index, (prediction, truth) in enumerate(zip(predictions, truths, strict=True)):
-        check_aspect((prediction.shape[0], prediction.shape[1]), truth, f"{where}, image {index}")
+        shape = (truth.shape[0], truth.shape[1])
+        check_aspect((prediction.shape[0], prediction.shape[1]), shape, f"{where}, image {index}")
 
 
-def check_aspect(shape: tuple[int, int], truth: Float[ndarray, "h w"], where: str) -> None:
-    """Refuse ground truth that cannot be of an image or prediction of that (height, width). Raises DataError."""
-    factor = (shape[1] / shape[0]) / (truth.shape[1] / truth.shape[0])
+def check_aspect(shape: tuple[int, int], truth: tuple[int, int], where: str) -> None:
+    """Refuse ground truth that cannot be of an image or prediction; both as (height, width). Raises DataError."""
+    factor = (shape[1] / shape[0]) / (truth[1] / truth[0])
     if max(factor, 1 / factor) > MAX_ASPECT_FACTOR:
         raise DataError(
             "the ground truth cannot be of the same image",
             where=where,
             expected=f"about the aspect of {shape[1]}x{shape[0]}",
-            got=f"ground truth of {truth.shape[1]}x{truth.shape[0]}",
+            got=f"ground truth of {truth[1]}x{truth[0]}",
             fix="write arrays as (images, height, width)",
         )
 

@@ -15,7 +15,7 @@ from numpy import ndarray
 
 from selfdepth.evaluation.baselines import best_constant_depth
 from selfdepth.evaluation.depth import (
-    METRICS,
+    ERRORS,
     PROTOCOLS,
     DepthErrors,
     DepthProtocol,
@@ -172,7 +172,7 @@ def _at_one_scale(
     at_one = evaluate_set(disparities, truths, protocol, median_scaling=False, factor=factor)
 
     def errors(of: DepthErrors) -> dict[str, Any]:
-        return {metric: getattr(of, metric) for metric in METRICS}
+        return {metric: getattr(of, metric) for metric in ERRORS}
 
     pairs = zip(report.images, at_one.images, strict=True)
     images = tuple(dataclasses.replace(image, **errors(again)) for image, again in pairs)

@@ -20,6 +20,11 @@ from numpy import ndarray
 from selfdepth.errors import DataError
 
 METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "a1", "a2", "a3")
+"""The errors that KITTI's tables have."""
+
+ERRORS = (*METRICS, "log10")
+"""All that are measured."""
+MAKE3D_ERRORS = ("abs_rel", "sq_rel", "rmse", "log10")
 
 GARG_CROP = (0.40810811, 0.99189189, 0.03594771, 0.96405229)
 """Top, bottom, left, right as shares of the size (Garg et al., ECCV 2016): the part LiDAR and camera share."""
@@ -36,6 +41,7 @@ class DepthProtocol:
         max_truth: ground truth counts below this.
         max_counts: whether ground truth of exactly `max_truth` counts too.
         clamp: predictions are moved into this range, after scaling.
+        metrics: the errors that the field reports under it.
     """
 
     name: str
@@ -44,6 +50,7 @@ class DepthProtocol:
     max_truth: float
     max_counts: bool = False
     clamp: tuple[float, float] = (1e-3, 80.0)
+    metrics: tuple[str, ...] = METRICS
 
     def mask(self, truth: Float[ndarray, "h w"]) -> Bool[ndarray, "h w"]:
         """The pixels that count: True where there is ground truth in range, inside the crop."""
@@ -62,13 +69,19 @@ PROTOCOLS = {
     "eigen": DepthProtocol(name="eigen", crop=GARG_CROP, min_truth=1e-3, max_truth=80.0),
     "eigen_benchmark": DepthProtocol(name="eigen_benchmark", crop=None, min_truth=0.0, max_truth=math.inf),
     "dense": DepthProtocol(name="dense", crop=None, min_truth=0.0, max_truth=80.0, max_counts=True),
+    "make3d": DepthProtocol(
+        name="make3d", crop=None, min_truth=0.0, max_truth=70.0, clamp=(1e-3, 70.0), metrics=MAKE3D_ERRORS
+    ),
 }
-"""eigen: raw LiDAR; eigen_benchmark: the improved ground truth of KITTI; dense: synthetic scenes."""
+"""eigen: raw LiDAR; eigen_benchmark: KITTI's improved ground truth; dense: rendered scenes; make3d: below 70 m, C1."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DepthErrors:
-    """The seven numbers of Eigen et al., NeurIPS 2014: sq_rel and rmse in metres, the others without unit."""
+    """The seven numbers of Eigen et al., NeurIPS 2014, and log10, the mean of |log10 truth - log10 prediction|.
+
+    sq_rel and rmse are in metres, the others without unit.
+    """
 
     abs_rel: float
     sq_rel: float
@@ -77,6 +90,7 @@ class DepthErrors:
     a1: float
     a2: float
     a3: float
+    log10: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,10 +133,10 @@ class DepthReport(DepthErrors):
         protocol = dataclasses.asdict(self.protocol)
         if math.isinf(self.protocol.max_truth):
             protocol["max_truth"] = None  # JSON has no infinity
-        for key in ("crop", "clamp"):
+        for key in ("crop", "clamp", "metrics"):
             protocol[key] = None if protocol[key] is None else list(protocol[key])
         return {
-            **{metric: getattr(self, metric) for metric in METRICS},
+            **{metric: getattr(self, metric) for metric in ERRORS},
             "images": [dataclasses.asdict(image) for image in self.images],
             "ratios": [image.ratio for image in self.images if image.ratio is not None],
             "ratio_median": self.ratio_median,
@@ -164,7 +178,7 @@ def flip_post_process(
 
 
 def compute_errors(truth: Float[ndarray, "n"], depth: Float[ndarray, "n"]) -> DepthErrors:
-    """The seven errors over n > 0 pixels; both in metres and positive."""
+    """The errors over n > 0 pixels; both in metres and positive."""
     truth, depth = truth.astype(np.float64), depth.astype(np.float64)
     difference = truth - depth
     worse = np.maximum(truth / depth, depth / truth)
@@ -176,6 +190,7 @@ def compute_errors(truth: Float[ndarray, "n"], depth: Float[ndarray, "n"]) -> De
         a1=float(np.mean(worse < 1.25)),
         a2=float(np.mean(worse < 1.25**2)),
         a3=float(np.mean(worse < 1.25**3)),
+        log10=float(np.mean(np.abs(np.log10(truth / depth)))),
     )
 
 
@@ -253,7 +268,7 @@ def evaluate_set(
     ratios = np.array([image.ratio for image in images if image.ratio is not None])
     median = float(np.median(ratios)) if median_scaling else None
     return DepthReport(
-        **{metric: float(np.mean([getattr(image, metric) for image in images])) for metric in METRICS},
+        **{metric: float(np.mean([getattr(image, metric) for image in images])) for metric in ERRORS},
         images=tuple(images),
         ratio_median=median,
         ratio_spread=None if median is None else float(np.std(ratios / median)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy import ndarray
 from selfdepth.data.footage import open_footage, open_sequences
 from selfdepth.data.frames import Footage, FrameRef, no_ground_truth
 from selfdepth.data.kitti import is_kitti_raw, open_kitti_raw
+from selfdepth.data.make3d import is_make3d, make3d_truth, open_make3d, seen_image, seen_size
 from selfdepth.data.prepare import Truth, truth_of
 from selfdepth.data.splits import find_split, lists_frames
 from selfdepth.data.store import Store, is_store, open_store
@@ -106,7 +108,7 @@ def judged_frames(
     """The test frames of a split; else its validation frames; else all; or the part that is asked for.
 
     Args:
-        data: root of KITTI raw or odometry, store, folder of images or video.
+        data: root of KITTI raw or odometry or of Make3D, store, folder of images or video.
         split: as `find_split` takes it; KITTI only.
         fit: the network's size and the crop at training; None: nothing will be read, and nothing is cropped.
         part: "train", "val" or "test" of the split or data set, in place of the first there is.
@@ -120,6 +122,8 @@ def judged_frames(
         raise DataError("there is no such data", where=data, fix="check --data")
     if split is not None and not is_kitti_raw(data):
         raise DataError("a split applies to KITTI only", where=f"--split {split}", got=str(data))
+    if is_make3d(data):
+        return _of_make3d(data, fit, part)
     if is_store(data):
         return _of_store(open_store(data), fit, part)
     footage, found = _open(data, split, part, every_frame)
@@ -141,11 +145,7 @@ def judged_frames(
         cameras={name: sequence.camera for name, sequence in sequences.items()},
         crop=(0, 0, 0, 0) if fit is None else fit.crop,
         protocol=footage.protocol,
-        stems={
-            FrameRef(sequence.name, number): stem
-            for sequence in footage.sequences
-            for number, stem in zip(sequence.numbers, sequence.names, strict=True)
-        },
+        stems=_stems(footage),
         root=data if footage.kind == "kitti-raw" else None,
     )
 
@@ -173,8 +173,43 @@ def _every_ref(footage: Footage) -> tuple[FrameRef, ...]:
     return tuple(FrameRef(sequence.name, number) for sequence in footage.sequences for number in sequence.numbers)
 
 
+def _stems(footage: Footage) -> dict[FrameRef, str]:
+    return {
+        FrameRef(sequence.name, number): stem
+        for sequence in footage.sequences
+        for number, stem in zip(sequence.numbers, sequence.names, strict=True)
+    }
+
+
 def _no_frames(part: str, where: Path) -> DataError:
     return DataError(f"there are no {PARTS[part]} to compare", where=where, fix="name another --part, or leave it out")
+
+
+def _of_make3d(root: Path, fit: Fit | None, asked: str | None) -> JudgedFrames:
+    """Make3D's test images, of which the middle is seen; a crop at training was about other images."""
+    if asked not in (None, "test"):
+        raise _no_frames(asked, root)
+    refs = open_make3d(root)
+
+    def read(wanted: tuple[FrameRef, ...]) -> Iterator[UInt8[ndarray, "h w 3"]]:
+        for ref in wanted:
+            image = seen_image(root, ref)
+            if fit is not None:
+                any_camera = Camera.from_fov(60.0, width=image.shape[1], height=image.shape[0])
+                image = replace(fit, crop=(0, 0, 0, 0))(image, any_camera)[0]
+            yield image
+
+    sizes = {ref.sequence: seen_size(root, ref) for ref in refs}
+    return JudgedFrames(
+        refs=refs,
+        part=PARTS["test"],
+        read=read,
+        measured=partial(make3d_truth, root),
+        cameras={name: Camera.from_fov(60.0, width=width, height=height) for name, (width, height) in sizes.items()},
+        crop=(0, 0, 0, 0),
+        protocol="make3d",
+        stems={ref: ref.sequence.split("/")[1] for ref in refs},
+    )
 
 
 def _of_store(store: Store, fit: Fit | None, asked: str | None) -> JudgedFrames:

@@ -99,7 +99,7 @@ def _file_of(ref: FrameRef, name: str, folder: Path, found: dict[tuple[str, str]
     raise DataError(
         "a frame has no prediction",
         where=folder,
-        expected=f"{ref.sequence}/{ref.number:010d} ({', '.join(KINDS)})"
+        expected=f"{ref.sequence}/{f'{ref.number:010d}' if name.isdecimal() else name} ({', '.join(KINDS)})"
         + (", or without the folder" if alone else ""),
         got=f"{len(found)} other files" + ("" if alone else "; other frames have the same name, so folders tell them"),
     )

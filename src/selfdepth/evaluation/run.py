@@ -109,7 +109,9 @@ def evaluate_predictions(
                     skipped.append(ref)
                     continue
                 name = f"{ref.sequence} {ref.number}"
-                check_aspect((disparity.shape[0], disparity.shape[1]), truth, f"{predictions}, {name}")
+                image = frames.cameras[ref.sequence]  # Make3D's depth has another aspect than its images
+                shape = (disparity.shape[0], disparity.shape[1])
+                check_aspect(shape, (image.height, image.width), f"{predictions}, {name}")
                 yield name, disparity, truth
 
     return _compare(pairs(), frames, measure, skipped, data)
@@ -254,6 +256,6 @@ def _from_file(frames: JudgedFrames, file: Path) -> JudgedFrames:
         )
     by_ref = dict(zip(frames.refs, truths, strict=True))
     for ref, truth in by_ref.items():
-        camera = frames.cameras[ref.sequence]
-        check_aspect((camera.height, camera.width), truth, f"{file}, frame {ref.number} of {ref.sequence}")
+        camera, shape = frames.cameras[ref.sequence], (truth.shape[0], truth.shape[1])
+        check_aspect((camera.height, camera.width), shape, f"{file}, frame {ref.number} of {ref.sequence}")
     return dataclasses.replace(frames, measured=by_ref.get)
