@@ -13,7 +13,15 @@ import pytest
 
 from selfdepth.config import TrainConfig, to_json
 from selfdepth.errors import ConfigError
-from selfdepth.paper_tables import METRICS, ROWS, DepthFigures, OdometryFigures, Row
+from selfdepth.paper_figures import (
+    METRICS,
+    DepthFigures,
+    Make3dFigures,
+    OdometryFigures,
+    OneScaleFigures,
+    ServerFigures,
+)
+from selfdepth.paper_tables import ROWS, Row
 from selfdepth.presets import CONTINUES, PRESETS, preset
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -33,6 +41,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "stereo-640x192-no-pt": {**PAIRS_ALONE, **FROM_SCRATCH},
     "mono-stereo-640x192": {"stereo": "nominal"},
     "mono-stereo-1024x320": {"stereo": "nominal", **LARGE},
+    "mono-stereo-640x192-resnet50": {"stereo": "nominal", "encoder.name": "resnet50"},
     "mono-stereo-640x192-no-pt": {"stereo": "nominal", **FROM_SCRATCH},
     "mono-640x192-no-pt": FROM_SCRATCH,
     "mono-640x192-baseline": BASELINE,
@@ -133,7 +142,7 @@ def test_what_continues_a_model_has_the_same_networks(name: str, continued: str)
 def test_a_misspelt_row_is_refused_with_the_closest_name(name: str, close: str) -> None:
     with pytest.raises(ConfigError, match=f"did you mean {close}") as refused:
         preset(name)
-    assert len(str(refused.value)) < 300, "45 names are no help"
+    assert len(str(refused.value)) < 300, "46 names are no help"
 
 
 def test_every_preset_of_the_paper_has_a_row_and_every_row_a_preset() -> None:
@@ -145,16 +154,23 @@ def test_every_preset_of_the_paper_has_a_row_and_every_row_a_preset() -> None:
 def test_published_figures_are_complete_and_plausible(row: Row) -> None:
     values = [value for value in dataclasses.astuple(row.figures) if value is not None]
     assert values
-    assert all(0 < value < 10 for value in values)
-    if isinstance(row.figures, DepthFigures):
-        assert (row.judged == "odometry", len(METRICS)) == (False, 7)
+    assert all(0 < value < (20 if isinstance(row.figures, ServerFigures) else 10) for value in values)
+    assert len(row.figures.in_words()) == len(row.figures.HEADS)
+    kinds = {"3": Make3dFigures, "4": OdometryFigures, "8": OneScaleFigures, "9": ServerFigures}
+    assert type(row.figures) is kinds.get(row.tables, DepthFigures)
+    assert row.judged in {
+        "3": ("make3d",),
+        "4": ("odometry",),
+        "7": ("eigen_benchmark",),
+        "8": ("eigen_benchmark, one scale",),
+        "9": ("kitti's server",),
+        "10": ("eigen, flipped too",),
+    }.get(row.tables, ("eigen",))
+    if isinstance(row.figures, DepthFigures | OneScaleFigures):
         shares = [share for share in (row.figures.a1, row.figures.a2, row.figures.a3) if share is not None]
         assert shares == sorted(shares)
         assert all(share < 1 for share in shares)
-        assert len(values) == 7 or row.tables != "1"
-    else:
-        assert isinstance(row.figures, OdometryFigures)
-        assert row.judged == "odometry"
+        assert len(values) == len(row.figures.HEADS) or row.tables not in ("1", "8")
 
 
 def test_figures_that_are_in_two_tables_are_the_same_in_both() -> None:
@@ -178,6 +194,16 @@ def test_figures_that_are_in_two_tables_are_the_same_in_both() -> None:
     assert compared == 2
 
 
+def test_one_scale_for_all_images_is_worse_than_one_for_each() -> None:
+    (one,) = (row.figures for row in ROWS if row.tables == "8")
+    (each,) = (row.figures for row in ROWS if (row.tables, row.preset) == ("7", FULL))
+    assert isinstance(one, OneScaleFigures)
+    assert isinstance(each, DepthFigures)
+    for metric in METRICS:
+        better, worse = getattr(each, metric), getattr(one, metric)
+        assert better > worse if metric.startswith("a") and metric != "abs_rel" else better < worse
+
+
 def test_what_is_averaged_with_the_mirrored_image_is_better_than_what_is_not() -> None:
     plain = {row.preset: row.figures for row in ROWS if row.tables == "1"}
     flipped = {row.preset: row.figures for row in ROWS if row.tables == "10"}
@@ -193,9 +219,13 @@ def test_a_row_is_measured_as_it_was_published(row: Row) -> None:
         assert (row.train_commands(), text) == ((), "")
         return
     stereo = preset(row.preset).stereo != "none"
-    assert ("--no-median-scaling" in text) == stereo
+    assert ("--no-median-scaling" in text) == (stereo and row.tables != "9")
     assert ("--post-process" in text) == (row.tables == "10")
-    assert ("eigen_benchmark" in text) == (row.tables == "7")
+    assert ("eigen_benchmark" in text) == ("data_depth_annotated" in text) == (row.tables in ("7", "8"))
+    assert ("--one-scale" in text) == (row.tables == "8")
+    assert ("--data make3d" in text) == (row.tables == "3")
+    assert ("--save kitti" in text) == (row.tables == "9")
+    assert ("--factor" in text) == ("--part train --frames 1000" in text) == (row.tables == "9" and not stereo)
     assert ("--sequence 09" in text and "--sequence 10" in text) == (row.tables == "4")
     assert (len(row.train_commands()) == 2) == ("1024x320" in row.preset) == ("--init" in row.train_commands()[-1])
 

@@ -1,6 +1,6 @@
 """What the paper published, row by row, and the preset and commands that give each row. No torch here.
 
-Figures of "Digging Into Self-Supervised Monocular Depth Estimation" (arXiv 1806.01260, version 4), on KITTI.
+Figures of "Digging Into Self-Supervised Monocular Depth Estimation" (arXiv 1806.01260, version 4), on KITTI and Make3D.
 """
 
 from __future__ import annotations
@@ -8,52 +8,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from selfdepth.paper_figures import (
+    DepthFigures,
+    Figures,
+    Make3dFigures,
+    OdometryFigures,
+    OneScaleFigures,
+    ServerFigures,
+)
 from selfdepth.presets import CONTINUES, FIRST_EPOCHS, PRESETS
 
-Judged = Literal["eigen", "eigen, flipped too", "eigen_benchmark", "odometry"]
+Judged = Literal[
+    "eigen",
+    "eigen, flipped too",
+    "eigen_benchmark",
+    "eigen_benchmark, one scale",
+    "make3d",
+    "kitti's server",
+    "odometry",
+]
 """How a row was measured: raw LiDAR in the Garg crop, the same averaged with the mirrored image's prediction, the
-improved ground truth without a crop, or the five-frame error of trajectories."""
+improved ground truth without a crop, the same with one scale for all images, the middle of Make3D's images, by KITTI's
+server for depth from single images, or the five-frame error of trajectories."""
 
-
-@dataclass(frozen=True)
-class DepthFigures:
-    """The seven errors of depth, metres and shares; None where the figure is not known to us."""
-
-    abs_rel: float
-    sq_rel: float | None = None
-    rmse: float | None = None
-    rmse_log: float | None = None
-    a1: float | None = None
-    a2: float | None = None
-    a3: float | None = None
-
-    def in_words(self) -> tuple[str, ...]:
-        """The seven in the order of METRICS."""
-        values = (getattr(self, name) for name in METRICS)
-        return tuple("-" if value is None else f"{value:.3f}" for value in values)
-
-
-METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "a1", "a2", "a3")
-
-
-@dataclass(frozen=True)
-class OdometryFigures:
-    """Mean and spread of the five-frame error, metres, on sequences 09 and 10."""
-
-    error_09_m: float
-    spread_09_m: float
-    error_10_m: float
-    spread_10_m: float
-
-    def in_words(self) -> tuple[str, ...]:
-        """Mean and spread on 09, and on 10."""
-        return (
-            f"{self.error_09_m:.3f} ± {self.spread_09_m:.3f}",
-            f"{self.error_10_m:.3f} ± {self.spread_10_m:.3f}",
-        )
-
-
-Figures = DepthFigures | OdometryFigures
+EXAMPLE_SCALE = "31.4"
+"""In commands, in place of the scale of a monocular model, which is measured by the command before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,15 +84,38 @@ class Row:
         if self.judged == "odometry":
             measure = f"selfdepth evaluate odometry {self.run}/last --data kitti_odometry --sequence"
             return tuple(f"{measure} {sequence}" for sequence in ("09", "10"))
-        options = "" if PRESETS[self.preset].stereo == "none" else " --no-median-scaling"
-        if self.judged == "eigen, flipped too":
-            options += " --post-process"
-        split = "eigen"
-        if self.judged == "eigen_benchmark":
-            split = "eigen_benchmark"
-            options += " --protocol eigen_benchmark --ground-truth improved_depth.npz"
-        return (f"selfdepth evaluate depth {self.run}/last --data kitti_raw --split splits/{split}{options}",)
+        if self.judged == "kitti's server":
+            return self._export_commands()
+        options = "" if self._is_monocular else " --no-median-scaling"
+        options += {
+            "eigen, flipped too": " --post-process",
+            "eigen_benchmark": IMPROVED,
+            "eigen_benchmark, one scale": f" --one-scale{IMPROVED}",
+        }.get(self.judged, "")
+        split = "eigen_benchmark" if self.judged.startswith("eigen_benchmark") else "eigen"
+        data = "make3d" if self.judged == "make3d" else f"kitti_raw --split splits/{split}"
+        return (f"selfdepth evaluate depth {self.run}/last --data {data}{options}",)
 
+    def _export_commands(self) -> tuple[str, ...]:
+        """The predictions for the server; before them the scale, measured on training frames, where it is not known."""
+        export = (
+            f"selfdepth predict {self.run}/last depth_selection/test_depth_prediction_anonymous "
+            f"--out benchmark/{self.preset} --save kitti --precision fp32"
+        )
+        if not self._is_monocular:
+            return (export,)
+        scale = (
+            f"selfdepth evaluate depth {self.run}/last --data kitti_raw --split splits/{self.split} --part train "
+            "--frames 1000"
+        )
+        return (scale, f"{export} --factor {EXAMPLE_SCALE}  # in place of {EXAMPLE_SCALE}: the scale shown before")
+
+    @property
+    def _is_monocular(self) -> bool:
+        return PRESETS[self.preset].stereo == "none"
+
+
+IMPROVED = " --ground-truth data_depth_annotated"
 
 _M = "paper-mono-640x192"
 
@@ -189,6 +191,19 @@ _IMPROVED: dict[tuple[str, str], DepthFigures] = {
     ("MS", "mono-stereo-640x192"): DepthFigures(0.080, 0.466, 3.681, 0.127, 0.926, 0.985, 0.995),
 }
 
+_ONE_SCALE = OneScaleFigures(0.093, 0.109, 0.623, 4.136, 0.154, 0.873, 0.977, 0.994)
+
+_MAKE3D: dict[tuple[str, str], Make3dFigures] = {
+    ("M", "mono-640x192"): Make3dFigures(0.322, 3.589, 7.417, 0.163),
+    ("MS", "mono-stereo-640x192"): Make3dFigures(0.374, 3.792, 8.238, 0.201),
+}
+
+_SERVER: dict[tuple[str, str], ServerFigures] = {
+    ("M", "mono-640x192"): ServerFigures(15.57, 4.52, 12.98, 16.70),
+    ("MS", "mono-stereo-640x192"): ServerFigures(15.07, 4.16, 11.64, 15.27),
+    ("MS, ResNet-50", "mono-stereo-640x192-resnet50"): ServerFigures(14.41, 3.67, 11.22, 14.73),
+}
+
 _ODOMETRY: dict[tuple[str, str], OdometryFigures] = {
     ("M", "mono-640x192"): OdometryFigures(0.017, 0.008, 0.015, 0.010),
     ("M, no pt", "mono-640x192-no-pt"): OdometryFigures(0.018, 0.010, 0.015, 0.010),
@@ -221,10 +236,16 @@ ROWS: tuple[Row, ...] = (
         for (n, p), f in _WHOLE_EIGEN.items()
     ),
     *(Row(tables="6", name=n, preset=f"{_M}{p}", figures=f) for (n, p), f in _RESNET50.items()),
+    *(Row(tables="3", name=n, preset=f"paper-{p}", figures=f, judged="make3d") for (n, p), f in _MAKE3D.items()),
     *_of_table_4(),
     *(
         Row(tables="7", name=n, preset=f"paper-{p}", figures=f, judged="eigen_benchmark")
         for (n, p), f in _IMPROVED.items()
+    ),
+    Row(tables="8", name="M", preset=_M, figures=_ONE_SCALE, judged="eigen_benchmark, one scale"),
+    *(
+        Row(tables="9", name=n, preset=f"paper-{p}", figures=f, judged="kitti's server")
+        for (n, p), f in _SERVER.items()
     ),
     *(
         Row(tables="10", name=n, preset=f"paper-{p}", figures=f, judged="eigen, flipped too")

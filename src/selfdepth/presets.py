@@ -98,6 +98,10 @@ def _paper_presets() -> dict[str, TrainConfig]:
         found[f"paper-mono-640x192-{name}"] = replace(full, loss=replace(full.loss, **changes))
     for name, changes in _PAPER_NETWORKS.items():
         found[f"paper-mono-640x192-{name}"] = replace(full, encoder=EncoderConfig(**changes))
+    # Table 9.
+    found["paper-mono-stereo-640x192-resnet50"] = replace(
+        found["paper-mono-stereo-640x192"], encoder=EncoderConfig(name="resnet50")
+    )
     for name in _PAPER_FROM_SCRATCH:
         found[f"paper-mono-640x192-{name}-no-pt"] = _from_scratch(found[f"paper-mono-640x192-{name}"])
     return found

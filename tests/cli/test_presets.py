@@ -29,6 +29,9 @@ def test_the_list_has_every_preset_with_what_was_published(
         *["0.115", "0.903", "4.863", "0.193", "0.877", "0.959", "0.981"],
     ] in lines
     assert ["paper-mono-640x192-no-pt", "4", "0.018", "±", "0.010", "0.015", "±", "0.010"] in lines
+    assert ["paper-mono-stereo-640x192", "3", "0.374", "3.792", "8.238", "0.201"] in lines
+    assert ["paper-mono-640x192", "8", "0.093", "0.109", "0.623", "4.136", "0.154", "0.873", "0.977", "0.994"] in lines
+    assert ["paper-mono-stereo-640x192-resnet50", "9", "14.41", "3.67", "11.22", "14.73"] in lines
     assert ["paper-stereo-640x192-no-pt", "7", "eigen_benchmark", "0.110", *"------"] in lines
 
 

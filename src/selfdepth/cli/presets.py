@@ -8,7 +8,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from selfdepth.paper_tables import METRICS, ROWS, DepthFigures, Row
+from selfdepth.paper_figures import DepthFigures
+from selfdepth.paper_tables import ROWS, Row
 from selfdepth.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class PresetsArgs:
-    """List the presets of `selfdepth train`, and the figures that the paper published for them on KITTI.
+    """List the presets of `selfdepth train`, and the figures that the paper published for them.
 
     docs/reproduce.md has the commands of each row.
     """
@@ -38,9 +39,9 @@ def presets(args: PresetsArgs) -> None:
     own = [name for name in PRESETS if not name.startswith("paper-")]
     console.print("Ours, for any footage; the stereo ones for KITTI, in metres:")
     console.print(f"  {', '.join(own)}\n")
-    console.print("The paper's rows, on KITTI, in its conventions:")
-    console.print(_depth_table([row for row in ROWS if isinstance(row.figures, DepthFigures)]))
-    console.print(_odometry_table([row for row in ROWS if not isinstance(row.figures, DepthFigures)]))
+    console.print("The paper's rows, on KITTI and Make3D, in its conventions:")
+    for kind in dict.fromkeys(type(row.figures) for row in ROWS):
+        console.print(_table([row for row in ROWS if isinstance(row.figures, kind)]))
     for row in ROWS:
         if row.lacks is not None:
             console.print(f"not to be had here: table {row.tables}, {row.preset}: {row.lacks}")
@@ -61,28 +62,18 @@ def _values() -> dict[str, Any]:
     return {"presets": {name: to_json(config) for name, config in PRESETS.items()}, "rows": rows}
 
 
-def _depth_table(rows: list[Row]) -> Table:
-    table = _table("preset", "table", "judged", *METRICS)
-    for row in rows:
-        assert isinstance(row.figures, DepthFigures), "the caller takes no others"
-        judged = row.judged if row.split == "eigen_zhou" else f"{row.judged}; trained on {row.split}"
-        table.add_row(row.preset, row.tables, judged, *(row.figures.in_words()))
-    return table
-
-
-def _odometry_table(rows: list[Row]) -> Table:
-    table = _table("preset", "table", "five-frame error, m: 09", "10")
-    for row in rows:
-        table.add_row(row.preset, row.tables, *row.figures.in_words())
-    return table
-
-
-def _table(*columns: str) -> Table:
+def _table(rows: list[Row]) -> Table:
+    """Rows whose figures are of one kind; how depth was judged is said where that is not the same in all of them."""
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        words = column in ("preset", "table", "judged")
-        table.add_column(column, justify="left" if words else "right", no_wrap=True)
+    words = ["preset", "table", *(["judged"] if isinstance(rows[0].figures, DepthFigures) else [])]
+    for column in words:
+        table.add_column(column, no_wrap=True)
+    for column in rows[0].figures.HEADS:
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in rows:
+        judged = row.judged if row.split == "eigen_zhou" else f"{row.judged}; trained on {row.split}"
+        table.add_row(*[row.preset, row.tables, judged][: len(words)], *row.figures.in_words())
     return table
