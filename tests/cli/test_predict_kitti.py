@@ -14,8 +14,11 @@ from PIL import Image
 from selfdepth.cli.predict import PredictArgs, predict
 from selfdepth.config import TrainConfig
 from selfdepth.data.kitti_improved import read_depth_png
+from selfdepth.data.synthetic import DriveSpec, render_drive
+from selfdepth.data.synthetic_kitti import write_kitti_raw
 from selfdepth.errors import ConfigError, DataError, SelfDepthError
-from selfdepth.evaluation.depth import resize_disparity
+from selfdepth.evaluation.depth import METRICS, resize_disparity
+from selfdepth.evaluation.run import Measure, evaluate_model, evaluate_predictions
 from selfdepth.inference.predictor import Predictor, resize_pixels
 from selfdepth.inference.weights import WeightsMeta, save_weights
 from selfdepth.inference.writers import create_video, write_kitti, write_png16
@@ -155,3 +158,27 @@ def test_a_video_is_no_input_of_the_benchmark(place: Path, tmp_path: Path) -> No
         video.write(np.asarray(image(0)))
     with pytest.raises(DataError, match=r"single images: .*drive\.mp4.*got a video"):
         run(place, tmp_path / "out", "nominal", inputs=(str(tmp_path / "drive.mp4"),))
+
+
+def test_the_scale_that_evaluate_shows_makes_what_one_scale_measures(place: Path, tmp_path: Path) -> None:
+    name = "2011_09_26/2011_09_26_drive_0001_sync"
+    drive = render_drive(DriveSpec(seed=1, frames=3, width=SIZE[0], height=SIZE[1]))
+    write_kitti_raw(drive, tmp_path / "kitti", image_format="png")
+    (tmp_path / "train_files.txt").write_text("".join(f"{name} {number} l\n" for number in range(3)))
+    measured = evaluate_model(
+        str(place / "mono"), tmp_path / "kitti", split=tmp_path, measure=Measure(part="train", one_scale=True)
+    ).report
+    assert measured.ratio_median is not None
+    images = str(tmp_path / "kitti" / name / "image_02/data")
+    run(place, tmp_path / "out", "mono", inputs=(images,), factor=measured.ratio_median)
+    written = evaluate_predictions(
+        tmp_path / "out/kitti",
+        tmp_path / "kitti",
+        split=tmp_path,
+        quantity="depth",
+        measure=Measure(part="train", median_scaling=False),
+    ).report
+    assert measured.abs_rel > 0.1, "a network that has learned nothing"
+    for metric in METRICS:
+        # Rounded to 1/256 m, and another filter's rounding of the image the network saw.
+        assert getattr(written, metric) == pytest.approx(getattr(measured, metric), rel=5e-3)

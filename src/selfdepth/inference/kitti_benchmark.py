@@ -82,7 +82,8 @@ def benchmark_in_words(count: int, folder: Path, factor: float, own: float | Non
     else:
         scale = f"times {factor:g} as given, not {own:g}, the model's own"
     lacking = "" if count == IMAGE_COUNT else f"; the server expects {IMAGE_COUNT}"
+    maps = "1 depth map" if count == 1 else f"{count} depth maps"
     return (
-        f"for KITTI's server: {count} depth maps in {folder}, metres * {PNG16_FACTOR}, at most {KITTI_RANGE_M[1]:g} m, "
+        f"for KITTI's server: {maps} in {folder}, metres * {PNG16_FACTOR}, at most {KITTI_RANGE_M[1]:g} m, "
         f"{scale}{lacking}. Zip the files without their folder"
     )
