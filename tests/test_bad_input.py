@@ -112,6 +112,11 @@ def evaluate(world: World, model: Path | None = None, data: Path | None = None, 
     return ["evaluate", "depth", *given, *options]
 
 
+def make3d_without_depth(world: World) -> Path:
+    image = world.write("make3d/Test134/img-a.jpg", (world.sound / "frames/0.jpg").read_bytes())
+    return image.parent.parent
+
+
 def prepare(world: World, data: Path | None = None, *options: str) -> list[str]:
     out = [] if "--out" in options else ["--out", str(world.here / "out")]
     return [
@@ -392,6 +397,18 @@ OTHER_VERBS: dict[str, tuple[Make, tuple[str, ...]]] = {
             *("--ground-truth", str(w.write("t.npy", "hello"))),
         ],
         (".npy", "cannot be read"),
+    ),
+    "evaluate: Make3D without depth": (
+        lambda w: evaluate(w, None, make3d_without_depth(w)),
+        ("no ground truth", "Gridlaserdata"),
+    ),
+    "evaluate: a part that is not there": (
+        lambda w: evaluate(w, None, None, "--part", "test"),
+        ("no test frames", "--part"),
+    ),
+    "predict: images of another size than the benchmark's": (
+        lambda w: predict(w, None, None, "--save", "kitti"),
+        ("0.jpg", "1216x352", "96x64"),
     ),
     "evaluate: unwritable report": (
         lambda w: evaluate(w, None, None, "--json", str(w.write("f") / "a.json")),

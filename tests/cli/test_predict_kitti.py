@@ -16,7 +16,7 @@ from selfdepth.config import TrainConfig
 from selfdepth.data.kitti_improved import read_depth_png
 from selfdepth.data.synthetic import DriveSpec, render_drive
 from selfdepth.data.synthetic_kitti import write_kitti_raw
-from selfdepth.errors import ConfigError, DataError, SelfDepthError
+from selfdepth.errors import ConfigError, DataError, OutputError, SelfDepthError
 from selfdepth.evaluation.depth import METRICS, resize_disparity
 from selfdepth.evaluation.run import Measure, evaluate_model, evaluate_predictions
 from selfdepth.inference.predictor import Predictor, resize_pixels
@@ -151,6 +151,14 @@ def test_what_the_server_would_not_take_is_refused_before_anything_is_written(
         run(place, place / "out", **{"model": "nominal", **options})
     assert "\n" not in str(refusal.value)
     assert not (place / "out").exists()
+
+
+def test_a_folder_with_other_files_is_not_added_to(place: Path, tmp_path: Path) -> None:
+    run(place, tmp_path, "nominal")
+    run(place, tmp_path, "nominal")
+    image(0).save(tmp_path / "kitti/0000000009.png")
+    with pytest.raises(OutputError, match=r"holds something else: .*0000000009\.png; remove it"):
+        run(place, tmp_path, "nominal")
 
 
 def test_a_video_is_no_input_of_the_benchmark(place: Path, tmp_path: Path) -> None:

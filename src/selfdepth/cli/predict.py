@@ -77,7 +77,7 @@ def predict(args: PredictArgs) -> None:
     sources = open_inputs(args.inputs, camera=args.camera)
     kinds, out = tuple(dict.fromkeys(args.save)), Path(args.out).expanduser()
     if "kitti" in kinds:
-        require_benchmark_images(sources)
+        require_benchmark_images(sources, out / "kitti")
     folders = _folders(sources, out, kinds)
     require_writable(out, option="--out")
     weights = load_weights(args.model)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from selfdepth.data.images import IMAGE_SUFFIXES, image_size
-from selfdepth.errors import ConfigError, DataError
+from selfdepth.errors import ConfigError, DataError, OutputError
 from selfdepth.inference.video import FrameSource
 from selfdepth.inference.writers import KITTI_RANGE_M, PNG16_FACTOR
 
@@ -42,8 +42,16 @@ def benchmark_factor(metres_per_unit: float | None, given: float | None, model: 
     return metres_per_unit
 
 
-def require_benchmark_images(sources: Sequence[FrameSource]) -> None:
-    """Refuse inputs that are not one flat set of images of the benchmark's size. Raises DataError naming the first."""
+def require_benchmark_images(sources: Sequence[FrameSource], folder: Path) -> None:
+    """Refuse inputs that are not one flat set of images of the benchmark's size.
+
+    Args:
+        folder: where the depth maps go. All of it is to be sent, so others must not be there.
+
+    Raises:
+        DataError: naming the first image that is not of the benchmark.
+        OutputError: where other files are in the folder.
+    """
     if len(sources) > 1:
         raise DataError(
             "the benchmark takes one flat folder of depth maps",
@@ -65,6 +73,12 @@ def require_benchmark_images(sources: Sequence[FrameSource]) -> None:
                 expected=f"{IMAGE_SIZE[0]}x{IMAGE_SIZE[1]}, as in {_IMAGES}",
                 got=f"{size[0]}x{size[1]}",
             )
+    maps = {f"{name}.png" for name in names}
+    other = next((path for path in sorted(folder.glob("*")) if path.name not in maps), None)
+    if other is not None:
+        raise OutputError(
+            "the folder that is to be sent holds something else", where=other, fix="remove it, or give another --out"
+        )
 
 
 def benchmark_in_words(count: int, folder: Path, factor: float, own: float | None) -> str:
