@@ -308,7 +308,7 @@ def test_data_that_cannot_be_judged_is_refused(world: World, tmp_path: Path) -> 
         ("model", {"data": tmp_path / "gone"}, "no such data"),
         ("model", {"data": images}, "no ground truth"),
         ("model", {"data": images, "split": world.split}, "KITTI only"),
-        ("model", {"data": world.root, "split": tmp_path / "gone"}, "the split has no frames"),
+        ("model", {"data": world.root, "split": tmp_path / "gone"}, "no such split"),
         (
             "model",
             {"data": world.root, "split": world.split, "ground_truth": tmp_path / "two.npy"},

@@ -129,7 +129,7 @@ def judged_frames(
     footage, found = _open(data, split, part, every_frame)
     refs = _refs_of(footage, found) or (_every_ref(footage) if part is None else ())
     if not refs:
-        raise _no_frames(part or found, split or data)
+        raise _no_frames(part or found, data if split is None else Path(split))
     sequences = {sequence.name: sequence for sequence in footage.sequences}
 
     def read(wanted: tuple[FrameRef, ...]) -> Iterator[UInt8[ndarray, "h w 3"]]:
