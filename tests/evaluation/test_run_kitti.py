@@ -23,7 +23,7 @@ from selfdepth.data.synthetic_kitti import write_kitti_raw
 from selfdepth.errors import DataError
 from selfdepth.evaluation.compare import Measure
 from selfdepth.evaluation.depth import PROTOCOLS, evaluate_set
-from selfdepth.evaluation.run import evaluate_files, evaluate_predictions
+from selfdepth.evaluation.run import Measure, evaluate_files, evaluate_predictions
 from selfdepth.evaluation.truth_cache import CachedTruth
 
 DRIVE = "2011_09_26_drive_0001_sync"
@@ -149,14 +149,37 @@ def test_a_file_with_another_number_of_predictions_is_refused(world: World, tmp_
         evaluate_predictions(tmp_path / "two.npy", world.root, split=world.split)
 
 
-def test_a_folder_is_compared_with_ground_truth_in_the_order_of_its_names(world: World, tmp_path: Path) -> None:
+@pytest.mark.parametrize("pattern", ["{:03d}", "{}", "frame{}"])
+def test_a_folder_is_compared_with_ground_truth_in_the_order_of_its_names(tmp_path: Path, pattern: str) -> None:
+    maps = np.random.default_rng(3).uniform(0.02, 0.5, (12, 6, 8))
     (tmp_path / "each").mkdir()
-    for index, one in enumerate(world.maps):
-        np.save(tmp_path / f"each/{index:03d}.npy", one)
-    np.save(tmp_path / "all.npy", world.maps)
+    for index, one in enumerate(maps):
+        np.save(tmp_path / "each" / f"{pattern.format(index)}.npy", one)
+    np.save(tmp_path / "all.npy", maps)
+    np.save(tmp_path / "gt.npy", np.random.default_rng(2).uniform(2, 50, (12, HEIGHT, WIDTH)))
+    each, whole = (evaluate_files(tmp_path / name, tmp_path / "gt.npy").report for name in ("each", "all.npy"))
+    assert each.abs_rel == whole.abs_rel
+    assert [image.name for image in each.images] == [pattern.format(index) for index in range(12)]
+
+
+def test_the_split_eigen_benchmark_is_judged_by_its_protocol_wherever_the_truth_is_from(
+    world: World, tmp_path: Path
+) -> None:
+    split = tmp_path / "eigen_benchmark"
+    shutil.copytree(world.split, split)
     np.save(tmp_path / "gt.npy", np.random.default_rng(2).uniform(2, 50, (len(TEST), HEIGHT, WIDTH)))
-    done = [evaluate_files(tmp_path / name, tmp_path / "gt.npy").report.abs_rel for name in ("each", "all.npy")]
-    assert done[0] == done[1]
+    np.save(tmp_path / "all.npy", world.maps)
+
+    def judged(by: Path, protocol: str | None = None) -> str:
+        measure = Measure(protocol=protocol)
+        done = evaluate_predictions(
+            tmp_path / "all.npy", world.root, split=by, ground_truth=tmp_path / "gt.npy", measure=measure
+        )
+        return done.report.protocol.name
+
+    assert judged(split) == "eigen_benchmark"
+    assert judged(split, "eigen") == "eigen"
+    assert judged(world.split) == "eigen"
 
 
 @pytest.mark.parametrize("part", ["", "train", "data_depth_annotated/val"])

@@ -120,7 +120,8 @@ def find_split(split: str | Path) -> Path:
     raise DataError(
         "there is no such split",
         where=str(split),
-        expected=f"a folder with train_files.txt, val_files.txt or test_files.txt, or one of {', '.join(PUBLISHED_SPLITS)}",
+        expected="a folder with train_files.txt, val_files.txt or test_files.txt, or one of "
+        + ", ".join(PUBLISHED_SPLITS),
     )
 
 

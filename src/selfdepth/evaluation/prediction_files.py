@@ -11,6 +11,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from selfdepth.data.frames import FrameRef
+from selfdepth.data.images import natural_key
 from selfdepth.data.kitti_improved import read_depth_png
 from selfdepth.errors import DataError
 from selfdepth.evaluation.arrays import Quantity, read_maps, read_predictions, require_positive
@@ -45,8 +46,8 @@ def predictions_of(path: Path, frames: JudgedFrames, quantity: Quantity) -> Iter
     return iter(maps)
 
 
-def read_folder(folder: Path, quantity: Quantity) -> list[Float[ndarray, "_h _w"]]:
-    """The disparities in a folder of files, in the order of their names.
+def read_folder(folder: Path, quantity: Quantity) -> dict[str, Float[ndarray, "_h _w"]]:
+    """The disparities in a folder of files by their names, in natural order (2.npy before 10.npy).
 
     Raises:
         DataError: if there are none, or one cannot be used.
@@ -54,7 +55,7 @@ def read_folder(folder: Path, quantity: Quantity) -> list[Float[ndarray, "_h _w"
     files = {file.stem: file for kind in reversed(KINDS) for file in sorted(folder.glob(f"*{kind}"))}
     if not files:
         raise _no_predictions(folder)
-    return [read_prediction(files[stem], quantity) for stem in sorted(files)]
+    return {stem: read_prediction(files[stem], quantity) for stem in sorted(files, key=natural_key)}
 
 
 def read_prediction(path: Path, quantity: Quantity) -> Float[ndarray, "h w"]:

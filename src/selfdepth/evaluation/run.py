@@ -123,15 +123,20 @@ def evaluate_files(
     """Compare predictions with ground truth in a file; see `read_truths`.
 
     Args:
-        predictions: as `read_predictions` takes them, or a folder of files whose names are in the truths' order.
+        predictions: as `read_predictions` takes them, or a folder of files whose names are in the truths' order, as
+            people count (2 before 10).
 
     Raises:
         DataError: for files that cannot be used or do not belong together.
     """
-    read = read_folder if predictions.is_dir() else read_predictions
-    disparities, truths = read(predictions, quantity), read_truths(ground_truth)
+    truths = read_truths(ground_truth)
+    if predictions.is_dir():
+        by_name = read_folder(predictions, quantity)
+        names, disparities = list(by_name), list(by_name.values())
+    else:
+        disparities = read_predictions(predictions, quantity)
+        names = [f"{predictions.name} {index}" for index in range(len(disparities))]
     check_pairs(disparities, truths, str(predictions))
-    names = (f"{predictions.name} {index}" for index in range(len(truths)))
     measure = measure or Measure()
     protocol = measure.protocol_on("eigen")
     return compare(zip(names, disparities, truths, strict=True), protocol, measure, f"images of {predictions.name}")
@@ -227,7 +232,8 @@ def _with_truths(
             fix="leave the option out",
         )
     if ground_truth is not None and not ground_truth.is_dir():
-        return _from_file(frames, ground_truth)
+        given = _from_file(frames, ground_truth)
+        return dataclasses.replace(given, protocol=IMPROVED) if asked == IMPROVED else given
     if ground_truth is not None and frames.root is None:
         raise DataError(
             "a folder of ground truth applies to KITTI raw only",
