@@ -321,6 +321,19 @@ def test_data_that_cannot_be_judged_is_refused(world: World, tmp_path: Path) -> 
             evaluate_model(str(getattr(world, model)), device="cpu", **places)  # type: ignore[arg-type]
 
 
+def test_kitti_of_another_size_or_without_calibration_is_judged_with_ground_truth_from_a_file(
+    world: World, tmp_path: Path
+) -> None:
+    root = Path(shutil.copytree(world.root, tmp_path / "kitti"))
+    for path in (root / NAME).glob("image_0?/data/*"):
+        Image.open(path).resize((WIDTH // 2, HEIGHT // 2)).save(path)
+    for file in (root / "2011_09_26").glob("calib_*.txt"):
+        file.unlink()
+    np.save(tmp_path / "gt.npy", np.full((len(TEST), HEIGHT, WIDTH), 5.0))
+    done = evaluate_model(str(world.model), root, split=world.split, ground_truth=tmp_path / "gt.npy", device="cpu")
+    assert (done.frames, len(done.report.images)) == ("test frames", len(TEST))
+
+
 def test_own_images_are_judged_with_ground_truth_from_a_file(world: World, tmp_path: Path) -> None:
     images = tmp_path / "images"
     shutil.copytree(world.root / NAME / "image_02/data", images)

@@ -23,7 +23,7 @@ from selfdepth.data.synthetic_kitti import write_kitti_raw
 from selfdepth.errors import DataError
 from selfdepth.evaluation.compare import Measure
 from selfdepth.evaluation.depth import PROTOCOLS, evaluate_set
-from selfdepth.evaluation.run import Measure, evaluate_files, evaluate_predictions
+from selfdepth.evaluation.run import evaluate_files, evaluate_predictions
 from selfdepth.evaluation.truth_cache import CachedTruth
 
 DRIVE = "2011_09_26_drive_0001_sync"

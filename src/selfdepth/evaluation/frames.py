@@ -157,12 +157,16 @@ def _open(data: Path, split: str | Path | None, asked: str | None, every_frame: 
         folder = find_split(split)
         present = (part for part in ("test", "val", "train") if lists_frames(folder, part))
         part = asked or next(present, "test")
-        return open_kitti_raw(data, folder, offsets=(), parts=(part,)), part
+        return open_kitti_raw(data, folder, camera=_any_camera, offsets=(), parts=(part,)), part
     if is_kitti_raw(data):
-        footage = open_footage(data)
+        footage = open_footage(data, camera=_ANY_CAMERA)
         return footage, asked or ("val" if footage.val and not every_frame else "all")
     kind, sequences = open_sequences(data, camera=_ANY_CAMERA)
     return Footage(kind=kind, sequences=sequences, truth=no_ground_truth), asked or "all"
+
+
+def _any_camera(width: int, height: int) -> Camera:
+    return Camera.from_fov(60.0, width=width, height=height)
 
 
 def _refs_of(of: Footage | Store, part: str) -> tuple[FrameRef, ...]:
@@ -195,7 +199,7 @@ def _of_make3d(root: Path, fit: Fit | None, asked: str | None) -> JudgedFrames:
         for ref in wanted:
             image = seen_image(root, ref)
             if fit is not None:
-                any_camera = Camera.from_fov(60.0, width=image.shape[1], height=image.shape[0])
+                any_camera = _any_camera(image.shape[1], image.shape[0])
                 image = replace(fit, crop=(0, 0, 0, 0))(image, any_camera)[0]
             yield image
 
@@ -205,7 +209,7 @@ def _of_make3d(root: Path, fit: Fit | None, asked: str | None) -> JudgedFrames:
         part=PARTS["test"],
         read=read,
         measured=partial(make3d_truth, root),
-        cameras={name: Camera.from_fov(60.0, width=width, height=height) for name, (width, height) in sizes.items()},
+        cameras={name: _any_camera(width, height) for name, (width, height) in sizes.items()},
         crop=(0, 0, 0, 0),
         protocol="make3d",
         stems={ref: ref.sequence.split("/")[1] for ref in refs},
