@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -20,10 +21,11 @@ from selfdepth.cli.main import main
 from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
 from selfdepth.data.augment import apply, draw_augmentation
 from selfdepth.data.clips import ClipLoader, make_clips
-from selfdepth.data.kitti import open_kitti_raw
+from selfdepth.data.footage import open_footage
 from selfdepth.data.store import Store, build_store
 from selfdepth.data.synthetic import BASELINE_M, DriveSpec, SyntheticDrive, render_drive
 from selfdepth.data.synthetic_kitti import write_kitti_raw
+from selfdepth.data.synthetic_kitti_odometry import write_kitti_odometry
 from selfdepth.engine.setup import prepare_run
 from selfdepth.engine.train import train
 from selfdepth.engine.validate import validate
@@ -65,6 +67,20 @@ def world(drive: SyntheticDrive, tmp_path_factory: pytest.TempPathFactory) -> Pa
     (folder / "split/train_files.txt").write_text("".join(train_lines))
     (folder / "split/val_files.txt").write_text(f"{NAME} 7 l\n{NAME} 11 l\n")  # with and without one
     (folder / "split/test_files.txt").write_text(f"{NAME} 11 l\n{NAME} 12 l\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def odometry(drive: SyntheticDrive, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same drive and frames as in `world`, as KITTI odometry."""
+    folder = tmp_path_factory.mktemp("odometry")
+    write_kitti_odometry(drive, folder / "kitti", number=3)
+    for number in range(N_PAIRS, N_FRAMES):
+        (folder / f"kitti/sequences/03/image_3/{number:06d}.png").unlink()
+    (folder / "split").mkdir()
+    train_lines = [f"3 {number} {side}\n" for number in range(1, 5) for side in "lr"]
+    (folder / "split/train_files.txt").write_text("".join([*train_lines, "3 9 l\n", "3 10 l\n"]))
+    (folder / "split/val_files.txt").write_text("3 7 l\n3 11 l\n")
     return folder
 
 
@@ -204,11 +220,56 @@ def test_a_store_with_partners_serves_every_mode_alike(
     assert lines(tmp_path / "direct", "train")[0]["loss"] == losses[1]
 
 
+@pytest.mark.parametrize("name", ["paper-mono-stereo-640x192", "stereo-192x64"])
+def test_kitti_odometry_is_learned_from_in_pairs_with_a_split_and_without(
+    name: str, odometry: Path, tmp_path: Path
+) -> None:
+    tiny = [*TINY.split(), *ENCODER.split(), "--steps", "2", "--save-every", "2"]
+    for where, split in (("split", ["--split", str(odometry / "split")]), ("whole", [])):
+        out = tmp_path / where
+        words = ["train", name, "--data", str(odometry / "kitti"), *split, *tiny]
+        with pytest.warns(SelfDepthWarning, match=r"\d of 1\d training frames have no stereo partner"):
+            assert main([*words, "--out", str(out)]) == 0
+        assert load_weights(out / "last").step == 2
+        assert np.isfinite(lines(out, "train")[-1]["loss"])
+
+
+def test_a_store_of_kitti_odometry_with_partners_gives_what_its_root_gives(
+    odometry: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = ["--data", str(odometry / "kitti"), "--split", str(odometry / "split")]
+    words = ["prepare", place[1], *place[2:], "--stereo", "--out", str(tmp_path / "store")]
+    assert main([*words, "--width", "64", "--height", "64"]) == 0
+    said = capsys.readouterr().out
+    assert "stereo: 8 of the frames to train on have their partner" in said and "(kitti-odometry)" in said
+    for name, given in (("stored", ["--data", str(tmp_path / "store")]), ("direct", place)):
+        words = ["train", "mono-stereo-192x64", *given, *TINY.split(), *ENCODER.split(), "--steps", "1"]
+        assert main([*words, "--out", str(tmp_path / name)]) == 0
+    stored, direct = (lines(tmp_path / name, "train")[0]["loss"] for name in ("stored", "direct"))
+    assert stored == direct
+
+
+def test_check_says_how_many_pairs_there_are_in_kitti(
+    world: Path, odometry: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(odometry / "kitti", tmp_path / "left")
+    shutil.rmtree(tmp_path / "left/sequences/03/image_3")
+    for words, sentence in (
+        (data(world)[1:], "stereo: 8 of the frames to train on have their partner\n"),
+        (data(odometry)[1:], "stereo: 8 of the frames to train on have their partner\n"),
+        ([str(tmp_path / "left")], "stereo: no training frame has a stereo partner\n"),
+    ):
+        assert main(["check", *words]) == 0
+        assert sentence in capsys.readouterr().out
+    assert main(["check", str(world / "kitti" / NAME / "image_02/data")]) == 0
+    assert "stereo: " not in capsys.readouterr().out
+
+
 def views(store: Store, drive: SyntheticDrive, *, flip: bool) -> tuple[Batch, Tensor]:
     """The left images with their right ones, and the true depth, whole or all mirrored."""
     clips = make_clips(store, store.train, offsets=(), stereo="calibrated")
     (_, batch), *_ = ClipLoader(store, clips, batch_size=1, seed=0, device="cpu").evaluation_batches(99)
-    lefts = [i for i, ref in enumerate(clips.refs) if ref.sequence.endswith("image_02")]
+    lefts = [i for i, ref in enumerate(clips.refs) if ref.sequence.endswith(("image_02", "image_2"))]
     assert batch.T_stereo_target is not None
     batch = replace(
         batch,
@@ -234,10 +295,12 @@ def stereo_error(batch: Batch, depth: Tensor, *, baseline: float = 1.0) -> float
     return float(error[known].mean())
 
 
+@pytest.mark.parametrize("layout", ["world", "odometry"])
 def test_with_the_true_depth_and_baseline_the_stereo_error_is_smallest_and_mirrored_the_same(
-    world: Path, drive: SyntheticDrive, tmp_path: Path
+    layout: str, drive: SyntheticDrive, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    footage = open_kitti_raw(world / "kitti", world / "split", stereo=True)
+    folder = request.getfixturevalue(layout)
+    footage = open_footage(folder / "kitti", split=str(folder / "split"), stereo=True)
     store = build_store(footage, tmp_path / "store", width=WIDTH, height=HEIGHT)
     plain, depth = views(store, drive, flip=False)
     assert plain.T_stereo_target is not None

@@ -85,6 +85,69 @@ def test_a_split_in_the_published_format_names_targets_sides_and_a_test_file_per
     assert np.array_equal(next(footage.sequence("00/image_3").read((4,))), drive.partner[4])
 
 
+def test_both_sides_of_a_pair_know_each_other_and_hold_what_their_partner_needs(
+    root: Path, drive: SyntheticDrive, tmp_path: Path
+) -> None:
+    (root / "sequences/00/image_3/000012.png").unlink()
+    split = write_split(tmp_path / "split", train="0 3 l\n0 1 r\n0 12 l\n", val="0 20 l\n", test="9 0 l\n")
+    footage = open_footage(root, split=str(split), stereo=True)
+    assert {sequence.name: sequence.numbers for sequence in footage.sequences} == {
+        "00/image_2": (1, 2, 3, 4, 11, 12, 13, 19, 20, 21),
+        "00/image_3": (0, 1, 2, 3, 20),
+        "09/image_2": (0,),
+    }
+    left, right, other = footage.sequences
+    assert left.partner is not None and right.partner is not None and other.partner is None
+    assert (left.partner.sequence, right.partner.sequence) == ("00/image_3", "00/image_2")
+    assert left.partner.translation_m == pytest.approx((-BASELINE_M, 0, 0))
+    assert right.partner.translation_m == pytest.approx((BASELINE_M, 0, 0))
+    assert drive.partner is not None
+    assert np.array_equal(next(right.read((20,))), drive.partner[20])
+    assert all(sequence.partner is None for sequence in open_footage(root, split=str(split)).sequences)
+
+
+@pytest.mark.parametrize(("offsets", "spacing"), [((-1, 1), 1), ((-1, 1), 2), ((), 1)])
+def test_without_a_split_the_left_images_get_partners_where_there_are_any(
+    root: Path, offsets: tuple[int, ...], spacing: int
+) -> None:
+    shutil.rmtree(root / "sequences/09/image_3")
+    footage = open_footage(root, offsets=offsets, spacing=spacing, stereo=True)
+    targets = {ref.number for ref in (*footage.train, *footage.val) if ref.sequence == "00/image_2"}
+    assert [sequence.name for sequence in footage.sequences] == ["00/image_2", "00/image_3", "09/image_2"]
+    assert footage.sequences[0].numbers == tuple(range(24))
+    assert footage.sequences[1].numbers == tuple(sorted(targets))
+    assert footage.sequences[0].partner is not None and footage.sequences[2].partner is None
+    assert {ref.sequence for ref in footage.train} == {"00/image_2", "09/image_2"}
+    mono = open_footage(root, offsets=offsets, spacing=spacing)
+    assert (mono.train, mono.val) == (footage.train, footage.val)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            "no images",
+            r"no training frame has a stereo partner: .*root; expected .*image_2 and image_3.*got 36 training",
+        ),
+        ("no P3", r"calib\.txt; expected P3: 12 numbers; got no P3"),
+        ("another K", r"cameras of the stereo pair do not agree: .*calib\.txt; expected .* in P2 and P3"),
+    ],
+)
+def test_a_root_without_pairs_is_refused_only_if_pairs_are_asked_for(root: Path, change: str, sentence: str) -> None:
+    for number in ("00", "09"):
+        if change == "no images":
+            shutil.rmtree(root / "sequences" / number / "image_3")
+            continue
+        path = root / "sequences" / number / "calib.txt"
+        kept = [line for line in path.read_text().splitlines() if not line.startswith("P3")]
+        if change == "another K":
+            kept.append("P3: 50 0 47 -30 0 50 15 0 0 0 1 0")
+        path.write_text("\n".join(kept))
+    assert open_footage(root).train
+    with pytest.raises(DataError, match=sentence):
+        open_footage(root, stereo=True)
+
+
 def test_a_store_can_be_made_of_it(world: Path, tmp_path: Path) -> None:
     store = build_store(open_footage(world), tmp_path / "store", width=96, height=32)
     assert store.kind == "kitti-odometry" and len(store.train) == 36

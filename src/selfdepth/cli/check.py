@@ -43,6 +43,8 @@ def check(args: CheckArgs) -> None:
     console.print(_table(summary, args.data))
     clips = f"clips: {summary.n_train} to train on, {summary.n_val} to validate"
     console.print(clips + (f", {summary.n_test} frames to test" if summary.n_test else ""))
+    if summary.stereo is not None:
+        console.print(f"stereo: {summary.stereo}", markup=False, highlight=False)
     console.print(f"suggested: --every {summary.every}", highlight=False)
     for sentence in summary.warnings:
         console.print(f"warning: {sentence}", style="yellow", markup=False, highlight=False)

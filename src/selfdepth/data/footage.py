@@ -12,7 +12,12 @@ from selfdepth.data.cameras import PAPER, is_camera_file, parse_camera
 from selfdepth.data.frames import Footage, FrameRef, Origin, Sequence
 from selfdepth.data.images import IMAGE_SUFFIXES, MIN_FRAMES, find_image_folders, image_size, list_images, open_folder
 from selfdepth.data.kitti import is_kitti_raw, open_kitti_raw
-from selfdepth.data.kitti_odometry import is_kitti_odometry, open_odometry_sequences, open_odometry_split
+from selfdepth.data.kitti_odometry import (
+    is_kitti_odometry,
+    open_odometry_sequences,
+    open_odometry_split,
+    with_partners,
+)
 from selfdepth.data.motion import choose_spacing, measure_motion
 from selfdepth.data.splits import find_split, split_path
 from selfdepth.data.video import VIDEO_SUFFIXES, open_video
@@ -55,17 +60,38 @@ def open_footage(
         folder = None if split is None else find_split(split)
         kitti = open_kitti_raw(path, folder, camera=own, offsets=steps, stereo=stereo)
         return replace(kitti, spacing=spacing, origin=origin)
+    if is_kitti_odometry(path):
+        footage = _open_kitti_odometry(path, split, camera, steps, stereo=stereo)
+    else:
+        _require_own(path, split, stereo=stereo)
+        footage = _open_own(path, camera, steps)
+    return replace(footage, spacing=spacing, origin=origin)
+
+
+def _open_kitti_odometry(
+    path: Path, split: str | None, camera: str | None, steps: tuple[int, ...], *, stereo: bool
+) -> Footage:
+    if split is None:
+        footage = _open_own(path, camera, steps)
+    else:
+        listed = open_odometry_split(path, find_split(split), camera=camera, offsets=steps)
+        footage = Footage(kind="kitti-odometry", **vars(listed))
+    if not stereo:
+        return footage
+    refs_of = {"train": footage.train, "val": footage.val}
+    return replace(footage, sequences=with_partners(path, footage.sequences, refs_of, camera=camera))
+
+
+def _require_own(path: Path, split: str | None, *, stereo: bool) -> None:
+    """Refuse what only KITTI has, for other footage."""
     if stereo:
         raise DataError(
             "there are no stereo partners in this footage",
             where=path,
-            expected="a KITTI raw root, or a store made of one with --stereo",
+            expected="a root of KITTI raw or odometry, or a store made of one with --stereo",
             got="footage of one camera",
             fix="leave --stereo out",
         )
-    if split is not None and is_kitti_odometry(path):
-        listed = open_odometry_split(path, find_split(split), camera=camera, offsets=steps)
-        return Footage(kind="kitti-odometry", **vars(listed), spacing=spacing, origin=origin)
     if split is not None:
         raise DataError(
             "a split applies to KITTI only",
@@ -73,11 +99,10 @@ def open_footage(
             got=f"own footage, {path}",
             fix="leave --split out: the end of each sequence is kept for validation",
         )
-    return replace(_open_own(path, camera, steps), spacing=spacing, origin=origin)
 
 
 def _open_own(path: Path, camera: str | None, steps: tuple[int, ...]) -> Footage:
-    """Footage that is not KITTI's; `steps` are the times of a clip's sources in frames."""
+    """Footage without a split that is not KITTI raw; `steps` are the times of a clip's sources in frames."""
     kind, sequences = open_sequences(path, camera=camera)
     if camera == PAPER and kind != "kitti-odometry":
         warnings.warn(
@@ -179,7 +204,7 @@ def split_clips(
     The last tenth of each sequence of 20 clips or more is for validation, and training stops before the first frame
     that a validation clip sees. If there are 20 clips, but in short sequences, the last of these is for validation.
     """
-    before, after = min(0, *steps), max(0, *steps)
+    before, after = min((0, *steps)), max((0, *steps))
     train: list[FrameRef] = []
     val: list[FrameRef] = []
     clips = {sequence.name: _targets(sequence, steps) for sequence in sequences}
@@ -200,7 +225,7 @@ def _too_short(path: Path, sequences: tuple[Sequence, ...], steps: tuple[int, ..
     return DataError(
         "there are no frames to train on",
         where=path,
-        expected=f"frames with neighbours at {', '.join(f'{step:+d}' for step in steps)}",
+        expected=f"frames with neighbours at {', '.join(f'{step:+d}' for step in steps)}" if steps else "frames",
         got=f"sequences of up to {longest} frames, with gaps or too short",
         fix="give longer footage or a smaller --every",
     )

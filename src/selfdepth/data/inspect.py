@@ -13,7 +13,7 @@ from selfdepth.data.frames import Sequence
 from selfdepth.data.images import ImageSequence, image_size, require_size
 from selfdepth.data.motion import choose_spacing, measure_motion
 from selfdepth.data.video import VideoSequence
-from selfdepth.errors import SelfDepthWarning
+from selfdepth.errors import DataError, SelfDepthWarning
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +52,7 @@ class FootageSummary:
         kind: what was recognised: "kitti-raw", "kitti-odometry", "folder", "video".
         sequences: one row each.
         n_train, n_val, n_test: target frames at a spacing of 1.
+        stereo: what there is of stereo pairs, as a sentence; None for footage that is not KITTI's.
         every: the spacing that `--every auto` would use, 1 to 10.
         warnings: sentences on what the user should know.
     """
@@ -61,6 +62,7 @@ class FootageSummary:
     n_train: int
     n_val: int
     n_test: int
+    stereo: str | None
     every: int
     warnings: tuple[str, ...]
 
@@ -100,9 +102,26 @@ def inspect_footage(path: Path, camera: str | None = None, split: str | None = N
         n_train=len(footage.train),
         n_val=len(footage.val),
         n_test=len(footage.test),
+        stereo=_pairs(path, camera, split) if footage.kind.startswith("kitti") else None,
         every=choose_spacing(motions),
         warnings=tuple(dict.fromkeys(sentences)),
     )
+
+
+def _pairs(path: Path, camera: str | None, split: str | None) -> str:
+    """How many training frames have a stereo partner, or why none has."""
+    try:
+        footage = open_footage(path, split=split, camera=camera, stereo=True)
+    except DataError as error:
+        return error.what
+    partners = {sequence.name: sequence.partner for sequence in footage.sequences}
+    there = {sequence.name: frozenset(sequence.numbers) for sequence in footage.sequences}
+    paired = (
+        partner is not None and ref.number in there[partner.sequence]
+        for ref in footage.train
+        for partner in (partners[ref.sequence],)
+    )
+    return f"{sum(paired)} of the frames to train on have their partner"
 
 
 def find_gaps(numbers: tuple[int, ...]) -> tuple[tuple[int, int], ...]:

@@ -30,6 +30,7 @@ from selfdepth.data.kitti_calibration import (
 )
 from selfdepth.data.lidar import project_scan, read_scan
 from selfdepth.data.splits import PARTS, RAW, needed_offsets, read_split, require_images
+from selfdepth.data.stereo_pairs import add_partners
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
 
@@ -126,31 +127,10 @@ def open_kitti_raw(
 def _add_partners(
     refs_of: dict[str, tuple[FrameRef, ...]], wanted: dict[str, set[int]], folders: ImageFolders
 ) -> dict[str, StereoPartner]:
-    """Add the partners' frames to those that are wanted; returns the partner of each sequence that has one."""
-    left, right = CAMERAS.values()
-    partners: dict[str, StereoPartner] = {}
-    found = {"train": 0, "val": 0}
-    for part in found:
-        for ref in refs_of.get(part, ()):
-            drive, image = ref.sequence.rsplit("/", 1)
-            other = f"{drive}/{right if image == left else left}"
-            if ref.number not in folders.files(other):
-                continue
-            found[part] += 1
-            wanted.setdefault(other, set()).add(ref.number)
-            if ref.sequence not in partners:
-                x, y, z = stereo_translation_m(folders.root / drive.split("/")[0])
-                translation_m = (x, y, z) if image == left else (-x, -y, -z)
-                partners[ref.sequence] = StereoPartner(sequence=other, translation_m=translation_m)
-    if refs_of.get("train") and not found["train"]:
-        raise DataError(
-            "no training frame has a stereo partner",
-            where=folders.root,
-            expected=f"images of both cameras, {left} and {right}, with the same numbers",
-            got=f"{len(refs_of['train'])} training frames, each with one of the two",
-            fix="copy the other camera's images there, or leave --stereo out",
-        )
-    return partners
+    def translation_m(drive: str) -> tuple[float, float, float]:
+        return stereo_translation_m(folders.root / drive.split("/")[0])
+
+    return add_partners(refs_of, wanted, folders.root, sides=CAMERAS, images=folders.files, translation_m=translation_m)
 
 
 class ImageFolders:

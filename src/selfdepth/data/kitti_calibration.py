@@ -62,28 +62,36 @@ def camera_from_calibration(date_folder: Path, side: str) -> Camera:
 
 
 def stereo_translation_m(date_folder: Path) -> tuple[float, float, float]:
+    """Where the left colour camera of a date stands as seen from the right one. As `translation_between_m`."""
+    return translation_between_m(date_folder / CAMERA_FILE, left="P_rect_02", right="P_rect_03")
+
+
+def translation_between_m(path: Path, *, left: str, right: str) -> tuple[float, float, float]:
     """Where the left colour camera stands as seen from the right one, metres: a point in the right camera is the
     point in the left one plus this (x about -0.53).
 
     Both are rectified to the same orientation, so nothing turns. The small y (3 mm) is theirs too: only the grey
     cameras were rectified to each other.
 
+    Args:
+        path: calibration file.
+        left, right: keys of the two projection matrices, both K [I | t] with the t of the camera.
+
     Raises:
         DataError: for a broken file, or cameras that differ in K: a clip has one for all of its views.
     """
-    path = date_folder / CAMERA_FILE
     calibration = read_calibration(path)
-    left, right = (matrix_entry(calibration, path, key, (3, 4)) for key in ("P_rect_02", "P_rect_03"))
-    K = left[:, :3]
-    if not np.allclose(K, right[:, :3], rtol=1e-6, atol=1e-6) or not np.linalg.det(K):
+    P_left, P_right = (matrix_entry(calibration, path, key, (3, 4)) for key in (left, right))
+    K = P_left[:, :3]
+    if not np.allclose(K, P_right[:, :3], rtol=1e-6, atol=1e-6) or not np.linalg.det(K):
         raise DataError(
             "the cameras of the stereo pair do not agree",
             where=path,
-            expected="the same focal lengths and principal point in P_rect_02 and P_rect_03",
-            got=f"{np.array2string(K[:2].ravel())} and {np.array2string(right[:2, :3].ravel())}",
-            fix="copy KITTI's calibration files of that date again, or leave --stereo out",
+            expected=f"the same focal lengths and principal point in {left} and {right}",
+            got=f"{np.array2string(K[:2].ravel())} and {np.array2string(P_right[:2, :3].ravel())}",
+            fix="copy KITTI's calibration again, or leave --stereo out",
         )
-    x, y, z = np.linalg.solve(K, right[:, 3] - left[:, 3]).tolist()
+    x, y, z = np.linalg.solve(K, P_right[:, 3] - P_left[:, 3]).tolist()
     return x, y, z
 
 

@@ -8,7 +8,8 @@ ROOT/poses/09.txt
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -16,10 +17,11 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from selfdepth.data.cameras import naming, parse_camera
-from selfdepth.data.frames import FrameRef
+from selfdepth.data.frames import FrameRef, Sequence
 from selfdepth.data.images import ImageSequence, image_size, list_images
-from selfdepth.data.kitti_calibration import ODOMETRY_CAMERAS, matrix_entry, read_calibration
+from selfdepth.data.kitti_calibration import ODOMETRY_CAMERAS, matrix_entry, read_calibration, translation_between_m
 from selfdepth.data.splits import ODOMETRY, PARTS, needed_offsets, read_split, require_images
+from selfdepth.data.stereo_pairs import add_partners
 from selfdepth.data.trajectories import read_times, read_trajectory
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
@@ -89,6 +91,37 @@ def open_odometry_split(
             wanted.setdefault(ref.sequence, set()).update(ref.number + offset for offset in needed)
     sequences = tuple(_sequence(root, name, sorted(wanted[name]), images(name), camera) for name in sorted(wanted))
     return OdometrySplit(sequences=sequences, **refs)
+
+
+def with_partners(
+    root: Path,
+    sequences: tuple[Sequence, ...],
+    refs_of: Mapping[str, tuple[FrameRef, ...]],
+    *,
+    camera: str | None = None,
+) -> tuple[ImageSequence, ...]:
+    """The same sequences with their stereo partners, and these: the other colour camera's frames of the targets.
+
+    Args:
+        sequences: of this root.
+        refs_of: targets by part; those of "train" and "val" get partners, where there are images.
+        camera: as for `open_odometry_sequences`.
+
+    Raises:
+        DataError: for a calibration or image that cannot be used, or if no training frame has a partner.
+    """
+    images = cache(partial(odometry_images, root))
+    wanted = {sequence.name: set(sequence.numbers) for sequence in sequences}
+    place = partial(_stereo_translation_m, root)
+    partners = add_partners(refs_of, wanted, root, sides=ODOMETRY_CAMERAS, images=images, translation_m=place)
+    return tuple(
+        replace(_sequence(root, name, sorted(wanted[name]), images(name), camera), partner=partners.get(name))
+        for name in sorted(wanted)
+    )
+
+
+def _stereo_translation_m(root: Path, number: str) -> tuple[float, float, float]:
+    return translation_between_m(root / "sequences" / number / "calib.txt", left="P2", right="P3")
 
 
 def odometry_truth(root: Path, sequence: str, n_frames: int) -> Trajectory | None:
