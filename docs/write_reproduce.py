@@ -56,7 +56,8 @@ M: monocular, S: stereo pairs, MS: both. "No pt": from random weights. A dash is
 
 ## What you need
 
-- `kitti_raw`: KITTI raw, the folder of the dates, with `velodyne_points`. For Table 4 `kitti_odometry`, with `poses`.
+- `kitti_raw`: KITTI raw, the folder of the dates, with `velodyne_points`. For Table 4 `kitti_odometry`, with `poses`;
+  its MS rows need `image_3` too.
 - `splits`: the published lists of frames. `splits/eigen_zhou` for training, `splits/eigen` (697 frames) and
   `splits/eigen_benchmark` (652 frames) for measuring, `splits/odom` for odometry, and `splits/eigen_full`: all of
   Eigen's training frames, those of standstill too. None is part of this repository.
@@ -122,20 +123,17 @@ def _section(tables: str) -> Iterator[str]:
 
 
 def _ours(row: Row) -> str:
-    if row.lacks is not None:
-        return f"cannot be run: {row.lacks}"
     return {"make3d": NOT_RUN_MAKE3D, "kitti's server": ONLY_THERE}.get(row.judged, NOT_RUN)
 
 
 def _commands(rows: list[Row]) -> Iterator[str]:
     done: set[str] = set()
     for row in rows:
-        if row.lacks is None:
-            yield f"# {row.name}"
-            for command in (*row.train_commands(), *row.evaluate_commands()):
-                if command not in done:
-                    done.add(command)
-                    yield command
+        yield f"# {row.name}"
+        for command in (*row.train_commands(), *row.evaluate_commands()):
+            if command not in done:
+                done.add(command)
+                yield command
 
 
 def _line(cells: list[str]) -> str:

@@ -46,7 +46,6 @@ class Row:
         figures: what was published.
         judged: how it was measured.
         split: the frames that it was trained on.
-        lacks: why this program cannot give the row; None where it can.
     """
 
     tables: str
@@ -55,7 +54,6 @@ class Row:
     figures: Figures
     judged: Judged = "eigen"
     split: Literal["eigen_zhou", "eigen_full", "odom"] = "eigen_zhou"
-    lacks: str | None = None
 
     @property
     def run(self) -> str:
@@ -64,8 +62,6 @@ class Row:
 
     def train_commands(self) -> tuple[str, ...]:
         """The command that trains the model, after that for the model it continues, if it does."""
-        if self.lacks is not None:
-            return ()
         data = "kitti_odometry" if self.judged == "odometry" else "kitti_raw"
         given = f"--data {data} --split splits/{self.split}"
         first = CONTINUES.get(self.preset)
@@ -79,8 +75,6 @@ class Row:
 
     def evaluate_commands(self) -> tuple[str, ...]:
         """The commands that measure it: the last weights, as published."""
-        if self.lacks is not None:
-            return ()
         if self.judged == "odometry":
             measure = f"selfdepth evaluate odometry {self.run}/last --data kitti_odometry --sequence"
             return tuple(f"{measure} {sequence}" for sequence in ("09", "10"))
@@ -210,7 +204,6 @@ _ODOMETRY: dict[tuple[str, str], OdometryFigures] = {
     ("MS", "mono-stereo-640x192"): OdometryFigures(0.017, 0.008, 0.015, 0.010),
     ("MS, no pt", "mono-stereo-640x192-no-pt"): OdometryFigures(0.018, 0.009, 0.015, 0.010),
 }
-_NO_ODOMETRY_PAIRS = "stereo pairs are taken from KITTI raw only, not from KITTI odometry"
 
 
 def _of_table_4() -> tuple[Row, ...]:
@@ -222,7 +215,6 @@ def _of_table_4() -> tuple[Row, ...]:
             figures=figures,
             judged="odometry",
             split="odom",
-            lacks=None if PRESETS[f"paper-{preset}"].stereo == "none" else _NO_ODOMETRY_PAIRS,
         )
         for (name, preset), figures in _ODOMETRY.items()
     )

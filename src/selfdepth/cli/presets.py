@@ -42,9 +42,6 @@ def presets(args: PresetsArgs) -> None:
     console.print("The paper's rows, on KITTI and Make3D, in its conventions:")
     for kind in dict.fromkeys(type(row.figures) for row in ROWS):
         console.print(_table([row for row in ROWS if isinstance(row.figures, kind)]))
-    for row in ROWS:
-        if row.lacks is not None:
-            console.print(f"not to be had here: table {row.tables}, {row.preset}: {row.lacks}")
     console.print("a dash: a figure that is not known to us. The commands of each row: docs/reproduce.md")
 
 
