@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -32,7 +33,8 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """model/, still/ (without a pose network), parked/ (trained with auto), frames/, names/ and street.mp4."""
+    """model/, still/ (without a pose network), auto/ (its spacing not known), nominal/ (the model, said to be of stereo
+    pairs), clips/ (looks at three frames together), frames/, names/ and street.mp4."""
     folder = tmp_path_factory.mktemp("world")
     torch.manual_seed(0)
     encoder = EncoderConfig(name="test_resnet", pose_name="test_resnet", pretrained=False)
@@ -41,7 +43,15 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     camera = Camera(fx=60.0, fy=60.0, cx=39.5, cy=19.5, width=80, height=40)
     still = {name: tensor for name, tensor in state.items() if name.startswith("depth_net")}
     auto = TrainConfig(width=96, height=64, every="auto", encoder=encoder)
-    for name, weights, settings in (("model", state, config), ("still", still, config), ("auto", state, auto)):
+    nominal = replace(config, stereo="nominal")
+    clips = TrainConfig(width=96, height=64, encoder=replace(encoder, pose_input="all"))
+    for name, weights, settings in (
+        ("model", state, config),
+        ("still", still, config),
+        ("auto", state, auto),
+        ("nominal", state, nominal),
+        ("clips", SelfSupervisedDepth(clips).state_dict(), clips),
+    ):
         save_weights(folder / name, weights, WeightsMeta(config=settings, camera=camera, scale="relative"))
     rng = np.random.default_rng(0)
     images = [Image.fromarray(rng.integers(0, 256, (40, 80, 3)).astype(np.uint8)) for _ in range(5)]
@@ -82,6 +92,30 @@ def test_a_video_gives_poses_at_its_times_and_another_spacing_can_be_asked_for(w
     assert "Timestamps: seconds" in (tmp_path / "trajectory/README.txt").read_text()
 
 
+def test_where_metres_are_known_the_trajectory_is_in_metres_and_points_stay_in_the_unit_of_the_depth(
+    world: Path, tmp_path: Path
+) -> None:
+    for name in ("model", "nominal"):
+        words = ("--out", str(tmp_path / name), "--save", "trajectory", "ply", "--max-depth", "50", "--voxel", "0.5")
+        assert run(world, name, "frames", *words) == 0
+    relative, metres = (read_trajectory(tmp_path / name / "trajectory/kitti.txt") for name in ("model", "nominal"))
+    positions = metres.T_world_camera[:, :3, 3]
+    assert np.abs(positions[1:]).max() > 0
+    np.testing.assert_allclose(positions, 5.4 * relative.T_world_camera[:, :3, 3], rtol=1e-6, atol=1e-9)
+    assert "Unit of length: metres" in (tmp_path / "nominal/trajectory/README.txt").read_text()
+    assert (tmp_path / "nominal/drive.ply").read_bytes() == (tmp_path / "model/drive.ply").read_bytes()
+
+
+@pytest.mark.parametrize("batch_size", ["1", "2", "8"])
+def test_a_model_that_looks_at_three_frames_together_gives_every_frame_once_with_its_pose(
+    world: Path, tmp_path: Path, batch_size: str
+) -> None:
+    words = ("--out", str(tmp_path), "--save", "trajectory", "npz", "--batch-size", batch_size)
+    assert main(["predict", str(world / "clips"), str(world / "frames"), "--device", "cpu", *words]) == 0
+    assert written(tmp_path) == [*(f"npz/{i}.npz" for i in range(5)), *POSE_PARTS]
+    assert read_trajectory(tmp_path / "trajectory/tum.txt").timestamps.tolist() == [0, 1, 2, 3, 4]
+
+
 def test_points_are_written_for_each_frame_and_fused_for_the_drive(world: Path, tmp_path: Path) -> None:
     words = ("--save", "ply", "color", "--max-depth", "50", "--voxel", "0.5")
     assert run(world, "model", "frames", "--out", str(tmp_path), *words) == 0
@@ -109,6 +143,7 @@ def test_several_inputs_have_a_trajectory_each(world: Path, tmp_path: Path) -> N
         (("model", "names", "--save", "trajectory"), "not known to follow each other in time"),
         (("model", "frames/0.png", "--save", "trajectory"), "not known to follow each other in time"),
         (("model", "frames", "--save", "trajectory", "--every", "0"), "--every"),
+        (("clips", "frames", "--save", "trajectory", "--every", "3"), "too short for a motion: frames; expected"),
         (("model", "frames", "--every", "2"), "--every is about the camera's path"),
         (("model", "frames", "--save", "trajectory", "--voxel", "1"), "--voxel is about point clouds"),
         (("model", "frames", "--save", "ply", "--max-depth", "-1"), "--max-depth"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from selfdepth.evaluation.odometry import absolute_trajectory_error
 from selfdepth.evaluation.run_odometry import evaluate_trajectory, matched, predict_trajectory
 from selfdepth.evaluation.trajectory_plots import plot_axes, plot_path
 from selfdepth.inference.odometry import MotionPredictor, Odometer
-from selfdepth.inference.weights import WeightsMeta, load_weights, save_weights
+from selfdepth.inference.weights import Scale, WeightsMeta, load_weights, save_weights
 from selfdepth.learner import SelfSupervisedDepth
 from selfdepth.structs import Trajectory
 
@@ -121,10 +122,37 @@ def test_a_model_is_followed_inside_its_training_crop(world: Path, street: Synth
     np.testing.assert_allclose(predicted.T_world_camera, np.stack(expected), atol=1e-4)  # type: ignore[arg-type]
 
 
-def test_a_metric_model_is_aligned_rigidly(world: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("stereo", "metres"), [("calibrated", 1.0), ("nominal", 5.4)])
+def test_where_metres_are_known_the_path_is_in_metres_and_aligned_rigidly(
+    world: Path, tmp_path: Path, stereo: Literal["calibrated", "nominal"], metres: float
+) -> None:
     weights = load_weights(world / "model")
-    save_weights(tmp_path, weights.state, WeightsMeta(config=weights.config, camera=None, scale="metric"))
-    assert predict_trajectory(str(tmp_path), judged_drive(world / "folder"), device="cpu")[1] == "se3"
+    config = dataclasses.replace(weights.config, stereo=stereo)
+    scale: Scale = "metric" if stereo == "calibrated" else "relative"
+    save_weights(tmp_path, weights.state, WeightsMeta(config=config, camera=None, scale=scale))
+    judged = judged_drive(world / "folder")
+    found, alignment = predict_trajectory(str(tmp_path), judged, device="cpu")
+    relative, _ = predict_trajectory(str(world / "model"), judged, device="cpu")
+    assert alignment == "se3"
+    expected = relative.T_world_camera.copy()
+    assert np.linalg.norm(expected[-1, :3, 3]) > 1
+    expected[:, :3, 3] *= metres
+    np.testing.assert_allclose(found.T_world_camera, expected, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("spacing", [1, 4])
+def test_a_pose_network_that_looks_at_whole_clips_gives_a_pose_for_each_frame_too(
+    world: Path, tmp_path: Path, spacing: int
+) -> None:
+    encoder = EncoderConfig(name="test_resnet", pretrained=False, pose_network="shared", pose_input="all")
+    config = TrainConfig(width=64, height=64, encoder=encoder)
+    state = SelfSupervisedDepth(config).state_dict()
+    save_weights(tmp_path, state, WeightsMeta(config=config, camera=None, scale="relative"))
+    judged = judged_drive(world / "folder")
+    found, _ = predict_trajectory(str(tmp_path), judged, spacing=spacing, device="cpu", batch_size=2)
+    np.testing.assert_allclose(found.timestamps, np.arange(0, FRAMES, spacing))
+    with pytest.raises(DataError, match=r"too short for a motion: .*more than 12 frames.* 3 together, 6 apart"):
+        predict_trajectory(str(tmp_path), judged, spacing=6, device="cpu")
 
 
 def test_a_sequence_shorter_than_the_spacing_is_refused(world: Path) -> None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from jaxtyping import UInt8
 from numpy import ndarray
+from torch import Tensor
 
-from selfdepth.errors import CheckpointError, ConfigError
+from selfdepth.errors import CheckpointError, ConfigError, DataError
 from selfdepth.evaluation.odometry import chain
-from selfdepth.geometry.se3 import invert
-from selfdepth.inference.odometry import MotionPredictor, Odometer, has_pose_network
-from selfdepth.inference.weights import LoadedWeights, load_weights
+from selfdepth.geometry.se3 import invert, transform_from_axis_angle
+from selfdepth.inference.odometry import ClipPlan, MotionPredictor, Odometer, has_pose_network
+from selfdepth.inference.weights import LoadedWeights, WeightsMeta, load_weights, save_weights
 from selfdepth.learner import SelfSupervisedDepth
 from selfdepth.structs import Batch
 
@@ -104,10 +106,94 @@ def test_a_model_without_a_pose_network_is_refused_in_one_sentence(model: Path, 
     assert "\n" not in str(refusal.value)
 
 
-def test_a_pose_network_that_looks_at_whole_clips_is_refused_in_one_sentence(weights: LoadedWeights) -> None:
+def seeing_clips(folder: Path, weights: LoadedWeights, offsets: tuple[int, ...]) -> LoadedWeights:
+    """A model whose pose network looks at whole clips, with random weights."""
+    torch.manual_seed(2)
     encoder = dataclasses.replace(weights.config.encoder, pose_input="all")
-    config = dataclasses.replace(weights.config, encoder=encoder)
-    with pytest.raises(CheckpointError, match="looks at whole clips") as refusal:
+    config = dataclasses.replace(weights.config, encoder=encoder, offsets=offsets)
+    learner = SelfSupervisedDepth(config)
+    with torch.no_grad():
+        learner.pose_net.decoder.output.weight *= 30
+    save_weights(folder, learner.state_dict(), WeightsMeta(config=config, camera=None, scale="relative"))
+    return load_weights(folder)
+
+
+def test_of_triplets_the_targets_own_motion_is_chained_and_at_the_start_its_neighbours_inverted(
+    weights: LoadedWeights, images: list[ndarray], tmp_path: Path
+) -> None:
+    clips = seeing_clips(tmp_path, weights, (-1, 1))
+    learner = SelfSupervisedDepth(clips.config)
+    learner.load_state_dict(clips.state)
+    learner.eval()
+    frames = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
+    motions = []
+    for target in range(1, N - 1):
+        triplet = frames[[target, target - 1, target + 1]][None]
+        batch = Batch(frames=triplet, inputs=triplet, K=torch.eye(3)[None], offsets=(-1, 1))
+        with torch.no_grad():
+            T_previous_target, T_next_target = learner.relative_transforms(batch)[0]
+        if target == 1:
+            motions.append(invert(T_previous_target).double().numpy())
+        motions.append(T_next_target.double().numpy())
+    assert np.abs(motions[0] - motions[1]).max() > 1e-3
+    expected = chain(np.stack(motions))
+    predictor = MotionPredictor(clips, device="cpu", precision="fp32")
+    for batch_size in (1, 3, N):
+        np.testing.assert_allclose(np.stack(followed(predictor, images, batch_size)), expected, atol=1e-5)
+
+
+def followed(predictor: MotionPredictor, images: list[ndarray], batch: int) -> list[ndarray | None]:
+    odometer = Odometer(predictor)
+    parts = [odometer.advance(images[start : start + batch]) for start in range(0, len(images), batch)]
+    return [pose for part in (*parts, odometer.finish()) for pose in part]
+
+
+@pytest.mark.parametrize("spacing", [1, 3])
+@pytest.mark.parametrize("batch", [1, 2, 5, 40])
+@pytest.mark.parametrize("offsets", [(-1, 1), (1, -1), (1, 2), (-2, -1), (-2, -1, 1, 2), (1, 2, 3)])
+def test_whatever_clips_are_looked_at_true_motions_give_the_true_path(
+    offsets: tuple[int, ...], batch: int, spacing: int, weights: LoadedWeights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pose network that reads the number of each frame off its pixels, and knows where the camera was."""
+    n_frames = 17
+    rng = np.random.default_rng(4)
+    axis_angle, translation = (torch.from_numpy(rng.normal(0, size, (n_frames, 3))) for size in (0.4, 2.0))
+    T_world_camera = transform_from_axis_angle(axis_angle, translation)
+    T_world_camera[0] = torch.eye(4)
+    numbered = [np.full((64, 96, 3), number, np.uint8) for number in range(n_frames)]
+
+    def known(batch: Batch) -> Tensor:
+        numbers = (batch.frames[:, :, 0, 0, 0] * 255).round().long()
+        assert batch.offsets == offsets
+        steps = torch.tensor([[0, *offsets]]) * spacing
+        assert (numbers - numbers[:, :1] == steps).all(), "these are clips as at training"
+        T_target, T_source = T_world_camera[numbers[:, :1]], T_world_camera[numbers[:, 1:]]
+        return torch.linalg.inv(T_source) @ T_target
+
+    predictor = MotionPredictor(weights, spacing=spacing, device="cpu", precision="fp32")
+    monkeypatch.setattr(predictor, "plan", ClipPlan(times=(0, *offsets)))
+    monkeypatch.setattr(predictor, "_learner", SimpleNamespace(relative_transforms=known))
+    poses = followed(predictor, numbered, batch)
+    assert [pose is not None for pose in poses] == [i % spacing == 0 for i in range(n_frames)]
+    np.testing.assert_allclose(np.stack(poses[::spacing]), T_world_camera[::spacing], atol=1e-9)
+
+
+def test_fewer_frames_than_a_clip_has_are_refused_but_for_one(
+    weights: LoadedWeights, images: list[ndarray], tmp_path: Path
+) -> None:
+    predictor = MotionPredictor(seeing_clips(tmp_path, weights, (-1, 1)), device="cpu")
+    np.testing.assert_array_equal(followed(predictor, images[:1], 1), [np.eye(4)])
+    with pytest.raises(DataError, match=r"too short for a motion; expected more than 2 frames.* 3 together; got 2"):
+        followed(predictor, images[:2], 1)
+
+
+@pytest.mark.parametrize("offsets", [(-2, 2), (-3, 1), (-1, 2)])
+def test_a_pose_network_that_looks_at_clips_with_gaps_is_refused_in_one_sentence(
+    offsets: tuple[int, ...], weights: LoadedWeights
+) -> None:
+    encoder = dataclasses.replace(weights.config.encoder, pose_input="all")
+    config = dataclasses.replace(weights.config, encoder=encoder, offsets=offsets)
+    with pytest.raises(CheckpointError, match="looks at clips with gaps") as refusal:
         MotionPredictor(dataclasses.replace(weights, config=config), device="cpu")
     assert "\n" not in str(refusal.value)
 

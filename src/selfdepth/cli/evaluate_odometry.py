@@ -35,14 +35,14 @@ class EvaluateOdometryArgs:
     ground_truth: str | None = None
     """KITTI's or TUM's text. Default: what --data knows."""
     align: Literal["none", "scale", "se3", "sim3"] | None = None
-    """What is allowed for: nothing, scale alone, a rigid motion, or that and scale. Default: sim3, and se3 for metric
-    models."""
+    """What is allowed for: nothing, scale alone, a rigid motion, or that and scale. Default: sim3, and se3 for models
+    that learned from stereo pairs."""
     every: int | None = None
     """Frames between two poses of MODEL. Default: the spacing that it was trained with."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
     batch_size: int = 8
-    """Pairs of frames per pass of the network."""
+    """Motions per pass of the network."""
     plots: str | None = None
     """Folder for path.png (from above) and axes.png (x, y, z over time)."""
     json: str | None = None

@@ -138,7 +138,7 @@ def _motion(
     args: PredictArgs, weights: LoadedWeights, sources: list[FrameSource], saving: Saving
 ) -> MotionPredictor | None:
     """What follows the camera, if that is to be done. Without a pose network there are still points, frame by frame."""
-    from selfdepth.inference.odometry import MotionPredictor, has_pose_network
+    from selfdepth.inference.odometry import MotionPredictor, has_pose_network, too_few_frames
 
     for source in sources:
         if "trajectory" in saving.kinds and not source.continuous:
@@ -151,7 +151,12 @@ def _motion(
     follows = any(saving.follows(source) for source in sources)
     if not follows or ("trajectory" not in saving.kinds and not has_pose_network(weights)):
         return None
-    return MotionPredictor(weights, spacing=args.every, device=args.device, precision=args.precision)
+    motion = MotionPredictor(weights, spacing=args.every, device=args.device, precision=args.precision)
+    for source in sources:
+        n_poses = -(-len(source.names) // motion.spacing)
+        if saving.follows(source) and 1 < n_poses < motion.plan.min_frames:
+            raise too_few_frames(motion, len(source.names), where=source.name)
+    return motion
 
 
 def _check(args: PredictArgs) -> None:

@@ -25,7 +25,7 @@ from selfdepth.evaluation.odometry import (
     relative,
     snippet_error,
 )
-from selfdepth.inference.odometry import MotionPredictor, Odometer
+from selfdepth.inference.odometry import MotionPredictor, Odometer, too_few_frames
 from selfdepth.inference.weights import load_weights
 from selfdepth.structs import Trajectory
 
@@ -89,7 +89,8 @@ def predict_trajectory(
         spacing: frames between two poses; None: the model's.
 
     Returns:
-        poses at every `spacing`-th frame; and the alignment that fits them: rigid if they are metric, else with scale.
+        poses at every `spacing`-th frame, in metres where they can be known; and the alignment that fits them: rigid if
+        they are, else with scale.
 
     Raises:
         SelfDepthError: for a model that cannot be used, or a drive with fewer than two such frames.
@@ -98,21 +99,16 @@ def predict_trajectory(
     motion = MotionPredictor(weights, spacing=spacing, device=device, precision="fp32")
     sequence = drive.sequence
     numbers = sequence.numbers[:: motion.spacing]
-    if len(numbers) < 2:
-        raise DataError(
-            "the sequence is too short for a motion",
-            where=sequence.name,
-            expected=f"more than {motion.spacing} frames, the model's spacing",
-            got=str(len(sequence.numbers)),
-        )
+    if len(numbers) < motion.plan.min_frames:
+        raise too_few_frames(motion, len(sequence.numbers), where=sequence.name)
     fit = Fit(width=motion.width, height=motion.height, crop=weights.config.crop_px())
     images = (fit(image, sequence.camera)[0] for image in sequence.read(sequence.numbers))
     odometer, poses = Odometer(motion), []
     while batch := list(itertools.islice(images, batch_size * motion.spacing)):
-        poses += [pose for pose in odometer.advance(batch) if pose is not None]
-    times = drive.truth.timestamps[:: motion.spacing]
-    alignment: Alignment = "se3" if weights.scale == "metric" else "sim3"
-    return Trajectory(T_world_camera=np.stack(poses), timestamps=times), alignment
+        poses += odometer.advance(batch)
+    known = [pose for pose in (*poses, *odometer.finish()) if pose is not None]
+    alignment: Alignment = "sim3" if motion.metres_per_unit is None else "se3"
+    return motion.trajectory(known, drive.truth.timestamps[:: motion.spacing]), alignment
 
 
 def read_predicted(path: Path, truth: Trajectory) -> Trajectory:

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import itertools
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -35,6 +36,7 @@ from selfdepth.inference.visualize import (
     side_by_side,
     smooth_range,
 )
+from selfdepth.inference.weights import Scale
 from selfdepth.inference.writers import (
     FRAME_WRITERS,
     TRAJECTORY_FILES,
@@ -43,7 +45,7 @@ from selfdepth.inference.writers import (
     write_png16_note,
     write_trajectory,
 )
-from selfdepth.structs import DepthPrediction, Trajectory
+from selfdepth.structs import DepthPrediction
 
 SaveKind = Literal["color", "npz", "png16", "kitti", "mp4", "ply", "trajectory"]
 VIDEO_NAME = "video.mp4"
@@ -148,7 +150,7 @@ def save_predictions(
         write_png16_note(folder / "png16", predictor.scale, predictor.metres_per_unit)
     count = 0
     odometer = Odometer(motion) if motion is not None and saving.follows(source) else None
-    drive = _Drive(source, folder, saving, predictor.scale)
+    drive = _Drive(source, folder, saving, predictor.scale, motion)
     with contextlib.ExitStack() as stack:
         video = stack.enter_context(create_video(folder / VIDEO_NAME, source.rate)) if "mp4" in saving.kinds else None
         files = stack.enter_context(Jobs(workers=min(4, os.cpu_count() or 1)))
@@ -190,8 +192,11 @@ class _Frame:
 class _Drive:
     """What is written of a whole source: its trajectory and its points."""
 
-    def __init__(self, source: FrameSource, folder: Path, saving: Saving, scale: Literal["relative", "metric"]) -> None:
+    def __init__(
+        self, source: FrameSource, folder: Path, saving: Saving, scale: Scale, motion: MotionPredictor | None
+    ) -> None:
         self._source, self._folder, self._saving, self._scale = source, folder, saving, scale
+        self._motion = motion
         self._poses: list[ndarray] = []
         self._times: list[float] = []
         self._fused: FusedCloud | None = None
@@ -219,9 +224,11 @@ class _Drive:
             cloud = self._fused.result()
             write_ply(self._folder / DRIVE_NAME, cloud, scale=self._scale, frame=f"the first camera, {_CAMERA_AXES}")
         if "trajectory" in self._saving.kinds:
-            trajectory = Trajectory(T_world_camera=np.stack(self._poses), timestamps=np.array(self._times))
+            assert self._motion is not None, "a trajectory is not saved without a pose network"
+            trajectory = self._motion.trajectory(self._poses, np.array(self._times))
+            scale: Scale = "relative" if self._motion.metres_per_unit is None else "metric"
             timed = self._source.times_s is not None
-            write_trajectory(self._folder / "trajectory", trajectory, scale=self._scale, timed=timed)
+            write_trajectory(self._folder / "trajectory", trajectory, scale=scale, timed=timed)
 
 
 _CAMERA_AXES = "x right, y down, z forward"
@@ -231,17 +238,23 @@ def _predictions(
     predictor: Predictor, source: FrameSource, batch_size: int, odometer: Odometer | None
 ) -> Iterator[_Frame]:
     colours: ColourRange | None = None
+    waiting: deque[_Frame] = deque()  # where poses come later than their frames
     with contextlib.closing(read_ahead(source.read(), depth=2 * batch_size)) as frames:  # type: ignore[type-var]
         named = zip(source.names, frames, strict=False)
         while batch := list(itertools.islice(named, batch_size)):
             images = [image for _, image in batch]
             poses = [None] * len(images) if odometer is None else odometer.advance(images)
-            for (name, image), prediction, pose in zip(batch, predictor.predict_batch(images), poses, strict=True):
+            for (name, image), prediction in zip(batch, predictor.predict_batch(images), strict=True):
                 colours = smooth_range(colours if source.continuous else None, colour_range(prediction.disparity))
                 camera = source.camera_for(image.shape[1], image.shape[0])
                 if camera is not None:
                     prediction = dataclasses.replace(prediction, camera=camera)
-                yield _Frame(name=name, image=image, prediction=prediction, colours=colours, T_world_camera=pose)
+                waiting.append(
+                    _Frame(name=name, image=image, prediction=prediction, colours=colours, T_world_camera=None)
+                )
+            yield from (dataclasses.replace(waiting.popleft(), T_world_camera=pose) for pose in poses)
+    rest = [] if odometer is None else odometer.finish()
+    yield from (dataclasses.replace(waiting.popleft(), T_world_camera=pose) for pose in rest)
 
 
 def _write_film_frame(video: VideoWriter, frame: _Frame) -> None:
