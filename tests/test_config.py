@@ -64,6 +64,10 @@ def test_networks_that_do_not_go_together_are_refused_by_the_name_of_their_optio
         ({"encoder": EncoderConfig(pose_input="all"), "offsets": (1,)}, "--encoder.pose-input"),
         ({"encoder": EncoderConfig(pose_input="all"), "offsets": (), "stereo": "nominal"}, "two --offsets"),
         ({"encoder": EncoderConfig(pose_network="posecnn"), "offsets": (), "stereo": "nominal"}, "no pose network"),
+        (
+            {"encoder": EncoderConfig(pose_name="resnet50"), "offsets": (), "stereo": "calibrated"},
+            "no pose network to choose: --encoder.pose-name; got resnet50",
+        ),
         ({"width": 0}, "--width"),
         ({"width": 32}, "at least 64"),
         ({"width": 100}, "try 96 or 128"),

@@ -18,6 +18,9 @@ from selfdepth.structs import Batch
 
 ENCODER = EncoderConfig(name="test_resnet", pose_name="test_resnet", pretrained=False)
 CONFIG = TrainConfig(width=64, height=64, encoder=ENCODER)
+STEREO_ONLY = replace(
+    CONFIG, offsets=(), stereo="calibrated", encoder=EncoderConfig(name="test_resnet", pretrained=False)
+)
 B, H, W = 2, 64, 64
 
 
@@ -175,7 +178,7 @@ def test_the_translation_of_posecnn_is_scaled_by_the_mean_inverse_depth_of_the_f
 
 
 def test_without_neighbours_in_time_there_is_no_pose_network() -> None:
-    learner = build(replace(CONFIG, offsets=(), stereo="nominal"))
+    learner = build(replace(STEREO_ONLY, stereo="nominal"))
     assert [name for name in learner.state_dict() if name.startswith("pose_net.")] == []
 
 
@@ -261,9 +264,6 @@ def test_the_untrained_network_starts_at_the_depth_that_is_asked_for() -> None:
     for disparity in disparities:
         depth = depth_from_disparity(disparity, loss.near, loss.far)
         assert 0.1 < float(depth.median()) < 0.4, "the sigmoid's middle would be 0.04"
-
-
-STEREO_ONLY = replace(CONFIG, offsets=(), stereo="calibrated")
 
 
 def test_pairs_alone_need_no_pose_network_and_their_gradient_reaches_the_depth_network() -> None:

@@ -39,7 +39,12 @@ from selfdepth.structs import Batch
 NAME = "2011_09_26/2011_09_26_drive_0001_sync"
 WIDTH, HEIGHT, N_FRAMES, N_PAIRS = 128, 64, 13, 9
 TINY = "--width 64 --height 64 --batch-size 2 --device cpu --precision fp32 --no-compile --encoder.no-pretrained"
-ENCODER = "--encoder.name test_resnet --encoder.pose-name test_resnet"
+
+
+def encoders(preset: str) -> list[str]:
+    """Small ones; pairs alone have no pose encoder to choose."""
+    pose = [] if preset.startswith("stereo") else ["--encoder.pose-name", "test_resnet"]
+    return ["--encoder.name", "test_resnet", *pose]
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +99,7 @@ def run(request: pytest.FixtureRequest, world: Path) -> Path:
     out = world / f"run-{request.param}"
     preset = {"nominal": "stereo"}.get(request.param, request.param)
     nominal = ["--stereo", "nominal"] if request.param == "nominal" else []
-    words = ["train", f"{preset}-192x64", *data(world), *TINY.split(), *ENCODER.split(), *nominal]
+    words = ["train", f"{preset}-192x64", *data(world), *TINY.split(), *encoders(preset), *nominal]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(main_module, "warnings", SimpleNamespace(showwarning=None))
         assert main([*words, "--steps", "4", "--save-every", "2", "--out", str(out)]) == 0
@@ -179,8 +184,9 @@ def test_what_has_no_partner_is_said_and_pairs_alone_leave_it_out(world: Path, t
     assert "2 of 10 training frames have no stereo partner; they are learned from without one" in texts
     assert any("the 2 clips without a stereo partner do not fill a batch of 4" in text for text in texts)
     assert mixed.data.train.clips.n_of_kind == (2, 8)
+    pairs_alone = replace(config, offsets=(), encoder=EncoderConfig(name="test_resnet", pretrained=False))
     with pytest.warns(SelfDepthWarning, match="2 of 10 training frames have no stereo partner and are left out"):
-        alone = prepare_run(replace(config, offsets=()), tmp_path / "alone", resume=False)
+        alone = prepare_run(pairs_alone, tmp_path / "alone", resume=False)
     assert alone.data.train.clips.n_of_kind == (0, 8)
 
 
@@ -195,7 +201,7 @@ def test_footage_or_a_store_without_partners_is_refused_in_a_sentence(
         (tmp_path / "store", "the store holds no stereo partners"),
         (frames, "there are no stereo partners in this footage"),
     ):
-        words = ["train", preset, "--data", str(place), *TINY.split(), *ENCODER.split(), "--steps", "1"]
+        words = ["train", preset, "--data", str(place), *TINY.split(), *encoders(preset), "--steps", "1"]
         assert main([*words, "--out", str(tmp_path / "run")]) == 2
         refused = capsys.readouterr().err.splitlines()[-1]
         assert refused.startswith("error: ") and sentence in refused
@@ -212,10 +218,10 @@ def test_a_store_with_partners_serves_every_mode_alike(
     assert "stereo: 8 of the frames to train on have their partner" in said and "train mono-stereo-" in said
     losses = []
     for mode in ("mono", "stereo", "mono-stereo"):
-        words = ["train", f"{mode}-192x64", "--data", str(store), *TINY.split(), *ENCODER.split()]
+        words = ["train", f"{mode}-192x64", "--data", str(store), *TINY.split(), *encoders(mode)]
         assert main([*words, "--steps", "1", "--out", str(tmp_path / mode)]) == 0
         losses.append(lines(tmp_path / mode, "train")[0]["loss"])
-    direct = ["train", "stereo-192x64", *data(world), *TINY.split(), *ENCODER.split(), "--steps", "1"]
+    direct = ["train", "stereo-192x64", *data(world), *TINY.split(), *encoders("stereo"), "--steps", "1"]
     assert main([*direct, "--out", str(tmp_path / "direct")]) == 0
     assert lines(tmp_path / "direct", "train")[0]["loss"] == losses[1]
 
@@ -224,7 +230,7 @@ def test_a_store_with_partners_serves_every_mode_alike(
 def test_kitti_odometry_is_learned_from_in_pairs_with_a_split_and_without(
     name: str, odometry: Path, tmp_path: Path
 ) -> None:
-    tiny = [*TINY.split(), *ENCODER.split(), "--steps", "2", "--save-every", "2"]
+    tiny = [*TINY.split(), *encoders(name), "--steps", "2", "--save-every", "2"]
     for where, split in (("split", ["--split", str(odometry / "split")]), ("whole", [])):
         out = tmp_path / where
         words = ["train", name, "--data", str(odometry / "kitti"), *split, *tiny]
@@ -243,7 +249,7 @@ def test_a_store_of_kitti_odometry_with_partners_gives_what_its_root_gives(
     said = capsys.readouterr().out
     assert "stereo: 8 of the frames to train on have their partner" in said and "(kitti-odometry)" in said
     for name, given in (("stored", ["--data", str(tmp_path / "store")]), ("direct", place)):
-        words = ["train", "mono-stereo-192x64", *given, *TINY.split(), *ENCODER.split(), "--steps", "1"]
+        words = ["train", "mono-stereo-192x64", *given, *TINY.split(), *encoders("mono-stereo"), "--steps", "1"]
         assert main([*words, "--out", str(tmp_path / name)]) == 0
     stored, direct = (lines(tmp_path / name, "train")[0]["loss"] for name in ("stored", "direct"))
     assert stored == direct

@@ -209,13 +209,15 @@ class TrainConfig:
                 got=str(self.offsets),
                 fix="take --encoder.pose-input pairs",
             )
-        if n == 0 and self.encoder.pose_network != "separate":
-            raise ConfigError(
-                "without neighbours in time there is no pose network to choose",
-                where="--encoder.pose-network",
-                got=self.encoder.pose_network,
-                fix="leave it away, or give --offsets",
-            )
+        network, name = self.encoder.pose_network, self.encoder.pose_name
+        for option, got, default in (("network", network, "separate"), ("name", name, POSE_ENCODER)):
+            if n == 0 and got != default:
+                raise ConfigError(
+                    "without neighbours in time there is no pose network to choose",
+                    where=f"--encoder.pose-{option}",
+                    got=got,
+                    fix="leave it away, or give --offsets",
+                )
 
     @property
     def n_sources(self) -> int:

@@ -33,7 +33,8 @@ def test_a_run_starts_from_the_weights_of_the_model_and_at_the_first_step(
 
 
 def test_pairs_alone_may_start_from_a_model_with_a_pose_network(whole_run: Run, tiny: TrainConfig) -> None:
-    learner = SelfSupervisedDepth(replace(tiny, offsets=(), stereo="nominal"))
+    encoder = replace(tiny.encoder, pose_name=EncoderConfig().pose_name)
+    learner = SelfSupervisedDepth(replace(tiny, offsets=(), stereo="nominal", encoder=encoder))
     start_from(learner, str(whole_run.folder / "last"))
     before = whole_run.learner.state_dict()
     assert all(torch.equal(tensor, before[name]) for name, tensor in learner.state_dict().items())
