@@ -216,8 +216,11 @@ def test_frames_beside_a_gap_are_no_targets(root: Path) -> None:
 
 def test_a_root_without_clips_is_refused(tmp_path: Path) -> None:
     write_images(tmp_path / LEFT, range(2))
-    with pytest.raises(DataError, match="no frames to train on"):
+    with pytest.raises(DataError, match=r"no frames to train on: .*image_02/data with neighbours at -1, \+1; got none"):
         open_kitti_raw(tmp_path, None)
+    (tmp_path / LEFT).rename(tmp_path / RIGHT)
+    with pytest.raises(DataError, match=r"no frames to train on: .*image_02/data; got none; check the folders$"):
+        open_kitti_raw(tmp_path, None, offsets=())
 
 
 def test_images_of_another_size_than_their_calibration_are_refused(root: Path) -> None:
@@ -307,6 +310,18 @@ def test_from_pairs_alone_no_neighbours_are_asked_for(root: Path, tmp_path: Path
     split = write_split(tmp_path / "split", train=f"{DRIVE} 0 l\n")
     footage = open_kitti_raw(root, split, offsets=(), stereo=True)
     assert [sequence.numbers for sequence in footage.sequences] == [(0,), (0,)]
+
+
+@pytest.mark.parametrize("stereo", [False, True])
+def test_without_a_split_and_without_neighbours_every_left_frame_is_a_target(root: Path, stereo: bool) -> None:
+    (root / DATE / "calib_cam_to_cam.txt").write_text(STEREO)
+    footage = open_kitti_raw(root, None, offsets=(), stereo=stereo)
+    assert [ref.number for ref in footage.train] == list(range(18))
+    assert [ref.number for ref in footage.val] == [18, 19]
+    assert {sequence.name: sequence.numbers for sequence in footage.sequences} == {
+        LEFT: tuple(range(20)),
+        **({RIGHT: tuple(range(5))} if stereo else {}),
+    }
 
 
 def test_the_translation_of_the_pair_undoes_the_intrinsics(root: Path) -> None:

@@ -215,12 +215,13 @@ def _split_every_drive(root: Path, folders: ImageFolders, offsets: tuple[int, ..
         train += [FrameRef(name, n) for n in targets if n + after < first]
         val += [FrameRef(name, n) for n in held_out]
     if not train:
+        times = ", ".join(f"{offset:+d}" for offset in offsets)
         raise DataError(
             "there are no frames to train on",
             where=root,
-            expected=f"images under DATE/DRIVE/image_02/data with neighbours at {offsets}",
+            expected="images under DATE/DRIVE/image_02/data" + (f" with neighbours at {times}" if times else ""),
             got="none",
-            fix="check the folders, or give a smaller --every",
+            fix="check the folders, or give a smaller --every" if offsets else "check the folders",
         )
     return {"train": tuple(train), "val": tuple(val)}
 
