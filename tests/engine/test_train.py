@@ -23,10 +23,11 @@ from selfdepth.config import LossConfig, TrainConfig, from_json, to_json
 from selfdepth.data.clips import ClipLoader
 from selfdepth.engine import train as module
 from selfdepth.engine.checkpoint import last_checkpoint
-from selfdepth.engine.setup import Run
+from selfdepth.engine.setup import Run, read_run_config
 from selfdepth.engine.tracking import Tracker, read_metrics
 from selfdepth.engine.train import train
 from selfdepth.errors import CheckpointError, ConfigError, DataError, OutputError, TrainingError
+from selfdepth.inference.odometry import MotionPredictor
 from selfdepth.inference.weights import load_weights
 from selfdepth.learner import SelfSupervisedDepth
 
@@ -270,6 +271,10 @@ def test_the_spacing_can_be_chosen_by_the_motion_and_is_said(tiny: TrainConfig, 
     assert run.config.every == "auto", "what repeats the run exactly"
     assert run.data.train.clips.spacing >= 1
     assert train(replace(run.config, steps=2), run.folder, resume=True).progress.step == 2
+    assert read_run_config(run.folder).every == "auto"
+    weights = load_weights(run.folder)
+    assert weights.config.every == str(run.data.store.spacing), "what the motions are over"
+    assert MotionPredictor(weights, device="cpu").spacing == run.data.store.spacing
 
 
 Ended = dict[int, tuple[int, Path, str]]

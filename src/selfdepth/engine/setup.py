@@ -84,7 +84,9 @@ class Run:
     def weights_meta(self) -> WeightsMeta:
         """What is written beside the weights."""
         scale: Scale = "metric" if self.config.metres_per_unit == 1 else "relative"
-        return WeightsMeta(config=self.config, camera=self.data.camera, scale=scale, step=self.progress.step)
+        # What auto found, too: the motions that the pose network learned are over that many frames.
+        config = replace(self.config, every=str(self.data.store.spacing))
+        return WeightsMeta(config=config, camera=self.data.camera, scale=scale, step=self.progress.step)
 
 
 def prepare_run(
@@ -206,7 +208,7 @@ def _open_data(
     steps_per_epoch((len(footage.train),), config.batch_size)  # refuses too few clips before they are decoded
     place = Path(config.store).expanduser() if config.store else folder / "store"
     store = store_of(config, footage, place, on_frames)
-    # What auto finds is not written to the configuration: repeating or resuming the run measures the same again.
+    # What auto finds is not written to the run's configuration: repeating or resuming the run measures the same again.
     return store, footage.truth, resolved(config, store)
 
 

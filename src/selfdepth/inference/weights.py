@@ -32,7 +32,7 @@ class WeightsMeta:
     """What a model needs to be used again, beside its weights: the content of its `config.json`.
 
     Attributes:
-        config: the training run, with width and height resolved.
+        config: the training run, with width, height and frame spacing resolved.
         camera: of the frames that were trained on, at their original size, or None if not known.
         scale: whether the depth is in metres.
         step: optimiser steps behind the weights, or None if not known.
