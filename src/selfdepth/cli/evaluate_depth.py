@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from selfdepth.cli.judging import judged, write_numbers
 from selfdepth.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -79,16 +80,8 @@ def evaluate_depth(args: EvaluateDepthArgs) -> None:
         SelfDepthError: for options that do not go together, and for files and models that cannot be used.
     """
     _check(args)
-    from rich.console import Console
-
     from selfdepth.evaluation.run import Measure
-    from selfdepth.files import require_writable
 
-    if args.json is not None:  # before the predictions, which may take long
-        require_writable(Path(args.json).expanduser().parent, option="--json")
-    console = Console(stderr=True)
-    if args.truth_cache is not None:
-        require_writable(Path(args.truth_cache).expanduser(), option="--truth-cache")
     measure = Measure(
         part=args.part,
         at_most=args.frames,
@@ -100,13 +93,14 @@ def evaluate_depth(args: EvaluateDepthArgs) -> None:
         max_depth=args.max_depth,
         truth_cache=None if args.truth_cache is None else Path(args.truth_cache).expanduser(),
     )
-    if console.is_terminal:
-        with console.status("predicting and comparing"):
-            done = _evaluate(args, measure)
-    else:
-        done = _evaluate(args, measure)
-    if args.json is not None:
-        _write(Path(args.json).expanduser(), args, done)
+    done = judged(
+        lambda: _evaluate(args, measure),
+        doing="predicting and comparing",
+        json=args.json,
+        folders={"--truth-cache": args.truth_cache},
+    )
+    asked = {name: getattr(args, name) for name in ("model", "data", "split", "part", "predictions", "ground_truth")}
+    write_numbers(args.json, {**done.to_json(), **asked, "post_process": args.post_process})
     _show(done, args)
 
 
@@ -178,17 +172,6 @@ def _check_numbers(args: EvaluateDepthArgs) -> None:
     for option, count in (("--batch-size", args.batch_size), ("--frames", args.frames)):
         if count is not None and count < 1:
             raise ConfigError("option out of range", where=option, expected="at least 1", got=str(count))
-
-
-def _write(path: Path, args: EvaluateDepthArgs, done: DepthEvaluation) -> None:
-    import json
-
-    from selfdepth.files import whole_file
-
-    asked = {name: getattr(args, name) for name in ("model", "data", "split", "part", "predictions", "ground_truth")}
-    values: dict[str, Any] = {**done.to_json(), **asked, "post_process": args.post_process}
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _show(done: DepthEvaluation, args: EvaluateDepthArgs) -> None:

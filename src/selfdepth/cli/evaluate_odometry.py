@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from selfdepth.cli.judging import judged, write_numbers
 from selfdepth.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -56,22 +57,11 @@ def evaluate_odometry(args: EvaluateOdometryArgs) -> None:
         SelfDepthError: for options that do not go together, and for files and models that cannot be used.
     """
     _check(args)
-    from rich.console import Console
-
-    from selfdepth.files import require_writable
-
-    if args.json is not None:  # before the predictions, which may take long
-        require_writable(Path(args.json).expanduser().parent, option="--json")
-    if args.plots is not None:
-        require_writable(Path(args.plots).expanduser(), option="--plots")
-    console = Console(stderr=True)
-    if console.is_terminal:
-        with console.status("following the camera"):
-            done = _evaluate(args)
-    else:
-        done = _evaluate(args)
-    if args.json is not None:
-        _write(Path(args.json).expanduser(), args, done)
+    done = judged(
+        lambda: _evaluate(args), doing="following the camera", json=args.json, folders={"--plots": args.plots}
+    )
+    asked = {name: getattr(args, name) for name in ("model", "data", "sequence", "predictions", "ground_truth")}
+    write_numbers(args.json, {**done.to_json(), **asked})
     if args.plots is not None:
         _plot(Path(args.plots).expanduser(), done)
     _show(done, args)
@@ -117,17 +107,6 @@ def _check(args: EvaluateOdometryArgs) -> None:
         raise ConfigError("there is no data that it is of", where="--sequence", fix="add --data DATA")
     if args.batch_size < 1:
         raise ConfigError("option out of range", where="--batch-size", expected="at least 1", got=str(args.batch_size))
-
-
-def _write(path: Path, args: EvaluateOdometryArgs, done: OdometryEvaluation) -> None:
-    import json
-
-    from selfdepth.files import whole_file
-
-    asked = {name: getattr(args, name) for name in ("model", "data", "sequence", "predictions", "ground_truth")}
-    values: dict[str, Any] = {**done.to_json(), **asked}
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _plot(folder: Path, done: OdometryEvaluation) -> None:
