@@ -225,6 +225,7 @@ def too_few_frames(predictor: MotionPredictor, n_frames: int, *, where: str | Pa
         where=where,
         expected=f"more than {needed} frames: the model looks at {predictor.plan.min_frames} together{spaced}",
         got=str(n_frames),
+        fix="give a longer one" + (" or a smaller --every" if predictor.spacing > 1 else ""),
     )
 
 
