@@ -58,9 +58,10 @@ M: monocular, S: stereo pairs, MS: both. "No pt": from random weights. A dash is
 
 - `kitti_raw`: KITTI raw, the folder of the dates, with `velodyne_points`. For Table 4 `kitti_odometry`, with `poses`;
   its MS rows need `image_3` too.
-- `splits`: the published lists of frames. `splits/eigen_zhou` for training, `splits/eigen` (697 frames) and
-  `splits/eigen_benchmark` (652 frames) for measuring, `splits/odom` for odometry, and `splits/eigen_full`: all of
-  Eigen's training frames, those of standstill too. None is part of this repository.
+- The published lists of frames, which are downloaded by name on first use (offline, name a folder that holds them):
+  `eigen_zhou` for training with neighbours in time; `eigen_full`, all of Eigen's training frames with those of
+  standstill, for pairs alone; `eigen` (697 frames) and `eigen_benchmark` (652 frames) for measuring; `odom` for
+  odometry. `selfdepth prepare kitti kitti_raw` says whether your copy of KITTI has all that they name.
 - For Tables 7 and 8 `data_depth_annotated`: KITTI's improved depth maps, the unpacked archive of that name with its
   folders `train` and `val`. The 652 frames of the split are found in it by their names.
 - For Table 3 `make3d`: Make3D's test images in `Test134`, and their depth in `Gridlaserdata`.

@@ -45,7 +45,7 @@ class Row:
         preset: the run that gives it.
         figures: what was published.
         judged: how it was measured.
-        split: the frames that it was trained on.
+        other_split: the published split that it was trained on, if not the one that is usual for its mode.
     """
 
     tables: str
@@ -53,17 +53,23 @@ class Row:
     preset: str
     figures: Figures
     judged: Judged = "eigen"
-    split: Literal["eigen_zhou", "eigen_full", "odom"] = "eigen_zhou"
+    other_split: Literal["eigen_full", "odom"] | None = None
+
+    @property
+    def split(self) -> str:
+        """The frames that it was trained on: Zhou's, without standstill, where neighbours in time are sources; all of
+        Eigen's for pairs alone (section 4.1)."""
+        return self.other_split or ("eigen_zhou" if PRESETS[self.preset].offsets else "eigen_full")
 
     @property
     def run(self) -> str:
         """Folder of the run in the commands; a preset trained on other frames than usual has another."""
-        return f"runs/{self.preset}" if self.split == "eigen_zhou" else f"runs/{self.preset}-{self.split}"
+        return f"runs/{self.preset}" + (f"-{self.other_split}" if self.other_split else "")
 
     def train_commands(self) -> tuple[str, ...]:
         """The command that trains the model, after that for the model it continues, if it does."""
         data = "kitti_odometry" if self.judged == "odometry" else "kitti_raw"
-        given = f"--data {data} --split splits/{self.split}"
+        given = f"--data {data} --split {self.split}"
         first = CONTINUES.get(self.preset)
         if first is None:
             return (f"selfdepth train {self.preset} {given} --out {self.run}",)
@@ -87,7 +93,7 @@ class Row:
             "eigen_benchmark, one scale": f" --one-scale{IMPROVED}",
         }.get(self.judged, "")
         split = "eigen_benchmark" if self.judged.startswith("eigen_benchmark") else "eigen"
-        data = "make3d" if self.judged == "make3d" else f"kitti_raw --split splits/{split}"
+        data = "make3d" if self.judged == "make3d" else f"kitti_raw --split {split}"
         return (f"selfdepth evaluate depth {self.run}/last --data {data}{options}",)
 
     def _export_commands(self) -> tuple[str, ...]:
@@ -99,8 +105,7 @@ class Row:
         if not self._is_monocular:
             return (export,)
         scale = (
-            f"selfdepth evaluate depth {self.run}/last --data kitti_raw --split splits/{self.split} --part train "
-            "--frames 1000"
+            f"selfdepth evaluate depth {self.run}/last --data kitti_raw --split {self.split} --part train --frames 1000"
         )
         return (scale, f"{export} --factor {EXAMPLE_SCALE}  # in place of {EXAMPLE_SCALE}: the scale shown before")
 
@@ -214,7 +219,7 @@ def _of_table_4() -> tuple[Row, ...]:
             preset=f"paper-{preset}",
             figures=figures,
             judged="odometry",
-            split="odom",
+            other_split="odom",
         )
         for (name, preset), figures in _ODOMETRY.items()
     )
@@ -224,7 +229,7 @@ ROWS: tuple[Row, ...] = (
     *_of_table_1(),
     *(Row(tables="2, 6, 12", name=n, preset=f"{_M}{p}", figures=f) for (n, p), f in _ABLATIONS.items()),
     *(
-        Row(tables="2, 6, 12", name=n, preset=f"{_M}{p}", figures=f, split="eigen_full")
+        Row(tables="2, 6, 12", name=n, preset=f"{_M}{p}", figures=f, other_split="eigen_full")
         for (n, p), f in _WHOLE_EIGEN.items()
     ),
     *(Row(tables="6", name=n, preset=f"{_M}{p}", figures=f) for (n, p), f in _RESNET50.items()),

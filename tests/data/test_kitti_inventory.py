@@ -61,7 +61,7 @@ def test_neighbours_are_needed_to_train_but_not_to_test(raw: Path, tmp_path: Pat
     lines = [f"{DRIVE} 0 l", f"{DRIVE} 11 l", f"{DRIVE} 5 l"]
     found = take_inventory(raw, (str(write_split(tmp_path / "mine", train=lines, test=lines)),))
     assert [(row.part, row.there) for row in found.parts] == [("train", 1), ("test", 3)]
-    assert found.images == {f"{DRIVE}/image_02": 2}  # frames -1 and 12
+    assert found.images == {f"{DRIVE}/image_02": 1}  # frame 12; before 0 there is nothing to miss
 
 
 def test_an_image_that_several_lists_lack_is_one_image(raw: Path, tmp_path: Path) -> None:

@@ -187,3 +187,20 @@ def test_the_published_lists_have_the_published_numbers_of_frames(shared: Path) 
         found = read_split(folder, split.format)
         assert {file.name for file in folder.iterdir()} == set(split.files)
         assert sum(len(listed) for listed in found.values()) == sum(count or 0 for count in split.files.values())
+
+
+def test_frames_near_the_end_of_a_drive_are_left_out_where_neighbours_are_farther_apart(tmp_path: Path) -> None:
+    drive = LINE.split()[0]
+    write_kitti_raw(render_drive(DriveSpec(seed=1, frames=8, width=96, height=32)), tmp_path / "kitti", number=2)
+    (tmp_path / "train_files.txt").write_text("".join(f"{drive} {n} l\n" for n in range(1, 7)))
+    assert len(open_footage(tmp_path / "kitti", split=str(tmp_path)).train) == 6
+    with pytest.warns(SelfDepthWarning, match="2 of 6 frames of the split are left out.*neighbours at -2, \\+2"):
+        footage = open_footage(tmp_path / "kitti", split=str(tmp_path), spacing=2)
+    assert [ref.number for ref in footage.train] == [2, 3, 4, 5]
+    with pytest.raises(
+        DataError, match=r"no frame of the split has its neighbours: .*train_files.txt; .*smaller --every"
+    ):
+        open_footage(tmp_path / "kitti", split=str(tmp_path), spacing=4)
+    (tmp_path / "kitti" / drive / "image_02/data/0000000005.jpg").unlink()
+    with pytest.raises(DataError, match="neighbour at \\+2 of frame 3 is not there"):  # a gap is no end
+        open_footage(tmp_path / "kitti", split=str(tmp_path), spacing=2)

@@ -71,6 +71,6 @@ def _table(rows: list[Row]) -> Table:
     for column in rows[0].figures.HEADS:
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
-        judged = row.judged if row.split == "eigen_zhou" else f"{row.judged}; trained on {row.split}"
+        judged = row.judged if row.other_split is None else f"{row.judged}; trained on {row.split}"
         table.add_row(*[row.preset, row.tables, judged][: len(words)], *row.figures.in_words())
     return table

@@ -29,7 +29,7 @@ from selfdepth.data.kitti_calibration import (
     stereo_translation_m,
 )
 from selfdepth.data.lidar import project_scan, read_scan
-from selfdepth.data.splits import PARTS, RAW, needed_offsets, read_split, require_images
+from selfdepth.data.splits import PARTS, RAW, needed_offsets, read_split, usable_frames
 from selfdepth.data.stereo_pairs import add_partners
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
@@ -195,10 +195,10 @@ def _read_split(
     def place(ref: FrameRef) -> str:
         return f"{folders.folder(ref.sequence) / f'{ref.number:010d}'}.jpg or .png"
 
-    found = read_split(split, RAW, parts)
-    for part, listed in found.items():
-        require_images(listed, needed_offsets(part, offsets), folders.files, place)
-    return {part: tuple(each.ref for each in listed) for part, listed in found.items()}
+    return {
+        part: usable_frames(listed, needed_offsets(part, offsets), folders.files, place)
+        for part, listed in read_split(split, RAW, parts).items()
+    }
 
 
 def _split_every_drive(root: Path, folders: ImageFolders, offsets: tuple[int, ...]) -> dict[str, tuple[FrameRef, ...]]:

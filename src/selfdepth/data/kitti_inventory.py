@@ -197,9 +197,10 @@ def _other_camera(cameras: Sequence[str], sequence: str) -> str:
 
 
 def _images_of(part: str, listed: Sequence[Listed]) -> set[FrameRef]:
-    """The images that a part needs: those it lists, and for training their neighbours."""
+    """The images that a part needs: those it lists, and for training their neighbours, but none before a drive."""
     offsets = needed_offsets(part, OFFSETS)
-    return {FrameRef(each.ref.sequence, each.ref.number + offset) for each in listed for offset in offsets}
+    needed = {FrameRef(each.ref.sequence, each.ref.number + offset) for each in listed for offset in offsets}
+    return {ref for ref in needed if ref.number >= 0}
 
 
 def _count(layout: _Layout, split: str, part: str, listed: Sequence[Listed], lacking: set[FrameRef]) -> PartInventory:
@@ -207,7 +208,8 @@ def _count(layout: _Layout, split: str, part: str, listed: Sequence[Listed], lac
     refs = [
         each.ref
         for each in listed
-        if lacking.isdisjoint(FrameRef(each.ref.sequence, each.ref.number + offset) for offset in offsets)
+        if each.ref.number + min(offsets) >= 0
+        and lacking.isdisjoint(FrameRef(each.ref.sequence, each.ref.number + offset) for offset in offsets)
     ]
     return PartInventory(
         split=split,

@@ -20,7 +20,7 @@ from selfdepth.data.cameras import naming, parse_camera
 from selfdepth.data.frames import FrameRef, Sequence
 from selfdepth.data.images import ImageSequence, image_size, list_images
 from selfdepth.data.kitti_calibration import ODOMETRY_CAMERAS, matrix_entry, read_calibration, translation_between_m
-from selfdepth.data.splits import ODOMETRY, PARTS, needed_offsets, read_split, require_images
+from selfdepth.data.splits import ODOMETRY, PARTS, needed_offsets, read_split, usable_frames
 from selfdepth.data.stereo_pairs import add_partners
 from selfdepth.data.trajectories import read_times, read_trajectory
 from selfdepth.errors import DataError
@@ -85,8 +85,7 @@ def open_odometry_split(
     refs: dict[str, tuple[FrameRef, ...]] = {part: () for part in PARTS}
     for part, listed in read_split(split, ODOMETRY).items():
         needed = needed_offsets(part, offsets)
-        require_images(listed, needed, images, partial(_place, root))
-        refs[part] = tuple(each.ref for each in listed)
+        refs[part] = usable_frames(listed, needed, images, partial(_place, root))
         for ref in refs[part]:
             wanted.setdefault(ref.sequence, set()).update(ref.number + offset for offset in needed)
     sequences = tuple(_sequence(root, name, sorted(wanted[name]), images(name), camera) for name in sorted(wanted))

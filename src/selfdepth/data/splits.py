@@ -156,13 +156,13 @@ def needed_offsets(part: str, offsets: Sequence[int]) -> tuple[int, ...]:
     return (0,) if part == "test" else (0, *offsets)
 
 
-def require_images(
+def usable_frames(
     listed: Sequence[Listed],
     offsets: Sequence[int],
     images: Callable[[str], Mapping[int, Any]],
     place: Callable[[FrameRef], str],
-) -> None:
-    """Refuse a list that names a frame which is not there, with its neighbours.
+) -> tuple[FrameRef, ...]:
+    """The listed frames; without those near the end of a drive that lack a distant neighbour, of which a warning tells.
 
     Args:
         offsets: of the frames that are needed, 0 for the one that is named.
@@ -170,21 +170,53 @@ def require_images(
         place: where a frame's image should be.
 
     Raises:
-        DataError: for the first frame that is not there.
+        DataError: for the first frame that is not there, or lacks its next neighbour or one within the drive; or if
+            no frame is left.
     """
-    for each in listed:
-        there = images(each.ref.sequence)
-        for offset in offsets:
-            if each.ref.number + offset in there:
-                continue
-            role = "the frame" if offset == 0 else f"the neighbour at {offset:+d} of frame {each.ref.number}"
-            raise DataError(
-                f"{role} is not there",
-                where=each.where,
-                expected=place(FrameRef(each.ref.sequence, each.ref.number + offset)),
-                got=f"{len(there)} images in that folder" if there else "no images in that folder",
-                fix="see what else is not there with: selfdepth prepare kitti DIR --split SPLIT",
-            )
+    kept = tuple(each.ref for each in listed if _is_usable(each, offsets, images, place))
+    neighbours = ", ".join(f"{offset:+d}" for offset in offsets if offset)
+    if listed and not kept:
+        raise DataError(
+            "no frame of the split has its neighbours",
+            where=listed[0].where.rpartition(",")[0],
+            expected=f"frames with images at {neighbours}",
+            got=f"{len(listed)} frames, all too near the ends of their drives",
+            fix="give a smaller --every",
+        )
+    if len(kept) < len(listed):
+        warnings.warn(
+            f"{len(listed) - len(kept)} of {len(listed)} frames of the split are left out: so near the end of their "
+            f"drive they have no neighbours at {neighbours}",
+            SelfDepthWarning,
+            stacklevel=2,
+        )
+    return kept
+
+
+def _is_usable(
+    each: Listed,
+    offsets: Sequence[int],
+    images: Callable[[str], Mapping[int, Any]],
+    place: Callable[[FrameRef], str],
+) -> bool:
+    there = images(each.ref.sequence)
+    missing = [offset for offset in offsets if each.ref.number + offset not in there]
+    # Published lists name frames whose next neighbours exist; farther ones may lie beyond the ends of the drive.
+    if missing and not {-1, 0, 1} & set(missing):
+        missing = [offset for offset in missing if min(there) < each.ref.number + offset < max(there)]
+        if not missing:
+            return False
+    if not missing:
+        return True
+    offset = min(missing, key=abs)
+    role = "the frame" if offset == 0 else f"the neighbour at {offset:+d} of frame {each.ref.number}"
+    raise DataError(
+        f"{role} is not there",
+        where=each.where,
+        expected=place(FrameRef(each.ref.sequence, each.ref.number + offset)),
+        got=f"{len(there)} images in that folder" if there else "no images in that folder",
+        fix="see what else is not there with: selfdepth prepare kitti DIR --split SPLIT",
+    )
 
 
 def _read_file(path: Path, lines: LineFormat) -> Iterator[Listed]:
