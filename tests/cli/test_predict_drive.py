@@ -20,6 +20,9 @@ from selfdepth.inference.weights import WeightsMeta, save_weights
 from selfdepth.inference.writers import create_video
 from selfdepth.learner import SelfSupervisedDepth
 
+CROP = "4,8,2,6"
+"""Top, bottom, left, right of the frames' 80x40 pixels."""
+
 POSE_PARTS = ("trajectory/README.txt", "trajectory/kitti.txt", "trajectory/tum.txt")
 
 
@@ -34,7 +37,8 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """model/, still/ (without a pose network), auto/ (its spacing not known), nominal/ (the model, said to be of stereo
-    pairs), clips/ (looks at three frames together), frames/, names/ and street.mp4."""
+    pairs), clips/ (looks at three frames together), cropped/ (trained on a part of each
+    frame), frames/, names/ and street.mp4."""
     folder = tmp_path_factory.mktemp("world")
     torch.manual_seed(0)
     encoder = EncoderConfig(name="test_resnet", pose_name="test_resnet", pretrained=False)
@@ -51,6 +55,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("auto", state, auto),
         ("nominal", state, nominal),
         ("clips", SelfSupervisedDepth(clips).state_dict(), clips),
+        ("cropped", state, replace(config, crop=CROP)),
     ):
         save_weights(folder / name, weights, WeightsMeta(config=settings, camera=camera, scale="relative"))
     rng = np.random.default_rng(0)
@@ -103,7 +108,8 @@ def test_where_metres_are_known_the_trajectory_is_in_metres_and_points_stay_in_t
     assert np.abs(positions[1:]).max() > 0
     np.testing.assert_allclose(positions, 5.4 * relative.T_world_camera[:, :3, 3], rtol=1e-6, atol=1e-9)
     assert "Unit of length: metres" in (tmp_path / "nominal/trajectory/README.txt").read_text()
-    assert (tmp_path / "nominal/drive.ply").read_bytes() == (tmp_path / "model/drive.ply").read_bytes()
+    points = [(tmp_path / name / "drive.ply").read_bytes().split(b"end_header\n")[1] for name in ("nominal", "model")]
+    assert points[0] == points[1]
 
 
 @pytest.mark.parametrize("batch_size", ["1", "2", "8"])
@@ -169,3 +175,60 @@ def test_points_of_frames_that_no_camera_fits_are_refused(
     words = ("--save", "ply", "--camera", "fov:70")
     assert run(world, "model", str(tmp_path / "tall.png"), "--out", str(tmp_path / "out"), *words) == 0
     assert written(tmp_path / "out") == ["ply/tall.ply"]
+
+
+def test_frames_are_cropped_as_the_model_was_trained(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    for path in sorted((world / "frames").iterdir()):
+        Image.open(path).crop((2, 4, 80 - 6, 40 - 8)).save(parts / path.name)
+    save = ["--save", "npz", "trajectory", "--device", "cpu"]
+    assert main(["predict", str(world / "cropped"), str(world / "frames"), "--out", str(tmp_path / "a"), *save]) == 0
+    assert f"frames are cropped by {CROP} (top, bottom, left, right)" in capsys.readouterr().out
+    assert main(["predict", str(world / "model"), str(parts), "--out", str(tmp_path / "b"), *save]) == 0
+    for name in ("0", "4"):
+        whole, part = (np.load(tmp_path / out / f"npz/{name}.npz") for out in "ab")
+        assert whole["depth"].shape == (28, 72)
+        np.testing.assert_allclose(whole["depth"], part["depth"], rtol=1e-5)
+        np.testing.assert_allclose(whole["K"], [[60, 0, 37.5], [0, 60, 15.5], [0, 0, 1]])
+    paths = [(tmp_path / out / "trajectory/kitti.txt").read_text() for out in "ab"]
+    assert paths[0] == paths[1]
+
+
+def test_frames_of_another_size_than_at_training_are_not_cropped_and_that_is_said(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.open(world / "frames/0.png").resize((160, 80)).save(tmp_path / "large.png")
+    words = ["predict", str(world / "cropped"), str(tmp_path / "large.png"), "--out", str(tmp_path / "out")]
+    assert main([*words, "--save", "npz", "--device", "cpu"]) == 0
+    said = capsys.readouterr()
+    assert f"trained on frames without {CROP}" in said.err
+    assert "are taken whole" in said.err
+    assert "cropped" not in said.out
+    assert np.load(tmp_path / "out/npz/large.npz")["depth"].shape == (80, 160)
+
+
+def test_a_camera_is_not_followed_over_missing_frames(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gap = tmp_path / "gap"
+    gap.mkdir()
+    for stem, number in zip("01234", (0, 1, 2, 10, 11), strict=True):
+        (gap / f"f{number:03d}.png").write_bytes((world / f"frames/{stem}.png").read_bytes())
+    words = ["predict", str(world / "model"), str(gap), "--device", "cpu", "--out", str(tmp_path / "out"), "--save"]
+    assert main([*words, "trajectory"]) == 2
+    assert "a jump from 2 to 10, one of 1" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert main([*words, "ply"]) == 0  # the points of each frame do not need it
+    written = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.ply")}
+    assert "drive.ply" not in written
+    assert len(written) == 5
+
+
+def test_points_of_a_nominal_model_say_the_known_factor(world: Path, tmp_path: Path) -> None:
+    words = ["predict", str(world / "nominal"), str(world / "frames"), "--device", "cpu", "--out", str(tmp_path)]
+    assert main([*words, "--save", "ply"]) == 0
+    for path in (tmp_path / "drive.ply", tmp_path / "ply/0.ply"):
+        assert b"comment unit: relative: times 5.4 it is in metres" in path.read_bytes()

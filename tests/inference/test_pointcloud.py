@@ -122,18 +122,18 @@ def test_a_ply_says_its_unit_and_holds_the_points(tmp_path: Path) -> None:
     cloud = PointCloud(
         points=np.array([[1, 2, 3], [-4, 5.5, 6]], np.float32), colours=np.array([[9, 8, 7], [255, 0, 1]], np.uint8)
     )
-    for scale, words in (("relative", "comment unit: relative"), ("metric", "comment unit: metres")):
-        write_ply(tmp_path / "a.ply", cloud, scale=scale, frame="the camera")  # type: ignore[arg-type]
+    for unit in ("metric, in metres", "relative: times 5.4 it is in metres"):
+        write_ply(tmp_path / "a.ply", cloud, unit=unit, frame="the camera")
         lines, vertices = read_ply(tmp_path / "a.ply")
         assert lines[:2] == ["ply", "format binary_little_endian 1.0"]
-        assert any(line.startswith(words) for line in lines) and "comment frame: the camera" in lines
+        assert f"comment unit: {unit}" in lines and "comment frame: the camera" in lines
         assert vertices.tolist() == [(1, 2, 3, 9, 8, 7), (-4, 5.5, 6, 255, 0, 1)]
     assert [path.name for path in tmp_path.iterdir()] == ["a.ply"]
 
 
 def test_an_empty_cloud_is_an_empty_ply(tmp_path: Path) -> None:
     empty = PointCloud(points=np.zeros((0, 3), np.float32), colours=np.zeros((0, 3), np.uint8))
-    write_ply(tmp_path / "a.ply", empty, scale="metric", frame="the camera")
+    write_ply(tmp_path / "a.ply", empty, unit="metres", frame="the camera")
     assert len(read_ply(tmp_path / "a.ply")[1]) == 0
 
 

@@ -13,7 +13,8 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from selfdepth.data.cameras import parse_camera
-from selfdepth.data.images import IMAGE_SUFFIXES, find_image_folders, image_size, list_images, read_image
+from selfdepth.data.images import IMAGE_SUFFIXES, find_image_folders, frame_numbers, image_size, list_images, read_image
+from selfdepth.data.inspect import find_gaps
 from selfdepth.data.video import open_video
 from selfdepth.errors import DataError
 from selfdepth.inference.video import FrameSource
@@ -66,12 +67,15 @@ def _open_images(name: str, files: tuple[Path, ...] | list[Path], *, continuous:
     def read() -> Iterator[UInt8[ndarray, "h w 3"]]:
         return map(read_image, files)
 
+    stems = tuple(path.stem for path in files)
+    continuous = continuous and all(stem[-1].isdecimal() for stem in stems)
     return FrameSource(
         name=name,
         names=_different([path.stem for path in files], [path.name for path in files]),
         read=read,
         first_size=image_size(files[0]),
-        continuous=continuous and all(path.stem[-1].isdecimal() for path in files),
+        continuous=continuous,
+        gaps=find_gaps(frame_numbers(stems)) if continuous else (),
         files=tuple(files),
     )
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from selfdepth.errors import ConfigError, DataError, OutputError
+from selfdepth.errors import ConfigError, DataError, OutputError, SelfDepthWarning
 
 if TYPE_CHECKING:
     from selfdepth.inference.odometry import MotionPredictor
@@ -81,6 +82,7 @@ def predict(args: PredictArgs) -> None:
     folders = _folders(sources, out, kinds)
     require_writable(out, option="--out")
     weights = load_weights(args.model)
+    sources = _cropped(sources, weights, kinds)
     predictor = Predictor(weights, device=args.device, precision=args.precision)
     saving = _saving(args, kinds, predictor)
     motion = _motion(args, weights, sources, saving)
@@ -114,6 +116,27 @@ def _folders(sources: list[FrameSource], out: Path, kinds: tuple[SaveKind, ...])
     return folders
 
 
+def _cropped(sources: list[FrameSource], weights: LoadedWeights, kinds: tuple[SaveKind, ...]) -> list[FrameSource]:
+    """Frames as the model was trained on them, but whole for KITTI's server; what is done about a crop is said."""
+    from selfdepth.inference.cropped import cropped_as_trained
+
+    crop = weights.config.crop
+    if not any(weights.config.crop_px()):
+        return sources
+    cropped = sources if "kitti" in kinds else [cropped_as_trained(source, weights) for source in sources]
+    whole = [new.name for new, old in zip(cropped, sources, strict=True) if new is old]
+    if len(whole) < len(sources):
+        sys.stdout.write(f"frames are cropped by {crop} (top, bottom, left, right), as the model was trained\n")
+    if whole:
+        warnings.warn(
+            f"the model was trained on frames without {crop} (top, bottom, left, right), and has not seen whole ones: "
+            f"those of {', '.join(whole)} are taken whole, and their depth may be worse",
+            SelfDepthWarning,
+            stacklevel=2,
+        )
+    return cropped
+
+
 def _saving(args: PredictArgs, kinds: tuple[SaveKind, ...], predictor: Predictor) -> Saving:
     from selfdepth.inference.kitti_benchmark import benchmark_factor
     from selfdepth.inference.pointcloud import CloudLimits
@@ -138,6 +161,7 @@ def _motion(
     args: PredictArgs, weights: LoadedWeights, sources: list[FrameSource], saving: Saving
 ) -> MotionPredictor | None:
     """What follows the camera, if that is to be done. Without a pose network there are still points, frame by frame."""
+    from selfdepth.data.inspect import gaps_refused
     from selfdepth.inference.odometry import MotionPredictor, has_pose_network, too_few_frames
 
     for source in sources:
@@ -148,6 +172,8 @@ def _motion(
                 expected="a video, or a folder of images whose names end in numbers",
                 fix="give such inputs, or leave --save trajectory out",
             )
+        if "trajectory" in saving.kinds and source.gaps:
+            raise gaps_refused(source.files[0].parent, source.gaps)
     follows = any(saving.follows(source) for source in sources)
     if not follows or ("trajectory" not in saving.kinds and not has_pose_network(weights)):
         return None

@@ -130,6 +130,17 @@ def find_gaps(numbers: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
     return tuple((before, after) for before, after in pairs if after - before > 1)
 
 
+def gaps_refused(where: str | Path, gaps: tuple[tuple[int, int], ...]) -> DataError:
+    """The refusal to follow a camera over missing frames."""
+    return DataError(
+        "the frames have gaps, over which a motion cannot be seen",
+        where=where,
+        expected="successive numbers",
+        got=f"a jump from {gaps[0][0]} to {gaps[0][1]}, one of {len(gaps)}",
+        fix="give the stretches between the gaps one by one",
+    )
+
+
 def _check_sizes(sequence: Sequence) -> None:
     """The headers of all images; a video's frames are checked as they are decoded."""
     if isinstance(sequence, ImageSequence):

@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from selfdepth.data.footage import open_sequences
 from selfdepth.data.frames import Sequence
-from selfdepth.data.inspect import find_gaps
+from selfdepth.data.inspect import find_gaps, gaps_refused
 from selfdepth.data.kitti import is_kitti_raw, open_kitti_raw
 from selfdepth.data.kitti_odometry import is_kitti_odometry, odometry_times, odometry_truth
 from selfdepth.data.oxts import camera_poses
@@ -20,10 +20,11 @@ from selfdepth.data.store import is_store
 from selfdepth.data.trajectories import FORMATS, POSES_FILE, read_trajectory
 from selfdepth.data.video import VideoSequence
 from selfdepth.errors import DataError
+from selfdepth.geometry.camera import Camera
 from selfdepth.structs import Trajectory
 
 _ANY_CAMERA = "fov:60"
-"""Motion needs no camera; what is assumed for own footage is not used, and nothing is to be warned of."""
+"""Motion needs no camera; what is assumed is not used, and nothing is to be warned of."""
 _LISTED = 12
 
 
@@ -57,17 +58,14 @@ def judged_drive(data: Path, sequence: str | None = None, ground_truth: Path | N
     raw = is_kitti_raw(data)
     # At an offset of 0 every frame has its neighbour: all of them are opened.
     opened = (
-        open_kitti_raw(data, None, offsets=(0,)).sequences if raw else open_sequences(data, camera=_camera(data))[1]
+        open_kitti_raw(data, None, camera=_any_camera, offsets=(0,)).sequences
+        if raw
+        else open_sequences(data, camera=_ANY_CAMERA)[1]
     )
     chosen = _choose(opened, sequence, data)
     gaps = find_gaps(chosen.numbers)
     if gaps:
-        raise DataError(
-            "the sequence has gaps, over which a motion cannot be seen",
-            where=chosen.name,
-            expected="frames with successive numbers",
-            got=f"a jump from {gaps[0][0]} to {gaps[0][1]}, one of {len(gaps)}",
-        )
+        raise gaps_refused(chosen.name, gaps)
     truth = _truth(data, chosen, ground_truth)
     if len(truth) != len(chosen.numbers):
         raise DataError(
@@ -79,8 +77,8 @@ def judged_drive(data: Path, sequence: str | None = None, ground_truth: Path | N
     return JudgedDrive(sequence=chosen, truth=truth)
 
 
-def _camera(data: Path) -> str | None:
-    return None if is_kitti_odometry(data) else _ANY_CAMERA
+def _any_camera(width: int, height: int) -> Camera:
+    return Camera.from_fov(60.0, width=width, height=height)
 
 
 def _choose(sequences: Many[Sequence], asked: str | None, data: Path) -> Sequence:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
@@ -17,7 +16,6 @@ from selfdepth.structs import DepthPrediction
 MAX_DEPTH_IN_MEDIANS = 4.0
 """Farther points are left out by default: at a distance a small error of disparity is a large one of depth."""
 VOXELS_PER_MAX_DEPTH = 400
-UNITS = {"metric": "metres", "relative": "relative, the model's own: one unknown factor separates it from metres"}
 
 _VERTEX = np.dtype([(axis, "<f4") for axis in "xyz"] + [(colour, "u1") for colour in ("red", "green", "blue")])
 _KEY_BITS = 21
@@ -127,11 +125,11 @@ class FusedCloud:
         return PointCloud(points=cloud.points[first], colours=cloud.colours[first])
 
 
-def write_ply(path: Path, cloud: PointCloud, *, scale: Literal["relative", "metric"], frame: str) -> None:
+def write_ply(path: Path, cloud: PointCloud, *, unit: str, frame: str) -> None:
     """Write a binary little-endian PLY: x y z as float, red green blue as uchar.
 
     Args:
-        scale: of the points; the unit is said in a comment.
+        unit: of the points, in words, for a comment.
         frame: what the axes are, in words, for another comment.
 
     Raises:
@@ -147,7 +145,7 @@ def write_ply(path: Path, cloud: PointCloud, *, scale: Literal["relative", "metr
         "ply",
         "format binary_little_endian 1.0",
         "comment written by selfdepth",
-        f"comment unit: {UNITS[scale]}",
+        f"comment unit: {unit}",
         f"comment frame: {frame}",
         f"element vertex {len(vertices)}",
         *(f"property {kind} {name}" for kind, name in kinds),

@@ -36,7 +36,7 @@ from selfdepth.inference.visualize import (
     side_by_side,
     smooth_range,
 )
-from selfdepth.inference.weights import Scale
+from selfdepth.inference.weights import Scale, unit_in_words
 from selfdepth.inference.writers import (
     FRAME_WRITERS,
     TRAJECTORY_FILES,
@@ -68,6 +68,7 @@ class FrameSource:
         first_size: width and height of the first frame, pixels.
         rate: frames per second of a video made of them.
         continuous: frames follow each other in time: their colours shall not flicker, and the camera can be followed.
+        gaps: places where frames are missing, over which the camera cannot be followed: number before, number after.
         times_s: seconds of each frame, increasing; None where they are not known.
         camera_for: intrinsics of a frame from its width and height, or None.
         files: where the frames come from; never overwritten.
@@ -79,6 +80,7 @@ class FrameSource:
     first_size: tuple[int, int]
     rate: Fraction = Fraction(10)
     continuous: bool = True
+    gaps: tuple[tuple[int, int], ...] = ()
     camera_for: Callable[[int, int], Camera | None] = no_camera
     times_s: tuple[float, ...] | None = None
     files: tuple[Path, ...] = ()
@@ -102,7 +104,7 @@ class Saving:
 
     def follows(self, source: FrameSource) -> bool:
         """Whether the camera has to be followed for it."""
-        return "trajectory" in self.kinds or ("ply" in self.kinds and source.continuous)
+        return "trajectory" in self.kinds or ("ply" in self.kinds and source.continuous and not source.gaps)
 
 
 def output_paths(source: FrameSource, folder: Path, kinds: Iterable[SaveKind]) -> Iterator[Path]:
@@ -150,7 +152,7 @@ def save_predictions(
         write_png16_note(folder / "png16", predictor.scale, predictor.metres_per_unit)
     count = 0
     odometer = Odometer(motion) if motion is not None and saving.follows(source) else None
-    drive = _Drive(source, folder, saving, predictor.scale, motion)
+    drive = _Drive(source, folder, saving, predictor, motion)
     with contextlib.ExitStack() as stack:
         video = stack.enter_context(create_video(folder / VIDEO_NAME, source.rate)) if "mp4" in saving.kinds else None
         files = stack.enter_context(Jobs(workers=min(4, os.cpu_count() or 1)))
@@ -193,9 +195,10 @@ class _Drive:
     """What is written of a whole source: its trajectory and its points."""
 
     def __init__(
-        self, source: FrameSource, folder: Path, saving: Saving, scale: Scale, motion: MotionPredictor | None
+        self, source: FrameSource, folder: Path, saving: Saving, predictor: Predictor, motion: MotionPredictor | None
     ) -> None:
-        self._source, self._folder, self._saving, self._scale = source, folder, saving, scale
+        self._source, self._folder, self._saving = source, folder, saving
+        self._unit = unit_in_words(predictor.scale, predictor.metres_per_unit)
         self._motion = motion
         self._poses: list[ndarray] = []
         self._times: list[float] = []
@@ -214,7 +217,7 @@ class _Drive:
             self._fused = FusedCloud(voxel) if T_world_camera is not None else None
         cloud = point_cloud(frame.prediction, frame.image, self._max_depth)
         path = self._folder / "ply" / f"{frame.name}.ply"
-        files.submit(partial(write_ply, path, cloud, scale=self._scale, frame=_CAMERA_AXES))
+        files.submit(partial(write_ply, path, cloud, unit=self._unit, frame=_CAMERA_AXES))
         if self._fused is not None and T_world_camera is not None:
             self._fused.add(cloud, T_world_camera)
 
@@ -222,7 +225,7 @@ class _Drive:
         """Write what is of all frames together."""
         if self._fused is not None:
             cloud = self._fused.result()
-            write_ply(self._folder / DRIVE_NAME, cloud, scale=self._scale, frame=f"the first camera, {_CAMERA_AXES}")
+            write_ply(self._folder / DRIVE_NAME, cloud, unit=self._unit, frame=f"the first camera, {_CAMERA_AXES}")
         if "trajectory" in self._saving.kinds:
             assert self._motion is not None, "a trajectory is not saved without a pose network"
             trajectory = self._motion.trajectory(self._poses, np.array(self._times))

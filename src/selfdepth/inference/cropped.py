@@ -1,0 +1,39 @@
+"""Frames without what was cut off at training: a model knows the rest alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from jaxtyping import UInt8
+from numpy import ndarray
+
+from selfdepth.geometry.camera import Camera
+from selfdepth.inference.video import FrameSource
+from selfdepth.inference.weights import LoadedWeights
+
+
+def cropped_as_trained(source: FrameSource, weights: LoadedWeights) -> FrameSource:
+    """The source, its frames cropped as those that the model was trained on, where they are of the same size.
+
+    Other frames stay whole: nobody knows what of them would have to go. Cameras follow.
+    """
+    whole, crop = weights.camera, weights.config.crop_px()
+    if not any(crop) or whole is None or source.first_size != (whole.width, whole.height):
+        return source
+    top, bottom, left, right = crop
+    size = (whole.width - left - right, whole.height - top - bottom)
+
+    def read() -> Iterator[UInt8[ndarray, "_h _w 3"]]:
+        for image in source.read():
+            if image.shape[:2] == (whole.height, whole.width):
+                image = image[top : whole.height - bottom, left : whole.width - right]
+            yield image
+
+    def camera_for(width: int, height: int) -> Camera | None:
+        if (width, height) != size:
+            return source.camera_for(width, height)
+        camera = source.camera_for(whole.width, whole.height) or whole
+        return replace(camera, cx=camera.cx - left, cy=camera.cy - top, width=width, height=height)
+
+    return replace(source, read=read, first_size=size, camera_for=camera_for)
