@@ -107,6 +107,9 @@ class LossConfig:
             "between near and far",
             self.start_depth,
         )
+        require(self.ssim or self.ssim_weight == 0.85, "--loss.ssim-weight", "SSIM with it", "--loss.no-ssim")
+        ties = self.automask or self.tie_break_noise in (0, 1e-5)
+        require(ties, "--loss.tie-break-noise", "an auto-mask with it", "--loss.no-automask")
         if self.predictive_mask and self.automask:
             raise ConfigError(
                 "the predictive mask and the auto-mask exclude each other",

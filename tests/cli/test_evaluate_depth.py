@@ -76,6 +76,10 @@ def test_the_factor_scales_predictions(world: Path, tmp_path: Path) -> None:
         ([], "nothing to evaluate"),
         (["MODEL"], "--data"),
         (["MODEL", "--data", "DATA", "--predictions", "FILE"], "exclude each other"),
+        (
+            ["--data", "DATA", "--predictions", "FILE", "--device", "cpu"],
+            "--device and --predictions exclude each other",
+        ),
         (["--predictions", "FILE"], "--ground-truth"),
         (["--predictions", "FILE", "--ground-truth", "FILE", "--split", "S"], "--split is about --data"),
         (["--predictions", "FILE", "--ground-truth", "FILE", "--post-process"], "--post-process and --predictions"),

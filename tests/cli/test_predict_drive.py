@@ -232,3 +232,12 @@ def test_points_of_a_nominal_model_say_the_known_factor(world: Path, tmp_path: P
     assert main([*words, "--save", "ply"]) == 0
     for path in (tmp_path / "drive.ply", tmp_path / "ply/0.ply"):
         assert b"comment unit: relative: times 5.4 it is in metres" in path.read_bytes()
+
+
+def test_a_spacing_without_a_camera_to_follow_is_refused(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["predict", str(world / "still"), str(world / "frames"), "--out", str(tmp_path / "out"), "--save", "ply"]
+    assert main([*words, "--every", "3"]) == 2
+    assert "no camera is followed here: --every" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

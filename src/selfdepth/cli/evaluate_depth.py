@@ -142,6 +142,7 @@ def _check(args: EvaluateDepthArgs) -> None:
             ("MODEL", args.model),
             ("--post-process", args.post_process or None),
             ("--frames", args.frames),
+            ("--device", None if args.device == "auto" else args.device),
         ):
             if given is not None:
                 raise ConfigError(f"{option} and --predictions exclude each other", got=f"{given}")

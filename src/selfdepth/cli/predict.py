@@ -176,6 +176,13 @@ def _motion(
             raise gaps_refused(source.files[0].parent, source.gaps)
     follows = any(saving.follows(source) for source in sources)
     if not follows or ("trajectory" not in saving.kinds and not has_pose_network(weights)):
+        if args.every is not None:
+            raise ConfigError(
+                "no camera is followed here",
+                where="--every",
+                expected="a model with a pose network, and a video or a folder of numbered images",
+                fix="leave the option out",
+            )
         return None
     motion = MotionPredictor(weights, spacing=args.every, device=args.device, precision=args.precision)
     for source in sources:
