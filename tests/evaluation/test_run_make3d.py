@@ -213,19 +213,31 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda root: [file.unlink() for file in (root / "Gridlaserdata").iterdir()],
         "no ground truth: .*expected Test134/img-NAME.jpg and Gridlaserdata.*got 3 images",
     ),
-    "no MATLAB file": (lambda root: (root / FILE).write_bytes(b"depth"), "cannot be read: .*015t000.mat.*version 5"),
+    "no MATLAB file": (
+        lambda root: (root / FILE).write_bytes(b"depth"),
+        "cannot be read: .*015t000.mat; expected Position3DGrid",
+    ),
     "another array": (
         lambda root: savemat(root / FILE, {"depthMap": np.eye(3)}),
-        "Position3DGrid; got arrays called depthMap",
+        "laser's grid: .*got no such array",
     ),
     "depth alone": (
         lambda root: savemat(root / FILE, {"Position3DGrid": np.ones((55, 305))}),
-        "laser's grid: .*015t000.mat; expected Position3DGrid of 55x305x4.*got 55x305",
+        "laser's grid: .*015t000.mat; expected Position3DGrid of 55x305x4.*got float64, 55x305",
     ),
     "three layers": (
         lambda root: savemat(root / FILE, {"Position3DGrid": np.ones((55, 305, 3))}),
-        "laser's grid.*got 55x305x3",
+        "laser's grid.*got float64, 55x305x3",
     ),
+    "cells": (
+        lambda root: savemat(root / FILE, {"Position3DGrid": np.full((55, 305, 4), "a", dtype=object)}),
+        "laser's grid.*got object, 55x305x4",
+    ),
+    "cut short": (
+        lambda root: (root / FILE).write_bytes((root / FILE).read_bytes()[:9000]),
+        "cannot be read: .*015t000.mat",
+    ),
+    "empty": (lambda root: (root / FILE).write_bytes(b""), "cannot be read: .*015t000.mat"),
     "broken image": (
         lambda root: (root / f"Test134/img-{NAMES[0]}.jpg").write_bytes(b"no picture"),
         f"img-{NAMES[0]}.jpg",

@@ -17,7 +17,6 @@ from numpy import ndarray
 
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.images import image_size, read_image
-from selfdepth.data.mat5 import read_mat_array
 from selfdepth.errors import DataError
 
 IMAGES, TRUTHS = "Test134", "Gridlaserdata"
@@ -71,14 +70,7 @@ def make3d_truth(root: Path, ref: FrameRef) -> Float[ndarray, "h w"] | None:
     file = _truth_file(root, ref)
     if not file.is_file():
         return None
-    grid = read_mat_array(file, _GRID)
-    if grid.ndim != 3 or grid.shape[2] != 4 or grid.size == 0:
-        raise DataError(
-            "the file does not hold the laser's grid",
-            where=file,
-            expected=f"{_GRID} of 55x305x4: x, y, z and depth, metres",
-            got="x".join(map(str, grid.shape)),
-        )
+    grid = _read_grid(file)
     depth = np.where(np.isfinite(grid[..., 3]) & (grid[..., 3] > 0), grid[..., 3], 0.0)
     return centre(depth, image_size(image_file(root, ref)))
 
@@ -98,6 +90,22 @@ def _margins(shape: tuple[int, int], image: tuple[int, int]) -> tuple[int, int]:
     rows = min(1.0, width / WIDTH_TO_HEIGHT / height)
     columns = min(1.0, height * WIDTH_TO_HEIGHT / width)
     return round(shape[0] * (1 - rows) / 2), round(shape[1] * (1 - columns) / 2)
+
+
+def _read_grid(file: Path) -> Float[ndarray, "h w 4"]:
+    """x, y, z and depth in metres at each point of the laser's grid, float64. Raises DataError if there is none."""
+    from scipy.io import loadmat
+
+    expected = f"{_GRID} of 55x305x4: x, y, z and depth, metres"
+    try:
+        grid = loadmat(file, variable_names=[_GRID]).get(_GRID)
+    except Exception as error:  # on damaged bytes it raises nearly anything
+        got = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise DataError("the file cannot be read", where=file, expected=expected, got=got) from error
+    if not isinstance(grid, ndarray) or grid.dtype.kind not in "iuf" or grid.ndim != 3 or grid.shape[2] != 4:
+        got = f"{grid.dtype}, {'x'.join(map(str, grid.shape))}" if isinstance(grid, ndarray) else "no such array"
+        raise DataError("the file does not hold the laser's grid", where=file, expected=expected, got=got)
+    return np.asarray(grid, np.float64)
 
 
 def _truth_file(root: Path, ref: FrameRef) -> Path:
