@@ -3,18 +3,21 @@
 #
 #   benchmarks/modes.sh KITTI_RAW TRAIN_SPLIT TEST_SPLIT OUT [STEPS] [SIZE] [more options of train]
 #
-# MONO holds options for M alone: its depth has no unit, so its --loss.near is not that of the others.
+# MONO holds options for M alone: its depth has no unit, so its --loss.near is not that of the others. POSE holds options
+# for M and MS: pairs alone build no pose network, and refuse to be asked for one.
 # TRAIN_SPLIT names frames whose partner images are there. Errors of each mode go to OUT/MODE.json; those of stereo and
 # mono-stereo hold the errors without median scaling too.
 set -euo pipefail
 data=$1 train_split=$2 test_split=$3 out=$4 steps=${5:-2600} size=${6:-192x64}
 more=("${@:7}")
 read -ra mono <<<"${MONO:-}"
+read -ra pose <<<"${POSE:-}"
 
 selfdepth prepare "$data" --split "$train_split" --stereo --width "${size%x*}" --height "${size#*x}" --out "$out/store"
 for mode in mono stereo mono-stereo; do
     options=(${more[@]+"${more[@]}"})
     [ "$mode" != mono ] || options+=(${mono[@]+"${mono[@]}"})
+    [ "$mode" = stereo ] || options+=(${pose[@]+"${pose[@]}"})
     selfdepth train "$mode-$size" --data "$out/store" --out "$out/$mode" --steps "$steps" ${options[@]+"${options[@]}"}
     selfdepth evaluate depth "$out/$mode" --data "$data" --split "$test_split" --json "$out/$mode.json"
 done
