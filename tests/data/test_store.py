@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -266,15 +265,15 @@ def test_a_folder_that_is_no_sound_store_is_refused(built: Store, damage, senten
         open_store(built.folder)
 
 
-def test_a_long_store_opens_at_once(tmp_path: Path, built: Store) -> None:
+def test_a_long_store_opens_with_every_target(tmp_path: Path, built: Store) -> None:
     index = json.loads((built.folder / "index.json").read_text())
     n = 120_000
     entry = {**index["sequences"][0], "numbers": [[0, n]], "names": [f"{number:010d}" for number in range(n)]}
     edit_index(sequences=[entry], train=[[0, number, 1] for number in range(n)], val=[])(built.folder)
     os.truncate(built.folder / "frames.u8", n * 3 * 32 * 64)
-    start = time.perf_counter()
-    assert len(open_store(built.folder).train) == n
-    assert time.perf_counter() - start < 3  # well under a second on a quiet machine
+    store = open_store(built.folder)
+    assert [ref.number for ref in store.train] == list(range(n))
+    assert (len(store.frames), store.sequences[0].names[-1]) == (n, f"{n - 1:010d}")
 
 
 @pytest.mark.parametrize(
