@@ -12,15 +12,12 @@ from pathlib import Path
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from selfdepth.data.cameras import parse_camera
+from selfdepth.data.cameras import ANY_CAMERA, parse_camera
 from selfdepth.data.images import IMAGE_SUFFIXES, find_image_folders, frame_numbers, image_size, list_images, read_image
 from selfdepth.data.inspect import find_gaps
 from selfdepth.data.video import open_video
 from selfdepth.errors import DataError
 from selfdepth.inference.video import FrameSource
-
-_ANY_CAMERA = "fov:60"
-"""Depth needs no camera: what a sequence assumes is not used, and nothing is to be warned of."""
 
 
 def open_inputs(inputs: tuple[str, ...], *, camera: str | None) -> list[FrameSource]:
@@ -71,7 +68,7 @@ def _open_images(name: str, files: tuple[Path, ...] | list[Path], *, continuous:
     continuous = continuous and all(stem[-1].isdecimal() for stem in stems)
     return FrameSource(
         name=name,
-        names=_different([path.stem for path in files], [path.name for path in files]),
+        names=_different(list(stems), [path.name for path in files]),
         read=read,
         first_size=image_size(files[0]),
         continuous=continuous,
@@ -83,7 +80,7 @@ def _open_images(name: str, files: tuple[Path, ...] | list[Path], *, continuous:
 def _open_video(path: Path) -> FrameSource:
     if not path.exists():
         raise DataError("there is no such input", where=path, expected="an image, a folder of images, or a video")
-    sequence = open_video(path, camera=_ANY_CAMERA, min_frames=1)
+    sequence = open_video(path, camera=ANY_CAMERA, min_frames=1)
     return FrameSource(
         name=path.stem,
         names=sequence.names,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
+
+from selfdepth.cli.judging import write_numbers
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -49,8 +52,7 @@ def prepare_kitti(args: PrepareKittiArgs) -> None:
         require_writable(Path(args.json).expanduser().parent, option="--json")
     lists = None if args.splits is None else Path(args.splits).expanduser()
     inventory = take_inventory(Path(args.data).expanduser(), args.split, lists)
-    if args.json is not None:
-        _write(Path(args.json).expanduser(), inventory)
+    write_numbers(args.json, dataclasses.asdict(inventory))
     console = Console(soft_wrap=True, highlight=False, markup=False)
     console.print(f"{args.data}: {inventory.kind}")
     console.print(_table(inventory))
@@ -85,13 +87,3 @@ def _missing(inventory: Inventory) -> list[str]:
     more = f" and {len(archives) - _SHOWN} more" if len(archives) > _SHOWN else ""
     lines.append(f"to be unpacked into this folder, from KITTI: {', '.join(archives[:_SHOWN])}{more}")
     return lines
-
-
-def _write(path: Path, inventory: Inventory) -> None:
-    import dataclasses
-    import json
-
-    from selfdepth.files import whole_file
-
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(dataclasses.asdict(inventory), indent=2) + "\n", encoding="utf-8")

@@ -17,6 +17,8 @@ from selfdepth.geometry.camera import Camera
 ASSUMED_FOV_DEG = 60.0
 MAX_ASPECT_ERROR = 0.01
 PAPER = "paper"
+ANY_CAMERA = "fov:60"
+"""For frames whose camera is not used: nothing has to be known of it, and nothing is to be warned of."""
 FORMS = "fx,fy,cx,cy in pixels, fov:DEGREES, a YAML file (ours, OpenCV, ROS camera_info), or paper (KITTI only)"
 
 
@@ -54,6 +56,11 @@ def parse_camera(spec: str | None, *, width: int, height: int) -> Camera:
     if not path.is_file():
         raise DataError("the camera cannot be used", where=where, expected=FORMS, got="no such file")
     return scale_camera(read_camera_file(path), width=width, height=height, where=spec)
+
+
+def any_camera(width: int, height: int) -> Camera:
+    """ANY_CAMERA for frames of this size."""
+    return parse_camera(ANY_CAMERA, width=width, height=height)
 
 
 def is_camera_file(spec: str | None) -> bool:

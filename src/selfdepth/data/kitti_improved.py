@@ -20,6 +20,8 @@ from selfdepth.errors import DataError
 
 LAYOUT = "DRIVE/proj_depth/groundtruth/image_02/0000000005.png, in train or val of data_depth_annotated.zip"
 VALUE_OF_A_METRE = 256
+IMPROVED = "eigen_benchmark"
+"""Protocol, and published split, of this ground truth."""
 _PARTS = ("", "train", "val", "data_depth_annotated/train", "data_depth_annotated/val")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.kitti import ImageFolders, KittiTruth, is_kitti_raw
 from selfdepth.data.kitti_calibration import CALIBRATION_FILES, CAMERAS, ODOMETRY_CAMERAS
-from selfdepth.data.kitti_improved import ImprovedTruth
+from selfdepth.data.kitti_improved import IMPROVED, ImprovedTruth
 from selfdepth.data.kitti_odometry import is_kitti_odometry, odometry_images
 from selfdepth.data.splits import (
     ODOMETRY,
@@ -24,12 +24,11 @@ from selfdepth.data.splits import (
     needed_offsets,
     read_split,
 )
+from selfdepth.data.stereo_pairs import other_camera
 from selfdepth.errors import DataError
 
 OFFSETS = (-1, 1)
 """The neighbours that training takes by default."""
-IMPROVED = "eigen_benchmark"
-"""The split whose ground truth is the improved one."""
 USUAL = {RAW: ("eigen_zhou", "eigen", "eigen_benchmark"), ODOMETRY: ("odom",)}
 """The splits of the paper's tables, by the data set that they list."""
 
@@ -170,7 +169,7 @@ def _raw(root: Path) -> _Layout:
         kind="kitti-raw",
         lines=RAW,
         images=ImageFolders(root).files,
-        partner=partial(_other_camera, tuple(CAMERAS.values())),
+        partner=partial(other_camera, sides=CAMERAS),
         calibration=lambda sequence: tuple(root / sequence.split("/")[0] / name for name in CALIBRATION_FILES),
         has_truth=has_truth,
         archive=lambda sequence: f"{sequence.split('/')[1]}.zip",
@@ -183,17 +182,12 @@ def _odometry(root: Path) -> _Layout:
         kind="kitti-odometry",
         lines=ODOMETRY,
         images=cache(partial(odometry_images, root)),
-        partner=partial(_other_camera, tuple(ODOMETRY_CAMERAS.values())),
+        partner=partial(other_camera, sides=ODOMETRY_CAMERAS),
         calibration=lambda sequence: (root / "sequences" / sequence.split("/")[0] / "calib.txt",),
         has_truth=lambda ref, split: (root / "poses" / f"{ref.sequence.split('/')[0]}.txt").is_file(),
         archive=lambda sequence: "data_odometry_color.zip",
         calibration_archive=lambda file: "data_odometry_calib.zip",
     )
-
-
-def _other_camera(cameras: Sequence[str], sequence: str) -> str:
-    drive, _, camera = sequence.rpartition("/")
-    return f"{drive}/{cameras[1] if camera == cameras[0] else cameras[0]}"
 
 
 def _images_of(part: str, listed: Sequence[Listed]) -> set[FrameRef]:

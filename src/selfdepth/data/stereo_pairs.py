@@ -9,6 +9,12 @@ from selfdepth.data.frames import FrameRef, StereoPartner
 from selfdepth.errors import DataError
 
 
+def other_camera(sequence: str, sides: Mapping[str, str]) -> str:
+    """The sequence of the same drive by the other camera; `sides` as for `add_partners`."""
+    drive, image = sequence.rsplit("/", 1)
+    return f"{drive}/{sides['r'] if image == sides['l'] else sides['l']}"
+
+
 def add_partners(
     refs_of: Mapping[str, tuple[FrameRef, ...]],
     wanted: dict[str, set[int]],
@@ -40,7 +46,7 @@ def add_partners(
     for part in found:
         for ref in refs_of.get(part, ()):
             drive, image = ref.sequence.rsplit("/", 1)
-            other = f"{drive}/{right if image == left else left}"
+            other = other_camera(ref.sequence, sides)
             if ref.number not in images(other):
                 continue
             found[part] += 1

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from selfdepth.data.cameras import ANY_CAMERA, any_camera
 from selfdepth.data.footage import open_sequences
 from selfdepth.data.frames import Sequence
 from selfdepth.data.inspect import find_gaps, gaps_refused
@@ -20,11 +21,8 @@ from selfdepth.data.store import is_store
 from selfdepth.data.trajectories import FORMATS, POSES_FILE, read_trajectory
 from selfdepth.data.video import VideoSequence
 from selfdepth.errors import DataError
-from selfdepth.geometry.camera import Camera
 from selfdepth.structs import Trajectory
 
-_ANY_CAMERA = "fov:60"
-"""Motion needs no camera; what is assumed is not used, and nothing is to be warned of."""
 _LISTED = 12
 
 
@@ -58,9 +56,9 @@ def judged_drive(data: Path, sequence: str | None = None, ground_truth: Path | N
     raw = is_kitti_raw(data)
     # At an offset of 0 every frame has its neighbour: all of them are opened.
     opened = (
-        open_kitti_raw(data, None, camera=_any_camera, offsets=(0,)).sequences
+        open_kitti_raw(data, None, camera=any_camera, offsets=(0,)).sequences
         if raw
-        else open_sequences(data, camera=_ANY_CAMERA)[1]
+        else open_sequences(data, camera=ANY_CAMERA)[1]
     )
     chosen = _choose(opened, sequence, data)
     gaps = find_gaps(chosen.numbers)
@@ -75,10 +73,6 @@ def judged_drive(data: Path, sequence: str | None = None, ground_truth: Path | N
             got=str(len(truth)),
         )
     return JudgedDrive(sequence=chosen, truth=truth)
-
-
-def _any_camera(width: int, height: int) -> Camera:
-    return Camera.from_fov(60.0, width=width, height=height)
 
 
 def _choose(sequences: Many[Sequence], asked: str | None, data: Path) -> Sequence:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from numpy import ndarray
 
+from selfdepth.data.cameras import ANY_CAMERA, any_camera
 from selfdepth.data.footage import open_footage, open_sequences
 from selfdepth.data.frames import Footage, FrameRef, no_ground_truth
 from selfdepth.data.kitti import is_kitti_raw, open_kitti_raw
@@ -22,9 +23,6 @@ from selfdepth.data.store import Store, is_store, open_store
 from selfdepth.data.store_decode import Fit
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
-
-_ANY_CAMERA = "fov:60"
-"""Depth needs no camera; what is assumed for own footage is not used, and nothing is to be warned of."""
 
 PARTS = {"test": "test frames", "val": "validation frames", "train": "training frames", "all": "all frames"}
 """What is judged, in words; of those that a split has, the first."""
@@ -157,16 +155,12 @@ def _open(data: Path, split: str | Path | None, asked: str | None, every_frame: 
         folder = find_split(split)
         present = (part for part in ("test", "val", "train") if lists_frames(folder, part))
         part = asked or next(present, "test")
-        return open_kitti_raw(data, folder, camera=_any_camera, offsets=(), parts=(part,)), part
+        return open_kitti_raw(data, folder, camera=any_camera, offsets=(), parts=(part,)), part
     if is_kitti_raw(data):
-        footage = open_footage(data, camera=_ANY_CAMERA)
+        footage = open_footage(data, camera=ANY_CAMERA)
         return footage, asked or ("val" if footage.val and not every_frame else "all")
-    kind, sequences = open_sequences(data, camera=_ANY_CAMERA)
+    kind, sequences = open_sequences(data, camera=ANY_CAMERA)
     return Footage(kind=kind, sequences=sequences, truth=no_ground_truth), asked or "all"
-
-
-def _any_camera(width: int, height: int) -> Camera:
-    return Camera.from_fov(60.0, width=width, height=height)
 
 
 def _refs_of(of: Footage | Store, part: str) -> tuple[FrameRef, ...]:
@@ -199,8 +193,8 @@ def _of_make3d(root: Path, fit: Fit | None, asked: str | None) -> JudgedFrames:
         for ref in wanted:
             image = seen_image(root, ref)
             if fit is not None:
-                any_camera = _any_camera(image.shape[1], image.shape[0])
-                image = replace(fit, crop=(0, 0, 0, 0))(image, any_camera)[0]
+                camera = any_camera(image.shape[1], image.shape[0])
+                image = replace(fit, crop=(0, 0, 0, 0))(image, camera)[0]
             yield image
 
     sizes = {ref.sequence: seen_size(root, ref) for ref in refs}
@@ -209,7 +203,7 @@ def _of_make3d(root: Path, fit: Fit | None, asked: str | None) -> JudgedFrames:
         part=PARTS["test"],
         read=read,
         measured=partial(make3d_truth, root),
-        cameras={name: _any_camera(width, height) for name, (width, height) in sizes.items()},
+        cameras={name: any_camera(width, height) for name, (width, height) in sizes.items()},
         crop=(0, 0, 0, 0),
         protocol="make3d",
         stems={ref: ref.sequence.split("/")[1] for ref in refs},

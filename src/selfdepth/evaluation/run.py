@@ -16,7 +16,7 @@ from numpy import ndarray
 
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.kitti import KittiTruth
-from selfdepth.data.kitti_improved import LAYOUT, ImprovedTruth
+from selfdepth.data.kitti_improved import IMPROVED, LAYOUT, ImprovedTruth
 from selfdepth.data.store_decode import Fit
 from selfdepth.errors import DataError
 from selfdepth.evaluation.arrays import Quantity, check_aspect, check_pairs, read_predictions, read_truths
@@ -29,9 +29,6 @@ from selfdepth.inference.predictor import Predictor
 from selfdepth.inference.weights import load_weights
 
 __all__ = ["DepthEvaluation", "Measure", "evaluate_files", "evaluate_model", "evaluate_predictions"]
-
-IMPROVED = "eigen_benchmark"
-"""Protocol, and published split, of KITTI's improved ground truth."""
 
 _BATCHES_AHEAD = 2
 """Ground truth is made while the network computes, this many batches early."""
