@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 help:            ## list what can be made
 	@grep -E '^[a-z]+: .*##|^[a-z]+: *##' $(MAKEFILE_LIST) | sed -E 's/:.*##/:/'
 
-KERNEL := $(wildcard src/selfdepth/losses/fused*.[ch])
+KERNEL := $(wildcard src/selfdepth/losses/fused/*.[ch])
 $(READY): pyproject.toml constraints.txt $(KERNEL)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
@@ -30,7 +30,7 @@ types: $(READY)  ## mypy --strict
 
 # Shapes are checked by a hook in the first run, wherever tensors are. torch.compile does not work under it, so what
 # compiles runs without.
-SHAPED := geometry structs networks losses learner data evaluation inference interop engine
+SHAPED := geometry structs networks losses learner synthetic data weights evaluation inference engine demo
 comma := ,
 empty :=
 HOOK := $(subst $(empty) $(empty),$(comma),$(addprefix selfdepth.,$(SHAPED)) beartype.beartype)

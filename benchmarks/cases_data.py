@@ -16,8 +16,8 @@ from ceilings import Ceilings, delivery_bytes_per_clip
 from measuring import Setting, in_turns, rate_row, section
 from plain_loader import PlainClips, plain_loader
 from scenes import street_footage, write_street
-from selfdepth.data.clips import ClipLoader, make_clips
-from selfdepth.data.store import build_store
+from selfdepth.data.clips.clips import ClipLoader, make_clips
+from selfdepth.data.store.build import build_store
 
 
 def store_building(setting: Setting, ceilings: Ceilings, folder: Path) -> dict[str, Any]:

@@ -21,11 +21,11 @@ from plain import FAR, NEAR
 from plain_networks import PlainDepthNet
 from scenes import write_street
 from selfdepth.config import EncoderConfig, TrainConfig
-from selfdepth.evaluation.depth import PROTOCOLS, evaluate_set
-from selfdepth.inference.device import resolve_precision
+from selfdepth.device import resolve_precision
+from selfdepth.evaluation.depth.metrics import PROTOCOLS, evaluate_set
 from selfdepth.inference.predictor import Predictor
-from selfdepth.inference.weights import WeightsMeta, save_weights
 from selfdepth.learner import SelfSupervisedDepth
+from selfdepth.weights.files import WeightsMeta, save_weights
 
 _BATCH = 8
 

@@ -25,12 +25,12 @@ import torch
 
 from measuring import facts, write_json
 from selfdepth.config import TrainConfig
-from selfdepth.data.synthetic import DriveSpec
-from selfdepth.engine.demo import DEMO_CONFIG
-from selfdepth.engine.demo_drives import CAMERA_FILE, TRAIN, Drives, make_drives
-from selfdepth.engine.demo_evaluation import baselines
+from selfdepth.demo.drives import CAMERA_FILE, TRAIN, Drives, make_drives
+from selfdepth.demo.evaluate import baselines
+from selfdepth.demo.run import DEMO_CONFIG
 from selfdepth.engine.train import train
 from selfdepth.engine.validate import validate
+from selfdepth.synthetic.drive import DriveSpec
 
 WITHOUT: dict[str, dict[str, Any]] = {
     "minimum reprojection": {"reprojection": "mean"},

@@ -23,11 +23,11 @@ from measuring import facts, write_json
 from plain import PlainObjective, four_scales, homogeneous
 from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
 from selfdepth.data.frames import Footage
-from selfdepth.data.synthetic import DriveSpec
-from selfdepth.engine.demo_drives import make_drives
+from selfdepth.demo.drives import make_drives
 from selfdepth.engine.setup import Run, prepare_run, seed_step
 from selfdepth.engine.validate import validate
 from selfdepth.structs import Batch
+from selfdepth.synthetic.drive import DriveSpec
 from sides import SIDES
 
 _NOISE = LossConfig().tie_break_noise

@@ -27,8 +27,8 @@ from torch.profiler import ProfilerActivity, profile
 from ceilings import Ceilings, measure_ceilings, step_gflop_per_clip
 from measuring import Setting, facts, peak_mb, write_json
 from scenes import write_street
-from selfdepth.data.augment import apply, draw_augmentation
-from selfdepth.data.order import epoch_order
+from selfdepth.data.clips.augment import apply, draw_augmentation
+from selfdepth.data.clips.order import epoch_order
 from selfdepth.engine.setup import Run
 from selfdepth.structs import Batch
 from sides import is_compiled, our_run, our_step

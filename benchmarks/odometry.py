@@ -21,11 +21,11 @@ import torch
 from matplotlib.figure import Figure
 
 from measuring import facts, write_json
-from selfdepth.engine.demo_drives import HELD_OUT
-from selfdepth.evaluation.drives import judged_drive
-from selfdepth.evaluation.run_odometry import OdometryEvaluation, evaluate_trajectory, predict_trajectory
-from selfdepth.inference.weights import WeightsMeta, load_weights, save_weights
+from selfdepth.demo.drives import HELD_OUT
+from selfdepth.evaluation.odometry.drives import judged_drive
+from selfdepth.evaluation.odometry.run import OdometryEvaluation, evaluate_trajectory, predict_trajectory
 from selfdepth.learner import SelfSupervisedDepth
+from selfdepth.weights.files import WeightsMeta, load_weights, save_weights
 
 HEADINGS = ("five-frame error, m", "ATE, m", "RPE, m", "RPE, degrees", "straight line's ATE, m")
 

@@ -20,11 +20,18 @@ import numpy as np
 
 from measuring import Setting, facts, in_turns, write_json
 from scenes import write_street
-from selfdepth.config_checks import MIN_SIZE
-from selfdepth.data.clips import ClipLoader, make_clips
+from selfdepth.checks import MIN_SIZE
+from selfdepth.data.clips.clips import ClipLoader, make_clips
 from selfdepth.data.frames import FrameRef
-from selfdepth.data.store import Store, StoredSequence, open_store
-from selfdepth.data.store_index import FRAMES_FILE, INDEX_FILE, encode_index, encode_refs
+from selfdepth.data.store.store import (
+    FRAMES_FILE,
+    INDEX_FILE,
+    Store,
+    StoredSequence,
+    encode_index,
+    encode_refs,
+    open_store,
+)
 from selfdepth.geometry.camera import Camera
 from sides import our_run, our_step
 

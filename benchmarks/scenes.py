@@ -10,7 +10,7 @@ from PIL import Image
 from measuring import Setting
 from selfdepth.data.footage import open_footage
 from selfdepth.data.frames import Footage
-from selfdepth.data.synthetic import DriveSpec, render_drive
+from selfdepth.synthetic.drive import DriveSpec, render_drive
 
 CAMERA = "fov:80"
 _RENDERED = 6

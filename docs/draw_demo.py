@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from selfdepth.engine.demo_drives import DEPTH_FILE, HELD_OUT
-from selfdepth.engine.setup import read_run_config
+from selfdepth.demo.drives import DEPTH_FILE, HELD_OUT
+from selfdepth.engine.resume import read_run_config
 from selfdepth.inference.predictor import Predictor
 from selfdepth.inference.visualize import colorize_disparity, colour_range, strip
-from selfdepth.inference.weights import load_weights
 from selfdepth.learner import SelfSupervisedDepth
+from selfdepth.weights.files import load_weights
 
 FRAMES = (20, 62)
 SCALE = 1.5

@@ -19,10 +19,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from selfdepth.data.synthetic import DriveSpec, SyntheticDrive, render_drive
 from selfdepth.geometry.camera import downscale
 from selfdepth.geometry.se3 import invert
 from selfdepth.geometry.warp import project
+from selfdepth.synthetic.drive import DriveSpec, SyntheticDrive, render_drive
 
 SEED = 1
 TARGET = 12

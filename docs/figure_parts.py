@@ -14,12 +14,12 @@ from PIL import Image
 from torch import Tensor
 
 from selfdepth.config import LossConfig
-from selfdepth.data.synthetic import SyntheticDrive
-from selfdepth.evaluation.odometry import relative
+from selfdepth.geometry.rigid import relative
 from selfdepth.geometry.se3 import invert
 from selfdepth.geometry.warp import synthesize
 from selfdepth.losses.objective import self_supervised_loss
 from selfdepth.losses.photometric import Target, photometric_error
+from selfdepth.synthetic.drive import SyntheticDrive
 
 LOSS = LossConfig()
 BEFORE, AFTER = "#3b6fb6", "#c8502d"

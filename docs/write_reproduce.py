@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from selfdepth.paper_tables import EXAMPLE_SCALE, ROWS, Row
+from selfdepth.paper.tables import EXAMPLE_SCALE, ROWS, Row
 from selfdepth.presets import FIRST_EPOCHS
 
 FILE = Path(__file__).with_name("reproduce.md")

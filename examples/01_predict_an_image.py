@@ -15,11 +15,11 @@ from PIL import Image
 
 import selfdepth
 from selfdepth.config import EncoderConfig
-from selfdepth.data.synthetic import DriveSpec, render_drive
-from selfdepth.engine.demo_drives import write_drive
+from selfdepth.demo.drives import write_drive
 from selfdepth.engine.train import train
 from selfdepth.inference.visualize import colorize_disparity, side_by_side
 from selfdepth.presets import preset
+from selfdepth.synthetic.drive import DriveSpec, render_drive
 
 
 def train_a_small_model(out: Path, steps: int, encoder: str) -> tuple[Path, Path]:

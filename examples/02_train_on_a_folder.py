@@ -13,13 +13,13 @@ from pathlib import Path
 import tyro
 
 from selfdepth.config import EncoderConfig
-from selfdepth.data.synthetic import DriveSpec, render_drive
-from selfdepth.engine.demo_drives import write_drive
+from selfdepth.demo.drives import write_drive
 from selfdepth.engine.tracking import read_metrics
 from selfdepth.engine.train import train
 from selfdepth.engine.watch import Silent, StepReport
 from selfdepth.errors import SelfDepthError
 from selfdepth.presets import preset
+from selfdepth.synthetic.drive import DriveSpec, render_drive
 
 
 class Printer(Silent):

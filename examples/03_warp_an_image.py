@@ -17,11 +17,11 @@ from PIL import Image
 from torch import Tensor
 
 from selfdepth.config import LossConfig
-from selfdepth.data.synthetic import DriveSpec, render_drive
 from selfdepth.geometry.se3 import invert
 from selfdepth.geometry.warp import synthesize
 from selfdepth.inference.visualize import strip
 from selfdepth.losses.photometric import Target, photometric_error
+from selfdepth.synthetic.drive import DriveSpec, render_drive
 
 SKY_M = 1000.0
 

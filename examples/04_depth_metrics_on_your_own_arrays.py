@@ -12,12 +12,12 @@ from typing import Literal
 import numpy as np
 import tyro
 
-from selfdepth.evaluation.depth import METRICS, PROTOCOLS, evaluate_set
+from selfdepth.evaluation.depth.metrics import METRICS, PROTOCOLS, evaluate_set
 
 
 def made_up() -> tuple[np.ndarray, np.ndarray]:
     """Predictions at half the size of their ground truth, in another unit, and 10 % off from pixel to pixel."""
-    from selfdepth.data.synthetic import DriveSpec, render_drive  # here, as the rest of the file needs no torch
+    from selfdepth.synthetic.drive import DriveSpec, render_drive  # here, as the rest of the file needs no torch
 
     truth = render_drive(DriveSpec(frames=4, width=192, height=64)).depth
     known = np.where(truth > 0, truth, 80.0)

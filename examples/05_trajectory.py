@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from selfdepth.data.trajectories import read_trajectory
-from selfdepth.evaluation.odometry import chain, relative
-from selfdepth.evaluation.run_odometry import evaluate_trajectory, read_predicted
+from selfdepth.data.sources.trajectories import read_trajectory
+from selfdepth.evaluation.odometry.run import evaluate_trajectory, read_predicted
+from selfdepth.geometry.rigid import chain, relative
 from selfdepth.structs import Trajectory
 
 
 def made_up() -> tuple[Trajectory, Trajectory]:
     """A drive of 40 s, and the same one as a network might see it: in another unit, each motion a little wrong."""
-    from selfdepth.data.synthetic import DriveSpec, render_drive
+    from selfdepth.synthetic.drive import DriveSpec, render_drive
 
     drive = render_drive(DriveSpec(frames=400, width=32, height=16))
     T_next_current = relative(drive.T_world_camera)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from loopback import Loopback, serve
-from selfdepth.inference import device
+from helpers.loopback import Loopback, serve
+from selfdepth import device
 
 # Two workers with two threads each on two cores wait for each other; the arrays here are small.
 torch.set_num_threads(1)

@@ -21,10 +21,10 @@ from PIL import Image
 
 from selfdepth.cli.main import main
 from selfdepth.config import TrainConfig
-from selfdepth.data.synthetic import DriveSpec, render_drive
-from selfdepth.data.synthetic_kitti import write_kitti_raw
-from selfdepth.inference.weights import WeightsMeta, save_weights
 from selfdepth.networks.depth import DepthNet
+from selfdepth.synthetic.drive import DriveSpec, render_drive
+from selfdepth.synthetic.kitti import write_kitti_raw
+from selfdepth.weights.files import WeightsMeta, save_weights
 
 DRIVE = "2011_09_26/2011_09_26_drive_0001_sync"
 N_FRAMES, WIDTH, HEIGHT = 8, 96, 64

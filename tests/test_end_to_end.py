@@ -21,9 +21,9 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from selfdepth.cli.main import main
-from selfdepth.data.synthetic import DriveSpec, render_drive
-from selfdepth.data.synthetic_kitti import write_kitti_raw
 from selfdepth.engine.lock import sole_run
+from selfdepth.synthetic.drive import DriveSpec, render_drive
+from selfdepth.synthetic.kitti import write_kitti_raw
 
 DRIVE = "2011_09_26/2011_09_26_drive_0001_sync"
 WIDTH, HEIGHT, N_FRAMES = 160, 97, 12

@@ -22,11 +22,11 @@ from selfdepth import __version__
 from selfdepth.cli import main as main_module
 from selfdepth.cli.main import VERBS, main
 from selfdepth.config import EncoderConfig, TrainConfig, to_json
-from selfdepth.data.cameras import parse_camera
-from selfdepth.data.store import training_size
-from selfdepth.inference.weights import WeightsMeta, save_weights
+from selfdepth.data.sources.cameras import parse_camera
+from selfdepth.data.store.store import training_size
 from selfdepth.networks.depth import DepthNet
 from selfdepth.presets import PRESETS
+from selfdepth.weights.files import WeightsMeta, save_weights
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [

@@ -19,22 +19,23 @@ from torch import Tensor
 from selfdepth.cli import main as main_module
 from selfdepth.cli.main import main
 from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
-from selfdepth.data.augment import apply, draw_augmentation
-from selfdepth.data.clips import ClipLoader, make_clips
+from selfdepth.data.clips.augment import apply, draw_augmentation
+from selfdepth.data.clips.clips import ClipLoader, make_clips
 from selfdepth.data.footage import open_footage
-from selfdepth.data.store import Store, build_store
-from selfdepth.data.synthetic import BASELINE_M, DriveSpec, SyntheticDrive, render_drive
-from selfdepth.data.synthetic_kitti import write_kitti_raw
-from selfdepth.data.synthetic_kitti_odometry import write_kitti_odometry
+from selfdepth.data.store.build import build_store
+from selfdepth.data.store.store import Store
 from selfdepth.engine.setup import prepare_run
 from selfdepth.engine.train import train
 from selfdepth.engine.validate import validate
 from selfdepth.errors import SelfDepthWarning
 from selfdepth.geometry.warp import synthesize
-from selfdepth.inference.weights import load_weights, save_weights
 from selfdepth.losses.photometric import Target, photometric_error
 from selfdepth.presets import preset
 from selfdepth.structs import Batch
+from selfdepth.synthetic.drive import BASELINE_M, DriveSpec, SyntheticDrive, render_drive
+from selfdepth.synthetic.kitti import write_kitti_raw
+from selfdepth.synthetic.kitti_odometry import write_kitti_odometry
+from selfdepth.weights.files import load_weights, save_weights
 
 NAME = "2011_09_26/2011_09_26_drive_0001_sync"
 WIDTH, HEIGHT, N_FRAMES, N_PAIRS = 128, 64, 13, 9

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from selfdepth.config_checks import check_kinds, require, require_size
+from selfdepth.checks import check_kinds, require, require_size
 from selfdepth.errors import ConfigError
 
 POSE_ENCODER = "resnet18"

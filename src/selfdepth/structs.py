@@ -15,6 +15,7 @@ from torch import Tensor
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.quaternion import quaternion_from_rotation
+from selfdepth.geometry.rigid import inverse
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +146,7 @@ class Trajectory:
 
     def from_first(self) -> Trajectory:
         """The same trajectory; the world is its first camera."""
-        return replace(self, T_world_camera=np.linalg.inv(self.T_world_camera[0]) @ self.T_world_camera)
+        return replace(self, T_world_camera=inverse(self.T_world_camera[0]) @ self.T_world_camera)
 
     def to_kitti(self) -> str:
         """KITTI's text: a line per pose, the upper three rows of T_world_camera one after the other."""

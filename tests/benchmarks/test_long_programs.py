@@ -15,8 +15,8 @@ import gpu
 import scaling
 from curves import Curve, summary
 from scaling import growth, sparse_store
-from selfdepth.data.store import open_store
-from selfdepth.data.synthetic import DriveSpec
+from selfdepth.data.store.store import open_store
+from selfdepth.synthetic.drive import DriveSpec
 
 
 def test_the_gpu_program_runs_on_a_processor_too(tmp_path: Path) -> None:

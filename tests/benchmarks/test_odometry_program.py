@@ -11,11 +11,11 @@ import pytest
 import torch
 
 import odometry
-from selfdepth.data.synthetic import DriveSpec
-from selfdepth.engine.demo import DEMO_CONFIG
-from selfdepth.engine.demo_drives import CAMERA_FILE, TRAIN, make_drives
+from selfdepth.demo.drives import CAMERA_FILE, TRAIN, make_drives
+from selfdepth.demo.run import DEMO_CONFIG
 from selfdepth.engine.train import train
-from selfdepth.inference.weights import load_weights
+from selfdepth.synthetic.drive import DriveSpec
+from selfdepth.weights.files import load_weights
 
 
 @pytest.fixture(scope="module")

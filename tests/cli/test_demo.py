@@ -12,13 +12,13 @@ import pytest
 from selfdepth.cli.main import main
 from selfdepth.config import EncoderConfig, TrainConfig
 from selfdepth.data.footage import open_footage
-from selfdepth.data.synthetic import DriveSpec, render_drive
-from selfdepth.engine.demo import DEMO_CONFIG, Demo, DemoPlan, demo_plan, run_demo
+from selfdepth.demo.run import DEMO_CONFIG, Demo, DemoPlan, demo_plan, run_demo
 from selfdepth.engine.watch import Silent
 from selfdepth.errors import ConfigError, Interrupted, OutputError
-from selfdepth.evaluation.baselines import profile_disparity, row_profile
-from selfdepth.evaluation.depth import PROTOCOLS, evaluate_set
+from selfdepth.evaluation.depth.baselines import profile_disparity, row_profile
+from selfdepth.evaluation.depth.metrics import PROTOCOLS, evaluate_set
 from selfdepth.inference.predictor import Predictor
+from selfdepth.synthetic.drive import DriveSpec, render_drive
 
 TINY = TrainConfig(
     width=64,

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
 from evaluation.trajectories import drifting, drive
+
 from selfdepth.cli.main import main
 from selfdepth.config import EncoderConfig, TrainConfig
-from selfdepth.data.synthetic import DriveSpec, render_drive
-from selfdepth.data.synthetic_kitti_odometry import write_kitti_odometry
-from selfdepth.inference.weights import WeightsMeta, save_weights
 from selfdepth.learner import SelfSupervisedDepth
 from selfdepth.structs import Trajectory
+from selfdepth.synthetic.drive import DriveSpec, render_drive
+from selfdepth.synthetic.kitti_odometry import write_kitti_odometry
+from selfdepth.weights.files import WeightsMeta, save_weights
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,9 @@ from selfdepth.cli.predict import PredictArgs, predict
 from selfdepth.config import TrainConfig
 from selfdepth.errors import CheckpointError, ConfigError, DataError, OutputError, SelfDepthError
 from selfdepth.geometry.camera import Camera
-from selfdepth.inference.weights import WeightsMeta, save_weights
 from selfdepth.inference.writers import create_video
 from selfdepth.networks.depth import DepthNet
+from selfdepth.weights.files import WeightsMeta, save_weights
 
 
 @pytest.fixture(scope="module", autouse=True)

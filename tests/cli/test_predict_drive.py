@@ -14,11 +14,11 @@ from PIL import Image
 
 from selfdepth.cli.main import main
 from selfdepth.config import EncoderConfig, TrainConfig
-from selfdepth.data.trajectories import read_trajectory
+from selfdepth.data.sources.trajectories import read_trajectory
 from selfdepth.geometry.camera import Camera
-from selfdepth.inference.weights import WeightsMeta, save_weights
 from selfdepth.inference.writers import create_video
 from selfdepth.learner import SelfSupervisedDepth
+from selfdepth.weights.files import WeightsMeta, save_weights
 
 CROP = "4,8,2,6"
 """Top, bottom, left, right of the frames' 80x40 pixels."""

@@ -13,17 +13,17 @@ from PIL import Image
 
 from selfdepth.cli.predict import PredictArgs, predict
 from selfdepth.config import TrainConfig
-from selfdepth.data.kitti_improved import read_depth_png
-from selfdepth.data.synthetic import DriveSpec, render_drive
-from selfdepth.data.synthetic_kitti import write_kitti_raw
+from selfdepth.data.kitti.improved import read_depth_png
 from selfdepth.errors import ConfigError, DataError, OutputError, SelfDepthError
-from selfdepth.evaluation.depth import METRICS, resize_disparity
-from selfdepth.evaluation.run import Measure, evaluate_model, evaluate_predictions
+from selfdepth.evaluation.depth.metrics import METRICS, resize_disparity
+from selfdepth.evaluation.depth.run import Measure, evaluate_model, evaluate_predictions
 from selfdepth.inference.predictor import Predictor, resize_pixels
-from selfdepth.inference.weights import WeightsMeta, save_weights
 from selfdepth.inference.writers import create_video, write_kitti, write_png16
 from selfdepth.networks.depth import DepthNet
 from selfdepth.structs import DepthPrediction
+from selfdepth.synthetic.drive import DriveSpec, render_drive
+from selfdepth.synthetic.kitti import write_kitti_raw
+from selfdepth.weights.files import WeightsMeta, save_weights
 
 SIZE = (1216, 352)
 MODELS: dict[str, dict[str, Any]] = {

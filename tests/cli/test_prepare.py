@@ -13,12 +13,12 @@ from safetensors.numpy import load_file
 
 from selfdepth.cli.main import main
 from selfdepth.config import EncoderConfig, TrainConfig
-from selfdepth.data.store import open_store
-from selfdepth.data.synthetic import DriveSpec, render_drive
-from selfdepth.data.synthetic_kitti import write_kitti_raw
+from selfdepth.data.store.store import open_store
 from selfdepth.engine.setup import Run
 from selfdepth.engine.train import train
 from selfdepth.errors import ConfigError
+from selfdepth.synthetic.drive import DriveSpec, render_drive
+from selfdepth.synthetic.kitti import write_kitti_raw
 
 TINY = TrainConfig(
     width=64,

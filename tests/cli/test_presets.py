@@ -9,7 +9,7 @@ import pytest
 
 from selfdepth.cli.main import main
 from selfdepth.config import from_json
-from selfdepth.paper_tables import ROWS
+from selfdepth.paper.tables import ROWS
 from selfdepth.presets import PRESETS
 
 

@@ -11,11 +11,11 @@ import pytest
 from numpy import ndarray
 from PIL import Image
 
-from selfdepth.data.cameras import parse_camera
 from selfdepth.data.footage import open_footage, open_footage_auto
-from selfdepth.data.frames import Footage
-from selfdepth.data.inspect import find_gaps, inspect_footage
+from selfdepth.data.frames import Footage, find_gaps
+from selfdepth.data.inspect import inspect_footage
 from selfdepth.data.motion import IDEAL_MOTION
+from selfdepth.data.sources.cameras import parse_camera
 from selfdepth.errors import DataError, SelfDepthWarning
 
 WriteVideo = Callable[..., Path]

@@ -11,9 +11,9 @@ import pytest
 from numpy import ndarray
 
 from selfdepth.data.frames import Sequence
-from selfdepth.data.images import open_folder
 from selfdepth.data.motion import IDEAL_MOTION, choose_spacing, displacement, measure_motion
-from selfdepth.data.video import open_video
+from selfdepth.data.sources.images import open_folder
+from selfdepth.data.sources.video import open_video
 from selfdepth.geometry.camera import Camera
 
 Texture = Callable[..., list[ndarray]]

@@ -20,16 +20,17 @@ from numpy import ndarray
 from torch import Tensor
 
 from selfdepth.config import LossConfig, TrainConfig, from_json, to_json
-from selfdepth.data.clips import ClipLoader
+from selfdepth.data.clips.clips import ClipLoader
 from selfdepth.engine import train as module
 from selfdepth.engine.checkpoint import last_checkpoint
-from selfdepth.engine.setup import Run, read_run_config
+from selfdepth.engine.resume import read_run_config
+from selfdepth.engine.setup import Run
 from selfdepth.engine.tracking import Tracker, read_metrics
 from selfdepth.engine.train import train
 from selfdepth.errors import CheckpointError, ConfigError, DataError, OutputError, TrainingError
 from selfdepth.inference.odometry import MotionPredictor
-from selfdepth.inference.weights import load_weights
 from selfdepth.learner import SelfSupervisedDepth
+from selfdepth.weights.files import load_weights
 
 HalfRun = Callable[[], Path]
 

@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 
 from selfdepth.config import TrainConfig
-from selfdepth.data.synthetic import DriveSpec, render_drive
-from selfdepth.data.synthetic_kitti import write_kitti_raw
 from selfdepth.engine import train as loop
 from selfdepth.engine.train import train
 from selfdepth.engine.validate import Validation, validate
 from selfdepth.errors import TrainingError
+from selfdepth.synthetic.drive import DriveSpec, render_drive
+from selfdepth.synthetic.kitti import write_kitti_raw
 
 DRIVE = "2011_09_26/2011_09_26_drive_0001_sync"
 

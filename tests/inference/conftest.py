@@ -11,9 +11,9 @@ import torch
 
 from selfdepth.config import EncoderConfig, TrainConfig
 from selfdepth.geometry.camera import Camera
-from selfdepth.inference.weights import WeightsMeta, save_weights
 from selfdepth.learner import SelfSupervisedDepth
 from selfdepth.networks.depth import DepthNet
+from selfdepth.weights.files import WeightsMeta, save_weights
 
 WIDTH, HEIGHT = 96, 64
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy import ndarray
 
-from selfdepth.data.synthetic import DriveSpec, render_drive
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
 from selfdepth.inference.pointcloud import CloudLimits, FusedCloud, PointCloud, point_cloud, write_ply
 from selfdepth.structs import DepthPrediction
+from selfdepth.synthetic.drive import DriveSpec, render_drive
 
 CAMERA = Camera(fx=10.0, fy=12.0, cx=7.0, cy=3.0, width=16, height=8)
 

@@ -15,7 +15,7 @@ from selfdepth.errors import CheckpointError, ConfigError, DataError
 from selfdepth.geometry.camera import Camera, resize
 from selfdepth.geometry.warp import depth_from_disparity
 from selfdepth.inference.predictor import Predictor, load
-from selfdepth.inference.weights import depth_network, load_weights
+from selfdepth.weights.files import depth_network, load_weights
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ from selfdepth.errors import DataError, OutputError
 from selfdepth.files import whole_file
 from selfdepth.geometry.camera import Camera
 from selfdepth.inference.predictor import Predictor
+from selfdepth.inference.save import FrameSource, Saving, output_paths, save_predictions
 from selfdepth.inference.threads import read_ahead
-from selfdepth.inference.video import FrameSource, Saving, output_paths, save_predictions
 from selfdepth.inference.visualize import colorize_disparity
 from selfdepth.inference.writers import create_video, write_color, write_npz, write_png16, write_png16_note
 from selfdepth.structs import DepthPrediction

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from selfdepth.config import LossConfig
 from selfdepth.geometry.se3 import transform_from_axis_angle
-from selfdepth.losses.fused import FusedLevel, can_fuse, library
+from selfdepth.losses.fused.binding import FusedLevel, can_fuse, library
 from selfdepth.losses.objective import self_supervised_loss
 from selfdepth.losses.reprojection import Level
 

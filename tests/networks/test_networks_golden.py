@@ -14,10 +14,10 @@ import pytest
 import torch
 from torch import nn
 
-from selfdepth.interop.monodepth2 import published_depth_key, published_pose_key
 from selfdepth.networks.depth import DepthNet
 from selfdepth.networks.pose import PoseNet, PoseNetwork, Seen, SharedPoseNet
 from selfdepth.networks.posecnn import PoseCNN
+from selfdepth.weights.published_names import published_depth_key, published_pose_key
 
 
 def reference_tensor(variant: str, file: str, key: str, shape: tuple[int, ...]) -> np.ndarray:

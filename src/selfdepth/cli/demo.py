@@ -26,8 +26,8 @@ class DemoArgs:
 
 def demo(args: DemoArgs) -> None:
     """Run the demo."""
-    from selfdepth.engine.demo import demo_plan, run_demo
-    from selfdepth.evaluation.report import summary
+    from selfdepth.demo.report import summary
+    from selfdepth.demo.run import demo_plan, run_demo
 
     plan = demo_plan(minutes=args.minutes, seed=args.seed)
     with DemoDisplay() as display:

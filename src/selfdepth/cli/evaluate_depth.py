@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from selfdepth.cli.judging import judged, write_numbers
+from selfdepth.cli.evaluating import judged, write_numbers
 from selfdepth.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from selfdepth.evaluation.run import DepthEvaluation, Measure
+    from selfdepth.evaluation.depth.run import DepthEvaluation, Measure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ def evaluate_depth(args: EvaluateDepthArgs) -> None:
         SelfDepthError: for options that do not go together, and for files and models that cannot be used.
     """
     _check(args)
-    from selfdepth.evaluation.run import Measure
+    from selfdepth.evaluation.depth.run import Measure
 
     measure = Measure(
         part=args.part,
@@ -105,7 +105,7 @@ def evaluate_depth(args: EvaluateDepthArgs) -> None:
 
 
 def _evaluate(args: EvaluateDepthArgs, measure: Measure) -> DepthEvaluation:
-    from selfdepth.evaluation.run import evaluate_files, evaluate_model, evaluate_predictions
+    from selfdepth.evaluation.depth.run import evaluate_files, evaluate_model, evaluate_predictions
 
     truth, data, predictions = (
         None if text is None else Path(text).expanduser() for text in (args.ground_truth, args.data, args.predictions)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from selfdepth.cli.judging import judged, write_numbers
+from selfdepth.cli.evaluating import judged, write_numbers
 from selfdepth.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from selfdepth.evaluation.run_odometry import OdometryEvaluation
+    from selfdepth.evaluation.odometry.run import OdometryEvaluation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +68,9 @@ def evaluate_odometry(args: EvaluateOdometryArgs) -> None:
 
 
 def _evaluate(args: EvaluateOdometryArgs) -> OdometryEvaluation:
-    from selfdepth.data.trajectories import read_trajectory
-    from selfdepth.evaluation.drives import judged_drive
-    from selfdepth.evaluation.run_odometry import evaluate_trajectory, predict_trajectory, read_predicted
+    from selfdepth.data.sources.trajectories import read_trajectory
+    from selfdepth.evaluation.odometry.drives import judged_drive
+    from selfdepth.evaluation.odometry.run import evaluate_trajectory, predict_trajectory, read_predicted
 
     given = None if args.ground_truth is None else Path(args.ground_truth).expanduser()
     drive = None if args.data is None else judged_drive(Path(args.data).expanduser(), args.sequence, given)
@@ -110,7 +110,7 @@ def _check(args: EvaluateOdometryArgs) -> None:
 
 
 def _plot(folder: Path, done: OdometryEvaluation) -> None:
-    from selfdepth.evaluation.trajectory_plots import PLOT_FILES, plot_axes, plot_path
+    from selfdepth.evaluation.odometry.plots import PLOT_FILES, plot_axes, plot_path
 
     for name, plot in zip(PLOT_FILES, (plot_path, plot_axes), strict=True):
         plot(folder / name, done.predicted, done.truth, unit="m")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 if TYPE_CHECKING:
-    from selfdepth.inference.weights import LoadedWeights
+    from selfdepth.weights.files import LoadedWeights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ def export(args: ExportArgs) -> None:
     Raises:
         SelfDepthError: for a model that cannot be read or not be written in this form, or a place that cannot be used.
     """
-    from selfdepth.inference.weights import depth_network, load_weights
+    from selfdepth.weights.files import depth_network, load_weights
 
     weights = load_weights(args.model)
     depth_network(weights)  # refuses what does not fit before anything is written
@@ -42,7 +42,7 @@ def export(args: ExportArgs) -> None:
 
 def _monodepth2(weights: LoadedWeights, out: Path) -> None:
     from selfdepth.files import require_writable
-    from selfdepth.interop.published import Published, write_published
+    from selfdepth.weights.published import Published, write_published
 
     require_writable(out, option="--out")
     write_published(out, Published(state=weights.state, config=weights.config, carried=weights.carried))

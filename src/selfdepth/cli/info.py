@@ -30,7 +30,7 @@ def info(args: InfoArgs) -> None:
 
 def describe(model: str) -> dict[str, str]:
     """Properties of a model by their names, in the order to show them. Raises CheckpointError."""
-    from selfdepth.inference.weights import depth_network, load_weights, unit_in_words
+    from selfdepth.weights.files import depth_network, load_weights, unit_in_words
 
     weights = load_weights(model)
     config, camera = weights.config, weights.camera

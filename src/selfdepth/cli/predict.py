@@ -16,8 +16,8 @@ from selfdepth.errors import ConfigError, DataError, OutputError, SelfDepthWarni
 if TYPE_CHECKING:
     from selfdepth.inference.odometry import MotionPredictor
     from selfdepth.inference.predictor import Predictor
-    from selfdepth.inference.video import FrameSource, SaveKind, Saving
-    from selfdepth.inference.weights import LoadedWeights
+    from selfdepth.inference.save import FrameSource, SaveKind, Saving
+    from selfdepth.weights.files import LoadedWeights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,13 +67,13 @@ def predict(args: PredictArgs) -> None:
         SelfDepthError: for a model, input, option or place that cannot be used.
     """
     _check(args)
-    from selfdepth.cli.inputs import open_inputs
     from selfdepth.cli.progress import progress
     from selfdepth.files import require_writable
     from selfdepth.inference.kitti_benchmark import require_benchmark_images
     from selfdepth.inference.predictor import Predictor
-    from selfdepth.inference.video import check_points, save_predictions
-    from selfdepth.inference.weights import load_weights, unit_in_words
+    from selfdepth.inference.save import check_points, save_predictions
+    from selfdepth.inference.sources import open_inputs
+    from selfdepth.weights.files import load_weights, unit_in_words
 
     sources = open_inputs(args.inputs, camera=args.camera)
     kinds, out = tuple(dict.fromkeys(args.save)), Path(args.out).expanduser()
@@ -104,7 +104,7 @@ def predict(args: PredictArgs) -> None:
 
 def _folders(sources: list[FrameSource], out: Path, kinds: tuple[SaveKind, ...]) -> list[Path]:
     """Where the results of each input go; refused where one would replace an input."""
-    from selfdepth.inference.video import output_paths
+    from selfdepth.inference.save import output_paths
 
     own_folders = len(sources) > 1 and ({"mp4", "ply", "trajectory"} & {*kinds} or _names_collide(sources))
     folders = [out / source.name if own_folders else out for source in sources]
@@ -140,7 +140,7 @@ def _cropped(sources: list[FrameSource], weights: LoadedWeights, kinds: tuple[Sa
 def _saving(args: PredictArgs, kinds: tuple[SaveKind, ...], predictor: Predictor) -> Saving:
     from selfdepth.inference.kitti_benchmark import benchmark_factor
     from selfdepth.inference.pointcloud import CloudLimits
-    from selfdepth.inference.video import Saving
+    from selfdepth.inference.save import Saving
 
     factor = benchmark_factor(predictor.metres_per_unit, args.factor, args.model) if "kitti" in kinds else 1.0
     return Saving(
@@ -161,7 +161,7 @@ def _motion(
     args: PredictArgs, weights: LoadedWeights, sources: list[FrameSource], saving: Saving
 ) -> MotionPredictor | None:
     """What follows the camera, if that is to be done. Without a pose network there are still points, frame by frame."""
-    from selfdepth.data.inspect import gaps_refused
+    from selfdepth.data.frames import gaps_refused
     from selfdepth.inference.odometry import MotionPredictor, has_pose_network, too_few_frames
 
     for source in sources:

@@ -15,7 +15,7 @@ from selfdepth.errors import ConfigError
 from selfdepth.presets import PRESETS
 
 if TYPE_CHECKING:
-    from selfdepth.data.store import Store
+    from selfdepth.data.store.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +63,8 @@ def prepare(args: PrepareArgs) -> None:
         height=args.height,
     )
     from selfdepth.cli.progress import progress
-    from selfdepth.data.prepare import footage_of, store_of
-    from selfdepth.data.store import is_store
+    from selfdepth.data.store.prepare import footage_of, store_of
+    from selfdepth.data.store.store import is_store
 
     if is_store(Path(args.data).expanduser()):
         raise ConfigError("the data is a store already", where=args.data, fix="train on it with: --data STORE")
@@ -84,7 +84,7 @@ def prepare(args: PrepareArgs) -> None:
 
 
 def _describe(store: Store, *, made: bool) -> list[str]:
-    from selfdepth.data.clips import make_clips
+    from selfdepth.data.clips.clips import make_clips
 
     frames, sequences = len(store.frames), len(store.sequences)
     n_sequences = "1 sequence" if sequences == 1 else f"{sequences} sequences"

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from selfdepth.cli.judging import write_numbers
+from selfdepth.cli.evaluating import write_numbers
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from selfdepth.data.kitti_inventory import Inventory
+    from selfdepth.data.kitti.inventory import Inventory
 
 _SHOWN = 12
 
@@ -45,7 +45,7 @@ def prepare_kitti(args: PrepareKittiArgs) -> None:
     """
     from rich.console import Console
 
-    from selfdepth.data.kitti_inventory import take_inventory
+    from selfdepth.data.kitti.inventory import take_inventory
     from selfdepth.files import require_writable
 
     if args.json is not None:

@@ -8,8 +8,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from selfdepth.paper_figures import DepthFigures
-from selfdepth.paper_tables import ROWS, Row
+from selfdepth.paper.figures import DepthFigures
+from selfdepth.paper.tables import ROWS, Row
 from selfdepth.presets import PRESETS
 
 if TYPE_CHECKING:

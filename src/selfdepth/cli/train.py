@@ -78,7 +78,7 @@ def _check_start(args: TrainArgs) -> None:
 
 def _with_whole_paths(config: TrainConfig) -> TrainConfig:
     """A run can be resumed and repeated from any folder: what is relative to this one is written out."""
-    from selfdepth.data.cameras import is_camera_file
+    from selfdepth.data.sources.cameras import is_camera_file
 
     changes: dict[str, Any] = {}
     for name in ("data", "split", "store", "camera", "init"):
@@ -99,7 +99,7 @@ def _base(words: list[str]) -> TrainConfig:
         raise ConfigError("PRESET and --config exclude each other", got=f"{name} and {file}")
     if name is not None:
         return _without_budget_if_given(preset(name), words)
-    from selfdepth.engine.setup import read_run_config
+    from selfdepth.engine.resume import read_run_config
 
     if file is not None:
         return _without_budget_if_given(read_run_config(Path(file).expanduser()), words)

@@ -8,19 +8,26 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from selfdepth.data.cameras import PAPER, is_camera_file, parse_camera
 from selfdepth.data.frames import Footage, FrameRef, Origin, Sequence
-from selfdepth.data.images import IMAGE_SUFFIXES, MIN_FRAMES, find_image_folders, image_size, list_images, open_folder
-from selfdepth.data.kitti import is_kitti_raw, open_kitti_raw
-from selfdepth.data.kitti_odometry import (
+from selfdepth.data.kitti.odometry import (
     is_kitti_odometry,
     open_odometry_sequences,
     open_odometry_split,
     with_partners,
 )
+from selfdepth.data.kitti.raw import is_kitti_raw, open_kitti_raw
+from selfdepth.data.kitti.splits import find_split, split_path
 from selfdepth.data.motion import choose_spacing, measure_motion
-from selfdepth.data.splits import find_split, split_path
-from selfdepth.data.video import VIDEO_SUFFIXES, open_video
+from selfdepth.data.sources.cameras import PAPER, is_camera_file, parse_camera
+from selfdepth.data.sources.images import (
+    IMAGE_SUFFIXES,
+    MIN_FRAMES,
+    find_image_folders,
+    image_size,
+    list_images,
+    open_folder,
+)
+from selfdepth.data.sources.video import VIDEO_SUFFIXES, open_video
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.camera import Camera
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -11,6 +12,7 @@ from typing import Any
 from jaxtyping import Float, UInt8
 from numpy import ndarray
 
+from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
 
 
@@ -133,3 +135,20 @@ class Footage:
     def sequence(self, name: str) -> Sequence:
         """The sequence of that name. Raises KeyError if there is none."""
         return {sequence.name: sequence for sequence in self.sequences}[name]
+
+
+def find_gaps(numbers: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    """Places where frame numbers jump by more than one: the last before, and the first after."""
+    pairs = itertools.pairwise(numbers)
+    return tuple((before, after) for before, after in pairs if after - before > 1)
+
+
+def gaps_refused(where: str | Path, gaps: tuple[tuple[int, int], ...]) -> DataError:
+    """The refusal to follow a camera over missing frames."""
+    return DataError(
+        "the frames have gaps, over which a motion cannot be seen",
+        where=where,
+        expected="successive numbers",
+        got=f"a jump from {gaps[0][0]} to {gaps[0][1]}, one of {len(gaps)}",
+        fix="give the stretches between the gaps one by one",
+    )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 from selfdepth.data.footage import open_footage
-from selfdepth.data.frames import Sequence
-from selfdepth.data.images import ImageSequence, image_size, require_size
+from selfdepth.data.frames import Sequence, find_gaps
 from selfdepth.data.motion import choose_spacing, measure_motion
-from selfdepth.data.video import VideoSequence
+from selfdepth.data.sources.images import ImageSequence, image_size, require_size
+from selfdepth.data.sources.video import VideoSequence
 from selfdepth.errors import DataError, SelfDepthWarning
 
 
@@ -122,23 +121,6 @@ def _pairs(path: Path, camera: str | None, split: str | None) -> str:
         for partner in (partners[ref.sequence],)
     )
     return f"{sum(paired)} of the frames to train on have their partner"
-
-
-def find_gaps(numbers: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
-    """Places where frame numbers jump by more than one: the last before, and the first after."""
-    pairs = itertools.pairwise(numbers)
-    return tuple((before, after) for before, after in pairs if after - before > 1)
-
-
-def gaps_refused(where: str | Path, gaps: tuple[tuple[int, int], ...]) -> DataError:
-    """The refusal to follow a camera over missing frames."""
-    return DataError(
-        "the frames have gaps, over which a motion cannot be seen",
-        where=where,
-        expected="successive numbers",
-        got=f"a jump from {gaps[0][0]} to {gaps[0][1]}, one of {len(gaps)}",
-        fix="give the stretches between the gaps one by one",
-    )
 
 
 def _check_sizes(sequence: Sequence) -> None:

@@ -21,8 +21,8 @@ from selfdepth.engine.tracking import Tracker
 from selfdepth.engine.validate import validate
 from selfdepth.engine.watch import Silent, StepReport, StopRequest, Watcher, stop_on_signals
 from selfdepth.errors import Interrupted
-from selfdepth.inference.weights import save_weights
 from selfdepth.structs import Batch, StepOutput
+from selfdepth.weights.files import save_weights
 
 _LOG_EVERY_STEPS = 20
 _PREVIEW_EVERY_S = 180.0

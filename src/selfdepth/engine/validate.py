@@ -12,8 +12,8 @@ from numpy import ndarray
 from selfdepth.data.frames import FrameRef
 from selfdepth.engine.setup import Run
 from selfdepth.errors import DataError
-from selfdepth.evaluation.depth import METRICS, DepthReport, evaluate_set
-from selfdepth.evaluation.frames import cropped_truth
+from selfdepth.evaluation.depth.frames import cropped_truth
+from selfdepth.evaluation.depth.metrics import METRICS, DepthReport, evaluate_set
 from selfdepth.geometry.warp import scaled_disparity
 
 

@@ -9,8 +9,8 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from selfdepth.geometry.camera import Camera
-from selfdepth.inference.video import FrameSource
-from selfdepth.inference.weights import LoadedWeights
+from selfdepth.inference.save import FrameSource
+from selfdepth.weights.files import LoadedWeights
 
 
 def cropped_as_trained(source: FrameSource, weights: LoadedWeights) -> FrameSource:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from selfdepth.data.images import IMAGE_SUFFIXES, image_size
+from selfdepth.data.sources.images import IMAGE_SUFFIXES, image_size
 from selfdepth.errors import ConfigError, DataError, OutputError
-from selfdepth.inference.video import FrameSource
+from selfdepth.inference.save import FrameSource
 from selfdepth.inference.writers import KITTI_RANGE_M, PNG16_FACTOR
 
 IMAGE_SIZE = (1216, 352)

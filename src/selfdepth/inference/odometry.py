@@ -14,13 +14,13 @@ from numpy import ndarray
 from torch import Tensor
 
 from selfdepth.config import TrainConfig
+from selfdepth.device import Precision, memory_errors, resolve_device, resolve_precision
 from selfdepth.errors import CheckpointError, ConfigError, DataError
-from selfdepth.evaluation.odometry import inverse
-from selfdepth.inference.device import Precision, memory_errors, resolve_device, resolve_precision
+from selfdepth.geometry.rigid import inverse
 from selfdepth.inference.predictor import resize_pixels
-from selfdepth.inference.weights import LoadedWeights
 from selfdepth.learner import SelfSupervisedDepth
 from selfdepth.structs import Batch, Trajectory
+from selfdepth.weights.files import LoadedWeights
 
 _POSE_PREFIX = "pose_net."
 

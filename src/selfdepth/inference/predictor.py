@@ -19,15 +19,15 @@ from numpy import ndarray
 from PIL import Image
 from torch import Tensor
 
-from selfdepth.data.cameras import MAX_ASPECT_ERROR, scale_camera
-from selfdepth.data.images import read_image
+from selfdepth.data.sources.cameras import MAX_ASPECT_ERROR, scale_camera
+from selfdepth.data.sources.images import read_image
+from selfdepth.device import Precision, memory_errors, resolve_device, resolve_precision
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.warp import scaled_disparity
-from selfdepth.inference.device import Precision, memory_errors, resolve_device, resolve_precision
 from selfdepth.inference.fold import for_prediction
-from selfdepth.inference.weights import LoadedWeights, depth_network, load_weights
 from selfdepth.structs import DepthPrediction
+from selfdepth.weights.files import LoadedWeights, depth_network, load_weights
 
 ImageLike = str | Path | Image.Image | ndarray
 """A file, a PIL image, or RGB pixels: uint8, height x width x 3."""

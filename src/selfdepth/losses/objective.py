@@ -12,7 +12,7 @@ from torch import Tensor
 from selfdepth.config import LossConfig
 from selfdepth.geometry.camera import downscale
 from selfdepth.geometry.warp import depth_from_disparity
-from selfdepth.losses.fused import FusedLevel, can_fuse
+from selfdepth.losses.fused.binding import FusedLevel, can_fuse
 from selfdepth.losses.reprojection import Level
 from selfdepth.losses.smoothness import smoothness
 

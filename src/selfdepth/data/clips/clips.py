@@ -1,0 +1,290 @@
+"""Clips as index arithmetic on a store, and batches of them as a function of (seed, epoch, step).
+
+Nothing here has a state that a resumed run could lose: batch `step` of a run is the same whether or not the steps
+before it were ever made.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import defaultdict
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float32, Int, UInt8
+from numpy import ndarray
+from torch import Tensor
+
+from selfdepth.config import NOMINAL_BASELINE, Stereo
+from selfdepth.data.clips.augment import apply, draw_augmentation
+from selfdepth.data.clips.order import entropy, epoch_batches, steps_per_epoch
+from selfdepth.data.frames import FrameRef, StereoPartner
+from selfdepth.data.store.store import Store
+from selfdepth.structs import Batch
+
+_PREFETCHED = 2
+_AUGMENTATION_STREAM = 1
+"""Keeps the draws of augmentation apart from those of the order of clips."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClipSet:
+    """Targets with their sources, as rows of a store.
+
+    Attributes:
+        rows: view 0 is the target, then one source per offset; with stereo, the last is the partner, or -1 for none.
+        K: intrinsics in pixels of the stored frames.
+        refs: the targets.
+        offsets: times of the sources relative to the target, in units of `spacing`.
+        spacing: frames between neighbours.
+        T_stereo_target: target to partner, in metres or nominal; the identity where there is none. None: no stereo.
+        n_dropped: targets left out because they, or a source that they need, are not in the store.
+    """
+
+    rows: Int[ndarray, "clips views"] = field(repr=False)
+    K: Float32[ndarray, "clips 3 3"] = field(repr=False)
+    refs: tuple[FrameRef, ...] = field(repr=False)
+    offsets: tuple[int, ...]
+    spacing: int
+    T_stereo_target: Float32[ndarray, "clips 4 4"] | None = field(default=None, repr=False)
+    n_dropped: int
+
+    def __len__(self) -> int:
+        return len(self.refs)
+
+    @cached_property
+    def has_partner(self) -> Bool[ndarray, "clips"]:
+        """Which clips have a stereo partner as their last view."""
+        if self.T_stereo_target is None:
+            return np.zeros(len(self), dtype=bool)
+        return np.asarray(self.rows[:, -1] >= 0)
+
+    @cached_property
+    def n_of_kind(self) -> tuple[int, int]:
+        """Clips without a stereo partner, and with one."""
+        n = int(self.has_partner.sum())
+        return len(self) - n, n
+
+    @property
+    def with_source(self) -> Int[ndarray, "n"]:
+        """Indices of the clips that hold anything to compare their target with."""
+        return np.arange(len(self)) if self.offsets else np.flatnonzero(self.has_partner)
+
+
+def make_clips(
+    store: Store,
+    refs: Sequence[FrameRef],
+    *,
+    offsets: tuple[int, ...],
+    spacing: int = 1,
+    stereo: Stereo = "none",
+    lone_targets: bool = False,
+) -> ClipSet:
+    """Find the rows of every target and its sources, target + offset * spacing; keep the complete clips in order.
+
+    Args:
+        stereo: add the partner, where the store has it; a clip is complete without one if it has other sources.
+        lone_targets: keep targets without any source too: depth can be judged, though not learned, on these.
+    """
+    targets: dict[str, list[int]] = defaultdict(list)
+    for i, ref in enumerate(refs):
+        targets[ref.sequence].append(i)
+    steps = np.array((0, *offsets), dtype=np.int64) * spacing
+    numbers = np.array([ref.number for ref in refs], dtype=np.int64)
+    rows = np.full((len(refs), len(steps)), -1, dtype=np.int64)
+    partner_rows = np.full(len(refs), -1, dtype=np.int64)
+    K = np.zeros((len(refs), 3, 3), dtype=np.float32)
+    T = np.tile(np.eye(4, dtype=np.float32), (len(refs), 1, 1))
+    for name, indices in targets.items():
+        sequence = store.by_name.get(name)
+        if sequence is None:
+            continue
+        rows[indices] = sequence.rows(numbers[indices, None] + steps)
+        K[indices] = sequence.K
+        if sequence.partner is not None and stereo != "none":
+            partner_rows[indices] = store.by_name[sequence.partner.sequence].rows(numbers[indices])
+            T[indices, :3, 3] = _translation(sequence.partner, stereo)
+    complete = (rows >= 0).all(axis=1)
+    if not offsets and not lone_targets:
+        complete &= partner_rows >= 0
+    if stereo != "none":
+        rows = np.concatenate([rows, partner_rows[:, None]], axis=1)
+    return ClipSet(
+        rows=rows[complete],
+        K=K[complete],
+        refs=tuple(refs[i] for i in np.flatnonzero(complete).tolist()),
+        offsets=tuple(offsets),
+        spacing=spacing,
+        T_stereo_target=None if stereo == "none" else T[complete],
+        n_dropped=int((~complete).sum()),
+    )
+
+
+def _translation(partner: StereoPartner, stereo: Stereo) -> tuple[float, float, float]:
+    if stereo == "calibrated":
+        return partner.translation_m
+    # The paper's: one baseline of 0.1 for all, along x, whatever the cameras' true distance.
+    return float(np.copysign(NOMINAL_BASELINE, partner.translation_m[0])), 0.0, 0.0
+
+
+class _Gathered(NamedTuple):
+    """Frames (uint8; or their rows, where the frames are on the device) and geometry of some clips, on the host."""
+
+    pixels: Tensor
+    K: Tensor
+    T_stereo_target: Tensor | None
+
+
+class ClipLoader:
+    """Batches of a clip set on a device.
+
+    Args:
+        batch_size: clips in a batch of this process.
+        augment: flip and jitter the training batches.
+        resident: the store's frames on the device, if they are there (`data.resident`).
+        share: (rank, world size) of this process among those that share each step; together they make the batches that
+            one process would make with world size times the batch size.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clips: ClipSet,
+        *,
+        batch_size: int,
+        seed: int,
+        device: torch.device | str,
+        augment: bool = True,
+        resident: UInt8[Tensor, "n 3 h w"] | None = None,
+        share: tuple[int, int] = (0, 1),
+    ) -> None:
+        self.store, self.clips = store, clips
+        self.batch_size, self.seed = batch_size, seed
+        self.device = torch.device(device)
+        self.augment, self.resident = augment, resident
+        self.rank, self.world_size = share
+        self._order: tuple[int, Int[ndarray, "steps n"]] | None = None
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps in one pass over the clips. Raises DataError if the clips do not fill one batch."""
+        return steps_per_epoch(self.clips.n_of_kind, self.batch_size * self.world_size)
+
+    def indices(self, step: int) -> Int[ndarray, "b"]:
+        """Which clips this process sees at a step (0 is a run's first): its share of `epoch_batches`."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        # One epoch's order is kept: a permutation of all clips a step would cost more than the batch.
+        order = self._order
+        if order is None or order[0] != epoch:
+            size = self.batch_size * self.world_size
+            batches = epoch_batches(self.clips.has_partner, batch_size=size, seed=self.seed, epoch=epoch)
+            order = self._order = (epoch, batches)
+        start = self.rank * self.batch_size
+        return order[1][position, start : start + self.batch_size]
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step: the same whenever it is asked for."""
+        return self._finish(step, self._gather(self.indices(step)))
+
+    def clip(self, index: int) -> Batch:
+        """One clip as a batch of its own, without augmentation."""
+        return self._on_device(self._gather(np.array([index])))
+
+    def describe(self, step: int) -> list[str]:
+        """The targets of a step, for messages: "frame 12 of drive_0001/image_02"."""
+        refs = (self.clips.refs[i] for i in self.indices(step).tolist())
+        return [f"frame {ref.number} of {ref.sequence}" for ref in refs]
+
+    def iterate(self, start_step: int = 0) -> Generator[Batch, None, None]:
+        """Batches from a step on, without end; a thread gathers the frames ahead. Closing the iterator ends it.
+
+        Raises:
+            DataError: if the clips do not fill one batch.
+        """
+        ready: queue.Queue[tuple[int, _Gathered] | BaseException] = queue.Queue(_PREFETCHED)
+        stop = threading.Event()
+        worker = threading.Thread(target=self._fill, args=(start_step, ready, stop), daemon=True)
+        worker.start()
+        try:
+            while True:
+                item = ready.get()
+                if isinstance(item, BaseException):
+                    raise item
+                # Device work stays in the caller's thread: another one must not launch while a graph is captured.
+                yield self._finish(*item)
+        finally:
+            stop.set()
+            worker.join()
+
+    def evaluation_batches(self, batch_size: int) -> Iterator[tuple[list[FrameRef], Batch]]:
+        """All clips, without augmentation, with their targets: those without a stereo partner in order, then those
+        with one; the last batch of each may be short."""
+        has_partner = self.clips.has_partner
+        for kind in (False, True):
+            alike = np.flatnonzero(has_partner == kind)
+            for start in range(0, len(alike), batch_size):
+                indices = alike[start : start + batch_size]
+                yield [self.clips.refs[i] for i in indices.tolist()], self._on_device(self._gather(indices))
+
+    def _fill(
+        self,
+        step: int,
+        ready: queue.Queue[tuple[int, _Gathered] | BaseException],
+        stop: threading.Event,
+    ) -> None:
+        while not stop.is_set():
+            item: tuple[int, _Gathered] | BaseException
+            try:
+                item = (step, self._gather(self.indices(step)))
+            except BaseException as error:  # handed to the consumer, who raises it
+                item = error
+            while not stop.is_set():
+                try:
+                    ready.put(item, timeout=0.1)
+                    break
+                except queue.Full:
+                    continue
+            if isinstance(item, BaseException):
+                return
+            step += 1
+
+    def _gather(self, indices: Int[ndarray, "b"]) -> _Gathered:
+        """The views of clips that all have a stereo partner, or all have none."""
+        rows, T = self.clips.rows[indices], None
+        if self.clips.T_stereo_target is not None:
+            if self.clips.has_partner[indices[0]]:
+                T = torch.from_numpy(self.clips.T_stereo_target[indices])
+            else:
+                rows = rows[:, :-1]
+        if self.resident is not None:
+            pixels = torch.from_numpy(rows)
+        else:
+            pixels = torch.unflatten(self.store.gather(rows.reshape(-1)), 0, rows.shape)
+        K = torch.from_numpy(self.clips.K[indices])
+        if self.device.type == "cuda":
+            return _Gathered(pixels.pin_memory(), K.pin_memory(), None if T is None else T.pin_memory())
+        return _Gathered(pixels, K, T)
+
+    def _on_device(self, gathered: _Gathered) -> Batch:
+        pinned = self.device.type == "cuda"
+        pixels, K, T = (None if tensor is None else tensor.to(self.device, non_blocking=pinned) for tensor in gathered)
+        assert pixels is not None and K is not None
+        if self.resident is not None:
+            pixels = torch.unflatten(self.resident.index_select(0, pixels.flatten()), 0, pixels.shape)
+        frames = pixels.to(torch.float32).div_(255)
+        return Batch(frames=frames, inputs=frames, K=K, offsets=self.clips.offsets, T_stereo_target=T)
+
+    def _finish(self, step: int, gathered: _Gathered) -> Batch:
+        batch = self._on_device(gathered)
+        if not self.augment:
+            return batch
+        seed = np.random.SeedSequence(entropy(self.seed, step, _AUGMENTATION_STREAM))
+        generator = torch.Generator().manual_seed(int(seed.generate_state(1, np.uint64)[0] >> np.uint64(1)))
+        # Drawn for the step of all processes and then shared out, so the split does not change the run.
+        drawn = draw_augmentation(self.batch_size * self.world_size, generator)
+        return apply(batch, drawn[self.rank * self.batch_size : (self.rank + 1) * self.batch_size])

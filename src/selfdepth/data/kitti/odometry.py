@@ -1,0 +1,199 @@
+"""KITTI odometry: numbered sequences with one calibration each, times, split files, and true poses of the first eleven.
+
+ROOT/sequences/09/calib.txt                 P0 to P3: 2 is the left colour camera, 3 the right one
+ROOT/sequences/09/times.txt
+ROOT/sequences/09/image_2/000000.png        (3: the right camera)
+ROOT/poses/09.txt
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from pathlib import Path
+
+from jaxtyping import Float
+from numpy import ndarray
+
+from selfdepth.data.frames import FrameRef, Sequence
+from selfdepth.data.kitti.calibration import ODOMETRY_CAMERAS, matrix_entry, read_calibration, translation_between_m
+from selfdepth.data.kitti.splits import ODOMETRY, PARTS, needed_offsets, read_split, usable_frames
+from selfdepth.data.kitti.stereo import add_partners
+from selfdepth.data.sources.cameras import naming, parse_camera
+from selfdepth.data.sources.images import ImageSequence, image_size, list_images
+from selfdepth.data.sources.trajectories import read_times, read_trajectory
+from selfdepth.errors import DataError
+from selfdepth.geometry.camera import Camera
+from selfdepth.structs import Trajectory
+
+
+@dataclass(frozen=True, kw_only=True)
+class OdometrySplit:
+    """What the files of a split list, and the sequences that hold it: these frames and their neighbours only."""
+
+    sequences: tuple[ImageSequence, ...]
+    train: tuple[FrameRef, ...]
+    val: tuple[FrameRef, ...]
+    test: tuple[FrameRef, ...]
+
+
+def is_kitti_odometry(path: Path) -> bool:
+    """Whether a folder holds sequences/NN with KITTI odometry's calibration file or colour images."""
+    return any(
+        (folder / "calib.txt").is_file() or any((folder / image).is_dir() for image in ODOMETRY_CAMERAS.values())
+        for folder in _sequence_folders(path)
+    )
+
+
+def open_odometry_sequences(root: Path, *, camera: str | None = None, side: str = "l") -> tuple[ImageSequence, ...]:
+    """All sequences of one camera that has images, whole. Their names are like "09/image_2".
+
+    Args:
+        camera: for frames that are not the official ones; default: each sequence's own calibration.
+
+    Raises:
+        DataError: if there are no images, or a calibration cannot be used.
+    """
+    names = [f"{folder.name}/{ODOMETRY_CAMERAS[side]}" for folder in _sequence_folders(root)]
+    files = {name: odometry_images(root, name) for name in names}
+    found = tuple(_sequence(root, name, sorted(files[name]), files[name], camera) for name in names if files[name])
+    if not found:
+        raise DataError(
+            "there are no images",
+            where=root,
+            expected=f"sequences/00/{ODOMETRY_CAMERAS[side]}/000000.png or .jpg",
+            got="none",
+        )
+    return found
+
+
+def open_odometry_split(
+    root: Path, split: Path, *, camera: str | None = None, offsets: tuple[int, ...] = (-1, 1)
+) -> OdometrySplit:
+    """The frames that the files of a split list.
+
+    Args:
+        split: folder with some of train_files.txt, val_files.txt, test_files.txt, test_files_09.txt, ...
+        offsets: times of a clip's sources. Training and validation frames need these neighbours, test frames do not.
+
+    Raises:
+        DataError: for a split, image or calibration that is not there or cannot be used.
+    """
+    images = cache(partial(odometry_images, root))
+    wanted: dict[str, set[int]] = {}
+    refs: dict[str, tuple[FrameRef, ...]] = {part: () for part in PARTS}
+    for part, listed in read_split(split, ODOMETRY).items():
+        needed = needed_offsets(part, offsets)
+        refs[part] = usable_frames(listed, needed, images, partial(_place, root))
+        for ref in refs[part]:
+            wanted.setdefault(ref.sequence, set()).update(ref.number + offset for offset in needed)
+    sequences = tuple(_sequence(root, name, sorted(wanted[name]), images(name), camera) for name in sorted(wanted))
+    return OdometrySplit(sequences=sequences, **refs)
+
+
+def with_partners(
+    root: Path,
+    sequences: tuple[Sequence, ...],
+    refs_of: Mapping[str, tuple[FrameRef, ...]],
+    *,
+    camera: str | None = None,
+) -> tuple[ImageSequence, ...]:
+    """The same sequences with their stereo partners, and these: the other colour camera's frames of the targets.
+
+    Args:
+        sequences: of this root.
+        refs_of: targets by part; those of "train" and "val" get partners, where there are images.
+        camera: as for `open_odometry_sequences`.
+
+    Raises:
+        DataError: for a calibration or image that cannot be used, or if no training frame has a partner.
+    """
+    images = cache(partial(odometry_images, root))
+    wanted = {sequence.name: set(sequence.numbers) for sequence in sequences}
+    place = partial(_stereo_translation_m, root)
+    partners = add_partners(refs_of, wanted, root, sides=ODOMETRY_CAMERAS, images=images, translation_m=place)
+    return tuple(
+        replace(_sequence(root, name, sorted(wanted[name]), images(name), camera), partner=partners.get(name))
+        for name in sorted(wanted)
+    )
+
+
+def _stereo_translation_m(root: Path, number: str) -> tuple[float, float, float]:
+    return translation_between_m(root / "sequences" / number / "calib.txt", left="P2", right="P3")
+
+
+def odometry_truth(root: Path, sequence: str, n_frames: int) -> Trajectory | None:
+    """The true poses of a sequence ("09/image_2"), or None where there are none.
+
+    They are those of camera 0, which stands some centimetres beside the colour cameras; predictions from colour images
+    are compared with them as they are, as everybody does.
+
+    Raises:
+        DataError: for a file that cannot be used or has another number of poses than there are frames.
+    """
+    number = sequence.split("/")[0]
+    path = root / "poses" / f"{number}.txt"
+    if not path.is_file():
+        return None
+    found = read_trajectory(path, timestamps=odometry_times(root, sequence))
+    if len(found) != n_frames:
+        raise DataError(
+            "there is not one true pose for each frame",
+            where=path,
+            expected=f"{n_frames} lines, one for each image of {sequence}",
+            got=str(len(found)),
+        )
+    return found
+
+
+def odometry_times(root: Path, sequence: str) -> Float[ndarray, "n"] | None:
+    """Seconds of each frame of a sequence, or None if there is no times.txt. Raises DataError if it is no such file."""
+    path = root / "sequences" / sequence.split("/")[0] / "times.txt"
+    return read_times(path) if path.is_file() else None
+
+
+def _sequence(root: Path, name: str, numbers: list[int], files: dict[int, Path], camera: str | None) -> ImageSequence:
+    paths = tuple(files[number] for number in numbers)
+    width, height = image_size(paths[0])
+    given = None if camera is None else parse_camera(camera, width=width, height=height)
+    own = given or _calibrated(root, name, width, height)
+    return ImageSequence(
+        name=name, camera=own, numbers=tuple(numbers), names=tuple(path.stem for path in paths), files=paths
+    )
+
+
+def _calibrated(root: Path, name: str, width: int, height: int) -> Camera:
+    number, image = name.split("/")
+    path, key = root / "sequences" / number / "calib.txt", f"P{image[-1]}"
+    P = matrix_entry(read_calibration(path), path, key, (3, 4)).tolist()
+    with naming(f"{key} in {path}"):
+        own = Camera(fx=P[0][0], fy=P[1][1], cx=P[0][2], cy=P[1][2], width=width, height=height)
+    if not own.principal_point_inside:  # calib.txt does not say the size that it is for
+        raise DataError(
+            "the images are not of the size that their calibration is for",
+            where=f"{key} in {path}",
+            expected=f"a principal point inside {width}x{height}",
+            got=f"({own.cx:.1f}, {own.cy:.1f})",
+            fix="give --camera for images of this size",
+        )
+    return own
+
+
+def _place(root: Path, ref: FrameRef) -> str:
+    return f"{root / 'sequences' / ref.sequence / f'{ref.number:06d}'}.png or .jpg"
+
+
+def odometry_images(root: Path, name: str) -> dict[int, Path]:
+    """The image file of each frame; empty if there is no such folder. Of a JPEG and a PNG, the JPEG."""
+    folder = root / "sequences" / name
+    found = list_images(folder) if folder.is_dir() else ()
+    ranked = sorted(found, key=lambda path: path.suffix.lower() != ".png")  # the later one replaces the earlier
+    return {int(path.stem): path for path in ranked if path.stem.isdecimal()}
+
+
+def _sequence_folders(root: Path) -> list[Path]:
+    folder = root / "sequences"
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.name.isdecimal() and path.is_dir())

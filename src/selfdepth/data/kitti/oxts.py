@@ -1,0 +1,122 @@
+"""KITTI raw's positions: what the satellite and inertial receiver (OXTS) measured, as poses of a camera."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from selfdepth.data.kitti.calibration import matrix_entry, read_calibration
+from selfdepth.errors import DataError
+from selfdepth.geometry.rigid import inverse
+from selfdepth.structs import Trajectory
+
+EARTH_RADIUS_M = 6378137.0
+MIN_NUMBERS = 6
+"""Latitude and longitude in degrees, altitude in metres, roll, pitch, yaw in radians; what follows is not needed."""
+
+
+def camera_poses(root: Path, sequence: str, numbers: tuple[int, ...]) -> Trajectory | None:
+    """Where a camera was at some frames of a KITTI raw drive, in metres; the world is the camera at the first of them.
+
+    Args:
+        sequence: like "2011_09_26/2011_09_26_drive_0005_sync/image_02".
+
+    Returns:
+        None if the drive has no oxts.
+
+    Raises:
+        DataError: for a file that is missing or cannot be used.
+    """
+    drive, image = sequence.rsplit("/", 1)
+    folder = root / drive / "oxts" / "data"
+    if not folder.is_dir():
+        return None
+    rows = np.stack([_read(folder / f"{number:010d}.txt") for number in numbers])
+    T_world_imu = imu_poses(rows)
+    T_camera_imu = _camera_from_imu(root / drive.split("/")[0], image[-2:])
+    T_world_camera = T_world_imu @ inverse(T_camera_imu)
+    times = read_timestamps(root / sequence / "timestamps.txt", numbers)
+    return Trajectory(T_world_camera=T_world_camera, timestamps=times).from_first()
+
+
+def imu_poses(oxts: Float[ndarray, "n _m"]) -> Float[ndarray, "n 4 4"]:
+    """T_world_imu of the receiver in metres; x is east, y north, z up.
+
+    From latitude, longitude, altitude, roll, pitch, yaw by the Mercator projection of KITTI's own tools: with
+    s = cos(first latitude) and R the earth's radius, x = s R lon, y = s R ln tan(pi/4 + lat/2), z = altitude. Near the
+    start it is true to scale. The rotation is Rz(yaw) Ry(pitch) Rx(roll), yaw counted from east.
+    """
+    lat, lon = np.radians(oxts[:, 0]), np.radians(oxts[:, 1])
+    scale_m = np.cos(lat[0]) * EARTH_RADIUS_M
+    T_world_imu = np.tile(np.eye(4), (len(oxts), 1, 1))
+    T_world_imu[:, 0, 3] = scale_m * lon
+    T_world_imu[:, 1, 3] = scale_m * np.log(np.tan(np.pi / 4 + lat / 2))
+    T_world_imu[:, 2, 3] = oxts[:, 2]
+    roll, pitch, yaw = (_about(axis, oxts[:, 3 + axis]) for axis in range(3))
+    T_world_imu[:, :3, :3] = yaw @ pitch @ roll
+    return T_world_imu
+
+
+def read_timestamps(path: Path, numbers: tuple[int, ...]) -> Float[ndarray, "n"]:
+    """Seconds of some frames since the first of the drive; the frames' numbers if there is no such file.
+
+    Raises:
+        DataError: for lines that are no times, or too few of them.
+    """
+    if not path.is_file():
+        return np.array(numbers, np.float64)
+    lines = path.read_text(encoding="utf-8").split("\n")
+    try:
+        # Nanoseconds are three digits too many for datetime.
+        times = [datetime.fromisoformat(lines[number].strip()[:26]) for number in (0, *numbers)]
+    except (ValueError, IndexError) as error:
+        raise DataError(
+            "the times cannot be read",
+            where=path,
+            expected=f"a line for each of {max(numbers) + 1} frames, as in 2011-09-26 13:02:25.594360375",
+            got=str(error),
+        ) from error
+    return np.array([(time - times[0]).total_seconds() for time in times[1:]])
+
+
+def _about(axis: int, angle_rad: Float[ndarray, "n"]) -> Float[ndarray, "n 3 3"]:
+    """Rotations about x (0), y (1) or z (2)."""
+    j, k = (axis + 1) % 3, (axis + 2) % 3
+    R = np.tile(np.eye(3), (len(angle_rad), 1, 1))
+    R[:, j, j] = R[:, k, k] = np.cos(angle_rad)
+    R[:, k, j] = np.sin(angle_rad)
+    R[:, j, k] = -R[:, k, j]
+    return R
+
+
+def _read(path: Path) -> Float[ndarray, "6"]:
+    try:
+        numbers = np.array([float(word) for word in path.read_text(encoding="utf-8").split()])
+    except (OSError, ValueError) as error:
+        raise DataError(
+            "the position cannot be read", where=path, expected="KITTI's 30 numbers", got=str(error)
+        ) from error
+    if len(numbers) < MIN_NUMBERS or not np.isfinite(numbers[:MIN_NUMBERS]).all():
+        raise DataError("the position cannot be used", where=path, expected="30 numbers", got=f"{len(numbers)} numbers")
+    return numbers[:MIN_NUMBERS]
+
+
+def _camera_from_imu(date_folder: Path, index: str) -> Float[ndarray, "4 4"]:
+    """T_camera_imu of a rectified camera ("02", "03"): along the calibration from receiver to scanner to camera 0."""
+    camera_path = date_folder / "calib_cam_to_cam.txt"
+    calibration = read_calibration(camera_path)
+    P = matrix_entry(calibration, camera_path, f"P_rect_{index}", (3, 4))
+    T_camera_rect0, T_rect0_cam0 = np.eye(4), np.eye(4)
+    T_camera_rect0[:3, 3] = np.linalg.solve(P[:, :3], P[:, 3])
+    T_rect0_cam0[:3, :3] = matrix_entry(calibration, camera_path, "R_rect_00", (3, 3))
+    T_camera_imu = T_camera_rect0 @ T_rect0_cam0
+    for name in ("calib_velo_to_cam.txt", "calib_imu_to_velo.txt"):
+        path = date_folder / name
+        entries, T = read_calibration(path), np.eye(4)
+        T[:3, :3], T[:3, 3] = matrix_entry(entries, path, "R", (3, 3)), matrix_entry(entries, path, "T", (3,))
+        T_camera_imu = T_camera_imu @ T
+    return T_camera_imu

@@ -1,0 +1,232 @@
+"""KITTI raw: the official folders, the calibration of each date, split files, and LiDAR ground truth.
+
+ROOT/2011_09_26/calib_cam_to_cam.txt
+ROOT/2011_09_26/2011_09_26_drive_0005_sync/image_02/data/0000000000.jpg     (03: the right camera)
+ROOT/2011_09_26/2011_09_26_drive_0005_sync/velodyne_points/data/0000000000.bin
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from selfdepth.data.frames import Footage, FrameRef, Sequence, StereoPartner
+from selfdepth.data.kitti.calibration import (
+    CALIBRATION_FILES,
+    CAMERA_FILE,
+    CAMERAS,
+    camera_from_calibration,
+    projection_from_velodyne,
+    stereo_translation_m,
+)
+from selfdepth.data.kitti.lidar import project_scan, read_scan
+from selfdepth.data.kitti.splits import PARTS, RAW, needed_offsets, read_split, usable_frames
+from selfdepth.data.kitti.stereo import add_partners
+from selfdepth.data.sources.images import ImageSequence, image_size
+from selfdepth.errors import DataError
+from selfdepth.geometry.camera import Camera
+
+VAL_SHARE = 0.1
+"""Share of each drive that is held out for validation where no split is given."""
+
+_DATE = re.compile(r"\d{4}_\d{2}_\d{2}")
+
+
+def is_kitti_raw(path: Path) -> bool:
+    """Whether a folder holds date folders (YYYY_MM_DD) with KITTI's calibration file or drives."""
+    return any((date / CAMERA_FILE).is_file() or any(date.glob("*_sync")) for date in _date_folders(path))
+
+
+@dataclass(frozen=True)
+class KittiTruth:
+    """Depth measured by the scanner, as `Footage.truth`."""
+
+    root: Path
+
+    def __call__(self, ref: FrameRef) -> Float[ndarray, "h w"] | None:
+        """Depth map in metres, 0 = unknown, or None if the frame has no scan. Raises DataError for bad files."""
+        scan = self.scan(ref)
+        if not scan.is_file():
+            return None
+        drive, camera = ref.sequence.rsplit("/", 1)
+        P_image_velo, shape = projection_from_velodyne(self.root / drive.split("/")[0], camera[-2:])
+        return project_scan(read_scan(scan), P_image_velo, shape)
+
+    def scan(self, ref: FrameRef) -> Path:
+        """Where the scan of a frame is, if there is one."""
+        drive = ref.sequence.rsplit("/", 1)[0]
+        return self.root / drive / "velodyne_points" / "data" / f"{ref.number:010d}.bin"
+
+    def made_of(self, ref: FrameRef) -> str | None:
+        """What the depth map depends on: paths, sizes and times of scan and calibration; None without a scan."""
+        scan, date = self.scan(ref), self.root / ref.sequence.split("/")[0]
+        if not scan.is_file():
+            return None
+        files = [file for file in (scan, *(date / name for name in CALIBRATION_FILES)) if file.is_file()]
+        stats = [(file.resolve(), file.stat()) for file in files]
+        return "; ".join(f"{file} {stat.st_size} {stat.st_mtime_ns}" for file, stat in stats)
+
+
+def open_kitti_raw(
+    root: Path,
+    split: Path | None,
+    *,
+    camera: Callable[[int, int], Camera] | None = None,
+    offsets: tuple[int, ...] = (-1, 1),
+    stereo: bool = False,
+    parts: tuple[str, ...] = tuple(PARTS),
+) -> Footage:
+    """Recognise the frames of a KITTI raw root.
+
+    Args:
+        root: the folder of the date folders.
+        split: folder with some of train_files.txt, val_files.txt, test_files.txt. None: the left camera of every
+            drive; the last tenth of each is for validation, and no clip of one part shares a frame with the other.
+        camera: instead of each date's own calibration, that of frames of a width and height in pixels.
+        offsets: times of a clip's sources. Training and validation frames need these neighbours, test frames do not.
+        stereo: take the other colour camera's image of training and validation frames too, where there is one.
+        parts: of a split, those to read; the images of the others need not be there.
+
+    Raises:
+        DataError: for a split, image or calibration that is not there or cannot be used, or if there should be
+            stereo partners, and no training frame has one.
+    """
+    folders = ImageFolders(root)
+    refs_of = _read_split(split, folders, offsets, parts) if split else _split_every_drive(root, folders, offsets)
+    wanted: dict[str, set[int]] = {}
+    for part, refs in refs_of.items():
+        reach = needed_offsets(part, offsets)
+        for ref in refs:
+            wanted.setdefault(ref.sequence, set()).update(ref.number + offset for offset in reach)
+    partners = _add_partners(refs_of, wanted, folders) if stereo else {}
+
+    @cache
+    def calibrated(date: str, image: str) -> Camera:
+        return camera_from_calibration(root / date, next(side for side, folder in CAMERAS.items() if folder == image))
+
+    def camera_of(name: str, size: tuple[int, int]) -> Camera:
+        return camera(*size) if camera is not None else calibrated(name.split("/")[0], name.rsplit("/", 1)[1])
+
+    sequences = [
+        _sequence(name, sorted(wanted[name]), folders, camera_of, partners.get(name)) for name in sorted(wanted)
+    ]
+    train, val, test = (refs_of.get(part, ()) for part in PARTS)
+    return Footage(
+        kind="kitti-raw", sequences=tuple(sequences), train=train, val=val, test=test, truth=KittiTruth(root)
+    )
+
+
+def _add_partners(
+    refs_of: dict[str, tuple[FrameRef, ...]], wanted: dict[str, set[int]], folders: ImageFolders
+) -> dict[str, StereoPartner]:
+    def translation_m(drive: str) -> tuple[float, float, float]:
+        return stereo_translation_m(folders.root / drive.split("/")[0])
+
+    return add_partners(refs_of, wanted, folders.root, sides=CAMERAS, images=folders.files, translation_m=translation_m)
+
+
+class ImageFolders:
+    """The images of each sequence by number. A folder is listed once, when first asked for."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._listed: dict[str, dict[int, str]] = {}
+
+    def folder(self, sequence: str) -> Path:
+        return self.root / sequence / "data"
+
+    def files(self, sequence: str) -> dict[int, str]:
+        """File name of each frame; empty if there is no such folder. Of a JPEG and a PNG, the JPEG."""
+        if sequence not in self._listed:
+            names: list[str] = []
+            if self.folder(sequence).is_dir():
+                with os.scandir(self.folder(sequence)) as entries:
+                    names = [entry.name for entry in entries]
+            images: dict[int, str] = {}
+            for name in sorted(names, reverse=True):  # jpg comes after png and replaces it
+                stem, dot, kind = name.rpartition(".")
+                if dot and stem.isdecimal() and kind.lower() in ("jpg", "jpeg", "png"):
+                    images[int(stem)] = name
+            self._listed[sequence] = images
+        return self._listed[sequence]
+
+
+def _sequence(
+    name: str,
+    numbers: list[int],
+    folders: ImageFolders,
+    camera_of: Callable[[str, tuple[int, int]], Camera],
+    partner: StereoPartner | None,
+) -> Sequence:
+    """The named frames as a sequence; the first one's header is looked at, to refuse a wrong camera early."""
+    files = folders.files(name)
+    paths = tuple(folders.folder(name) / files[number] for number in numbers)
+    size = image_size(paths[0])
+    camera = camera_of(name, size)
+    if size != (camera.width, camera.height):
+        raise DataError(
+            "the image does not have the size that its camera is for",
+            where=paths[0],
+            expected=f"{camera.width}x{camera.height}",
+            got=f"{size[0]}x{size[1]}",
+            fix="give --camera for images of this size",
+        )
+    return ImageSequence(
+        name=name,
+        camera=camera,
+        numbers=tuple(numbers),
+        names=tuple(path.stem for path in paths),
+        files=paths,
+        partner=partner,
+    )
+
+
+def _read_split(
+    split: Path, folders: ImageFolders, offsets: tuple[int, ...], parts: tuple[str, ...]
+) -> dict[str, tuple[FrameRef, ...]]:
+    def place(ref: FrameRef) -> str:
+        return f"{folders.folder(ref.sequence) / f'{ref.number:010d}'}.jpg or .png"
+
+    return {
+        part: usable_frames(listed, needed_offsets(part, offsets), folders.files, place)
+        for part, listed in read_split(split, RAW, parts).items()
+    }
+
+
+def _split_every_drive(root: Path, folders: ImageFolders, offsets: tuple[int, ...]) -> dict[str, tuple[FrameRef, ...]]:
+    """All frames of the left camera that have their neighbours; the end of each drive for validation."""
+    before, after = min((0, *offsets)), max((0, *offsets))
+    train: list[FrameRef] = []
+    val: list[FrameRef] = []
+    for drive in sorted(drive for date in _date_folders(root) for drive in date.iterdir()):
+        name = f"{drive.parent.name}/{drive.name}/{CAMERAS['l']}"
+        files = folders.files(name)
+        targets = [n for n in sorted(files) if all(n + offset in files for offset in offsets)]
+        held_out = targets[len(targets) - int(VAL_SHARE * len(targets)) :]
+        first = held_out[0] + before if held_out else np.inf  # first frame that validation sees
+        train += [FrameRef(name, n) for n in targets if n + after < first]
+        val += [FrameRef(name, n) for n in held_out]
+    if not train:
+        times = ", ".join(f"{offset:+d}" for offset in offsets)
+        raise DataError(
+            "there are no frames to train on",
+            where=root,
+            expected="images under DATE/DRIVE/image_02/data" + (f" with neighbours at {times}" if times else ""),
+            got="none",
+            fix="check the folders, or give a smaller --every" if offsets else "check the folders",
+        )
+    return {"train": tuple(train), "val": tuple(val)}
+
+
+def _date_folders(root: Path) -> list[Path]:
+    if not root.is_dir():
+        return []
+    return sorted(path for path in root.iterdir() if _DATE.fullmatch(path.name) and path.is_dir())

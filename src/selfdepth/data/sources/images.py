@@ -1,0 +1,233 @@
+"""Folders of images as sequences of frames."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import struct
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from selfdepth.data.frames import Sequence
+from selfdepth.data.sources.cameras import parse_camera
+from selfdepth.errors import DataError
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+MIN_FRAMES = 3
+"""A clip is a frame and its two neighbours."""
+MAX_DEPTH = 4
+"""How far below a folder its images are looked for."""
+
+_NOT_READABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+_SIDEWAYS = frozenset({5, 6, 7, 8})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSequence(Sequence):
+    """Frames that are image files: files[i] holds the frame numbers[i]."""
+
+    def read(self, numbers: tuple[int, ...]) -> Iterator[UInt8[ndarray, "h w 3"]]:
+        """Decode the frames with these numbers, RGB, upright.
+
+        Raises:
+            DataError: naming the file, if it cannot be decoded or is not of the camera's size.
+        """
+        return self.read_reduced(numbers, 1)
+
+    def read_reduced(self, numbers: tuple[int, ...], reduction: int) -> Iterator[UInt8[ndarray, "_h _w 3"]]:
+        """As `read`; JPEGs come at 1/reduction of their size, straight from their frequencies."""
+        files = dict(zip(self.numbers, self.files, strict=True))
+        reduced = tuple(-(-side // reduction) for side in self.size)
+        for number in numbers:
+            image = read_image(files[number], reduction)
+            size = (image.shape[1], image.shape[0])
+            if size != reduced:
+                require_size(files[number], size, self.size)
+            yield image
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of every frame, in pixels."""
+        return self.camera.width, self.camera.height
+
+
+def read_image(path: Path, reduction: int = 1) -> UInt8[ndarray, "h w 3"]:
+    """Decode an image file to upright RGB; grey becomes RGB, 16-bit becomes 8-bit, transparency is dropped.
+
+    Args:
+        reduction: 2, 4 or 8 decodes a JPEG at that fraction of its size (rounded up); other files come whole.
+
+    Raises:
+        DataError: naming the file, if it is missing, truncated, corrupt or no image.
+    """
+    try:
+        with Image.open(path) as image:
+            orientation = _orientation(image)
+            if reduction > 1:
+                image.draft("RGB", (image.width // reduction, image.height // reduction))
+            if image.mode in ("I", "F"):
+                raise DataError(
+                    "the image has 32-bit pixels",
+                    where=path,
+                    expected="8 or 16 bits a channel",
+                    fix="convert the images, or leave them out",
+                )
+            if image.mode.startswith("I;16"):
+                grey = np.asarray(image, dtype=np.float32) * np.float32(255 / 65535)
+                upright = Image.fromarray(np.rint(grey).astype(np.uint8)).convert("RGB")
+            else:
+                upright = image.convert("RGB")
+    except _NOT_READABLE as error:
+        raise _not_an_image(path, error) from error
+    if orientation != 1:
+        upright.getexif()[ExifTags.Base.Orientation] = orientation
+        upright = ImageOps.exif_transpose(upright)
+    return np.asarray(upright)
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """(width, height) in pixels of the upright image, from the file's header alone.
+
+    Raises:
+        DataError: naming the file, if it is missing or no image.
+    """
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            return (height, width) if _orientation(image) in _SIDEWAYS else (width, height)
+    except _NOT_READABLE as error:
+        raise _not_an_image(path, error) from error
+
+
+def require_size(path: Path, got: tuple[int, int], expected: tuple[int, int]) -> None:
+    """Raise DataError, naming the file, unless an image's (width, height) is the one of its sequence."""
+    if got != expected:
+        raise DataError(
+            "the image does not have the size of its sequence",
+            where=path,
+            expected=f"{expected[0]}x{expected[1]}",
+            got=f"{got[0]}x{got[1]}",
+            fix="sort images of different sizes into folders of their own, or remove it",
+        )
+
+
+def list_images(folder: Path) -> tuple[Path, ...]:
+    """The image files directly in a folder, in natural order (frame2 before frame10); hidden ones left out."""
+    found = [
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
+    ]
+    return tuple(sorted(found, key=lambda path: (natural_key(path.stem), path.name)))
+
+
+def find_image_folders(root: Path, depth: int = MAX_DEPTH) -> tuple[Path, ...]:
+    """The folder itself if it holds images, else the nearest folders below it that do, in natural order."""
+    if list_images(root):
+        return (root,)
+    if depth == 0:
+        return ()
+    below = sorted(
+        (path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")),
+        key=lambda path: natural_key(path.name),
+    )
+    return tuple(found for path in below for found in find_image_folders(path, depth - 1))
+
+
+def open_folder(
+    folder: Path, *, camera: str | None = None, name: str | None = None, min_frames: int = MIN_FRAMES
+) -> ImageSequence:
+    """The images directly in a folder as one sequence, in natural order.
+
+    The frame numbers are those at the end of the file names, in units of their commonest step (so a video of which
+    every fifth frame was extracted is whole), where all have one and they increase; else the positions.
+
+    Args:
+        camera: as `parse_camera` reads it, for the size of these images.
+        name: of the sequence; default: the folder's.
+        min_frames: refuse fewer; 3 are needed to train, 1 to predict.
+
+    Raises:
+        DataError: for a folder that is missing or holds too few images, a first image that cannot be opened, or a
+            camera that cannot be used.
+    """
+    if not folder.is_dir():
+        raise DataError("there is no such folder", where=folder)
+    files = list_images(folder)
+    if len(files) < min_frames:
+        raise DataError(
+            "the folder has too few images",
+            where=folder,
+            expected=f"at least {min_frames} ({', '.join(sorted(IMAGE_SUFFIXES))})",
+            got=str(len(files)),
+        )
+    width, height = image_size(files[0])
+    stems = Counter(path.stem for path in files)
+    return ImageSequence(
+        name=name or folder.resolve().name,
+        camera=parse_camera(camera, width=width, height=height),
+        numbers=frame_numbers(tuple(path.stem for path in files)),
+        names=tuple(path.stem if stems[path.stem] == 1 else path.name for path in files),
+        files=files,
+    )
+
+
+def frame_numbers(stems: tuple[str, ...]) -> tuple[int, ...]:
+    """Frame numbers from file stems in their order: consecutive where the drive is, with gaps where it has gaps.
+
+    Numbers at the end of all stems that increase strictly are counted in their commonest step: 0, 5, 10, 25 gives
+    0, 1, 2, 5, and any other step is a gap. Where no step is common to half of them (stems that are times), they are
+    counted in their median step, rounded. Anything else: 0, 1, 2, ...
+    """
+    values = [_trailing_number(stem) for stem in stems]
+    known = [value for value in values if value is not None]
+    steps = [after - before for before, after in itertools.pairwise(known)]
+    if len(known) < len(stems) or not steps or min(steps) <= 0:
+        return tuple(range(len(stems)))
+    common, count = Counter(steps).most_common(1)[0]
+    regular = 2 * count >= len(steps)
+    unit = common if regular else median(steps)
+    first = int(known[0] / unit)
+    numbers = [first]
+    for step in steps:
+        apart = round(step / unit)
+        least = 2 if regular and step != unit else 1
+        numbers.append(numbers[-1] + max(least, apart))
+    return tuple(numbers)
+
+
+def natural_key(text: str) -> tuple[tuple[str | int, ...], str]:
+    """Sort key by which frame2 comes before frame10."""
+    parts = re.split(r"([0-9]+)", text.casefold())
+    return tuple(int(part) if index % 2 else part for index, part in enumerate(parts)), text
+
+
+def _trailing_number(stem: str) -> Decimal | None:
+    """The number that ends a stem; the whole stem if that is a decimal number, as times in seconds are."""
+    match = re.fullmatch(r"[0-9]+\.[0-9]+", stem) or re.search(r"[0-9]+$", stem)
+    return Decimal(match.group()) if match else None
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation, 1 (upright) to 8. Looks at what precedes the pixels only: Pillow would decode a whole
+    PNG to find a tag behind them."""
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1
+    value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return value if value in range(1, 9) else 1
+
+
+def _not_an_image(path: Path, error: Exception) -> DataError:
+    if not path.exists():
+        return DataError("there is no such image", where=path)
+    reason = "not an image" if isinstance(error, UnidentifiedImageError) else str(error)
+    return DataError("the image cannot be read", where=path, got=reason, fix="copy or extract it again, or remove it")

@@ -1,0 +1,296 @@
+"""The store: every frame decoded once; then training runs at the speed of memory.
+
+Building uses all cores, and leaves nothing behind when it fails or is interrupted.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from selfdepth.data.frames import Footage
+from selfdepth.data.store.decode import Fit, decoding_jobs
+from selfdepth.data.store.store import (
+    FRAMES_FILE,
+    INDEX_FILE,
+    VERSION,
+    Store,
+    StoredSequence,
+    encode_index,
+    encode_refs,
+    is_store,
+    open_store,
+    training_size,
+)
+from selfdepth.errors import DataError, OutputError
+from selfdepth.geometry.camera import Camera
+
+__all__ = [
+    "Store",
+    "StoredSequence",
+    "build_store",
+    "fingerprint",
+    "is_store",
+    "open_or_build",
+    "open_store",
+    "training_size",
+]
+
+Progress = Callable[[int, int], None]
+
+
+def open_or_build(
+    footage: Footage,
+    folder: Path,
+    *,
+    width: int,
+    height: int,
+    crop: tuple[int, int, int, int] = (0, 0, 0, 0),
+    progress: Progress | None = None,
+) -> Store:
+    """The store in `folder` if it was made from these very files and settings, else a new one in its place.
+
+    Args and errors as in `build_store`.
+    """
+    if is_store(folder):
+        try:
+            store = open_store(folder)
+        except DataError:
+            pass  # of another version, or damaged: made anew below
+        else:
+            if store.fingerprint == fingerprint(footage, width=width, height=height, crop=crop):
+                return store
+    return build_store(footage, folder, width=width, height=height, crop=crop, progress=progress)
+
+
+def build_store(
+    footage: Footage,
+    folder: Path,
+    *,
+    width: int,
+    height: int,
+    crop: tuple[int, int, int, int] = (0, 0, 0, 0),
+    progress: Progress | None = None,
+) -> Store:
+    """Decode all frames of a footage into a new store. On any error or interrupt nothing is left behind.
+
+    Args:
+        folder: where the store will be; it must not exist, be empty, or be a store (which is then replaced).
+        width, height: size of the stored frames, pixels.
+        crop: pixels cut off at top, bottom, left, right before resizing.
+        progress: called with (frames done, frames in all).
+
+    Raises:
+        DataError: for frames that cannot be decoded, or a crop that leaves nothing of them.
+        OutputError: if the folder holds something else, cannot be written, or the disk is too small.
+    """
+    folder = folder.resolve()
+    fit = Fit(width=width, height=height, crop=crop)
+    sequences = _plan(footage, fit)
+    n_frames = sum(len(sequence.numbers) for sequence in sequences)
+    needed_bytes = n_frames * 3 * height * width
+    with _writing(folder, needed_bytes):
+        _check_target(folder, needed_bytes)
+    index = _index_text(footage, fit, sequences)
+    partial_folder = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    try:
+        with _writing(folder, needed_bytes):
+            partial_folder.mkdir(parents=True)
+        _write_frames(footage, fit, partial_folder / FRAMES_FILE, _Counter(n_frames, progress))
+        with _writing(folder, needed_bytes):
+            (partial_folder / INDEX_FILE).write_text(index, encoding="utf-8")
+            _put_in_place(partial_folder, folder)
+    except BaseException:
+        shutil.rmtree(partial_folder, ignore_errors=True)
+        raise
+    return open_store(folder)
+
+
+def fingerprint(footage: Footage, *, width: int, height: int, crop: tuple[int, int, int, int] = (0, 0, 0, 0)) -> str:
+    """A digest of everything a store depends on: files (names, sizes, times), cameras, frames, splits, settings.
+
+    Raises:
+        DataError: for a file that is gone.
+    """
+    digest = hashlib.sha256()
+
+    def add(*values: object) -> None:
+        digest.update(json.dumps(values).encode() + b"\n")
+
+    add(VERSION, footage.kind, footage.protocol, footage.spacing, _origin(footage), width, height, crop)
+    for sequence in footage.sequences:
+        partner = sequence.partner and astuple(sequence.partner)
+        add(sequence.name, astuple(sequence.camera), sequence.numbers, sequence.names, partner)
+        for file in sequence.files:
+            try:
+                status = file.stat()
+            except OSError as error:
+                raise DataError("a file of the footage is gone", where=file, got=str(error)) from error
+            add(file.name, status.st_size, status.st_mtime_ns)
+    for refs in (footage.train, footage.val, footage.test):
+        add([(ref.sequence, ref.number) for ref in refs])
+    return digest.hexdigest()
+
+
+@dataclass
+class _Counter:
+    """Tells a caller how far the work is."""
+
+    total: int
+    report: Progress | None
+    done: int = 0
+
+    def add(self, n: int) -> None:
+        self.done += n
+        if self.report is not None:
+            self.report(self.done, self.total)
+
+
+def _plan(footage: Footage, fit: Fit) -> tuple[StoredSequence, ...]:
+    @lru_cache
+    def fitted(camera: Camera) -> Camera:
+        return fit(np.zeros((camera.height, camera.width, 3), dtype=np.uint8), camera)[1]
+
+    planned, start = [], 0
+    for sequence in footage.sequences:
+        planned.append(
+            StoredSequence(
+                name=sequence.name,
+                start=start,
+                numbers=np.array(sequence.numbers, dtype=np.int64),
+                names=sequence.names,
+                camera=sequence.camera,
+                K=fitted(sequence.camera).matrix(),
+                partner=sequence.partner,
+            )
+        )
+        start += len(sequence.numbers)
+    if start == 0:
+        raise DataError("there are no frames to store", expected="at least one frame")
+    return tuple(planned)
+
+
+def _index_text(footage: Footage, fit: Fit, sequences: tuple[StoredSequence, ...]) -> str:
+    names = [sequence.name for sequence in sequences]
+    values = {
+        "width": fit.width,
+        "height": fit.height,
+        "fingerprint": fingerprint(footage, width=fit.width, height=fit.height, crop=fit.crop),
+        "kind": footage.kind,
+        "protocol": footage.protocol,
+        "crop": fit.crop,
+        "spacing": footage.spacing,
+        "origin": _origin(footage),
+        "train": encode_refs(footage.train, names),
+        "val": encode_refs(footage.val, names),
+        "test": encode_refs(footage.test, names),
+    }
+    return encode_index(values, sequences)
+
+
+def _origin(footage: Footage) -> dict[str, Any] | None:
+    return None if footage.origin is None else footage.origin.to_json()
+
+
+def _write_frames(footage: Footage, fit: Fit, path: Path, counter: _Counter) -> None:
+    # Plain writes, not a map: a full disk is then an error that can be caught, not a bus error.
+    threads = os.cpu_count() or 1
+    pending: deque[Future[ndarray]] = deque()
+    needed_bytes = counter.total * 3 * fit.height * fit.width
+    with _writing(path, needed_bytes):
+        file = path.open("wb")
+    pool = ThreadPoolExecutor(threads)
+
+    def write_first() -> None:
+        rows = pending.popleft().result()
+        with _writing(path, needed_bytes):
+            file.write(rows.data)
+        counter.add(len(rows))
+
+    try:
+        for job in decoding_jobs(footage, fit):
+            pending.append(pool.submit(job))
+            if len(pending) > 2 * threads:
+                write_first()
+        while pending:
+            write_first()
+        with _writing(path, needed_bytes):
+            file.flush()
+            os.fsync(file.fileno())
+    finally:
+        pool.shutdown(cancel_futures=True)
+        file.close()
+
+
+def _check_target(folder: Path, needed_bytes: int) -> None:
+    if folder.exists() and not _replaceable(folder):
+        raise OutputError(
+            "the store's folder holds other things",
+            where=folder,
+            expected="a folder that does not exist yet, is empty, or holds nothing but a store",
+            fix="name another folder with --store",
+        )
+    existing = next(parent for parent in folder.parents if parent.exists())
+    free_bytes = shutil.disk_usage(existing).free
+    if free_bytes < needed_bytes:
+        raise _no_space(folder, needed_bytes, got=f"{free_bytes / 1e6:.0f} MB free")
+
+
+def _replaceable(folder: Path) -> bool:
+    if not folder.is_dir():
+        return False
+    held = {path.name for path in folder.iterdir()}
+    return not held or (is_store(folder) and held <= {FRAMES_FILE, INDEX_FILE})
+
+
+def _put_in_place(new: Path, folder: Path) -> None:
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    if folder.exists():
+        folder.rename(old)
+    try:
+        new.rename(folder)
+    except BaseException:
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _writing(where: Path, needed_bytes: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise _no_space(where, needed_bytes, got=str(error)) from error
+        raise OutputError(
+            "the store cannot be written",
+            where=where,
+            expected=f"a folder to write {needed_bytes / 1e6:.0f} MB to",
+            got=error.strerror or str(error),
+            fix="name another folder with --store",
+        ) from error
+
+
+def _no_space(where: Path, needed_bytes: int, *, got: str) -> OutputError:
+    return OutputError(
+        "there is not enough disk space for the store",
+        where=where,
+        expected=f"{needed_bytes / 1e6:.0f} MB",
+        got=got,
+        fix="make room, name a folder on another disk with --store, or train at a smaller --width",
+    )

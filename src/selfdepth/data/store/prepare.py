@@ -1,0 +1,127 @@
+"""From what a run asks for to the store it learns from: made of footage, or there already with its settings fixed."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from jaxtyping import Float
+from numpy import ndarray
+
+from selfdepth.config import TrainConfig
+from selfdepth.data.footage import open_footage, open_footage_auto
+from selfdepth.data.frames import Footage, FrameRef, Origin, no_ground_truth
+from selfdepth.data.kitti.raw import KittiTruth
+from selfdepth.data.kitti.splits import split_path
+from selfdepth.data.store.build import Progress, open_or_build
+from selfdepth.data.store.store import Store, training_size
+from selfdepth.errors import ConfigError, SelfDepthWarning
+
+Truth = Callable[[FrameRef], "Float[ndarray, 'h w'] | None"]
+"""Metric depth of a frame (0 = unknown), or None where it was not measured."""
+
+
+def footage_of(config: TrainConfig) -> Footage:
+    """The footage that a run names with data, split, camera, offsets, every and stereo, `auto` included.
+
+    Raises:
+        DataError: as `open_footage` and `open_footage_auto`.
+    """
+    path, spacing, stereo = Path(config.data).expanduser(), config.spacing(), config.stereo != "none"
+    if spacing is None:
+        auto = open_footage_auto(path, split=config.split, camera=config.camera, offsets=config.offsets, stereo=stereo)
+        return auto[0]
+    return open_footage(
+        path, split=config.split, camera=config.camera, offsets=config.offsets, spacing=spacing, stereo=stereo
+    )
+
+
+def store_of(config: TrainConfig, footage: Footage, folder: Path, progress: Progress | None = None) -> Store:
+    """The footage as a store in `folder`, cropped and at the size that a run asks for; used again where it fits.
+
+    Raises:
+        DataError, OutputError: as `build_store`.
+    """
+    top, bottom, left, right = config.crop_px()
+    camera = footage.sequences[0].camera
+    width, height = training_size(
+        camera.width - left - right, camera.height - top - bottom, config.width, config.height
+    )
+    return open_or_build(footage, folder, width=width, height=height, crop=config.crop_px(), progress=progress)
+
+
+def resolved(config: TrainConfig, store: Store) -> TrainConfig:
+    """The run's configuration with the size, spacing and crop of its store filled in."""
+    crop = ",".join(map(str, store.crop)) if any(store.crop) else None
+    every = config.every or str(store.spacing)
+    return replace(config, width=store.width, height=store.height, crop=config.crop or crop, every=every)
+
+
+def check_agreement(config: TrainConfig, store: Store) -> None:
+    """Refuse options that a store was not made with: they cannot be changed any more.
+
+    Raises:
+        ConfigError: naming the first such option.
+    """
+    origin = store.origin or Origin(path=store.folder)
+    if (config.width, config.height or store.height) != (store.width, store.height):
+        raise ConfigError(
+            "the store holds frames of another size",
+            where=store.folder,
+            expected=f"--width {store.width} --height {store.height}",
+            got=f"--width {config.width}" + (f" --height {config.height}" if config.height else ""),
+            fix="give the store's size, or make another store with: selfdepth prepare DATA --out STORE",
+        )
+    if config.stereo != "none" and not any(sequence.partner for sequence in store.sequences):
+        raise ConfigError(
+            "the store holds no stereo partners",
+            where=store.folder,
+            expected="a store made with --stereo",
+            got=f"--stereo {config.stereo}",
+            fix="leave --stereo out, or make another store with: selfdepth prepare DATA --out STORE --stereo",
+        )
+    asked_split = None if config.split is None else split_path(config.split)
+    every = [str(store.spacing), "auto"] if origin.auto else [str(store.spacing)]
+    crop = ",".join(map(str, store.crop))
+    # Option, whether it agrees, what the store was made with, what was asked for.
+    table = (
+        ("--split", asked_split in (None, origin.split), origin.split, config.split),
+        ("--camera", _same_camera(config.camera, origin.camera), origin.camera, config.camera),
+        ("--every", config.every is None or config.every in every, " or ".join(every), config.every),
+        ("--crop", config.crop is None or config.crop_px() == store.crop, crop, config.crop),
+    )
+    for option, agrees, made_with, asked in table:
+        if not agrees:
+            raise ConfigError(
+                f"{option} was fixed when the store was made",
+                where=store.folder,
+                expected="none" if made_with is None else str(made_with),
+                got=str(asked),
+                fix="leave the option out, or make another store with: selfdepth prepare DATA --out STORE",
+            )
+
+
+def truth_of(store: Store) -> Truth:
+    """The ground truth of a store's frames: KITTI's scans, read from the root that the store was made of.
+
+    Warns if that root is gone; there is then no ground truth.
+    """
+    if store.kind != "kitti-raw" or store.origin is None:
+        return no_ground_truth
+    if not store.origin.path.is_dir():
+        warnings.warn(
+            f"the store {store.folder} was made of {store.origin.path}, which is not there: "
+            "its frames have no ground truth now",
+            SelfDepthWarning,
+            stacklevel=2,
+        )
+        return no_ground_truth
+    return KittiTruth(store.origin.path)
+
+
+def _same_camera(asked: str | None, made_with: str | None) -> bool:
+    if asked is None or asked == made_with:
+        return True
+    return made_with is not None and str(Path(asked).expanduser().resolve()) == made_with

@@ -1,0 +1,213 @@
+"""The report of a training run whose truth is known, as one HTML page that needs nothing else.
+
+Pictures are data URIs, charts inline SVG; there are no scripts and no links to the outside.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+
+import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
+from PIL import Image
+
+from selfdepth.demo.charts import curve_chart, level_chart, path_chart
+from selfdepth.demo.report_data import FrameView, Report
+from selfdepth.demo.style import STYLE
+from selfdepth.evaluation.depth.metrics import METRICS
+from selfdepth.inference.visualize import colorize_disparity, draw_mask, error_map
+
+ERROR_LIMIT = 0.25
+"""Relative depth error that is drawn as brightest."""
+
+_PICTURES = ("what the camera saw", "predicted", "true", "error", "auto-mask")
+
+
+def headline(report: Report) -> str:
+    """What came out, in one sentence with the numbers; it says so when the network is worse than a baseline."""
+    ours, rows, constant = report.ours.abs_rel, report.per_row.abs_rel, report.constant.abs_rel
+    if ours < min(rows, constant):
+        verdict, joint = "better than", "and"
+    elif ours < max(rows, constant):
+        verdict, joint = "between", "and"
+    else:
+        verdict, joint = "not yet better than", "or"
+    return (
+        f"After {_duration(report.training_s)} of watching {report.footage_s:.0f} seconds of video, without a single "
+        f"depth label, the network's depth on a street it has never seen is off by {ours:.1%} on average "
+        f"(abs_rel {ours:.3f}): {verdict} the mean depth of each image row ({rows:.3f}) {joint} the best constant "
+        f"depth ({constant:.3f})."
+    )
+
+
+def summary(report: Report) -> str:
+    """The numbers in three plain lines."""
+    return (
+        f"depth     abs_rel {report.ours.abs_rel:.3f} on a street never seen, after {_duration(report.training_s)} of "
+        f"training without labels\n"
+        f"baselines abs_rel {report.per_row.abs_rel:.3f} for the mean depth of each row, "
+        f"{report.constant.abs_rel:.3f} for the best constant depth\n"
+        f"motion    ATE {report.path.ate_m:.2f} m over {report.path.length_m:.0f} m "
+        f"({report.path.straight_ate_m:.2f} m for driving straight on)"
+    )
+
+
+def render_report(report: Report) -> str:
+    """The page, as HTML."""
+    parts = (
+        f"<header><h1>selfdepth demo</h1><p class='lead'>{_text(headline(report))}</p></header>",
+        _tiles(report),
+        _frames(report),
+        _curves(report),
+        _path(report),
+        _errors(report),
+        _facts(report),
+        _commands(report),
+    )
+    body = "\n".join(parts)
+    return (
+        "<!DOCTYPE html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n"
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"
+        f"<title>selfdepth demo: abs_rel {report.ours.abs_rel:.3f}</title>\n<style>{STYLE}</style>\n</head>\n"
+        f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _tiles(report: Report) -> str:
+    numbers = (
+        (f"{report.ours.abs_rel:.3f}", "abs_rel: mean relative depth error"),
+        (f"{report.ours.a1:.1%}", "of all pixels within 25 % of the true depth"),
+        (f"{report.path.ate_m:.2f} m", f"trajectory error (ATE) over {report.path.length_m:.0f}\u00a0m"),
+        (_duration(report.total_s), f"in all, on {report.machine.device}"),
+    )
+    tiles = "".join(
+        f"<div class='tile'><b>{_text(number)}</b><span>{_text(what)}</span></div>" for number, what in numbers
+    )
+    return f"<section class='tiles'>{tiles}</section>"
+
+
+def _frames(report: Report) -> str:
+    heads = "".join(f"<div class='head'>{_text(name)}</div>" for name in _PICTURES)
+    rows = "".join(_row(frame) for frame in report.frames)
+    return _section(
+        "Depth on the held-out drive",
+        f"<div class='strips'>{heads}{rows}</div>",
+        "Each row is one frame of a street that was not trained on. Predicted and true disparity (1 / depth) share "
+        "their colours: bright is near, dark is far. The error is relative, black for none, brightest from "
+        f"{ERROR_LIMIT:.0%} on, and grey in the sky, where there is no depth. The auto-mask is white where a pixel "
+        "would be learned from, black where not moving the camera explains it as well: surfaces without texture, "
+        "cars that keep the camera's speed, stops.",
+    )
+
+
+def _row(frame: FrameView) -> str:
+    truth = np.where(frame.truth > 0, 1 / np.where(frame.truth > 0, frame.truth, 1), 0)
+    low, high = 0.0, float(np.percentile(truth, 97))
+    size = (frame.image.shape[1], frame.image.shape[0])
+    mask = Image.fromarray(draw_mask(frame.keep)).resize(size, Image.Resampling.NEAREST)
+    pictures = (
+        frame.image,
+        colorize_disparity(1 / frame.depth, low=low, high=high),
+        colorize_disparity(truth, low=low, high=high),
+        error_map(frame.depth, frame.truth, limit=ERROR_LIMIT),
+        np.asarray(mask),
+    )
+    images = "".join(
+        f"<img src='{_data_uri(picture)}' alt='{_text(f'{frame.name}: {name}')}'>"
+        for picture, name in zip(pictures, _PICTURES, strict=True)
+    )
+    return f"{images}<div class='note'>{_text(frame.name)} · abs_rel {frame.abs_rel:.3f}</div>"
+
+
+def _curves(report: Report) -> str:
+    levels = {"mean depth per row": report.per_row.abs_rel, "best constant depth": report.constant.abs_rel}
+    charts = (
+        level_chart("abs-rel", report.abs_rel, levels, label="abs_rel on held-out frames"),
+        curve_chart("loss", report.loss, label="training loss"),
+    )
+    return _section(
+        "Learning",
+        "<div class='pair'>" + "".join(f"<div>{chart}</div>" for chart in charts) + "</div>",
+        "Left: the depth error on held-out frames as training goes on; the dashed lines are predictions that never "
+        "look at the image. Right: what is minimised is only how well neighbouring frames can be rebuilt from "
+        "each other; no depth is ever shown to the network.",
+    )
+
+
+def _path(report: Report) -> str:
+    return _section(
+        "Motion of the camera",
+        path_chart("path", report.path.predicted, report.path.truth),
+        "The held-out drive from above: the pose network's motions from frame to frame, chained and aligned with the "
+        f"truth by a similarity. The camera centres are off by {report.path.ate_m:.2f} m (root mean square) over "
+        f"{report.path.length_m:.0f} m; driving straight on at constant speed would be off by "
+        f"{report.path.straight_ate_m:.2f} m.",
+    )
+
+
+def _errors(report: Report) -> str:
+    rows = {"selfdepth": report.ours, "mean depth per row": report.per_row, "best constant depth": report.constant}
+    head = "".join(f"<th>{_text(metric)}</th>" for metric in METRICS)
+    body = "".join(
+        f"<tr><td>{_text(name)}</td>"
+        + "".join(f"<td>{getattr(errors, metric):.3f}</td>" for metric in METRICS)
+        + "</tr>"
+        for name, errors in rows.items()
+    )
+    return _section(
+        "All errors",
+        f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>",
+        "Mean over all held-out frames and every pixel with a true depth of at most 80 m. Depth from one moving camera "
+        "has no unit, so the network and the rows are scaled to each image's median; the rows are those of the "
+        f"training drive. The constant, {report.constant_m:.1f} m, is the best there is for the held-out drive "
+        "itself. Lower is better, except for a1, a2 and a3.",
+    )
+
+
+def _facts(report: Report) -> str:
+    machine = report.machine
+    run = (
+        *report.facts,
+        ("processor", f"{machine.cpu}, {machine.cores} cores"),
+        ("device", machine.device),
+        ("software", f"torch {machine.torch}, Python {machine.python}"),
+    )
+    total = report.total_s
+    stages = (*((stage.name, f"{stage.seconds:.1f} s") for stage in report.stages), ("in all", f"{total:.1f} s"))
+    tables = "".join(
+        f"<div><h3>{title}</h3><table class='plain'><tbody>"
+        + "".join(f"<tr><td>{_text(name)}</td><td>{_text(value)}</td></tr>" for name, value in rows)
+        + "</tbody></table></div>"
+        for title, rows in (("The run", run), ("Time spent", stages))
+    )
+    return f"<section><h2>How it was made</h2><div class='pair'>{tables}</div></section>"
+
+
+def _commands(report: Report) -> str:
+    lines = "\n".join(_text(command) for command in report.commands)
+    return _section("Go on from here", f"<pre>{lines}</pre>", "The drives and the model are in the demo's folder.")
+
+
+def _section(title: str, content: str, caption: str) -> str:
+    return (
+        f"<section><h2>{_text(title)}</h2><figure>{content}<figcaption>{_text(caption)}</figcaption></figure></section>"
+    )
+
+
+def _data_uri(image: UInt8[ndarray, "h w 3"]) -> str:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def _text(text: str) -> str:
+    return html.escape(text)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.1f} minutes"

@@ -1,0 +1,181 @@
+"""A model's trajectory, or anybody's, against where the camera truly was; and what a straight line would reach."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from selfdepth.data.sources.trajectories import read_trajectory
+from selfdepth.data.store.decode import Fit
+from selfdepth.errors import DataError
+from selfdepth.evaluation.odometry.drift import DriftError, RelativePoseError, kitti_drift, relative_pose_error
+from selfdepth.evaluation.odometry.drives import JudgedDrive
+from selfdepth.evaluation.odometry.metrics import (
+    Alignment,
+    SnippetError,
+    TrajectoryError,
+    absolute_trajectory_error,
+    alignment_of,
+    snippet_error,
+)
+from selfdepth.geometry.rigid import relative
+from selfdepth.inference.odometry import MotionPredictor, Odometer, too_few_frames
+from selfdepth.structs import Trajectory
+from selfdepth.weights.files import load_weights
+
+MAX_TIME_DIFFERENCE_S = 0.01
+"""Two poses this close in time belong to one frame."""
+MIN_MATCHED = 0.5
+"""Where fewer of the predicted poses have a true one, the two rather count time in different units."""
+FIVE_FRAME_NOTE = "published as ATE; it is RMSE / sqrt(N) of snippets of N = 5 frames, each scaled on its own"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OdometryEvaluation:
+    """Errors of a trajectory, and what they are to be compared with.
+
+    Attributes:
+        predicted: after alignment, in the world of `truth`.
+        truth: at the same times; the world is its first camera.
+        how: the alignment that was chosen.
+        straight_rmse: the absolute error of a straight line at the true mean speed, aligned alike.
+        frames: how many the true trajectory has in all.
+    """
+
+    predicted: Trajectory
+    truth: Trajectory
+    how: Alignment
+    five_frame: SnippetError
+    absolute: TrajectoryError
+    relative: RelativePoseError
+    drift: DriftError | None
+    straight_rmse: float
+    frames: int
+
+    @property
+    def length(self) -> float:
+        """Of the true path, in its unit."""
+        return float(np.linalg.norm(np.diff(self.truth.T_world_camera[:, :3, 3], axis=0), axis=1).sum())
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values; lengths are in the unit of the true trajectory."""
+        absolute = {name: getattr(self.absolute, name) for name in ("rmse", "mean", "median", "max")}
+        five = self.five_frame
+        return {
+            "five_frame_error": {"mean": five.mean, "std": five.std, "note": FIVE_FRAME_NOTE},
+            "ate": absolute,
+            "rpe": asdict(self.relative),
+            "kitti": None if self.drift is None else asdict(self.drift),
+            "alignment": {"kind": self.how, "scale": self.absolute.alignment.scale},
+            "straight_line": {"ate_rmse": self.straight_rmse},
+            "length": self.length,
+            "poses": len(self.truth),
+            "frames": self.frames,
+        }
+
+
+def predict_trajectory(
+    model: str, drive: JudgedDrive, *, spacing: int | None = None, device: str = "auto", batch_size: int = 8
+) -> tuple[Trajectory, Alignment]:
+    """Follow the camera along a drive with a model, in float32, inside its training crop.
+
+    Args:
+        spacing: frames between two poses; None: the model's.
+
+    Returns:
+        poses at every `spacing`-th frame, in metres where they can be known; and the alignment that fits them: rigid if
+        they are, else with scale.
+
+    Raises:
+        SelfDepthError: for a model that cannot be used, or a drive with fewer than two such frames.
+    """
+    weights = load_weights(model)
+    motion = MotionPredictor(weights, spacing=spacing, device=device, precision="fp32")
+    sequence = drive.sequence
+    numbers = sequence.numbers[:: motion.spacing]
+    if len(numbers) < motion.plan.min_frames:
+        raise too_few_frames(motion, len(sequence.numbers), where=sequence.name)
+    fit = Fit(width=motion.width, height=motion.height, crop=weights.config.crop_px())
+    images = (fit(image, sequence.camera)[0] for image in sequence.read(sequence.numbers))
+    odometer, poses = Odometer(motion), []
+    while batch := list(itertools.islice(images, batch_size * motion.spacing)):
+        poses += odometer.advance(batch)
+    known = [pose for pose in (*poses, *odometer.finish()) if pose is not None]
+    alignment: Alignment = "sim3" if motion.metres_per_unit is None else "se3"
+    return motion.trajectory(known, drive.truth.timestamps[:: motion.spacing]), alignment
+
+
+def read_predicted(path: Path, truth: Trajectory) -> Trajectory:
+    """Anybody's trajectory: KITTI's text with a pose for each true one, or TUM's at times of its own.
+
+    Raises:
+        DataError: for a file that cannot be used.
+    """
+    return read_trajectory(path, timestamps=truth.timestamps)
+
+
+def evaluate_trajectory(predicted: Trajectory, truth: Trajectory, how: Alignment, *, where: str) -> OdometryEvaluation:
+    """Bring the trajectories to the same times and the same first camera, align them, and compare.
+
+    Args:
+        where: the predictions' name, for errors.
+
+    Raises:
+        DataError: if fewer than two poses, or than half of the predicted ones, belong to a true one.
+    """
+    frames = len(truth)
+    predicted, truth = matched(predicted, truth, where=where)
+    predicted, truth = predicted.from_first(), truth.from_first()
+    found, true = predicted.T_world_camera, truth.T_world_camera
+    similarity = alignment_of(found, true, how)
+    aligned = similarity.apply_to_poses(found)
+    return OdometryEvaluation(
+        predicted=replace(predicted, T_world_camera=aligned),
+        truth=truth,
+        how=how,
+        five_frame=snippet_error(relative(found), true),
+        absolute=absolute_trajectory_error(found, true, alignment=how),
+        relative=relative_pose_error(aligned, true),
+        drift=kitti_drift(aligned, true),
+        straight_rmse=absolute_trajectory_error(_straight(true), true, alignment=how).rmse,
+        frames=frames,
+    )
+
+
+def matched(predicted: Trajectory, truth: Trajectory, *, where: str) -> tuple[Trajectory, Trajectory]:
+    """The poses that both have, by their times. Raises DataError as `evaluate_trajectory`."""
+    later = np.searchsorted(truth.timestamps, predicted.timestamps).clip(1, len(truth) - 1)
+    before, after = (np.abs(truth.timestamps[i] - predicted.timestamps) for i in (later - 1, later))
+    nearest = np.where(before <= after, later - 1, later)
+    near = np.minimum(before, after) <= MAX_TIME_DIFFERENCE_S
+    # Of several predicted poses at one true one, the first.
+    true_rows, first = np.unique(nearest[near], return_index=True)
+    rows = np.flatnonzero(near)[first]
+    if len(rows) < 2 or near.mean() < MIN_MATCHED:
+        ranges = [f"{each.timestamps[0]:g} to {each.timestamps[-1]:g}" for each in (predicted, truth)]
+        raise DataError(
+            "the trajectories have too few times in common",
+            where=where,
+            expected=f"times within {MAX_TIME_DIFFERENCE_S:g} s of the true ones, {ranges[1]}",
+            got=f"{int(near.sum())} of {len(predicted)} such, from {ranges[0]}",
+            fix="write the timestamps in the unit of the true ones, or KITTI's text with a pose for each frame",
+        )
+    return _rows(predicted, rows), _rows(truth, true_rows)
+
+
+def _rows(trajectory: Trajectory, rows: ndarray) -> Trajectory:
+    return Trajectory(T_world_camera=trajectory.T_world_camera[rows], timestamps=trajectory.timestamps[rows])
+
+
+def _straight(truth: Float[ndarray, "n 4 4"]) -> Float[ndarray, "n 4 4"]:
+    """Poses straight ahead at the true mean speed."""
+    stride = np.linalg.norm(np.diff(truth[:, :3, 3], axis=0), axis=1).mean()
+    straight = np.tile(np.eye(4), (len(truth), 1, 1))
+    straight[:, 2, 3] = stride * np.arange(len(truth))
+    return straight

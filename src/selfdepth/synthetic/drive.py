@@ -1,0 +1,263 @@
+"""Rendered drives with exact ground truth: depth, motion, and which pixels move by themselves.
+
+A street with bends, houses, trees, parked and moving cars, drawn from a seed. The drives take the place of footage
+where none may be had: in the demo and in tests. They contain what the method has to cope with: occlusions, a car
+that keeps the camera's speed, cars that move otherwise, stops, surfaces without texture, changing brightness.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, UInt8
+from numpy import ndarray
+
+from selfdepth.errors import ConfigError
+from selfdepth.geometry.camera import Camera
+from selfdepth.synthetic.objects import Quads, car
+from selfdepth.synthetic.raster import View, look, shade, trace
+from selfdepth.synthetic.road import Schedule, build_road, build_schedule
+from selfdepth.synthetic.scene import Scene, build_scene, paint_street
+
+BASELINE_M = 0.54
+CAMERA_HEIGHT_M = 1.65
+SUPERSAMPLING = 2
+_LANE_M = 1.75
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriveSpec:
+    """What to render. Two seeds give two different streets of the same kind.
+
+    Attributes:
+        seed: everything that is random follows from it.
+        frames: length of the drive, at least 2.
+        width, height: of the images in pixels, at least 32 x 16.
+        fps: frames per second; 10 is KITTI's.
+        stereo: whether to render the right camera too.
+        moving_cars: whether there is traffic. Parked cars stay.
+        stops: whether the car halts every 15 to 19 s, for about 1.5 s.
+        bends: whether the road has bends.
+        brightness_change: largest relative change of exposure, which drifts over seconds; 0 to 0.5.
+
+    Raises:
+        ConfigError: for a value out of its range.
+    """
+
+    seed: int = 0
+    frames: int = 200
+    width: int = 320
+    height: int = 96
+    fps: float = 10.0
+    stereo: bool = False
+    moving_cars: bool = True
+    stops: bool = True
+    bends: bool = True
+    brightness_change: float = 0.06
+
+    def __post_init__(self) -> None:
+        ranges = {
+            "seed": (0, 2**32 - 1),
+            "frames": (2, 20_000),
+            "width": (32, 4096),
+            "height": (16, 4096),
+            "fps": (1.0, 240.0),
+            "brightness_change": (0.0, 0.5),
+        }
+        for name, (low, high) in ranges.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ConfigError(
+                    "a drive cannot be rendered so", where=name, expected=f"{low} to {high}", got=str(value)
+                )
+
+    def camera(self) -> Camera:
+        """KITTI's field of view (81 degrees), with a principal point that is not in the middle."""
+        w, h = self.width, self.height
+        return Camera(fx=0.58 * w, fy=0.58 * w, cx=0.492 * w - 0.5, cy=0.47 * h - 0.5, width=w, height=h)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyntheticDrive:
+    """A rendered drive and all that is true of it.
+
+    Attributes:
+        images: RGB of the left camera.
+        depth: along z at the pixels' centres, metres; 0 is the sky, whose depth is unknown.
+        T_world_camera: float64; the world is the first camera (x right, y down, z forward).
+        camera: of both cameras.
+        partner: RGB of the right camera, or None. T_stereo_target is the translation (-BASELINE_M, 0, 0).
+        timestamps: seconds since the first frame.
+        speed_mps: of the camera along the road.
+        moving: pixels on cars that move at that time.
+        comoving: pixels on the car ahead while it has exactly the camera's speed and both move.
+    """
+
+    images: UInt8[ndarray, "n h w 3"]
+    depth: Float32[ndarray, "n h w"]
+    T_world_camera: Float[ndarray, "n 4 4"]
+    camera: Camera
+    partner: UInt8[ndarray, "n h w 3"] | None
+    timestamps: Float[ndarray, "n"]
+    speed_mps: Float[ndarray, "n"]
+    moving: Bool[ndarray, "n h w"]
+    comoving: Bool[ndarray, "n h w"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _World:
+    spec: DriveSpec
+    camera: Camera
+    scene: Scene
+    schedule: Schedule
+    T_ground_camera: Float[ndarray, "n 4 4"]
+    designs: tuple[int, ...]
+    exposure: Float[ndarray, "n"]
+
+
+def render_drive(
+    spec: DriveSpec, *, progress: Callable[[int, int], None] | None = None, workers: int | None = None
+) -> SyntheticDrive:
+    """Render a drive. The same spec gives the same bits, however many workers there are.
+
+    Args:
+        progress: called with (frames done, frames in all).
+        workers: threads; the number of cores (at most 4) if not given.
+    """
+    world = _build_world(spec)
+    n, h, w = spec.frames, spec.height, spec.width
+    images = np.empty((n, h, w, 3), np.uint8)
+    partner = np.empty_like(images) if spec.stereo else None
+    depth = np.empty((n, h, w), np.float32)
+    moving, comoving = np.zeros((n, h, w), bool), np.zeros((n, h, w), bool)
+    with ThreadPoolExecutor(workers or min(4, os.cpu_count() or 1)) as pool:
+        for i, frame in enumerate(_in_order(pool, world)):
+            images[i], depth[i], moving[i], comoving[i] = frame[0], frame[1], frame[2], frame[3]
+            if partner is not None:
+                partner[i] = frame[4]
+            if progress is not None:
+                progress(i + 1, n)
+    T_ground_first = world.T_ground_camera[0]
+    return SyntheticDrive(
+        images=images,
+        depth=depth,
+        T_world_camera=np.linalg.inv(T_ground_first) @ world.T_ground_camera,
+        camera=world.camera,
+        partner=partner,
+        timestamps=np.arange(n) / spec.fps,
+        speed_mps=world.schedule.speed_mps,
+        moving=moving,
+        comoving=comoving,
+    )
+
+
+def _in_order(pool: ThreadPoolExecutor, world: _World) -> Iterator[tuple[ndarray, ...]]:
+    return pool.map(lambda i: _render_frame(world, i), range(world.spec.frames))
+
+
+def _build_world(spec: DriveSpec) -> _World:
+    road_rng, schedule_rng, scene_rng, car_rng = (
+        np.random.default_rng(child) for child in np.random.SeedSequence(spec.seed).spawn(4)
+    )
+    schedule = build_schedule(
+        schedule_rng, frames=spec.frames, fps=spec.fps, stops=spec.stops, moving_cars=spec.moving_cars
+    )
+    reach_m = float(schedule.s_m[-1]) + 200
+    road = build_road(road_rng, start_m=-30.0, end_m=reach_m + 60, bends=spec.bends)
+    scene = build_scene(scene_rng, road, paint_street(spec.seed), reach_m=reach_m)
+    time = np.arange(spec.frames) / spec.fps
+    drift = np.sin(time * 0.9 + car_rng.uniform(0, 6)) + 0.6 * np.sin(time * 2.3 + car_rng.uniform(0, 6))
+    return _World(
+        spec=spec,
+        camera=spec.camera(),
+        scene=scene,
+        schedule=schedule,
+        T_ground_camera=np.stack([_pose(scene, s) for s in schedule.s_m]),
+        designs=_designs(car_rng, scene, len(schedule.cars_s_m)),
+        exposure=1 + spec.brightness_change * drift / 1.6,
+    )
+
+
+def _designs(rng: np.random.Generator, scene: Scene, count: int) -> tuple[int, ...]:
+    """What drives: anything, but no van right ahead, where it would hide the street for the whole drive."""
+    low = [i for i, design in enumerate(scene.paint.kit.cars) if design.height_m < CAMERA_HEIGHT_M]
+    ahead, others = int(rng.choice(low)), rng.integers(len(scene.paint.kit.cars), size=max(count, 1))
+    return (ahead, *(int(i) for i in others[1:]))[:count]
+
+
+def _pose(scene: Scene, s: float) -> Float[ndarray, "4 4"]:
+    """The camera at s: it sways in its lane and nods a little, both as functions of the place."""
+    d = _LANE_M + 0.18 * np.sin(s / 11.0)
+    place, heading = scene.road.place(s, d)
+    yaw = heading + 0.18 / 11.0 * np.cos(s / 11.0)
+    pitch = 0.004 * np.sin(s / 2.3) + 0.003 * np.sin(s / 5.1)
+    roll = 0.003 * np.sin(s / 3.7)
+    cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
+    turn = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    nod = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
+    lean = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
+    T_ground_camera = np.eye(4)
+    T_ground_camera[:3, :3] = turn @ nod @ lean
+    T_ground_camera[:3, 3] = place[0], -CAMERA_HEIGHT_M + 0.012 * np.sin(s / 2.9), place[1]
+    return T_ground_camera
+
+
+def _traffic(world: _World, frame: int) -> tuple[list[Quads], ndarray]:
+    """The moving cars' quads at a frame, and their places for the shade under them."""
+    schedule, road = world.schedule, world.scene.road
+    parts: list[Quads] = []
+    places: list[ndarray] = []
+    for number, design_number in enumerate(world.designs):
+        s, design = float(schedule.cars_s_m[number, frame]), world.scene.paint.kit.cars[design_number]
+        if not road.start_m < s < road.end_m:
+            s = road.end_m
+        place, heading = road.place(s, schedule.cars_d_m[number])
+        turned = heading + (0.0 if schedule.direction[number] > 0 else np.pi)
+        parts.append(car(design).placed(place, turned))
+        places.append(np.array([*place, turned, design.width_m / 2, design.length_m / 2]))
+    return parts, np.array(places).reshape(-1, 5)
+
+
+def _render_frame(world: _World, frame: int) -> tuple[ndarray, ...]:
+    scene, camera = world.scene, world.camera
+    T_ground_camera = world.T_ground_camera[frame]
+    cars, places = _traffic(world, frame)
+    quads = Quads.joined([scene.static, *cars])
+    shades = np.concatenate([scene.parked, places])
+    view = look(quads, T_ground_camera, camera)
+    centres = trace(view, quads, scene.paint.atlas, camera, 1)
+    known = centres.surface != -2
+    depth = np.where(known, 1 / centres.inverse_depth, 0).astype(np.float32)
+    owner = np.full(len(quads) + 2, -1)
+    start = len(scene.static)
+    for number, part in enumerate(cars):
+        owner[start : start + len(part)] = number
+        start += len(part)
+    owned = owner[centres.surface]
+    s_m = world.schedule.cars_s_m
+    after = min(frame + 1, world.spec.frames - 1)
+    goes = np.append(abs(s_m[:, after] - s_m[:, after - 1]) > 1e-6, False)
+    moving = goes[owned]
+    comoving = moving & (owned == 0) & bool(world.schedule.keeps_distance[frame])
+    image = _picture(world, frame, quads, view, T_ground_camera, shades)
+    if not world.spec.stereo:
+        return image, depth, moving, comoving
+    T_target_stereo = np.eye(4)
+    T_target_stereo[0, 3] = BASELINE_M
+    T_ground_stereo = T_ground_camera @ T_target_stereo
+    right = _picture(world, frame, quads, look(quads, T_ground_stereo, camera), T_ground_stereo, shades)
+    return image, depth, moving, comoving, right
+
+
+def _picture(
+    world: _World, frame: int, quads: Quads, view: View, T_ground_camera: ndarray, shades: ndarray
+) -> UInt8[ndarray, "h w 3"]:
+    n, camera = SUPERSAMPLING, world.camera
+    samples = trace(view, quads, world.scene.paint.atlas, camera, n)
+    colours = shade(samples, view, quads, world.scene, T_ground_camera, shades, n)
+    pixels = colours.reshape(camera.height, n, camera.width, n, 3).mean(axis=(1, 3))
+    return np.asarray(np.clip(np.rint(pixels * world.exposure[frame]), 0, 255), np.uint8)

@@ -1,0 +1,78 @@
+"""Which folder a MODEL of the command line stands for."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+
+from selfdepth.errors import CheckpointError
+from selfdepth.weights.published import is_published
+from selfdepth.weights.published_models import PUBLISHED_NAMES, fetch_published
+from selfdepth.weights.published_names import FILES
+
+WEIGHTS_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_EXPECTED = "a run, weights or published folder, a published name like mono_640x192, or a hub name OWNER/NAME"
+
+
+def find_weights(model: str | Path) -> Path:
+    """The weights folder that MODEL stands for.
+
+    Args:
+        model: a run folder (its `best/`, else its `last/`), a weights folder, a published checkpoint folder, the name
+            of one of the nine published models, or a hub name "owner/name". Names are downloaded on first use.
+
+    Raises:
+        CheckpointError: for whatever is not such a model.
+    """
+    path = Path(model).expanduser()
+    if path.is_dir():
+        for folder in (path / "best", path / "last", path):
+            if (folder / WEIGHTS_FILE).is_file() and (folder / CONFIG_FILE).is_file():
+                return folder
+        if is_published(path):
+            return path
+        raise CheckpointError(
+            "the folder holds no model",
+            where=path,
+            expected=f"{WEIGHTS_FILE} and {CONFIG_FILE}, there or in best/ or last/; or {FILES[0]} and {FILES[1]}",
+            got=_contents(path),
+            fix="give the --out folder of a training run that has saved once",
+        )
+    if path.exists():
+        raise CheckpointError(
+            "the model is a file", where=path, expected=_EXPECTED, fix=f"try its folder, {path.parent}"
+        )
+    # A name whose first part is a folder here is a misspelt path: no reason to ask the network.
+    if _HUB_NAME.fullmatch(str(model)) and not path.parent.exists():
+        return _download(str(model))
+    if str(model) in PUBLISHED_NAMES:
+        return fetch_published(str(model))
+    close = difflib.get_close_matches(str(model), PUBLISHED_NAMES, n=1)
+    fix = f"did you mean {close[0]}" if close else None
+    raise CheckpointError("there is no such model", where=path, expected=_EXPECTED, fix=fix)
+
+
+def _download(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = Path(snapshot_download(name, allow_patterns=[WEIGHTS_FILE, CONFIG_FILE]))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            "there is no such folder, and no such model could be fetched from the Hugging Face hub",
+            where=name,
+            got=str(error).splitlines()[0] if str(error) else type(error).__name__,
+            fix="check the spelling and the network",
+        ) from error
+    for file in (WEIGHTS_FILE, CONFIG_FILE):
+        if not (folder / file).is_file():
+            raise CheckpointError("the hub's model is of another kind", where=name, got=f"no {file}")
+    return folder
+
+
+def _contents(folder: Path) -> str:
+    names = sorted(entry.name for entry in folder.iterdir())
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "") if names else "an empty folder"

@@ -1,0 +1,99 @@
+"""The nine models that the paper's authors published, fetched by name on first use."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import urllib.parse
+import warnings
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from selfdepth.download import Address, cache_folder, receive
+from selfdepth.errors import CheckpointError, SelfDepthError, SelfDepthWarning
+from selfdepth.files import writing_to
+from selfdepth.weights.published import read_published
+from selfdepth.weights.published_names import FILES
+
+PUBLISHED_NAMES = tuple(
+    f"{sources}_{size}"
+    for size in ("640x192", "no_pt_640x192", "1024x320")
+    for sources in ("mono", "stereo", "mono+stereo")
+)
+PUBLISHED = Address(
+    base="https://storage.googleapis.com/niantic-lon-static/research/monodepth2",
+    variable="SELFDEPTH_PUBLISHED_URL",
+    what="the published model",
+    wrong="what was downloaded is not a published model",
+    kind=CheckpointError,
+)
+
+_EXPECTED = f"a zip archive with {FILES[0]} and {FILES[1]}"
+_CHUNK = 1 << 20
+_MOST_BYTES = 2 << 30
+"""No published model comes near this; an archive that unpacks to more is none."""
+
+
+def fetch_published(name: str) -> Path:
+    """The folder of a published model, downloaded if it is not in the cache yet.
+
+    Args:
+        name: one of PUBLISHED_NAMES.
+
+    Raises:
+        CheckpointError: when it cannot be fetched, or what comes is no such model. Nothing is left in the cache then.
+        OutputError: when the cache cannot be written to.
+    """
+    folder = cache_folder() / "monodepth2" / name
+    if folder.is_dir():
+        return folder
+
+    def announce(n_bytes: int | None) -> None:
+        size = "" if n_bytes is None else f", {max(1, round(n_bytes / 1e6))} MB"
+        warnings.warn(
+            f"downloading {name}{size} to {folder}. The weights are those of the paper's authors; their licence is "
+            "for non-commercial use only",
+            SelfDepthWarning,
+            stacklevel=2,
+        )
+
+    with writing_to(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # The temporary folder lies beside the final one: a rename is then all that is left to do.
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}.") as place:
+            archive, unpacked = Path(place) / "model.zip", Path(place) / "model"
+            url = receive(PUBLISHED, f"{urllib.parse.quote(name, safe='')}.zip", archive, announce=announce)
+            _unpack(archive, unpacked, url)
+            try:
+                read_published(unpacked)
+            except CheckpointError as error:
+                got = f"{error.got or error.what} in {Path(error.where or '').name}"
+                raise _wrong(url, got) from error
+            if not folder.is_dir():  # another process may have been faster
+                unpacked.rename(folder)
+    return folder
+
+
+def _unpack(archive: Path, folder: Path, url: str) -> None:
+    """Take the model's files out of an archive, whatever folder of it they are in. Nothing else is unpacked."""
+    folder.mkdir()
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            for member in opened.infolist():
+                path = PurePosixPath(member.filename.replace("\\", "/"))
+                if path.is_absolute() or ".." in path.parts:
+                    raise _wrong(url, f"the archive's {member.filename!r} leads out of its folder")
+                target = folder / path.name
+                if path.name not in FILES or member.is_dir():
+                    continue
+                if target.exists() or member.file_size > _MOST_BYTES:
+                    raise _wrong(url, f"the archive's {path.name} is there twice or far too large")
+                with opened.open(member) as source, target.open("xb") as file:
+                    shutil.copyfileobj(source, file, _CHUNK)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        raise _wrong(url, str(error)) from error
+
+
+def _wrong(url: str, got: str) -> SelfDepthError:
+    return PUBLISHED.other(url, got, expected=_EXPECTED)

@@ -1,0 +1,289 @@
+"""Clips and batches: sampling is a pure function, and a batch is what the frames say."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from helpers.memory_footage import footage, pixels, sequence
+from selfdepth.data.clips.clips import ClipLoader, ClipSet, make_clips
+from selfdepth.data.clips.order import epoch_batches, epoch_order, steps_per_epoch
+from selfdepth.data.clips.resident import frames_on, resident_frames
+from selfdepth.data.frames import FrameRef, StereoPartner
+from selfdepth.data.store.build import build_store
+from selfdepth.data.store.store import Store
+from selfdepth.errors import DataError
+from selfdepth.geometry.camera import resize
+from selfdepth.structs import Batch
+
+SIZE = {"width": 64, "height": 32}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    folder = tmp_path_factory.mktemp("clips")
+    drive = footage(
+        sequence(folder / "a", "first", (*range(5, 17), *range(20, 26))),
+        sequence(folder / "b", "second", tuple(range(14)), focal_px=70.0),
+    )
+    return build_store(drive, folder / "store", **SIZE)
+
+
+@pytest.fixture(scope="module")
+def clips(store: Store) -> ClipSet:
+    return make_clips(store, store.train, offsets=(-1, 1))
+
+
+def loader(store: Store, clips: ClipSet, **settings) -> ClipLoader:
+    return ClipLoader(store, clips, **{"batch_size": 4, "seed": 3, "device": "cpu", **settings})
+
+
+def equal(a: Batch, b: Batch) -> bool:
+    return all(torch.equal(getattr(a, name), getattr(b, name)) for name in ("frames", "inputs", "K"))
+
+
+def decoded(store: Store, ref: FrameRef, shifts: tuple[int, ...]) -> np.ndarray:
+    """The clip's views, decoded and resized here: the slow twin."""
+    camera = store.by_name[ref.sequence].camera
+    images = [resize(pixels(ref.sequence, ref.number + shift), camera, **SIZE)[0] for shift in (0, *shifts)]
+    return np.stack(images).transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255)
+
+
+def test_targets_without_all_neighbours_are_dropped_and_counted(store: Store, clips: ClipSet) -> None:
+    numbers = {name: [ref.number for ref in clips.refs if ref.sequence == name] for name in ("first", "second")}
+    assert numbers == {"first": [*range(6, 16), 21, 22, 23], "second": [*range(1, 12)]}
+    assert clips.n_dropped == len(store.train) - len(clips) == 4
+
+
+def test_targets_of_unknown_frames_or_sequences_are_dropped_and_counted(store: Store) -> None:
+    refs = [FrameRef("first", 8), FrameRef("first", 999), FrameRef("nowhere", 8)]
+    made = make_clips(store, refs, offsets=(1,))
+    assert made.refs == (FrameRef("first", 8),)
+    assert made.n_dropped == 2
+
+
+@pytest.mark.parametrize(("offsets", "spacing"), [((-1, 1), 1), ((1, -2), 1), ((-1, 1), 3), ((2,), 2)])
+def test_a_batch_equals_frames_decoded_one_by_one(store: Store, offsets, spacing: int) -> None:
+    clips = make_clips(store, store.train, offsets=offsets, spacing=spacing)
+    batches = loader(store, clips, augment=False)
+    batch = batches.batch(2)
+    assert batch.offsets == offsets
+    for i, clip in enumerate(batches.indices(2)):
+        expected = decoded(store, clips.refs[clip], tuple(offset * spacing for offset in offsets))
+        assert np.array_equal(batch.frames[i].numpy(), expected)
+        assert np.allclose(batch.K[i], store.by_name[clips.refs[clip].sequence].K)
+    assert torch.equal(batch.inputs, batch.frames)
+    assert batch.frames.dtype == batch.inputs.dtype == batch.K.dtype == torch.float32
+
+
+def test_the_same_seed_and_step_give_the_same_batch(store: Store, clips: ClipSet) -> None:
+    first, again = loader(store, clips), loader(store, clips)
+    for step in (0, 7, 3, 7):
+        assert equal(first.batch(step), again.batch(step))
+
+
+@pytest.mark.parametrize("other", [{"seed": 4}, {"seed": -3}])
+def test_another_seed_gives_another_batch(store: Store, clips: ClipSet, other: dict[str, int]) -> None:
+    assert not equal(loader(store, clips).batch(0), loader(store, clips, **other).batch(0))
+
+
+def test_every_clip_is_seen_at_most_once_an_epoch_and_only_a_short_batch_is_dropped() -> None:
+    for epoch in range(3):
+        batches = epoch_batches(np.zeros(23, dtype=bool), batch_size=5, seed=1, epoch=epoch)
+        assert batches.shape == (4, 5)
+        assert len(np.unique(batches)) == 20
+        assert np.array_equal(batches.reshape(-1), epoch_order(1, epoch, 23)[:20])
+
+
+def test_epochs_have_different_orders_of_all_clips() -> None:
+    orders = [epoch_order(0, epoch, 50) for epoch in range(3)]
+    for order in orders:
+        assert np.array_equal(np.sort(order), np.arange(50))
+    assert not np.array_equal(orders[0], orders[1])
+    assert not np.array_equal(orders[1], orders[2])
+
+
+def test_the_loader_sees_the_clips_of_the_pure_function(store: Store, clips: ClipSet) -> None:
+    batches = loader(store, clips)
+    for step in (0, 13, 5, 6):
+        epoch, position = divmod(step, len(clips) // 4)
+        expected = epoch_batches(clips.has_partner, batch_size=4, seed=3, epoch=epoch)[position]
+        assert np.array_equal(batches.indices(step), expected)
+
+
+def test_a_resumed_run_sees_the_very_next_batches(store: Store, clips: ClipSet) -> None:
+    whole = list(itertools.islice(loader(store, clips).iterate(), 15))
+    resumed = itertools.islice(loader(store, clips).iterate(9), 6)
+    for a, b in zip(whole[9:], resumed, strict=True):
+        assert equal(a, b)
+    assert equal(whole[11], loader(store, clips).batch(11))
+
+
+def test_two_processes_together_see_the_batch_of_one(store: Store, clips: ClipSet) -> None:
+    whole = loader(store, clips, batch_size=6)
+    halves = [loader(store, clips, batch_size=3, share=(rank, 2)) for rank in (0, 1)]
+    assert halves[0].steps_per_epoch == whole.steps_per_epoch
+    for step in (0, 5):
+        assert equal(Batch.collate([half.batch(step) for half in halves]), whole.batch(step))
+
+
+def test_frames_that_lie_on_the_device_give_the_same_batches(store: Store, clips: ClipSet) -> None:
+    there = loader(store, clips, resident=frames_on(store, torch.device("cpu")))
+    here = loader(store, clips)
+    assert all(equal(there.batch(step), here.batch(step)) for step in range(6))
+    assert equal(there.clip(3), here.clip(3))
+    for (refs, a), (same_refs, b) in zip(there.evaluation_batches(5), here.evaluation_batches(5), strict=True):
+        assert refs == same_refs and equal(a, b)
+
+
+def test_frames_lie_on_a_gpu_only_and_only_where_they_fit(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert resident_frames(store, torch.device("cpu")) is None
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * store.frames.nbytes, 10**12))
+    assert resident_frames(store, torch.device("cuda")) is None
+
+
+def test_stopping_early_ends_the_thread(store: Store, clips: ClipSet) -> None:
+    before = threading.active_count()
+    batches = loader(store, clips).iterate()
+    next(batches)
+    assert threading.active_count() == before + 1
+    batches.close()
+    assert threading.active_count() == before
+
+
+def test_an_error_while_gathering_reaches_the_consumer(store: Store, clips: ClipSet, monkeypatch) -> None:
+    def fail(self: Store, rows: np.ndarray) -> None:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(Store, "gather", fail)
+    with pytest.raises(OSError, match="the disk is gone"):
+        next(loader(store, clips).iterate())
+
+
+def test_the_clips_of_a_step_have_names(store: Store, clips: ClipSet) -> None:
+    batches = loader(store, clips)
+    first = clips.refs[batches.indices(2)[0]]
+    assert batches.describe(2)[0] == f"frame {first.number} of {first.sequence}"
+    assert len(batches.describe(2)) == 4
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 24, 100])
+def test_evaluation_sees_every_clip_once_in_order_without_augmentation(store, clips, batch_size) -> None:
+    refs: list[FrameRef] = []
+    for batch_refs, batch in loader(store, clips).evaluation_batches(batch_size):
+        assert len(batch_refs) == len(batch.frames) <= batch_size
+        for ref, frames in zip(batch_refs, batch.frames, strict=True):
+            assert np.array_equal(frames.numpy(), decoded(store, ref, (-1, 1)))
+        refs += batch_refs
+    assert tuple(refs) == clips.refs
+
+
+@pytest.mark.parametrize(
+    ("n_clips", "sentence"), [(0, "no clip to train on"), (11, "--batch-size; expected at most 11; got 12")]
+)
+def test_fewer_clips_than_a_batch_are_refused_with_the_size_that_fits(n_clips: int, sentence: str) -> None:
+    with pytest.raises(DataError, match=sentence):
+        steps_per_epoch((n_clips,), 12)
+
+
+def test_iterating_over_too_few_clips_is_refused(store: Store) -> None:
+    few = make_clips(store, store.train[:4], offsets=(-1, 1))
+    with pytest.raises(DataError, match="add --batch-size 3"):
+        next(loader(store, few).iterate())
+
+
+LEFT_TO_RIGHT = (-0.53, 0.003, 0.0)
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Two cameras of which the right one stopped early, and a third that is alone."""
+    folder = tmp_path_factory.mktemp("pairs")
+    left, right, alone = (
+        sequence(folder / name, name, tuple(range(n))) for name, n in (("left", 24), ("right", 12), ("alone", 10))
+    )
+    back = (0.53, -0.003, 0.0)
+    left = replace(left, partner=StereoPartner(sequence="right", translation_m=LEFT_TO_RIGHT))
+    right = replace(right, partner=StereoPartner(sequence="left", translation_m=back))
+    return build_store(footage(left, right, alone), folder / "store", **SIZE)
+
+
+def test_the_partner_is_the_last_view_where_there_is_one_and_batches_are_of_one_kind(pairs: Store) -> None:
+    clips = make_clips(pairs, pairs.train, offsets=(-1, 1), stereo="calibrated")
+    batches = loader(pairs, clips, augment=False)
+    kinds = set()
+    for step in range(batches.steps_per_epoch):
+        batch, refs = batches.batch(step), [clips.refs[i] for i in batches.indices(step)]
+        kinds.add(batch.T_stereo_target is not None)
+        for i, ref in enumerate(refs):
+            assert np.array_equal(batch.frames[i, :3].numpy(), decoded(pairs, ref, (-1, 1)))
+            if batch.T_stereo_target is None:
+                assert batch.frames.shape[1] == 3
+                assert ref.sequence == "alone" or ref.number >= 12
+                continue
+            other, sign = {"left": ("right", 1), "right": ("left", -1)}[ref.sequence]
+            assert np.array_equal(batch.frames[i, 3:].numpy(), decoded(pairs, FrameRef(other, ref.number), ()))
+            assert batch.T_stereo_target[i, :3, 3].tolist() == pytest.approx([sign * x for x in LEFT_TO_RIGHT])
+            assert torch.equal(batch.T_stereo_target[i, :3, :3], torch.eye(3))
+    assert kinds == {False, True}
+
+
+def test_mixed_kinds_come_once_an_epoch_in_an_order_that_needs_no_memory(pairs: Store) -> None:
+    clips = make_clips(pairs, pairs.train, offsets=(-1, 1), stereo="calibrated")
+    alone, paired = clips.n_of_kind
+    assert (alone, paired) == (17, 20)
+    batches = loader(pairs, clips, batch_size=3)
+    per_epoch = batches.steps_per_epoch
+    assert per_epoch == alone // 3 + paired // 3
+    for epoch in range(2):
+        steps = range(epoch * per_epoch, (epoch + 1) * per_epoch)
+        seen = [batches.indices(step) for step in steps]
+        assert len(np.unique(np.concatenate(seen))) == 3 * per_epoch
+        kinds = [clips.has_partner[indices] for indices in seen]
+        assert all(kind.all() or not kind.any() for kind in kinds)
+        first = [bool(kind[0]) for kind in kinds]
+        assert first not in (sorted(first), sorted(first, reverse=True)), "the kinds alternate"
+        again = [loader(pairs, clips, batch_size=3).indices(step) for step in reversed(steps)]
+        assert all(np.array_equal(a, b) for a, b in zip(seen, reversed(again), strict=True))
+
+
+def test_a_resumed_run_on_mixed_kinds_sees_the_very_next_batches(pairs: Store) -> None:
+    clips = make_clips(pairs, pairs.train, offsets=(-1, 1), stereo="calibrated")
+    whole = list(itertools.islice(loader(pairs, clips).iterate(), 14))
+    for a, b in zip(whole[8:], loader(pairs, clips).iterate(8), strict=False):
+        assert equal(a, b)
+        assert (a.T_stereo_target is None) == (b.T_stereo_target is None)
+        assert a.T_stereo_target is None or torch.equal(a.T_stereo_target, b.T_stereo_target)
+
+
+def test_two_processes_share_the_batches_of_mixed_kinds(pairs: Store) -> None:
+    clips = make_clips(pairs, pairs.train, offsets=(-1, 1), stereo="calibrated")
+    whole = loader(pairs, clips, batch_size=6)
+    halves = [loader(pairs, clips, batch_size=3, share=(rank, 2)) for rank in (0, 1)]
+    for step in range(whole.steps_per_epoch):
+        assert equal(Batch.collate([half.batch(step) for half in halves]), whole.batch(step))
+
+
+def test_the_nominal_baseline_is_a_tenth_to_the_partners_side(pairs: Store) -> None:
+    clips = make_clips(pairs, pairs.train, offsets=(), stereo="nominal")
+    assert clips.T_stereo_target is not None
+    for ref, T in zip(clips.refs, clips.T_stereo_target, strict=True):
+        assert T[:3, 3].tolist() == pytest.approx([-0.1 if ref.sequence == "left" else 0.1, 0, 0])
+
+
+def test_from_pairs_alone_targets_without_a_partner_are_left_out_unless_they_are_only_judged(pairs: Store) -> None:
+    clips = make_clips(pairs, pairs.train, offsets=(), stereo="calibrated")
+    assert clips.has_partner.all()
+    assert (len(clips), clips.n_dropped) == (12 + 10, len(pairs.train) - 22)
+    judged = make_clips(pairs, pairs.train, offsets=(), stereo="calibrated", lone_targets=True)
+    assert (len(judged), judged.n_dropped, len(judged.with_source)) == (len(pairs.train), 0, 22)
+    seen = list(loader(pairs, judged).evaluation_batches(5))
+    assert sum(len(refs) for refs, _ in seen) == len(judged)
+    for refs, batch in seen:
+        assert batch.frames.shape[1] == (1 if batch.T_stereo_target is None else 2)
+        assert len(refs) == len(batch.frames) <= 5

@@ -1,0 +1,95 @@
+"""Poses from the positions of KITTI raw."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from selfdepth.data.kitti.oxts import camera_poses, imu_poses
+from selfdepth.errors import DataError
+from selfdepth.synthetic.drive import DriveSpec, SyntheticDrive, render_drive
+from selfdepth.synthetic.kitti import write_kitti_raw
+
+DRIVE = "2011_09_26/2011_09_26_drive_0001_sync"
+
+
+@pytest.fixture(scope="module")
+def drive() -> SyntheticDrive:
+    return render_drive(DriveSpec(seed=1, frames=12, width=64, height=32, stops=False))
+
+
+@pytest.fixture
+def root(drive: SyntheticDrive, tmp_path: Path) -> Path:
+    write_kitti_raw(drive, tmp_path, scan_every=0)
+    return tmp_path
+
+
+def test_the_cameras_poses_are_those_that_were_driven(root: Path, drive: SyntheticDrive) -> None:
+    found = camera_poses(root, f"{DRIVE}/image_02", tuple(range(12)))
+    assert found is not None
+    np.testing.assert_allclose(found.T_world_camera, drive.T_world_camera, atol=1e-4)
+    np.testing.assert_allclose(found.timestamps, drive.timestamps, atol=1e-6)
+
+
+def test_the_world_is_the_camera_at_the_first_frame_that_is_asked_for(root: Path, drive: SyntheticDrive) -> None:
+    found = camera_poses(root, f"{DRIVE}/image_02", (3, 5, 9))
+    assert found is not None
+    expected = np.linalg.inv(drive.T_world_camera[3]) @ drive.T_world_camera[[3, 5, 9]]
+    np.testing.assert_allclose(found.T_world_camera, expected, atol=1e-4)
+    np.testing.assert_allclose(found.timestamps, [0.3, 0.5, 0.9])
+
+
+def test_one_arc_second_to_the_north_is_31_metres() -> None:
+    poses = imu_poses(np.array([[49, 8.4, 110, 0, 0, 0], [49 + 1 / 3600, 8.4, 110, 0, 0, 0]]))
+    np.testing.assert_allclose(poses[1, :3, 3] - poses[0, :3, 3], [0, np.radians(1 / 3600) * 6378137, 0], rtol=1e-4)
+
+
+def test_yaw_is_counted_from_east_to_north_and_pitch_lowers_the_nose() -> None:
+    (north,) = imu_poses(np.array([[49, 8.4, 110, 0, 0, np.pi / 2]]))
+    np.testing.assert_allclose(north[:3, :3] @ [1, 0, 0], [0, 1, 0], atol=1e-12)
+    (down,) = imu_poses(np.array([[49, 8.4, 110, 0, 0.1, 0]]))
+    assert (down[:3, :3] @ [1, 0, 0])[2] == pytest.approx(-np.sin(0.1))
+
+
+def test_a_real_drive_is_driven_forward_at_its_speed(shared: Path) -> None:
+    root, drive = shared / "kitti-mini/kitti_raw", "2011_09_26/2011_09_26_drive_0002_sync"
+    numbers = tuple(sorted(int(path.stem) for path in (root / drive / "oxts/data").glob("*.txt")))
+    found = camera_poses(root, f"{drive}/image_02", numbers)
+    assert found is not None
+    forward_mps = [float((root / drive / f"oxts/data/{n:010d}.txt").read_text().split()[8]) for n in numbers]
+    steps = np.linalg.inv(found.T_world_camera[:-1]) @ found.T_world_camera[1:]
+    speed_mps = steps[:, 2, 3] / np.diff(found.timestamps)
+    np.testing.assert_allclose(speed_mps.mean(), np.mean(forward_mps), rtol=0.05)
+    assert np.abs(steps[:, :2, 3]).max() < 0.3 * steps[:, 2, 3].max()
+
+
+def test_a_drive_without_positions_has_none_and_missing_times_are_the_numbers(root: Path) -> None:
+    (root / DRIVE / "image_02/timestamps.txt").unlink()
+    found = camera_poses(root, f"{DRIVE}/image_02", (2, 4))
+    assert found is not None and found.timestamps.tolist() == [2, 4]
+    shutil.rmtree(root / DRIVE / "oxts")
+    assert camera_poses(root, f"{DRIVE}/image_02", (2, 4)) is None
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "sentence"),
+    [
+        (f"{DRIVE}/oxts/data/0000000001.txt", "1 2 3", "got 3 numbers"),
+        (f"{DRIVE}/oxts/data/0000000001.txt", "1 2 3 4 5 nan", "cannot be used"),
+        (f"{DRIVE}/oxts/data/0000000001.txt", "north", "cannot be read"),
+        (f"{DRIVE}/oxts/data/0000000001.txt", None, "cannot be read"),
+        (f"{DRIVE}/image_02/timestamps.txt", "2011-09-26 13:02:25.5\n", "the times cannot be read"),
+        (f"{DRIVE}/image_02/timestamps.txt", "noon\nnoon\n", "the times cannot be read"),
+        ("2011_09_26/calib_imu_to_velo.txt", "R: 1\n", "R: 9 numbers"),
+    ],
+)
+def test_a_broken_file_is_refused_by_name(root: Path, file: str, text: str | None, sentence: str) -> None:
+    (root / file).unlink()
+    if text is not None:
+        (root / file).write_text(text)
+    with pytest.raises(DataError, match=sentence) as refusal:
+        camera_poses(root, f"{DRIVE}/image_02", (0, 1))
+    assert file in str(refusal.value)

@@ -1,0 +1,159 @@
+"""Video files: frames in order, upright, and nothing lost in silence."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy import ndarray
+
+from selfdepth.data.sources.video import open_video
+from selfdepth.errors import DataError, SelfDepthWarning
+
+WriteVideo = Callable[..., Path]
+CAMERA = "fov:60"
+
+
+def _grey_steps(n: int, width: int = 64, height: int = 48) -> list[ndarray]:
+    """Frame i is grey of level 4 i: it says which one it is."""
+    return [np.full((height, width, 3), 4 * i, np.uint8) for i in range(n)]
+
+
+def _noise(n: int) -> list[ndarray]:
+    return list(np.random.default_rng(0).integers(0, 255, (n, 48, 64, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv", "avi", "ts"])
+def test_frames_come_in_order_and_are_all_counted(tmp_path: Path, write_video: WriteVideo, suffix: str) -> None:
+    path = write_video(tmp_path / f"drive.{suffix}", _grey_steps(40), fps=25)
+    video = open_video(path, camera=CAMERA)
+    assert (video.numbers, video.name, video.names[7]) == (tuple(range(40)), "drive", "000007")
+    assert video.fps == pytest.approx(25, rel=0.01)
+    levels = [image.mean() for image in video.read(video.numbers)]
+    np.testing.assert_allclose(levels, 4 * np.arange(40), atol=3)
+
+
+def test_any_subset_can_be_read(tmp_path: Path, write_video: WriteVideo) -> None:
+    video = open_video(write_video(tmp_path / "drive.mp4", _grey_steps(40)), camera=CAMERA)
+    np.testing.assert_allclose([image.mean() for image in video.read((3, 17, 39))], [12, 68, 156], atol=3)
+    assert list(video.read(())) == []
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_a_phone_video_is_turned_upright(
+    tmp_path: Path, write_video: WriteVideo, degrees: int, mirrored: bool, suffix: str
+) -> None:
+    stored = np.zeros((48, 64, 3), np.uint8)
+    stored[:24, :32] = 255
+    expected = np.rot90(stored, degrees // 90)  # the file's degrees are counter-clockwise
+    if mirrored:
+        expected = expected[:, ::-1]
+    rotation = {"degrees": degrees, "hflip": mirrored}
+    video = open_video(write_video(tmp_path / f"phone.{suffix}", [stored] * 4, rotation=rotation), camera=CAMERA)
+    assert (video.camera.height, video.camera.width) == expected.shape[:2]
+    image = next(video.read((0,))).astype(int)
+    assert np.abs(image - expected).mean() < 8
+
+
+@pytest.mark.parametrize("share", [0.97, 0.6, 0.3])
+@pytest.mark.parametrize(
+    ("suffix", "options"),
+    [("mp4", {}), ("mp4", {"movflags": "faststart"}), ("mp4", {"movflags": "frag_keyframe+empty_moov"}), ("avi", {})],
+)
+def test_a_video_that_was_cut_off_is_refused_by_name(
+    tmp_path: Path, write_video: WriteVideo, suffix: str, options: dict[str, str], share: float
+) -> None:
+    path = write_video(tmp_path / f"cut.{suffix}", _noise(40), options=options)
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(DataError, match=f"cut.{suffix}"):
+        open_video(path, camera=CAMERA)
+
+
+def test_half_a_matroska_file_is_refused_though_it_decodes(tmp_path: Path, write_video: WriteVideo) -> None:
+    path = write_video(tmp_path / "half.mkv", _noise(40))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(DataError, match=r"cut off.*half\.mkv.*seconds"):
+        open_video(path, camera=CAMERA)
+
+
+def test_a_stream_that_breaks_in_the_middle_is_refused_or_said(tmp_path: Path, write_video: WriteVideo) -> None:
+    path = write_video(tmp_path / "broken.mp4", _noise(40), options={"movflags": "faststart"})
+    content = bytearray(path.read_bytes())
+    start = len(content) // 2
+    content[start : start + 20000] = bytes(20000)
+    path.write_bytes(content)
+    video = open_video(path, camera=CAMERA)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            n_read = sum(1 for _ in video.read(video.numbers))
+        except DataError as error:
+            assert "broken.mp4" in str(error)
+        else:
+            assert n_read == len(video.numbers) and any("broken.mp4" in str(item.message) for item in caught)
+
+
+def test_many_missing_frames_are_refused_and_a_few_are_made_up_for_and_said(
+    tmp_path: Path, write_video: WriteVideo
+) -> None:
+    video = open_video(write_video(tmp_path / "short.mp4", _grey_steps(20)), camera=CAMERA)
+    few, many = (replace(video, numbers=tuple(range(n))) for n in (22, 30))
+    with pytest.warns(SelfDepthWarning, match="2 of 22 frames cannot be decoded"):
+        images = list(few.read(few.numbers))
+    assert len(images) == 22
+    np.testing.assert_array_equal(images[21], images[19])
+    with pytest.raises(DataError, match=r"ends early.*expected 30 frames; got 20"):
+        list(many.read(many.numbers))
+
+
+def test_frames_of_another_size_are_refused(tmp_path: Path, write_video: WriteVideo) -> None:
+    video = open_video(write_video(tmp_path / "drive.mp4", _grey_steps(5)), camera=CAMERA)
+    other = replace(video, camera=replace(video.camera, width=128))
+    with pytest.raises(DataError, match=r"changes its size at frame 0.*expected 128x48; got 64x48"):
+        list(other.read(other.numbers))
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_too_few_frames_are_refused_with_their_count(tmp_path: Path, write_video: WriteVideo, n: int) -> None:
+    path = write_video(tmp_path / "short.mp4", _grey_steps(n))
+    with pytest.raises(DataError, match=f"too few frames.*short.mp4; expected at least 3; got {n}"):
+        open_video(path, camera=CAMERA)
+    assert len(open_video(path, camera=CAMERA, min_frames=1).numbers) == n
+
+
+def test_a_file_with_sound_only_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "song.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=44100, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 44100
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with pytest.raises(DataError, match=r"no pictures.*song\.mp4.*got audio only"):
+        open_video(path, camera=CAMERA)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a video", bytes(5000)])
+def test_what_is_no_video_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "drive.mp4"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"drive\.mp4"):
+        open_video(path, camera=CAMERA)
+
+
+def test_a_missing_video_is_said_to_be_missing(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such video"):
+        open_video(tmp_path / "gone.mp4", camera=CAMERA)
+
+
+def test_a_real_drive_is_counted_whole(shared: Path) -> None:
+    video = open_video(shared / "video" / "residential.mp4", camera=CAMERA)
+    assert (len(video.numbers), video.fps, video.camera.width, video.camera.height) == (268, 10.0, 1242, 374)
+    assert next(video.read((0,))).shape == (374, 1242, 3)

@@ -1,0 +1,82 @@
+"""Runs that start from another model's weights."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from selfdepth.config import EncoderConfig, TrainConfig
+from selfdepth.engine.setup import Run, prepare_run, start_from
+from selfdepth.engine.train import train
+from selfdepth.errors import CheckpointError
+from selfdepth.learner import SelfSupervisedDepth
+from selfdepth.networks import encoder as encoder_module
+
+
+def test_a_run_starts_from_the_weights_of_the_model_and_at_the_first_step(
+    whole_run: Run, tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoder_module, "require_weights", lambda name: pytest.fail("ImageNet weights are not needed"))
+    model = str(whole_run.folder / "last")
+    asked = replace(tiny, init=model, width=96, encoder=replace(tiny.encoder, pretrained=True))
+    run = prepare_run(asked, tmp_path / "run", resume=False)
+    before = whole_run.learner.state_dict()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in run.learner.state_dict().items())
+    assert (run.progress.step, run.config.init) == (0, model)
+
+
+def test_pairs_alone_may_start_from_a_model_with_a_pose_network(whole_run: Run, tiny: TrainConfig) -> None:
+    encoder = replace(tiny.encoder, pose_name=EncoderConfig().pose_name)
+    learner = SelfSupervisedDepth(replace(tiny, offsets=(), stereo="nominal", encoder=encoder))
+    start_from(learner, str(whole_run.folder / "last"))
+    before = whole_run.learner.state_dict()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in learner.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("changes", "got"),
+    [
+        ({"encoder": {"scales": (0,)}}, "has too much, e.g. depth_net.decoder"),
+        ({"encoder": {"pose_network": "posecnn", "pose_name": "resnet18"}}, "lacks, e.g. pose_net"),
+        ({"encoder": {"pose_input": "all"}}, "of another shape, e.g. pose_net"),
+        ({"init": "nowhere/at/all"}, "no such model"),
+    ],
+)
+def test_a_model_with_other_networks_is_refused_before_anything_is_decoded(
+    whole_run: Run, tiny: TrainConfig, tmp_path: Path, changes: dict[str, Any], got: str
+) -> None:
+    encoder: EncoderConfig = replace(tiny.encoder, **changes.get("encoder", {}))
+    asked = replace(tiny, encoder=encoder, init=changes.get("init", str(whole_run.folder)))
+    with pytest.raises(CheckpointError) as refused:
+        prepare_run(asked, tmp_path / "run", resume=False)
+    assert got in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_model_that_does_not_fit_leaves_the_networks_as_they_were(whole_run: Run, tiny: TrainConfig) -> None:
+    learner = SelfSupervisedDepth(replace(tiny, encoder=replace(tiny.encoder, scales=(0,))))
+    before = {name: tensor.clone() for name, tensor in learner.state_dict().items()}
+    with pytest.raises(CheckpointError):
+        start_from(learner, str(whole_run.folder))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in learner.state_dict().items())
+
+
+def test_a_resumed_run_needs_the_model_that_it_started_from_no_more(
+    make_half_run: Callable[[], Path], tiny: TrainConfig, tmp_path: Path
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(make_half_run() / "last", model)
+    started = replace(tiny, init=str(model))
+    whole = train(started, tmp_path / "whole")
+    train(replace(started, steps=2), tmp_path / "half")
+    shutil.rmtree(model)
+    resumed = train(started, tmp_path / "half", resume=True)
+    after = whole.learner.state_dict()
+    assert all(torch.equal(tensor, after[name]) for name, tensor in resumed.learner.state_dict().items())

@@ -1,0 +1,188 @@
+"""Laws that a rendered drive obeys: its truth explains its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from numpy import ndarray
+
+from selfdepth.errors import ConfigError
+from selfdepth.synthetic import drive as synthetic
+from selfdepth.synthetic.drive import BASELINE_M, DriveSpec, SyntheticDrive, render_drive
+
+SMALL = DriveSpec(seed=3, frames=8, width=160, height=48, stereo=True, brightness_change=0.0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _painted_once() -> Iterator[None]:
+    """Painting depends on the seed alone and takes most of a short drive's time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(synthetic, "paint_street", cache(synthetic.paint_street))
+        yield
+
+
+@cache
+def _drive(spec: DriveSpec = SMALL) -> SyntheticDrive:
+    return render_drive(spec)
+
+
+def _lookup(image: ndarray, x: ndarray, y: ndarray) -> ndarray:
+    """Bilinear, edges repeated."""
+    h, w = image.shape[:2]
+    x, y = np.clip(x, 0, w - 1.001), np.clip(y, 0, h - 1.001)
+    i, j = y.astype(int), x.astype(int)
+    b, a = (y - i)[..., None], (x - j)[..., None]
+    image = image.reshape(h, w, -1).astype(float)
+    upper, lower = image[i, j] * (1 - a) + image[i, j + 1] * a, image[i + 1, j] * (1 - a) + image[i + 1, j + 1] * a
+    return np.asarray(upper * (1 - b) + lower * b)
+
+
+def _project(drive: SyntheticDrive, depth: ndarray, T_source_target: ndarray) -> tuple[ndarray, ndarray, ndarray]:
+    v, u = np.mgrid[: depth.shape[0], : depth.shape[1]]
+    K = drive.camera.matrix()
+    points = depth[..., None] * (np.stack([u, v, np.ones_like(u)], axis=-1) @ np.linalg.inv(K).T)
+    moved = points @ T_source_target[:3, :3].T + T_source_target[:3, 3]
+    x, y, z = np.moveaxis(moved @ K.T, -1, 0)
+    return x / np.maximum(z, 1e-3), y / np.maximum(z, 1e-3), z
+
+
+def _photometric_errors(drive: SyntheticDrive, t: int) -> dict[str, float]:
+    """Mean absolute difference of frame t and frame t + 1 warped to it, where both see the same static surface."""
+    T_source_target = np.linalg.inv(drive.T_world_camera[t + 1]) @ drive.T_world_camera[t]
+    target, source, depth = drive.images[t] / 255, drive.images[t + 1] / 255, drive.depth[t]
+    x, y, z = _project(drive, depth, T_source_target)
+    h, w = depth.shape
+    seen = (depth > 0) & (x > 0) & (x < w - 1) & (y > 0) & (y < h - 1) & ~drive.moving[t]
+    seen &= _lookup(drive.moving[t + 1], x, y)[..., 0] == 0
+    inverse = _lookup(1 / np.maximum(drive.depth[t + 1], 1e-3), x, y)[..., 0]
+    seen &= abs(inverse * z - 1) < 0.05
+    assert seen.mean() > 0.3
+    errors = {"static": abs(source - target).mean(axis=-1)[seen].mean()}
+    for name, factor in (("true", 1.0), ("near", 0.8), ("far", 1.25)):
+        x, y, _ = _project(drive, depth * factor, T_source_target)
+        errors[name] = abs(_lookup(source, x, y) - target).mean(axis=-1)[seen].mean()
+    return errors
+
+
+def test_the_true_depth_and_motion_explain_the_next_frame() -> None:
+    errors = [_photometric_errors(_drive(), t) for t in range(2, 7)]
+    mean = {name: float(np.mean([e[name] for e in errors])) for name in errors[0]}
+    assert mean["true"] < 0.03
+    assert mean["true"] < 0.35 * mean["static"]
+    assert mean["true"] < 0.7 * min(mean["near"], mean["far"])
+
+
+def test_depth_of_two_frames_agrees_through_the_motion() -> None:
+    drive = _drive()
+    T_source_target = np.linalg.inv(drive.T_world_camera[5]) @ drive.T_world_camera[4]
+    x, y, z = _project(drive, drive.depth[4], T_source_target)
+    h, w = drive.depth.shape[1:]
+    seen = (drive.depth[4] > 0) & (x > 1) & (x < w - 2) & (y > h * 0.75) & (y < h - 2)
+    seen &= ~(drive.moving[4] | drive.moving[5])
+    # On planes inverse depth is affine in the pixel, so bilinear lookup of it is exact; edges are the exception.
+    ratio = _lookup(1 / np.maximum(drive.depth[5], 1e-3), x, y)[..., 0] * z
+    assert np.median(abs(ratio[seen] - 1)) < 1e-5
+
+
+def test_the_partner_is_the_same_street_seen_from_the_right() -> None:
+    drive = _drive()
+    assert drive.partner is not None
+    T_stereo_target = np.eye(4)
+    T_stereo_target[0, 3] = -BASELINE_M
+    for t in (0, 5):
+        x, y, _ = _project(drive, np.where(drive.depth[t] > 0, drive.depth[t], 1e6), T_stereo_target)
+        seen = x > 1
+        warped = abs(_lookup(drive.partner[t], x, y) - drive.images[t]).mean(axis=-1)[seen]
+        unwarped = abs(drive.partner[t].astype(float) - drive.images[t]).mean(axis=-1)[seen]
+        assert np.median(warped) < 0.5 * np.median(unwarped)
+
+
+def test_the_ground_lies_at_the_camera_height() -> None:
+    drive = _drive()
+    camera, column = drive.camera, drive.camera.width // 2
+    row = camera.height - 1
+    height_m = (row - camera.cy) / camera.fy * drive.depth[:, row, column]
+    assert np.median(height_m) == pytest.approx(1.65, abs=0.1)
+
+
+def test_how_many_workers_render_does_not_change_a_bit() -> None:
+    spec = DriveSpec(seed=3, frames=3, width=64, height=32)
+    one, three = render_drive(spec, workers=1), render_drive(spec, workers=3)
+    for name in ("images", "depth", "T_world_camera", "moving", "comoving"):
+        assert np.array_equal(getattr(one, name), getattr(three, name))
+
+
+def test_another_seed_is_another_street() -> None:
+    spec = DriveSpec(seed=3, frames=2, width=64, height=32)
+    first, second = _drive(spec), _drive(replace(spec, seed=4))
+    assert abs(first.depth - second.depth).mean() > 1
+    assert abs(first.images.astype(int) - second.images).mean() > 10
+
+
+def test_a_drive_has_turns_halts_traffic_and_a_car_that_keeps_its_distance() -> None:
+    drive = _drive(DriveSpec(seed=3, frames=45, width=32, height=16, fps=3.0))
+    forward = drive.T_world_camera[:, 0, 2]
+    assert np.ptp(np.arcsin(forward)) > np.radians(8)
+    step_m = np.linalg.norm(np.diff(drive.T_world_camera[:, :3, 3], axis=0), axis=-1)
+    assert (step_m < 1e-9).sum() >= 2 and np.median(step_m) > 1.8
+    assert drive.moving.any() and drive.comoving.any()
+    assert not (drive.comoving & ~drive.moving).any()
+    known = drive.depth[drive.depth > 0]
+    assert known.min() > 1.0 and np.percentile(known, 99) > 50
+    assert 0.01 < (drive.depth == 0).mean() < 0.4
+
+
+def test_the_comoving_car_keeps_its_place_in_the_picture() -> None:
+    spec = DriveSpec(seed=3, frames=4, width=160, height=48, bends=False)
+    drive = _drive(spec)
+    both = drive.comoving[1] & drive.comoving[2]
+    assert both.sum() > 20
+    assert both.sum() > 0.75 * (drive.comoving[1] | drive.comoving[2]).sum()
+    assert np.median(abs(drive.depth[1] - drive.depth[2])[both]) < 0.05
+
+
+def test_switches_do_what_they_say() -> None:
+    spec = DriveSpec(
+        seed=3,
+        frames=45,
+        fps=3.0,
+        width=32,
+        height=16,
+        moving_cars=False,
+        stops=False,
+        bends=False,
+        brightness_change=0.0,
+    )
+    drive = _drive(spec)
+    assert not drive.moving.any() and not drive.comoving.any() and drive.partner is None
+    assert (np.diff(drive.T_world_camera[:, 2, 3]) > 0.3).all()
+    assert abs(np.arcsin(drive.T_world_camera[:, 0, 2])).max() < np.radians(3)
+
+
+def test_exposure_drifts_by_no_more_than_asked() -> None:
+    spec = DriveSpec(seed=3, frames=3, width=64, height=32, brightness_change=0.3)
+    steady = _drive(replace(spec, brightness_change=0.0))
+    ratio = _drive(spec).images.mean(axis=(1, 2, 3)) / steady.images.mean(axis=(1, 2, 3))
+    assert (abs(ratio - 1) <= 0.31).all() and np.ptp(ratio) > 0.005
+    assert np.array_equal(_drive(spec).depth, steady.depth)
+
+
+def test_progress_counts_every_frame_once() -> None:
+    seen: list[tuple[int, int]] = []
+    render_drive(
+        DriveSpec(seed=3, frames=3, width=32, height=16), progress=lambda done, total: seen.append((done, total))
+    )
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("frames", 1), ("width", 8), ("height", 0), ("fps", 0.0), ("brightness_change", 0.9), ("seed", -1)],
+)
+def test_a_spec_out_of_range_is_refused_by_name(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=name):
+        DriveSpec(**{name: value})

@@ -1,0 +1,219 @@
+"""Models on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from selfdepth.config import EncoderConfig, LossConfig
+from selfdepth.errors import CheckpointError, OutputError
+from selfdepth.geometry.warp import scaled_disparity
+from selfdepth.inference.predictor import Predictor
+from selfdepth.networks.depth import DepthNet
+from selfdepth.weights.files import WeightsMeta, depth_network, load_weights, save_weights
+from selfdepth.weights.locate import find_weights
+
+
+def test_what_is_saved_is_what_is_loaded(tmp_path: Path, model_state: dict[str, Tensor], meta: WeightsMeta) -> None:
+    save_weights(tmp_path / "best", model_state, meta)
+    loaded = load_weights(tmp_path / "best")
+    assert (loaded.config, loaded.camera, loaded.scale, loaded.step) == (
+        meta.config,
+        meta.camera,
+        "relative",
+        7,
+    )
+    assert loaded.state.keys() == model_state.keys()
+    assert all(torch.equal(loaded.state[name], tensor) for name, tensor in model_state.items())
+    assert sorted(path.name for path in (tmp_path / "best").iterdir()) == ["config.json", "model.safetensors"]
+
+
+def test_saving_over_a_model_replaces_it(tmp_path: Path, model_state: dict[str, Tensor], meta: WeightsMeta) -> None:
+    save_weights(tmp_path, model_state, meta)
+    save_weights(tmp_path, model_state, dataclasses.replace(meta, step=8, camera=None, scale="metric"))
+    loaded = load_weights(tmp_path)
+    assert (loaded.step, loaded.camera, loaded.scale) == (8, None, "metric")
+
+
+def test_a_failed_save_leaves_the_old_model_whole(
+    tmp_path: Path, model: Path, meta: WeightsMeta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "last"
+    shutil.copytree(model, folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def full_disk(self: Path, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
+    with pytest.raises(OutputError, match="No space left"):
+        save_weights(folder, {"depth_net.x": torch.zeros(1)}, meta)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_run_folder_stands_for_its_best_and_else_its_last_weights(tmp_path: Path, model: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    shutil.copytree(model, tmp_path / "last")
+    assert find_weights(tmp_path) == tmp_path / "last"
+    shutil.copytree(model, tmp_path / "best")
+    assert find_weights(str(tmp_path)) == tmp_path / "best"
+
+
+def test_the_network_computes_what_was_saved(model: Path, model_state: dict[str, Tensor]) -> None:
+    network = depth_network(load_weights(model))
+    twin = DepthNet("resnet18").eval()
+    twin.load_state_dict({name.removeprefix("depth_net."): tensor for name, tensor in model_state.items()})
+    images = torch.rand(1, 3, 64, 96)
+    assert not network.training
+    with torch.no_grad():
+        assert torch.equal(network(images)[0], twin(images)[0])
+
+
+def test_a_model_with_predictive_masks_is_loaded_with_them(tmp_path: Path, meta: WeightsMeta) -> None:
+    config = dataclasses.replace(meta.config, loss=LossConfig(predictive_mask=True, automask=False))
+    network = DepthNet("resnet18", n_mask_sources=2)
+    state = {f"depth_net.{name}": tensor for name, tensor in network.state_dict().items()}
+    save_weights(tmp_path, state, dataclasses.replace(meta, config=config))
+    assert depth_network(load_weights(tmp_path)).mask_decoder is not None
+
+
+@pytest.mark.parametrize("scales", [(0,), (1, 3), (0, 1, 2, 3)])
+def test_a_model_of_fewer_scales_is_loaded_and_predicts_from_its_finest(
+    tmp_path: Path, meta: WeightsMeta, scales: tuple[int, ...]
+) -> None:
+    config = dataclasses.replace(meta.config, encoder=EncoderConfig(name="test_resnet", scales=scales))
+    network = DepthNet("test_resnet", scales=scales).eval()
+    state = {f"depth_net.{name}": tensor for name, tensor in network.state_dict().items()}
+    save_weights(tmp_path, state, dataclasses.replace(meta, config=config))
+    predictor = Predictor.load(tmp_path, device="cpu")
+    image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    prediction = predictor.predict(image)
+    with torch.no_grad():
+        finest = network(torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255)[0]
+    assert finest.shape == (1, 1, 64 >> scales[0], 96 >> scales[0])
+    full = F.interpolate(finest, (64, 96), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(torch.from_numpy(prediction.disparity), scaled_disparity(full, 0.1, 100.0)[0, 0])
+
+
+def _edit_config(**changes: object) -> Callable[[Path], None]:
+    def edit(folder: Path) -> None:
+        values = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**values, **changes}))
+
+    return edit
+
+
+def _cut_weights(folder: Path) -> None:
+    data = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(data[: len(data) // 2])
+
+
+def _edit_weights(edit: Callable[[dict[str, Tensor]], object]) -> Callable[[Path], None]:
+    def apply(folder: Path) -> None:
+        state = load_file(folder / "model.safetensors")
+        edit(state)
+        save_file(state, folder / "model.safetensors")
+
+    return apply
+
+
+_BIAS = "depth_net.decoder.outputs.0.bias"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lambda folder: (folder / "config.json").write_text("{"), "cannot be read: .*config.json"),
+        (lambda folder: (folder / "config.json").write_bytes(b"\xff\xfe\x00"), "cannot be read: .*config.json"),
+        (lambda folder: (folder / "config.json").write_text("[]"), "selfdepth-weights"),
+        (_edit_config(format="other"), "selfdepth-weights"),
+        (_edit_config(version=99), "another version.*expected version 1; got version 99"),
+        (_edit_config(camera={"fx": 1}), "cannot be read: .*config.json"),
+        (_edit_config(camera=3), "cannot be read: .*config.json"),
+        (_edit_config(scale="feet"), "feet"),
+        (_edit_config(train={"width": 33}), "multiple of 32"),
+        (_edit_config(train={"width": 64}), "no height"),
+        (_edit_config(train={"colour": "red"}), "colour"),
+        (_edit_config(train=None), "cannot be read: .*config.json"),
+        (_cut_weights, "cannot be read: .*model.safetensors"),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b""), "cannot be read: .*model.safetensors"),
+        (_edit_weights(lambda state: state.pop(_BIAS)), "do not fit.*1 lacks, e.g. decoder.outputs.0.bias"),
+        (_edit_weights(lambda state: state.update({_BIAS: torch.zeros(2)})), "1 of another shape"),
+        (_edit_weights(lambda state: state.update({"depth_net.x": torch.zeros(2)})), "1 has too much, e.g. x"),
+        (_edit_weights(lambda state: state[_BIAS].fill_(float("nan"))), "not finite in " + _BIAS),
+    ],
+)
+def test_a_broken_model_is_refused_in_one_sentence(
+    tmp_path: Path, model: Path, spoil: Callable[[Path], None], sentence: str
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    spoil(folder)
+    with pytest.raises(CheckpointError, match=sentence) as refusal:
+        depth_network(load_weights(folder))
+    assert "\n" not in str(refusal.value)
+
+
+def test_another_encoder_than_the_weights_were_trained_with_is_refused(
+    tmp_path: Path, model_state: dict[str, Tensor], meta: WeightsMeta
+) -> None:
+    for name, sentence in (("resnet34", "do not fit the network"), ("resnet19", "no such encoder")):
+        config = dataclasses.replace(meta.config, encoder=EncoderConfig(name=name))
+        save_weights(tmp_path, model_state, dataclasses.replace(meta, config=config))
+        with pytest.raises(CheckpointError, match=sentence):
+            depth_network(load_weights(tmp_path))
+
+
+def test_what_is_no_model_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "photo.jpg").write_bytes(b"")
+    (tmp_path / "runs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    table = {
+        "empty": "holds no model: empty; .*got an empty folder",
+        ".": r"holds no model: .*got empty, photo.jpg, runs",
+        "photo.jpg": "the model is a file: photo.jpg",
+        "nowhere": "no such model: nowhere",
+        "runs/typo": "no such model: runs/typo",
+        "a/b/c": "no such model: a/b/c",
+        str(tmp_path / "gone"): f"no such model: {re.escape(str(tmp_path / 'gone'))}",
+    }
+    for name, sentence in table.items():
+        with pytest.raises(CheckpointError, match=sentence):
+            load_weights(name)
+
+
+def test_a_hub_name_is_downloaded(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    asked = []
+
+    def download(name: str, *, allow_patterns: list[str]) -> str:
+        asked.append((name, sorted(allow_patterns)))
+        return str(model)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    assert load_weights("someone/street-depth").folder == model
+    assert asked == [("someone/street-depth", ["config.json", "model.safetensors"])]
+
+
+def test_a_hub_that_cannot_be_reached_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    def unreachable(name: str, *, allow_patterns: list[str]) -> str:
+        raise OSError("Name or service not known\nlonger story")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
+    with pytest.raises(CheckpointError, match=r"someone/street.*Name or service not known; check"):
+        load_weights("someone/street")
