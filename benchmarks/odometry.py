@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 
 from measuring import facts, write_json
 from selfdepth.demo.drives import HELD_OUT
-from selfdepth.evaluation.odometry.drives import judged_drive
+from selfdepth.evaluation.odometry.drives import sequence_to_evaluate
 from selfdepth.evaluation.odometry.run import OdometryEvaluation, evaluate_trajectory, predict_trajectory
 from selfdepth.learner import SelfSupervisedDepth
 from selfdepth.weights.files import WeightsMeta, load_weights, save_weights
@@ -83,7 +83,7 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path)
     args = parser.parse_args(words)
-    trained, drive = args.demo / "run" / "last", judged_drive(args.demo / "drives" / HELD_OUT)
+    trained, drive = args.demo / "run" / "last", sequence_to_evaluate(args.demo / "drives" / HELD_OUT)
     done: dict[str, OdometryEvaluation] = {}
     with tempfile.TemporaryDirectory(prefix="selfdepth-bench-") as name:
         for when, model in (("before", save_untrained(trained, Path(name))), ("after", trained)):

@@ -28,7 +28,7 @@ def cache_folder() -> Path:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Address:
+class DownloadSite:
     """What is fetched, and in which words a failure is told.
 
     Attributes:
@@ -63,11 +63,11 @@ class Address:
         return self.kind(self.wrong, where=url, expected=expected, got=got, fix="try again, or later")
 
 
-def receive(address: Address, name: str, file: Path, *, announce: Callable[[int | None], None]) -> str:
+def receive(address: DownloadSite, name: str, file: Path, *, announce: Callable[[int | None], None]) -> str:
     """Write a file of an address to `file`, with a bar on a terminal. Returns where it came from.
 
     Args:
-        name: as `Address.url` takes it.
+        name: as `DownloadSite.url` takes it.
         announce: called once with the number of bytes, or None where that is not said, when the answer has begun.
 
     Raises:
@@ -91,7 +91,7 @@ def receive(address: Address, name: str, file: Path, *, announce: Callable[[int 
     return url
 
 
-def _receive(response: HTTPResponse, file: Path, address: Address, url: str, total: int | None) -> int:
+def _receive(response: HTTPResponse, file: Path, address: DownloadSite, url: str, total: int | None) -> int:
     """Write the response to a file. Returns the number of bytes."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn

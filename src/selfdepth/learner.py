@@ -11,7 +11,7 @@ from selfdepth.geometry.se3 import invert, transform_from_axis_angle
 from selfdepth.geometry.warp import disparity_from_depth, scaled_disparity
 from selfdepth.losses.objective import self_supervised_loss
 from selfdepth.networks.depth import DepthNet
-from selfdepth.networks.pose import Seen
+from selfdepth.networks.pose import DepthFeatures
 from selfdepth.networks.pose_variants import POSE_INPUTS, pose_network
 from selfdepth.structs import Batch, StepOutput
 
@@ -69,15 +69,19 @@ class SelfSupervisedDepth(nn.Module):
         """T_source_target of every source: learned for other times, given for the stereo partner."""
         return self._move(batch, self._see(batch)[2] if self.pose_net.uses_depth else None)
 
-    def _see(self, batch: Batch) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...] | None, Seen]:
+    def _see(self, batch: Batch) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...] | None, DepthFeatures]:
         n_images = self.pose_net.n_encoded(1 + len(batch.offsets))
         with self._network_precision(batch):
             features = self.depth_net.encode(batch.inputs[:, :n_images])
             disparities, masks = self.depth_net.decode([level[:, 0] for level in features])
         inverse_depth = scaled_disparity(disparities[0], self.loss_config.near, self.loss_config.far)
-        return disparities, masks, Seen(features=features[-1], mean_inverse_depth=inverse_depth.mean((1, 2, 3)))
+        return (
+            disparities,
+            masks,
+            DepthFeatures(features=features[-1], mean_inverse_depth=inverse_depth.mean((1, 2, 3))),
+        )
 
-    def _move(self, batch: Batch, seen: Seen | None) -> Float[Tensor, "b s 4 4"]:
+    def _move(self, batch: Batch, seen: DepthFeatures | None) -> Float[Tensor, "b s 4 4"]:
         views = self.pose_net.views(batch.inputs[:, : 1 + len(batch.offsets)], seen)
         transforms: list[Tensor] = []
         for look in self.pose_passes(batch.offsets):

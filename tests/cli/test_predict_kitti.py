@@ -16,7 +16,7 @@ from selfdepth.config import TrainConfig
 from selfdepth.data.kitti.improved import read_depth_png
 from selfdepth.errors import ConfigError, DataError, OutputError, SelfDepthError
 from selfdepth.evaluation.depth.metrics import METRICS, resize_disparity
-from selfdepth.evaluation.depth.run import Measure, evaluate_model, evaluate_predictions
+from selfdepth.evaluation.depth.run import ComparisonOptions, evaluate_model, evaluate_predictions
 from selfdepth.inference.predictor import Predictor, resize_pixels
 from selfdepth.inference.writers import create_video, write_kitti, write_png16
 from selfdepth.networks.depth import DepthNet
@@ -174,7 +174,7 @@ def test_the_scale_that_evaluate_shows_makes_what_one_scale_measures(place: Path
     write_kitti_raw(drive, tmp_path / "kitti", image_format="png")
     (tmp_path / "train_files.txt").write_text("".join(f"{name} {number} l\n" for number in range(3)))
     measured = evaluate_model(
-        str(place / "mono"), tmp_path / "kitti", split=tmp_path, measure=Measure(part="train", one_scale=True)
+        str(place / "mono"), tmp_path / "kitti", split=tmp_path, measure=ComparisonOptions(part="train", one_scale=True)
     ).report
     assert measured.ratio_median is not None
     images = str(tmp_path / "kitti" / name / "image_02/data")
@@ -184,7 +184,7 @@ def test_the_scale_that_evaluate_shows_makes_what_one_scale_measures(place: Path
         tmp_path / "kitti",
         split=tmp_path,
         quantity="depth",
-        measure=Measure(part="train", median_scaling=False),
+        measure=ComparisonOptions(part="train", median_scaling=False),
     ).report
     assert measured.abs_rel > 0.1, "a network that has learned nothing"
     for metric in METRICS:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy import ndarray
 
-from selfdepth.data.frames import Sequence
+from selfdepth.data.frames import FrameSequence
 from selfdepth.data.motion import IDEAL_MOTION, choose_spacing, displacement, measure_motion
 from selfdepth.data.sources.images import open_folder
 from selfdepth.data.sources.video import open_video
@@ -22,7 +22,7 @@ IDEAL_PX = IDEAL_MOTION * WIDTH
 
 
 @dataclass(frozen=True, kw_only=True)
-class _InMemory(Sequence):
+class _InMemory(FrameSequence):
     images: list[ndarray]
 
     def read(self, numbers: tuple[int, ...]) -> Iterator[ndarray]:
@@ -30,7 +30,7 @@ class _InMemory(Sequence):
         return (self.images[places[number]] for number in numbers)
 
 
-def _sequence(images: list[ndarray], numbers: tuple[int, ...] | None = None) -> Sequence:
+def _sequence(images: list[ndarray], numbers: tuple[int, ...] | None = None) -> FrameSequence:
     numbers = tuple(range(len(images))) if numbers is None else numbers
     height, width = images[0].shape[:2]
     camera = Camera.from_fov(60.0, width=width, height=height)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy import ndarray
 
-from selfdepth.data.frames import Footage, FrameRef, Sequence
+from selfdepth.data.frames import Footage, FrameRef, FrameSequence
 from selfdepth.geometry.camera import Camera
 
 WIDTH, HEIGHT = 80, 48
@@ -22,7 +22,7 @@ def pixels(name: str, number: int) -> ndarray:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MemorySequence(Sequence):
+class MemorySequence(FrameSequence):
     """Computes frames; at `fails_at`, if that is set, raises `error` or, without one, just ends."""
 
     fails_at: int | None = None
@@ -65,7 +65,7 @@ def sequence(
     )
 
 
-def footage(*sequences: Sequence, n_val: int = 2) -> Footage:
+def footage(*sequences: FrameSequence, n_val: int = 2) -> Footage:
     """All frames as targets: the last `n_val` of each sequence for validation."""
     refs = [[FrameRef(item.name, number) for number in item.numbers] for item in sequences]
     return Footage(

@@ -16,7 +16,7 @@ from selfdepth.errors import DataError, OutputError
 from selfdepth.files import whole_file
 from selfdepth.geometry.camera import Camera
 from selfdepth.inference.predictor import Predictor
-from selfdepth.inference.save import FrameSource, Saving, output_paths, save_predictions
+from selfdepth.inference.save import FrameSource, SaveOptions, output_paths, save_predictions
 from selfdepth.inference.threads import read_ahead
 from selfdepth.inference.visualize import colorize_disparity
 from selfdepth.inference.writers import create_video, write_color, write_npz, write_png16, write_png16_note
@@ -129,7 +129,9 @@ def test_a_place_that_cannot_be_written_to_is_one_sentence(tmp_path: Path) -> No
 def test_every_kind_is_written_for_every_frame_in_order(predictor: Predictor, tmp_path: Path) -> None:
     source, seen = _source(_frames(5)), []
     kinds = ("color", "npz", "png16", "mp4")
-    assert save_predictions(predictor, source, tmp_path, Saving(kinds=kinds, batch_size=2), advance=seen.append) == 5
+    assert (
+        save_predictions(predictor, source, tmp_path, SaveOptions(kinds=kinds, batch_size=2), advance=seen.append) == 5
+    )
     assert seen == [1] * 5
     written = {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()}
     promised = {path.relative_to(tmp_path) for path in output_paths(source, tmp_path, kinds)}
@@ -145,7 +147,7 @@ def test_every_kind_is_written_for_every_frame_in_order(predictor: Predictor, tm
 
 def test_the_camera_of_the_source_goes_into_the_files(predictor: Predictor, tmp_path: Path) -> None:
     source = _source(_frames(1), camera_for=lambda width, height: Camera.from_fov(90.0, width=width, height=height))
-    save_predictions(predictor, source, tmp_path, Saving(kinds=("npz",)))
+    save_predictions(predictor, source, tmp_path, SaveOptions(kinds=("npz",)))
     with np.load(tmp_path / "npz/000000.npz") as arrays:
         np.testing.assert_allclose(arrays["K"], [[30, 0, 29.5], [0, 30, 19.5], [0, 0, 1]])
 
@@ -160,7 +162,7 @@ def test_a_failure_on_the_way_leaves_whole_files_only(
 
     source = _source(_frames(6), read=read)
     with pytest.raises(type(failure)):
-        save_predictions(predictor, source, tmp_path, Saving(kinds=("color", "npz", "mp4"), batch_size=1))
+        save_predictions(predictor, source, tmp_path, SaveOptions(kinds=("color", "npz", "mp4"), batch_size=1))
     written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     assert written <= {f"{kind}" for n in range(3) for kind in (f"color/{n:06d}.png", f"npz/{n:06d}.npz")}
     for path in tmp_path.rglob("*.npz"):

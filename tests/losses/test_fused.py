@@ -13,9 +13,9 @@ from torch import Tensor
 
 from selfdepth.config import LossConfig
 from selfdepth.geometry.se3 import transform_from_axis_angle
-from selfdepth.losses.fused.binding import FusedLevel, can_fuse, library
+from selfdepth.losses.fused.binding import FusedReprojectionLevel, can_fuse, library
 from selfdepth.losses.objective import self_supervised_loss
-from selfdepth.losses.reprojection import Level
+from selfdepth.losses.reprojection import ReprojectionLevel
 
 QUIET = LossConfig(tie_break_noise=0.0)
 SWITCHES = [
@@ -43,7 +43,7 @@ def scene(
 
 
 def compare(
-    kind: type[Level] | type[FusedLevel], cfg: LossConfig, **options: object
+    kind: type[ReprojectionLevel] | type[FusedReprojectionLevel], cfg: LossConfig, **options: object
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Losses and masks, and the gradients of a weighted sum of the losses."""
     disparities, T, frames, K = scene(dtype=torch.float64, **options)  # type: ignore[arg-type]
@@ -64,20 +64,23 @@ def test_the_pass_is_compiled_wherever_there_is_a_compiler() -> None:
 @pytest.mark.parametrize("cfg", SWITCHES, ids=str)
 @pytest.mark.parametrize("sources", [1, 2, 3])
 def test_values_masks_and_gradients_are_those_of_the_tensors(cfg: LossConfig, sources: int) -> None:
-    fused, slow = (compare(kind, cfg, sources=sources) for kind in (FusedLevel, Level))
+    fused, slow = (compare(kind, cfg, sources=sources) for kind in (FusedReprojectionLevel, ReprojectionLevel))
     for got, wanted in zip(fused[0] + fused[1], slow[0] + slow[1], strict=True):
         torch.testing.assert_close(got, wanted, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("size", [(2, 2), (2, 9), (3, 3), (5, 2), (7, 33)], ids=str)
 def test_images_of_any_size_from_two_by_two_pixels_on_are_compared(size: tuple[int, int]) -> None:
-    fused, slow = (compare(kind, QUIET, size=size) for kind in (FusedLevel, Level))
+    fused, slow = (compare(kind, QUIET, size=size) for kind in (FusedReprojectionLevel, ReprojectionLevel))
     for got, wanted in zip(fused[0] + fused[1], slow[0] + slow[1], strict=True):
         torch.testing.assert_close(got, wanted, rtol=1e-9, atol=1e-12)
 
 
 def test_points_behind_the_source_camera_are_handled_alike() -> None:
-    fused, slow = (compare(kind, replace(QUIET, automask=False), motion=3.0) for kind in (FusedLevel, Level))
+    fused, slow = (
+        compare(kind, replace(QUIET, automask=False), motion=3.0)
+        for kind in (FusedReprojectionLevel, ReprojectionLevel)
+    )
     for got, wanted in zip(fused[0] + fused[1], slow[0] + slow[1], strict=True):
         torch.testing.assert_close(got, wanted, rtol=1e-9, atol=1e-12)
 
@@ -86,7 +89,7 @@ def test_single_precision_agrees_with_double_precision() -> None:
     losses = []
     for dtype in (torch.float32, torch.float64):
         disparities, T, frames, K = scene(dtype=dtype)
-        losses.append(FusedLevel.of(frames, K, QUIET).compare(disparities, T)[0][0].double())
+        losses.append(FusedReprojectionLevel.of(frames, K, QUIET).compare(disparities, T)[0][0].double())
     torch.testing.assert_close(losses[0], losses[1], rtol=1e-5, atol=0)
 
 
@@ -96,7 +99,7 @@ def test_one_thread_and_two_give_the_same_bits() -> None:
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            results.append(compare(FusedLevel, QUIET, clips=5))
+            results.append(compare(FusedReprojectionLevel, QUIET, clips=5))
     finally:
         torch.set_num_threads(before)
     for one, two in zip(results[0][0] + results[0][1], results[1][0] + results[1][1], strict=True):
@@ -145,9 +148,9 @@ def test_nothing_of_full_size_is_kept_for_the_backward_pass_but_one_gradient_a_d
 def test_without_gradients_none_are_made() -> None:
     disparities, T, frames, K = scene(dtype=torch.float32)
     with torch.no_grad():
-        (loss, keep), _ = FusedLevel.of(frames, K, QUIET).compare(disparities, T)
+        (loss, keep), _ = FusedReprojectionLevel.of(frames, K, QUIET).compare(disparities, T)
     assert not loss.requires_grad and not keep.requires_grad
-    (with_gradient, _), _ = FusedLevel.of(frames, K, QUIET).compare(disparities, T)
+    (with_gradient, _), _ = FusedReprojectionLevel.of(frames, K, QUIET).compare(disparities, T)
     assert with_gradient.requires_grad
     assert torch.equal(loss, with_gradient.detach())
 

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from selfdepth.networks.depth import DepthNet
-from selfdepth.networks.pose import PoseNet, PoseNetwork, Seen, SharedPoseNet
+from selfdepth.networks.pose import DepthFeatures, PoseNet, PoseNetwork, SharedPoseNet
 from selfdepth.networks.posecnn import PoseCNN
 from selfdepth.weights.published_names import published_depth_key, published_pose_key
 
@@ -84,7 +84,9 @@ def test_motions_match_the_reference_to_1e_9(outputs: dict[str, np.ndarray], var
     if network.uses_depth:
         depth_net = load_reference(DepthNet(), "resnet18", published_depth_key)
         # A mean inverse depth of one: the reference is PoseCNN's output as it is.
-        seen = Seen(features=depth_net.encode(images)[-1], mean_inverse_depth=torch.ones(1, dtype=torch.float64))
+        seen = DepthFeatures(
+            features=depth_net.encode(images)[-1], mean_inverse_depth=torch.ones(1, dtype=torch.float64)
+        )
     axis_angle, translation = network(network.views(images, seen))
     assert close(axis_angle.unsqueeze(2), outputs[f"{variant}/axisangle"])
     assert close(network.scaled(translation, seen).unsqueeze(2), outputs[f"{variant}/translation"])

@@ -25,7 +25,7 @@ Files = dict[str, dict[str, Any]]
 
 
 @dataclass
-class Address:
+class DownloadSite:
     """The public address of the models, on this machine."""
 
     server: Loopback
@@ -39,9 +39,9 @@ class Address:
 
 
 @pytest.fixture
-def address(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> Address:
+def address(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> DownloadSite:
     monkeypatch.setenv("SELFDEPTH_PUBLISHED_URL", f"{loopback.url}/models")
-    return Address(loopback)
+    return DownloadSite(loopback)
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +79,7 @@ def test_there_are_nine_names_at_their_public_address() -> None:
     assert PUBLISHED.base.startswith("https://")
 
 
-def test_a_published_name_is_fetched_once_and_its_licence_is_said(address: Address, archive: bytes) -> None:
+def test_a_published_name_is_fetched_once_and_its_licence_is_said(address: DownloadSite, archive: bytes) -> None:
     address.give(archive)
     with pytest.warns(SelfDepthWarning, match="non-commercial") as said:
         model = load_weights(NAME)
@@ -94,7 +94,7 @@ def test_a_published_name_is_fetched_once_and_its_licence_is_said(address: Addre
 
 
 def test_a_folder_of_that_name_comes_before_the_download(
-    address: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    address: DownloadSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / NAME).mkdir()
     monkeypatch.chdir(tmp_path)
@@ -104,7 +104,7 @@ def test_a_folder_of_that_name_comes_before_the_download(
 
 
 def test_the_command_line_says_the_licence_and_goes_on(
-    address: Address, archive: bytes, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    address: DownloadSite, archive: bytes, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # the command line replaces it
     address.give(archive)
@@ -116,7 +116,7 @@ def test_the_command_line_says_the_licence_and_goes_on(
 
 @pytest.mark.parametrize("leads_out", ["../encoder.pth", "/tmp/encoder.pth", "a/../../encoder.pth", "..\\encoder.pth"])
 def test_an_archive_that_leads_out_of_its_folder_is_refused(
-    address: Address, contents: dict[str, bytes], leads_out: str, tmp_path: Path
+    address: DownloadSite, contents: dict[str, bytes], leads_out: str, tmp_path: Path
 ) -> None:
     address.give(zipped({leads_out: b"harm", "depth.pth": b"x"}))
     with pytest.warns(SelfDepthWarning), pytest.raises(CheckpointError, match="leads out of its folder"):
@@ -125,7 +125,7 @@ def test_an_archive_that_leads_out_of_its_folder_is_refused(
     assert [path.name for path in tmp_path.iterdir()] == ["cache"]
 
 
-def test_only_the_models_files_are_unpacked(address: Address, contents: dict[str, bytes]) -> None:
+def test_only_the_models_files_are_unpacked(address: DownloadSite, contents: dict[str, bytes]) -> None:
     address.give(zipped({**contents, "adam.pth": b"x", "notes/read.me": b"x"}))
     with pytest.warns(SelfDepthWarning):
         folder = fetch_published(NAME)
@@ -133,7 +133,7 @@ def test_only_the_models_files_are_unpacked(address: Address, contents: dict[str
 
 
 def test_what_is_no_published_model_is_one_sentence_and_nothing_is_kept(
-    address: Address, contents: dict[str, bytes], archive: bytes
+    address: DownloadSite, contents: dict[str, bytes], archive: bytes
 ) -> None:
     spoilt = bytearray(archive)
     spoilt[len(spoilt) // 2] ^= 0xFF
@@ -159,7 +159,9 @@ def test_what_is_no_published_model_is_one_sentence_and_nothing_is_kept(
         fetch_published(NAME)
 
 
-def test_an_address_that_does_not_answer_is_one_sentence(address: Address, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_that_does_not_answer_is_one_sentence(
+    address: DownloadSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(CheckpointError, match=r"cannot be fetched.*404 Not Found; check the network"):
         fetch_published(NAME)
     address.give(b"", status=503)
@@ -173,7 +175,7 @@ def test_an_address_that_does_not_answer_is_one_sentence(address: Address, monke
 
 
 def test_a_cache_that_cannot_be_written_to_is_one_sentence(
-    address: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    address: DownloadSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("SELFDEPTH_CACHE", str(tmp_path / "file"))
@@ -182,7 +184,7 @@ def test_a_cache_that_cannot_be_written_to_is_one_sentence(
     assert address.asked == []
 
 
-def test_a_misspelt_name_is_no_reason_to_ask_the_network(address: Address) -> None:
+def test_a_misspelt_name_is_no_reason_to_ask_the_network(address: DownloadSite) -> None:
     with pytest.raises(CheckpointError, match=r"no such model.*did you mean mono_640x192"):
         load_weights("mono_640x129")
     assert address.asked == []

@@ -15,7 +15,7 @@ from selfdepth.errors import ConfigError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from selfdepth.evaluation.depth.run import DepthEvaluation, Measure
+    from selfdepth.evaluation.depth.run import ComparisonOptions, DepthEvaluation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +80,9 @@ def evaluate_depth(args: EvaluateDepthArgs) -> None:
         SelfDepthError: for options that do not go together, and for files and models that cannot be used.
     """
     _check(args)
-    from selfdepth.evaluation.depth.run import Measure
+    from selfdepth.evaluation.depth.run import ComparisonOptions
 
-    measure = Measure(
+    measure = ComparisonOptions(
         part=args.part,
         at_most=args.frames,
         protocol=args.protocol,
@@ -104,7 +104,7 @@ def evaluate_depth(args: EvaluateDepthArgs) -> None:
     _show(done, args)
 
 
-def _evaluate(args: EvaluateDepthArgs, measure: Measure) -> DepthEvaluation:
+def _evaluate(args: EvaluateDepthArgs, measure: ComparisonOptions) -> DepthEvaluation:
     from selfdepth.evaluation.depth.run import evaluate_files, evaluate_model, evaluate_predictions
 
     truth, data, predictions = (

@@ -69,11 +69,11 @@ def evaluate_odometry(args: EvaluateOdometryArgs) -> None:
 
 def _evaluate(args: EvaluateOdometryArgs) -> OdometryEvaluation:
     from selfdepth.data.sources.trajectories import read_trajectory
-    from selfdepth.evaluation.odometry.drives import judged_drive
+    from selfdepth.evaluation.odometry.drives import sequence_to_evaluate
     from selfdepth.evaluation.odometry.run import evaluate_trajectory, predict_trajectory, read_predicted
 
     given = None if args.ground_truth is None else Path(args.ground_truth).expanduser()
-    drive = None if args.data is None else judged_drive(Path(args.data).expanduser(), args.sequence, given)
+    drive = None if args.data is None else sequence_to_evaluate(Path(args.data).expanduser(), args.sequence, given)
     if args.predictions is not None:
         if drive is None:
             assert given is not None, "_check refuses its absence"

@@ -16,7 +16,7 @@ from selfdepth.errors import ConfigError, DataError, OutputError, SelfDepthWarni
 if TYPE_CHECKING:
     from selfdepth.inference.odometry import MotionPredictor
     from selfdepth.inference.predictor import Predictor
-    from selfdepth.inference.save import FrameSource, SaveKind, Saving
+    from selfdepth.inference.save import FrameSource, SaveKind, SaveOptions
     from selfdepth.weights.files import LoadedWeights
 
 
@@ -137,13 +137,13 @@ def _cropped(sources: list[FrameSource], weights: LoadedWeights, kinds: tuple[Sa
     return cropped
 
 
-def _saving(args: PredictArgs, kinds: tuple[SaveKind, ...], predictor: Predictor) -> Saving:
+def _saving(args: PredictArgs, kinds: tuple[SaveKind, ...], predictor: Predictor) -> SaveOptions:
     from selfdepth.inference.kitti_benchmark import benchmark_factor
     from selfdepth.inference.pointcloud import CloudLimits
-    from selfdepth.inference.save import Saving
+    from selfdepth.inference.save import SaveOptions
 
     factor = benchmark_factor(predictor.metres_per_unit, args.factor, args.model) if "kitti" in kinds else 1.0
-    return Saving(
+    return SaveOptions(
         kinds=kinds,
         batch_size=args.batch_size,
         clouds=CloudLimits(max_depth=args.max_depth, voxel=args.voxel),
@@ -158,7 +158,7 @@ def _benchmark(count: int, folder: Path, factor: float, own: float | None) -> st
 
 
 def _motion(
-    args: PredictArgs, weights: LoadedWeights, sources: list[FrameSource], saving: Saving
+    args: PredictArgs, weights: LoadedWeights, sources: list[FrameSource], saving: SaveOptions
 ) -> MotionPredictor | None:
     """What follows the camera, if that is to be done. Without a pose network there are still points, frame by frame."""
     from selfdepth.data.frames import gaps_refused

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from selfdepth.data.frames import Footage, FrameRef, Origin, Sequence
+from selfdepth.data.frames import Footage, FrameRef, FrameSequence, Origin
 from selfdepth.data.kitti.odometry import (
     is_kitti_odometry,
     open_odometry_sequences,
@@ -164,7 +164,7 @@ def open_footage_auto(
     return footage, spacing
 
 
-def open_sequences(path: Path, *, camera: str | None = None) -> tuple[str, tuple[Sequence, ...]]:
+def open_sequences(path: Path, *, camera: str | None = None) -> tuple[str, tuple[FrameSequence, ...]]:
     """The kind ("kitti-odometry", "folder", "video") and the whole sequences of footage that is not KITTI raw.
 
     Raises:
@@ -181,7 +181,7 @@ def open_sequences(path: Path, *, camera: str | None = None) -> tuple[str, tuple
     folders = find_image_folders(path)
     if folders:
         names = [path.resolve().name if folder == path else folder.relative_to(path).as_posix() for folder in folders]
-        openers: list[Callable[[], Sequence]] = [
+        openers: list[Callable[[], FrameSequence]] = [
             partial(open_folder, folder, camera=camera, name=name) for folder, name in zip(folders, names, strict=True)
         ]
         # A folder with an image or two beside the drives is no reason to refuse the drives.
@@ -204,7 +204,7 @@ def open_sequences(path: Path, *, camera: str | None = None) -> tuple[str, tuple
 
 
 def split_clips(
-    sequences: tuple[Sequence, ...], steps: tuple[int, ...]
+    sequences: tuple[FrameSequence, ...], steps: tuple[int, ...]
 ) -> tuple[tuple[FrameRef, ...], tuple[FrameRef, ...]]:
     """Targets for training and for validation: all frames that have the neighbours at `steps`, in frames.
 
@@ -227,7 +227,7 @@ def split_clips(
     return tuple(train), tuple(val)
 
 
-def _too_short(path: Path, sequences: tuple[Sequence, ...], steps: tuple[int, ...]) -> DataError:
+def _too_short(path: Path, sequences: tuple[FrameSequence, ...], steps: tuple[int, ...]) -> DataError:
     longest = max(len(sequence.numbers) for sequence in sequences)
     return DataError(
         "there are no frames to train on",
@@ -245,7 +245,7 @@ def _origin(path: Path, split: str | None, camera: str | None) -> Origin:
     return Origin(path=path.resolve(), split=None if split is None else split_path(split), camera=camera)
 
 
-def _targets(sequence: Sequence, steps: tuple[int, ...]) -> list[int]:
+def _targets(sequence: FrameSequence, steps: tuple[int, ...]) -> list[int]:
     known = set(sequence.numbers)
     return [number for number in sequence.numbers if all(number + step in known for step in steps)]
 

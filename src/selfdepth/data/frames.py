@@ -36,7 +36,7 @@ class StereoPartner:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sequence(ABC):
+class FrameSequence(ABC):
     """Frames of one camera in the order of time, decoded on demand.
 
     Attributes:
@@ -123,7 +123,7 @@ class Footage:
     """
 
     kind: str
-    sequences: tuple[Sequence, ...]
+    sequences: tuple[FrameSequence, ...]
     train: tuple[FrameRef, ...] = ()
     val: tuple[FrameRef, ...] = ()
     test: tuple[FrameRef, ...] = ()
@@ -132,7 +132,7 @@ class Footage:
     spacing: int = 1
     origin: Origin | None = None
 
-    def sequence(self, name: str) -> Sequence:
+    def sequence(self, name: str) -> FrameSequence:
         """The sequence of that name. Raises KeyError if there is none."""
         return {sequence.name: sequence for sequence in self.sequences}[name]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfdepth.data.footage import open_footage
-from selfdepth.data.frames import Sequence, find_gaps
+from selfdepth.data.frames import FrameSequence, find_gaps
 from selfdepth.data.motion import choose_spacing, measure_motion
 from selfdepth.data.sources.images import ImageSequence, image_size, require_size
 from selfdepth.data.sources.video import VideoSequence
@@ -123,7 +123,7 @@ def _pairs(path: Path, camera: str | None, split: str | None) -> str:
     return f"{sum(paired)} of the frames to train on have their partner"
 
 
-def _check_sizes(sequence: Sequence) -> None:
+def _check_sizes(sequence: FrameSequence) -> None:
     """The headers of all images; a video's frames are checked as they are decoded."""
     if isinstance(sequence, ImageSequence):
         for file in sequence.files:

@@ -15,7 +15,7 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 from PIL import Image
 
-from selfdepth.data.frames import Sequence
+from selfdepth.data.frames import FrameSequence
 
 MAX_SPACING = 10
 IDEAL_MOTION = 0.0095
@@ -51,7 +51,7 @@ class Motion:
         return any(first <= number <= last for first, last in self.parked)
 
 
-def measure_motion(sequence: Sequence) -> Motion:
+def measure_motion(sequence: FrameSequence) -> Motion:
     """Look at every fifth frame for parked stretches, and at some windows of eleven frames for the spacing.
 
     Raises:
@@ -130,7 +130,7 @@ def displacement(before: Float[ndarray, "h w"], after: Float[ndarray, "h w"]) ->
     return float(np.median(lengths[textured]) / before.shape[1])
 
 
-def _window_starts(sequence: Sequence) -> list[int]:
+def _window_starts(sequence: FrameSequence) -> list[int]:
     """Frame numbers spread over the sequence, unevenly: even steps would fall in with a period of repeated frames."""
     places = np.linspace(0, max(0, len(sequence.numbers) - MAX_SPACING - 1), _N_WINDOWS).astype(int)
     spread = (np.arange(_N_WINDOWS) * 7) % MAX_SPACING  # each remainder as often as any other

@@ -34,7 +34,7 @@ class Baselines:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judgement:
+class DemoEvaluation:
     """Errors of the networks, frames to look at, and the path."""
 
     depth: DepthReport
@@ -57,7 +57,7 @@ def baselines(drives: Drives) -> Baselines:
     )
 
 
-def judge(run: Run, drives: Drives, *, n_views: int) -> Judgement:
+def judge(run: Run, drives: Drives, *, n_views: int) -> DemoEvaluation:
     """Predict depth and motion of the whole held-out drive with the run's last weights.
 
     Args:
@@ -67,7 +67,7 @@ def judge(run: Run, drives: Drives, *, n_views: int) -> Judgement:
     predictor = Predictor.load(run.folder / "last", device=str(run.device))
     disparities = [prediction.disparity for prediction in predictor.predict_stream(images, _BATCH)]
     depth = evaluate_set(disparities, truths, _PROTOCOL)
-    return Judgement(depth=depth, frames=_views(run, drives, disparities, depth, n_views), path=_path(run, drives))
+    return DemoEvaluation(depth=depth, frames=_views(run, drives, disparities, depth, n_views), path=_path(run, drives))
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ import torch
 
 from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
 from selfdepth.demo.drives import CAMERA_FILE, HELD_OUT, TRAIN, Drives, make_drives
-from selfdepth.demo.evaluate import Baselines, Judgement, baselines, judge
+from selfdepth.demo.evaluate import Baselines, DemoEvaluation, baselines, judge
 from selfdepth.demo.report import render_report
 from selfdepth.demo.report_data import Curve, Machine, Report, Stage
 from selfdepth.engine.setup import Run
@@ -192,7 +192,9 @@ class _Clock:
         self.stages.append(Stage(name=name, seconds=time.monotonic() - before))
 
 
-def _report(run: Run, drives: Drives, beaten: Baselines, judgement: Judgement, stages: tuple[Stage, ...]) -> Report:
+def _report(
+    run: Run, drives: Drives, beaten: Baselines, judgement: DemoEvaluation, stages: tuple[Stage, ...]
+) -> Report:
     metrics = read_metrics(run.folder)
     config, drive, folder = run.config, drives.train, drives.folder
     facts = (

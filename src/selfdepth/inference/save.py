@@ -87,7 +87,7 @@ class FrameSource:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Saving:
+class SaveOptions:
     """What is written of each source.
 
     Attributes:
@@ -126,7 +126,7 @@ def save_predictions(
     predictor: Predictor,
     source: FrameSource,
     folder: Path,
-    saving: Saving,
+    saving: SaveOptions,
     *,
     motion: MotionPredictor | None = None,
     advance: Callable[[int], None] = lambda n: None,
@@ -195,7 +195,12 @@ class _Drive:
     """What is written of a whole source: its trajectory and its points."""
 
     def __init__(
-        self, source: FrameSource, folder: Path, saving: Saving, predictor: Predictor, motion: MotionPredictor | None
+        self,
+        source: FrameSource,
+        folder: Path,
+        saving: SaveOptions,
+        predictor: Predictor,
+        motion: MotionPredictor | None,
     ) -> None:
         self._source, self._folder, self._saving = source, folder, saving
         self._unit = unit_in_words(predictor.scale, predictor.metres_per_unit)

@@ -12,8 +12,8 @@ from torch import Tensor
 from selfdepth.config import LossConfig
 from selfdepth.geometry.camera import downscale
 from selfdepth.geometry.warp import depth_from_disparity
-from selfdepth.losses.fused.binding import FusedLevel, can_fuse
-from selfdepth.losses.reprojection import Level
+from selfdepth.losses.fused.binding import FusedReprojectionLevel, can_fuse
+from selfdepth.losses.reprojection import ReprojectionLevel
 from selfdepth.losses.smoothness import smoothness
 
 
@@ -79,8 +79,10 @@ def self_supervised_loss(
     )
 
 
-def _level(frames: Float[Tensor, "b views 3 h w"], K: Float[Tensor, "b 3 3"], cfg: LossConfig) -> Level | FusedLevel:
-    return FusedLevel.of(frames, K, cfg) if can_fuse(frames, cfg) else Level.of(frames, K, cfg)
+def _level(
+    frames: Float[Tensor, "b views 3 h w"], K: Float[Tensor, "b 3 3"], cfg: LossConfig
+) -> ReprojectionLevel | FusedReprojectionLevel:
+    return FusedReprojectionLevel.of(frames, K, cfg) if can_fuse(frames, cfg) else ReprojectionLevel.of(frames, K, cfg)
 
 
 def _upsample(maps: Float[Tensor, "b c _h _w"], size: tuple[int, int]) -> Float[Tensor, "b c hl wl"]:

@@ -1,7 +1,8 @@
 """Minimum reprojection and auto-mask at one resolution (paper, section 3.2, equations 4 and 5).
 
-The unwarped ("static") error and the target's SSIM statistics depend on neither the scale nor the networks: a `Level`
-holds them, and the full-resolution level is prepared once and serves all scales. `fused.py` is the same for processors.
+The unwarped ("static") error and the target's SSIM statistics depend on neither the scale nor the networks: a
+`ReprojectionLevel` holds them, and the full-resolution level is prepared once and serves all scales.
+`fused/binding.py` computes the same in one pass on a CPU.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from selfdepth.losses.photometric import Target, photometric_error
 _MASK_WEIGHT = 0.2
 _LOG_FLOOR = -100.0
 
-Compared = tuple[Float[Tensor, ""], Float[Tensor, "b h w"]]
+ReprojectionLoss = tuple[Float[Tensor, ""], Float[Tensor, "b h w"]]
 """The photometric loss of one disparity, and keep: 1 where a warped candidate won the pixel."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Level:
+class ReprojectionLevel:
     """Frames at the resolution where they are compared, with all that does not depend on depth or motion.
 
     Attributes:
@@ -39,18 +40,18 @@ class Level:
     cfg: LossConfig
 
     @staticmethod
-    def of(frames: Float[Tensor, "b views 3 h w"], K: Float[Tensor, "b 3 3"], cfg: LossConfig) -> Level:
+    def of(frames: Float[Tensor, "b views 3 h w"], K: Float[Tensor, "b 3 3"], cfg: LossConfig) -> ReprojectionLevel:
         """Prepare a level."""
         target = Target.of(frames[:, 0])
         static = static_error(photometric_error(frames[:, 1:], target, cfg), cfg) if cfg.automask else None
-        return Level(frames=frames, K=K, target=target, static=static, cfg=cfg)
+        return ReprojectionLevel(frames=frames, K=K, target=target, static=static, cfg=cfg)
 
     def compare(
         self,
         disparities: tuple[Float[Tensor, "b 1 h w"], ...],
         T_source_target: Float[Tensor, "b s 4 4"],
         masks: tuple[Float[Tensor, "b s h w"], ...] | None = None,
-    ) -> list[Compared]:
+    ) -> list[ReprojectionLoss]:
         """Rebuild the target from the sources through each disparity, and see how badly it fits.
 
         Args:
@@ -64,7 +65,7 @@ class Level:
 
     def _compare(
         self, disparity: Float[Tensor, "b 1 h w"], T_source_target: Float[Tensor, "b s 4 4"], mask: Tensor | None
-    ) -> Compared:
+    ) -> ReprojectionLoss:
         depth = depth_from_disparity(disparity, self.cfg.near, self.cfg.far)
         warped = torch.stack(
             [

@@ -22,7 +22,7 @@ OUTPUT_SCALE = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class DepthFeatures:
     """What the depth network found in a clip, as far as it can help to find the motion.
 
     Attributes:
@@ -44,7 +44,7 @@ class PoseNetwork(nn.Module):
         """Of how many of a clip's images, target first, the depth encoder is to make features."""
         return 1
 
-    def views(self, images: Float[Tensor, "b n 3 h w"], seen: Seen | None) -> Float[Tensor, "b n _c _h _w"]:
+    def views(self, images: Float[Tensor, "b n 3 h w"], seen: DepthFeatures | None) -> Float[Tensor, "b n _c _h _w"]:
         """What the network looks at, one entry for each image of the clip (target, then the sources in time)."""
         return images
 
@@ -52,7 +52,7 @@ class PoseNetwork(nn.Module):
         """Axis-angle (radians) and translation of k motions between some of the views."""
         raise NotImplementedError
 
-    def scaled(self, translation: Float[Tensor, "b k 3"], seen: Seen | None) -> Float[Tensor, "b k 3"]:
+    def scaled(self, translation: Float[Tensor, "b k 3"], seen: DepthFeatures | None) -> Float[Tensor, "b k 3"]:
         """The translation in the unit of the depth."""
         return translation
 
@@ -122,7 +122,7 @@ class SharedPoseNet(PoseNetwork):
         """All of them: one pass of the depth encoder for the whole clip."""
         return n_images
 
-    def views(self, images: Float[Tensor, "b n 3 h w"], seen: Seen | None) -> Float[Tensor, "b n _c _h _w"]:
+    def views(self, images: Float[Tensor, "b n 3 h w"], seen: DepthFeatures | None) -> Float[Tensor, "b n _c _h _w"]:
         """The depth encoder's features in the images' place."""
         assert seen is not None, "uses_depth asks for it"
         return seen.features

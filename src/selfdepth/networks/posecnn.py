@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from selfdepth.networks.encoder import stack_images
-from selfdepth.networks.pose import WIDTH, PoseNetwork, Seen, split_motions
+from selfdepth.networks.pose import WIDTH, DepthFeatures, PoseNetwork, split_motions
 
 _KERNELS = (7, 5, 3, 3, 3, 3, 3)
 _CHANNELS = (16, 32, 64, 128, WIDTH, WIDTH, WIDTH)
@@ -42,7 +42,7 @@ class PoseCNN(PoseNetwork):
             x = F.relu(layer(x))
         return split_motions(self.output, x, self.n_motions)
 
-    def scaled(self, translation: Float[Tensor, "b k 3"], seen: Seen | None) -> Float[Tensor, "b k 3"]:
+    def scaled(self, translation: Float[Tensor, "b k 3"], seen: DepthFeatures | None) -> Float[Tensor, "b k 3"]:
         """The translation times the mean inverse depth of the target."""
         assert seen is not None, "uses_depth asks for it"
         return translation * seen.mean_inverse_depth[:, None, None]

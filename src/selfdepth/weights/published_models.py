@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from selfdepth.download import Address, cache_folder, receive
+from selfdepth.download import DownloadSite, cache_folder, receive
 from selfdepth.errors import CheckpointError, SelfDepthError, SelfDepthWarning
 from selfdepth.files import writing_to
 from selfdepth.weights.published import read_published
@@ -21,7 +21,7 @@ PUBLISHED_NAMES = tuple(
     for size in ("640x192", "no_pt_640x192", "1024x320")
     for sources in ("mono", "stereo", "mono+stereo")
 )
-PUBLISHED = Address(
+PUBLISHED = DownloadSite(
     base="https://storage.googleapis.com/niantic-lon-static/research/monodepth2",
     variable="SELFDEPTH_PUBLISHED_URL",
     what="the published model",

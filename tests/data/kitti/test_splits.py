@@ -24,7 +24,7 @@ from selfdepth.data.kitti.splits import (
 )
 from selfdepth.download import cache_folder
 from selfdepth.errors import DataError, OutputError, SelfDepthWarning
-from selfdepth.evaluation.depth.frames import judged_frames
+from selfdepth.evaluation.depth.frames import frames_to_evaluate
 from selfdepth.synthetic.drive import DriveSpec, render_drive
 from selfdepth.synthetic.kitti import write_kitti_raw
 
@@ -147,7 +147,7 @@ def test_training_and_evaluation_take_a_name(address: Loopback, tmp_path: Path) 
     assert footage.origin is not None
     assert footage.origin.split == split_path("eigen_zhou")
     with pytest.warns(SelfDepthWarning):
-        judged = judged_frames(tmp_path / "kitti", "eigen", None)
+        judged = frames_to_evaluate(tmp_path / "kitti", "eigen", None)
     assert (set(judged.refs), judged.part) == ({FrameRef(f"{drive}/image_02", 7)}, "test frames")
 
 

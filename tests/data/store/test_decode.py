@@ -10,7 +10,7 @@ from numpy import ndarray
 from PIL import Image
 
 from selfdepth.data.sources.images import ImageSequence, open_folder
-from selfdepth.data.store.decode import Fit
+from selfdepth.data.store.decode import CropResize
 from selfdepth.errors import DataError
 
 WIDTH, HEIGHT = 411, 203  # odd, so that no reduction divides them
@@ -45,7 +45,7 @@ def test_a_jpeg_is_decoded_as_small_as_serves_and_shows_the_same(
     tmp_path: Path, size: tuple[int, int], crop: tuple[int, int, int, int], reduction: int
 ) -> None:
     frames = sequence(tmp_path, "jpg")
-    fit = Fit(width=size[0], height=size[1], crop=crop)
+    fit = CropResize(width=size[0], height=size[1], crop=crop)
     assert fit.reduction(frames.camera) == reduction
     small = next(frames.read_reduced((1,), reduction))
     assert small.shape[:2] == (-(-HEIGHT // reduction), -(-WIDTH // reduction))
@@ -57,7 +57,7 @@ def test_a_jpeg_is_decoded_as_small_as_serves_and_shows_the_same(
 
 def test_other_files_are_decoded_whole(tmp_path: Path) -> None:
     frames = sequence(tmp_path, "png")
-    fit = Fit(width=96, height=32, crop=(0, 0, 0, 0))
+    fit = CropResize(width=96, height=32, crop=(0, 0, 0, 0))
     image = next(frames.read_reduced((1,), 4))
     assert image.shape == (HEIGHT, WIDTH, 3)
     np.testing.assert_array_equal(fit.pixels(image, frames.camera), fit(image, frames.camera)[0])

@@ -17,12 +17,12 @@ from selfdepth.config import TrainConfig
 from selfdepth.data.footage import open_footage
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.store.build import build_store
-from selfdepth.data.store.decode import Fit
+from selfdepth.data.store.decode import CropResize
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.evaluation.depth.arrays import read_maps, read_predictions
-from selfdepth.evaluation.depth.frames import cropped_truth, judged_frames
+from selfdepth.evaluation.depth.frames import cropped_truth, frames_to_evaluate
 from selfdepth.evaluation.depth.metrics import PROTOCOLS, evaluate_set
-from selfdepth.evaluation.depth.run import Measure, evaluate_files, evaluate_model
+from selfdepth.evaluation.depth.run import ComparisonOptions, evaluate_files, evaluate_model
 from selfdepth.geometry.camera import Camera
 from selfdepth.inference.predictor import Predictor
 from selfdepth.networks.depth import DepthNet
@@ -92,8 +92,8 @@ def test_a_model_is_judged_on_the_test_frames_at_its_own_size(world: World) -> N
 
 def test_images_of_other_parts_of_the_split_need_not_be_there(world: World) -> None:
     assert "400" in (world.split / "train_files.txt").read_text()
-    fit = Fit(width=96, height=64, crop=(0, 0, 0, 0))
-    assert [ref.number for ref in judged_frames(world.root, world.split, fit).refs] == list(TEST)
+    fit = CropResize(width=96, height=64, crop=(0, 0, 0, 0))
+    assert [ref.number for ref in frames_to_evaluate(world.root, world.split, fit).refs] == list(TEST)
 
 
 @pytest.mark.parametrize(("kept", "part", "numbers"), [("val", "validation frames", [1]), ("train", "training", [3])])
@@ -102,7 +102,7 @@ def test_without_test_frames_the_next_part_is_judged_and_said(
 ) -> None:
     (tmp_path / f"{kept}_files.txt").write_text("".join(f"{NAME} {n} l\n" for n in numbers))
     (tmp_path / "test_files.txt").write_text("\n")
-    frames = judged_frames(world.root, tmp_path, Fit(width=96, height=64, crop=(0, 0, 0, 0)))
+    frames = frames_to_evaluate(world.root, tmp_path, CropResize(width=96, height=64, crop=(0, 0, 0, 0)))
     assert [ref.number for ref in frames.refs] == numbers
     assert part in frames.part
 
@@ -111,38 +111,40 @@ def test_without_test_frames_the_next_part_is_judged_and_said(
 def test_the_part_that_is_asked_for_is_judged(world: World, tmp_path: Path, part: str, numbers: list[int]) -> None:
     for name, listed in (("test", [2]), ("val", [1]), ("train", [0, 3, 4])):
         (tmp_path / f"{name}_files.txt").write_text("".join(f"{NAME} {n} l\n" for n in listed))
-    assert [ref.number for ref in judged_frames(world.root, tmp_path, None, part=part).refs] == numbers
-    assert [ref.number for ref in judged_frames(world.root, tmp_path, None).refs] == [2]
+    assert [ref.number for ref in frames_to_evaluate(world.root, tmp_path, None, part=part).refs] == numbers
+    assert [ref.number for ref in frames_to_evaluate(world.root, tmp_path, None).refs] == [2]
 
 
 def test_a_part_of_a_store_or_of_kitti_without_a_split_is_that_of_training(world: World, tmp_path: Path) -> None:
     footage = open_footage(world.root)
     build_store(footage, tmp_path / "store", width=96, height=64)
-    fit = Fit(width=96, height=64, crop=(0, 0, 0, 0))
+    fit = CropResize(width=96, height=64, crop=(0, 0, 0, 0))
     for data in (world.root, tmp_path / "store"):
-        assert judged_frames(data, None, fit, part="train").refs == footage.train != ()
+        assert frames_to_evaluate(data, None, fit, part="train").refs == footage.train != ()
         with pytest.raises(DataError, match=f"no test frames to compare: {data}"):
-            judged_frames(data, None, fit, part="test")
+            frames_to_evaluate(data, None, fit, part="test")
 
 
 def test_a_part_that_a_split_lacks_is_refused(world: World, tmp_path: Path) -> None:
     (tmp_path / "test_files.txt").write_text(f"{NAME} 2 l\n")
     with pytest.raises(DataError, match="train"):
-        judged_frames(world.root, tmp_path, None, part="train")
+        frames_to_evaluate(world.root, tmp_path, None, part="train")
 
 
 @pytest.mark.parametrize(
     ("count", "rows"), [(1, [0]), (2, [0, 9]), (4, [0, 3, 6, 9]), (10, range(10)), (99, range(10))]
 )
 def test_some_of_the_frames_are_spread_evenly(world: World, tmp_path: Path, count: int, rows: list[int]) -> None:
-    frames = judged_frames(world.root, world.split, None)
+    frames = frames_to_evaluate(world.root, world.split, None)
     frames = replace(frames, refs=tuple(replace(frames.refs[0], number=number) for number in range(10)))
     assert [ref.number for ref in frames.evenly(count).refs] == list(rows)
 
 
 def test_a_model_is_judged_on_no_more_frames_than_asked_for(world: World) -> None:
     whole = evaluate_model(str(world.model), world.root, split=world.split, device="cpu")
-    some = evaluate_model(str(world.model), world.root, split=world.split, device="cpu", measure=Measure(at_most=2))
+    some = evaluate_model(
+        str(world.model), world.root, split=world.split, device="cpu", measure=ComparisonOptions(at_most=2)
+    )
     assert some.report.images == (whole.report.images[0], whole.report.images[2])
 
 
@@ -168,7 +170,7 @@ def test_a_model_of_cropped_frames_sees_and_is_compared_with_what_is_left(world:
     inside = [truth[8:-4, 16:] for truth in truths_of(world)]
     protocol = PROTOCOLS["eigen"]
     assert [image.pixels for image in done.report.images] == [int(protocol.mask(truth).sum()) for truth in inside]
-    frames = judged_frames(world.root, world.split, Fit(width=96, height=64, crop=(8, 4, 16, 0)))
+    frames = frames_to_evaluate(world.root, world.split, CropResize(width=96, height=64, crop=(8, 4, 16, 0)))
     image = Image.open(world.root / NAME / "image_02/data/0000000000.png")
     seen = image.crop((16, 8, WIDTH, HEIGHT - 4)).resize((96, 64), Image.Resampling.LANCZOS)
     assert np.abs(next(frames.read(frames.refs[:1])).astype(int) - np.asarray(seen)).max() <= 1
@@ -234,7 +236,7 @@ def test_disparities_and_depths_in_files_give_the_same_errors(maps: tuple[ndarra
     np.savez(tmp_path / "each.npz", *disparity)
     np.savez(tmp_path / "gt.npz", data=truth)
     expected = evaluate_set(disparity, truth, PROTOCOLS["dense"], factor=2.0)
-    measure = Measure(protocol="dense", factor=2.0)
+    measure = ComparisonOptions(protocol="dense", factor=2.0)
     for name, quantity in (("disparity.npy", "disparity"), ("depth.npz", "depth"), ("each.npz", "disparity")):
         done = evaluate_files(tmp_path / name, tmp_path / "gt.npz", quantity=quantity, measure=measure)  # type: ignore[arg-type]
         assert done.report.abs_rel == pytest.approx(expected.abs_rel, rel=1e-5)
@@ -278,7 +280,7 @@ def test_files_that_cannot_be_compared_are_refused(name: str, maps: tuple[ndarra
     np.save(tmp_path / "predictions.npy", predictions, allow_pickle=True)
     np.savez(tmp_path / "gt.npz", data=truth)
     with pytest.raises(DataError, match=sentence):
-        evaluate_files(tmp_path / "predictions.npy", tmp_path / "gt.npz", measure=Measure(protocol="dense"))
+        evaluate_files(tmp_path / "predictions.npy", tmp_path / "gt.npz", measure=ComparisonOptions(protocol="dense"))
 
 
 @pytest.mark.parametrize(
@@ -339,7 +341,11 @@ def test_own_images_are_judged_with_ground_truth_from_a_file(world: World, tmp_p
     shutil.copytree(world.root / NAME / "image_02/data", images)
     np.save(tmp_path / "gt.npy", np.full((N_FRAMES, HEIGHT, WIDTH), 5.0))
     done = evaluate_model(
-        str(world.model), images, ground_truth=tmp_path / "gt.npy", measure=Measure(protocol="dense"), device="cpu"
+        str(world.model),
+        images,
+        ground_truth=tmp_path / "gt.npy",
+        measure=ComparisonOptions(protocol="dense"),
+        device="cpu",
     )
     assert (done.frames, len(done.report.images), done.constant_m) == ("all frames", N_FRAMES, 5.0)
     assert done.baseline.abs_rel == 0

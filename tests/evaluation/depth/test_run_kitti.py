@@ -19,7 +19,7 @@ from selfdepth.data.frames import FrameRef
 from selfdepth.data.kitti.improved import ImprovedTruth, read_depth_png
 from selfdepth.data.kitti.raw import KittiTruth
 from selfdepth.errors import DataError
-from selfdepth.evaluation.depth.compare import Measure
+from selfdepth.evaluation.depth.compare import ComparisonOptions
 from selfdepth.evaluation.depth.metrics import PROTOCOLS, evaluate_set
 from selfdepth.evaluation.depth.run import evaluate_files, evaluate_predictions
 from selfdepth.evaluation.depth.truth_cache import CachedTruth
@@ -171,7 +171,7 @@ def test_the_split_eigen_benchmark_is_judged_by_its_protocol_wherever_the_truth_
     np.save(tmp_path / "all.npy", world.maps)
 
     def judged(by: Path, protocol: str | None = None) -> str:
-        measure = Measure(protocol=protocol)
+        measure = ComparisonOptions(protocol=protocol)
         done = evaluate_predictions(
             tmp_path / "all.npy", world.root, split=by, ground_truth=tmp_path / "gt.npy", measure=measure
         )
@@ -206,7 +206,7 @@ def test_the_split_eigen_benchmark_takes_the_improved_ground_truth_beside_the_im
     expected = evaluate_set([np.ones((2, 2))], [metres[1]], PROTOCOLS["eigen_benchmark"])
     assert done.report.abs_rel == pytest.approx(expected.abs_rel, rel=1e-9)
     scans = evaluate_predictions(
-        tmp_path / "one.npy", tmp_path / "kitti", split=split, measure=Measure(protocol="eigen")
+        tmp_path / "one.npy", tmp_path / "kitti", split=split, measure=ComparisonOptions(protocol="eigen")
     )
     assert scans.report.abs_rel != done.report.abs_rel
 
@@ -238,9 +238,9 @@ def test_one_scale_for_the_set_is_the_median_of_the_ratios_and_the_factor_of_all
     each, one, fixed = (
         evaluate_predictions(tmp_path / "all.npy", world.root, split=world.split, measure=measure)
         for measure in (
-            Measure(factor=3.0),
-            Measure(factor=3.0, one_scale=True),
-            Measure(factor=None, median_scaling=False),
+            ComparisonOptions(factor=3.0),
+            ComparisonOptions(factor=3.0, one_scale=True),
+            ComparisonOptions(factor=None, median_scaling=False),
         )
     )
     ratio = each.report.ratio_median
@@ -249,7 +249,7 @@ def test_one_scale_for_the_set_is_the_median_of_the_ratios_and_the_factor_of_all
         tmp_path / "all.npy",
         world.root,
         split=world.split,
-        measure=Measure(factor=3.0 * ratio, median_scaling=False),
+        measure=ComparisonOptions(factor=3.0 * ratio, median_scaling=False),
     )
     for metric in ("abs_rel", "sq_rel", "rmse", "rmse_log", "a1", "a2", "a3"):
         assert getattr(one.report, metric) == pytest.approx(getattr(by_hand.report, metric), rel=1e-9)
@@ -261,7 +261,7 @@ def test_one_scale_for_the_set_is_the_median_of_the_ratios_and_the_factor_of_all
 
 def test_caps_bound_what_counts_and_where_predictions_go(world: World, tmp_path: Path) -> None:
     np.save(tmp_path / "all.npy", world.maps)
-    measure = Measure(min_depth=5.0, max_depth=20.0)
+    measure = ComparisonOptions(min_depth=5.0, max_depth=20.0)
     done = evaluate_predictions(tmp_path / "all.npy", world.root, split=world.split, measure=measure)
     truths = [KittiTruth(world.root)(ref) for ref in world.refs()]
     capped = dataclasses.replace(PROTOCOLS["eigen"], min_truth=5.0, max_truth=20.0, clamp=(5.0, 20.0))

@@ -19,7 +19,7 @@ from selfdepth.config import TrainConfig
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.sources.make3d import centre, is_make3d, make3d_truth, open_make3d, seen_image, seen_size
 from selfdepth.errors import DataError
-from selfdepth.evaluation.depth.compare import Measure
+from selfdepth.evaluation.depth.compare import ComparisonOptions
 from selfdepth.evaluation.depth.metrics import MAKE3D_ERRORS, METRICS, PROTOCOLS, compute_errors, evaluate_set
 from selfdepth.evaluation.depth.run import evaluate_model, evaluate_predictions
 from selfdepth.inference.predictor import Predictor
@@ -258,17 +258,19 @@ def test_files_that_are_not_make3ds_are_refused(tmp_path: Path, model: Path, nam
 @pytest.mark.parametrize(
     ("measure", "options", "sentence"),
     [
-        (Measure(part="train"), {}, "no training frames"),
-        (Measure(truth_cache=Path("cache")), {}, "no depth maps to keep"),
-        (Measure(), {"split": Path("split")}, "a split applies to KITTI only"),
+        (ComparisonOptions(part="train"), {}, "no training frames"),
+        (ComparisonOptions(truth_cache=Path("cache")), {}, "no depth maps to keep"),
+        (ComparisonOptions(), {"split": Path("split")}, "a split applies to KITTI only"),
     ],
 )
 def test_options_about_other_data_are_refused(
-    root: Path, model: Path, measure: Measure, options: dict[str, Any], sentence: str
+    root: Path, model: Path, measure: ComparisonOptions, options: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(DataError, match=sentence):
         evaluate_model(str(model), root, measure=measure, device="cpu", **options)
-    assert evaluate_model(str(model), root, measure=Measure(part="test"), device="cpu").frames == "test frames"
+    assert (
+        evaluate_model(str(model), root, measure=ComparisonOptions(part="test"), device="cpu").frames == "test frames"
+    )
 
 
 def test_a_missing_prediction_is_asked_for_by_the_images_name(root: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from selfdepth.data.sources.images import list_images, read_image
 from selfdepth.data.store.build import build_store
 from selfdepth.demo.drives import write_drive
 from selfdepth.errors import DataError
-from selfdepth.evaluation.odometry.drives import judged_drive
+from selfdepth.evaluation.odometry.drives import sequence_to_evaluate
 from selfdepth.evaluation.odometry.metrics import absolute_trajectory_error
 from selfdepth.evaluation.odometry.plots import plot_axes, plot_path
 from selfdepth.evaluation.odometry.run import evaluate_trajectory, matched, predict_trajectory
@@ -66,7 +66,7 @@ def timed(poses: np.ndarray, step: float = 0.1) -> Trajectory:
 def test_true_poses_are_found_in_every_layout(
     world: Path, street: SyntheticDrive, data: str, sequence: str | None
 ) -> None:
-    found = judged_drive(world / data, sequence)
+    found = sequence_to_evaluate(world / data, sequence)
     assert len(found.truth) == len(found.sequence.numbers) == FRAMES
     error = absolute_trajectory_error(found.truth.T_world_camera, street.T_world_camera, alignment="none")
     assert error.max < 0.02  # camera 0 stands 6 cm beside the camera of the images
@@ -76,11 +76,11 @@ def test_true_poses_are_found_in_every_layout(
 
 def test_a_file_of_true_poses_can_be_given(world: Path, street: SyntheticDrive, tmp_path: Path) -> None:
     (tmp_path / "truth.txt").write_text(timed(street.T_world_camera).to_tum())
-    truth = judged_drive(world / "odometry", "00", tmp_path / "truth.txt").truth
+    truth = sequence_to_evaluate(world / "odometry", "00", tmp_path / "truth.txt").truth
     np.testing.assert_allclose(truth.T_world_camera, street.T_world_camera, atol=1e-9)
     (tmp_path / "short.txt").write_text(timed(street.T_world_camera[:5]).to_tum())
     with pytest.raises(DataError, match=r"one true pose for each frame: .*short\.txt; expected 11"):
-        judged_drive(world / "odometry", "00", tmp_path / "short.txt")
+        sequence_to_evaluate(world / "odometry", "00", tmp_path / "short.txt")
 
 
 def test_what_has_no_true_poses_is_refused(world: Path, tmp_path: Path) -> None:
@@ -88,27 +88,27 @@ def test_what_has_no_true_poses_is_refused(world: Path, tmp_path: Path) -> None:
     for path in list_images(world / "folder"):
         Image.fromarray(read_image(path)).save(tmp_path / "frames" / path.name)
     with pytest.raises(DataError, match=r"no true poses.*--ground-truth FILE"):
-        judged_drive(tmp_path / "frames")
+        sequence_to_evaluate(tmp_path / "frames")
     (tmp_path / "frames/000004.png").unlink()
     with pytest.raises(DataError, match="a jump from 3 to 5"):
-        judged_drive(tmp_path / "frames")
+        sequence_to_evaluate(tmp_path / "frames")
     with pytest.raises(DataError, match="no such data"):
-        judged_drive(tmp_path / "gone")
+        sequence_to_evaluate(tmp_path / "gone")
     build_store(open_footage(world / "odometry"), tmp_path / "store", width=96, height=64)
     with pytest.raises(DataError, match="a store holds no true poses"):
-        judged_drive(tmp_path / "store")
+        sequence_to_evaluate(tmp_path / "store")
 
 
 @pytest.mark.parametrize(("sequence", "sentence"), [(None, "has to be named"), ("10", "fits 0"), ("image_2", "fits 2")])
 def test_a_sequence_that_is_not_clear_is_asked_for_by_name(world: Path, sequence: str | None, sentence: str) -> None:
     with pytest.raises(DataError, match=sentence) as refusal:
-        judged_drive(world / "odometry", sequence)
+        sequence_to_evaluate(world / "odometry", sequence)
     assert "00/image_2, 09/image_2" in str(refusal.value)
 
 
 @pytest.mark.parametrize("spacing", [None, 3])
 def test_a_model_is_followed_inside_its_training_crop(world: Path, street: SyntheticDrive, spacing: int | None) -> None:
-    judged = judged_drive(world / "odometry", "09")
+    judged = sequence_to_evaluate(world / "odometry", "09")
     predicted, alignment = predict_trajectory(str(world / "model"), judged, spacing=spacing, device="cpu", batch_size=2)
     assert alignment == "sim3"
     step = spacing or 1
@@ -130,7 +130,7 @@ def test_where_metres_are_known_the_path_is_in_metres_and_aligned_rigidly(
     config = dataclasses.replace(weights.config, stereo=stereo)
     scale: Scale = "metric" if stereo == "calibrated" else "relative"
     save_weights(tmp_path, weights.state, WeightsMeta(config=config, camera=None, scale=scale))
-    judged = judged_drive(world / "folder")
+    judged = sequence_to_evaluate(world / "folder")
     found, alignment = predict_trajectory(str(tmp_path), judged, device="cpu")
     relative, _ = predict_trajectory(str(world / "model"), judged, device="cpu")
     assert alignment == "se3"
@@ -148,7 +148,7 @@ def test_a_pose_network_that_looks_at_whole_clips_gives_a_pose_for_each_frame_to
     config = TrainConfig(width=64, height=64, encoder=encoder)
     state = SelfSupervisedDepth(config).state_dict()
     save_weights(tmp_path, state, WeightsMeta(config=config, camera=None, scale="relative"))
-    judged = judged_drive(world / "folder")
+    judged = sequence_to_evaluate(world / "folder")
     found, _ = predict_trajectory(str(tmp_path), judged, spacing=spacing, device="cpu", batch_size=2)
     np.testing.assert_allclose(found.timestamps, np.arange(0, FRAMES, spacing))
     with pytest.raises(DataError, match=r"too short for a motion: .*more than 12 frames.* 3 together, 6 apart"):
@@ -157,7 +157,7 @@ def test_a_pose_network_that_looks_at_whole_clips_gives_a_pose_for_each_frame_to
 
 def test_a_sequence_shorter_than_the_spacing_is_refused(world: Path) -> None:
     with pytest.raises(DataError, match="more than 11 frames"):
-        predict_trajectory(str(world / "model"), judged_drive(world / "folder"), spacing=11, device="cpu")
+        predict_trajectory(str(world / "model"), sequence_to_evaluate(world / "folder"), spacing=11, device="cpu")
 
 
 def test_a_perfect_trajectory_has_no_error_and_a_straight_one_that_of_the_straight_line() -> None:
@@ -229,6 +229,6 @@ def test_a_plot_shows_both_trajectories(plot: object, tmp_path: Path) -> None:
 
 def test_a_real_drive_has_true_poses(shared: Path) -> None:
     root = shared / "kitti-mini" / "kitti_raw"
-    found = judged_drive(root, "2011_09_26_drive_0005_sync")
+    found = sequence_to_evaluate(root, "2011_09_26_drive_0005_sync")
     straight = np.linalg.norm(found.truth.T_world_camera[-1, :3, 3])
     assert len(found.truth) == len(found.sequence.numbers) > 50 and straight > 20

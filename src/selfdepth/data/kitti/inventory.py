@@ -19,7 +19,7 @@ from selfdepth.data.kitti.splits import (
     PUBLISHED_SPLITS,
     RAW,
     LineFormat,
-    Listed,
+    SplitLine,
     find_split,
     needed_offsets,
     read_split,
@@ -190,14 +190,16 @@ def _odometry(root: Path) -> _Layout:
     )
 
 
-def _images_of(part: str, listed: Sequence[Listed]) -> set[FrameRef]:
+def _images_of(part: str, listed: Sequence[SplitLine]) -> set[FrameRef]:
     """The images that a part needs: those it lists, and for training their neighbours, but none before a drive."""
     offsets = needed_offsets(part, OFFSETS)
     needed = {FrameRef(each.ref.sequence, each.ref.number + offset) for each in listed for offset in offsets}
     return {ref for ref in needed if ref.number >= 0}
 
 
-def _count(layout: _Layout, split: str, part: str, listed: Sequence[Listed], lacking: set[FrameRef]) -> PartInventory:
+def _count(
+    layout: _Layout, split: str, part: str, listed: Sequence[SplitLine], lacking: set[FrameRef]
+) -> PartInventory:
     offsets = needed_offsets(part, OFFSETS)
     refs = [
         each.ref

@@ -16,7 +16,7 @@ from pathlib import Path
 from jaxtyping import Float
 from numpy import ndarray
 
-from selfdepth.data.frames import FrameRef, Sequence
+from selfdepth.data.frames import FrameRef, FrameSequence
 from selfdepth.data.kitti.calibration import ODOMETRY_CAMERAS, matrix_entry, read_calibration, translation_between_m
 from selfdepth.data.kitti.splits import ODOMETRY, PARTS, needed_offsets, read_split, usable_frames
 from selfdepth.data.kitti.stereo import add_partners
@@ -94,7 +94,7 @@ def open_odometry_split(
 
 def with_partners(
     root: Path,
-    sequences: tuple[Sequence, ...],
+    sequences: tuple[FrameSequence, ...],
     refs_of: Mapping[str, tuple[FrameRef, ...]],
     *,
     camera: str | None = None,

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from selfdepth.data.frames import Footage, FrameRef, Sequence, StereoPartner
+from selfdepth.data.frames import Footage, FrameRef, FrameSequence, StereoPartner
 from selfdepth.data.kitti.calibration import (
     CALIBRATION_FILES,
     CAMERA_FILE,
@@ -165,7 +165,7 @@ def _sequence(
     folders: ImageFolders,
     camera_of: Callable[[str, tuple[int, int]], Camera],
     partner: StereoPartner | None,
-) -> Sequence:
+) -> FrameSequence:
     """The named frames as a sequence; the first one's header is looked at, to refuse a wrong camera early."""
     files = folders.files(name)
     paths = tuple(folders.folder(name) / files[number] for number in numbers)

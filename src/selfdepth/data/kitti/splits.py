@@ -18,7 +18,7 @@ from typing import Any
 
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.kitti.calibration import CAMERAS, ODOMETRY_CAMERAS
-from selfdepth.download import Address, cache_folder, receive
+from selfdepth.download import DownloadSite, cache_folder, receive
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.files import writing_to
 
@@ -77,7 +77,7 @@ PUBLISHED_SPLITS = {
 """eigen: test frames with LiDAR. eigen_benchmark: those of them with improved ground truth. eigen_zhou: training frames
 without standstill; eigen_full: with it. odom: KITTI odometry."""
 
-PUBLISHED = Address(
+PUBLISHED = DownloadSite(
     base="https://raw.githubusercontent.com/nianticlabs/monodepth2/master/splits",
     variable="SELFDEPTH_SPLITS_URL",
     what="the published split",
@@ -87,7 +87,7 @@ PUBLISHED = Address(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listed:
+class SplitLine:
     """A frame that a list names, and where: "train_files.txt, line 3"."""
 
     ref: FrameRef
@@ -125,7 +125,7 @@ def find_split(split: str | Path) -> Path:
     )
 
 
-def read_split(folder: Path, lines: LineFormat, parts: Sequence[str] = tuple(PARTS)) -> dict[str, list[Listed]]:
+def read_split(folder: Path, lines: LineFormat, parts: Sequence[str] = tuple(PARTS)) -> dict[str, list[SplitLine]]:
     """The frames that a folder's files list, by part, in their order. A part without a file is left out.
 
     Raises:
@@ -157,7 +157,7 @@ def needed_offsets(part: str, offsets: Sequence[int]) -> tuple[int, ...]:
 
 
 def usable_frames(
-    listed: Sequence[Listed],
+    listed: Sequence[SplitLine],
     offsets: Sequence[int],
     images: Callable[[str], Mapping[int, Any]],
     place: Callable[[FrameRef], str],
@@ -194,7 +194,7 @@ def usable_frames(
 
 
 def _is_usable(
-    each: Listed,
+    each: SplitLine,
     offsets: Sequence[int],
     images: Callable[[str], Mapping[int, Any]],
     place: Callable[[FrameRef], str],
@@ -219,7 +219,7 @@ def _is_usable(
     )
 
 
-def _read_file(path: Path, lines: LineFormat) -> Iterator[Listed]:
+def _read_file(path: Path, lines: LineFormat) -> Iterator[SplitLine]:
     try:
         text = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -232,7 +232,7 @@ def _read_file(path: Path, lines: LineFormat) -> Iterator[Listed]:
         where = f"{path}, line {index}"
         if ref is None:
             raise DataError("the line cannot be read", where=where, expected=lines.words, got=f'"{line}"')
-        yield Listed(ref=ref, where=where)
+        yield SplitLine(ref=ref, where=where)
 
 
 def _fetch(name: str, folder: Path) -> None:

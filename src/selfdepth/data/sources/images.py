@@ -17,7 +17,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from selfdepth.data.frames import Sequence
+from selfdepth.data.frames import FrameSequence
 from selfdepth.data.sources.cameras import parse_camera
 from selfdepth.errors import DataError
 
@@ -32,7 +32,7 @@ _SIDEWAYS = frozenset({5, 6, 7, 8})
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageSequence(Sequence):
+class ImageSequence(FrameSequence):
     """Frames that are image files: files[i] holds the frame numbers[i]."""
 
     def read(self, numbers: tuple[int, ...]) -> Iterator[UInt8[ndarray, "h w 3"]]:

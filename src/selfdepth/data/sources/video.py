@@ -15,7 +15,7 @@ from av.sidedata.sidedata import Type as SideDataType
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from selfdepth.data.frames import Sequence
+from selfdepth.data.frames import FrameSequence
 from selfdepth.data.sources.cameras import parse_camera
 from selfdepth.data.sources.images import MIN_FRAMES
 from selfdepth.errors import DataError, SelfDepthWarning
@@ -35,7 +35,7 @@ _REPAIR = "copy the file again, or convert it (ffmpeg -i IN OUT.mp4) and look at
 
 
 @dataclass(frozen=True, kw_only=True)
-class VideoSequence(Sequence):
+class VideoSequence(FrameSequence):
     """The frames of one video file, numbered from 0 in the order they are shown.
 
     Attributes:

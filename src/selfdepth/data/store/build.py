@@ -23,7 +23,7 @@ import numpy as np
 from numpy import ndarray
 
 from selfdepth.data.frames import Footage
-from selfdepth.data.store.decode import Fit, decoding_jobs
+from selfdepth.data.store.decode import CropResize, decoding_jobs
 from selfdepth.data.store.store import (
     FRAMES_FILE,
     INDEX_FILE,
@@ -99,7 +99,7 @@ def build_store(
         OutputError: if the folder holds something else, cannot be written, or the disk is too small.
     """
     folder = folder.resolve()
-    fit = Fit(width=width, height=height, crop=crop)
+    fit = CropResize(width=width, height=height, crop=crop)
     sequences = _plan(footage, fit)
     n_frames = sum(len(sequence.numbers) for sequence in sequences)
     needed_bytes = n_frames * 3 * height * width
@@ -160,7 +160,7 @@ class _Counter:
             self.report(self.done, self.total)
 
 
-def _plan(footage: Footage, fit: Fit) -> tuple[StoredSequence, ...]:
+def _plan(footage: Footage, fit: CropResize) -> tuple[StoredSequence, ...]:
     @lru_cache
     def fitted(camera: Camera) -> Camera:
         return fit(np.zeros((camera.height, camera.width, 3), dtype=np.uint8), camera)[1]
@@ -184,7 +184,7 @@ def _plan(footage: Footage, fit: Fit) -> tuple[StoredSequence, ...]:
     return tuple(planned)
 
 
-def _index_text(footage: Footage, fit: Fit, sequences: tuple[StoredSequence, ...]) -> str:
+def _index_text(footage: Footage, fit: CropResize, sequences: tuple[StoredSequence, ...]) -> str:
     names = [sequence.name for sequence in sequences]
     values = {
         "width": fit.width,
@@ -206,7 +206,7 @@ def _origin(footage: Footage) -> dict[str, Any] | None:
     return None if footage.origin is None else footage.origin.to_json()
 
 
-def _write_frames(footage: Footage, fit: Fit, path: Path, counter: _Counter) -> None:
+def _write_frames(footage: Footage, fit: CropResize, path: Path, counter: _Counter) -> None:
     # Plain writes, not a map: a full disk is then an error that can be caught, not a bus error.
     threads = os.cpu_count() or 1
     pending: deque[Future[ndarray]] = deque()

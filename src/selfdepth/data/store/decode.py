@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
-from selfdepth.data.frames import Footage, Sequence
+from selfdepth.data.frames import Footage, FrameSequence
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera, crop, resize
 
@@ -22,7 +22,7 @@ _CHUNK = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fit:
+class CropResize:
     """How frames are brought to the training size.
 
     Attributes:
@@ -58,7 +58,7 @@ class Fit:
         return np.asarray(small)
 
 
-def decoding_jobs(footage: Footage, fit: Fit) -> Iterator[Callable[[], UInt8[ndarray, "n 3 h w"]]]:
+def decoding_jobs(footage: Footage, fit: CropResize) -> Iterator[Callable[[], UInt8[ndarray, "n 3 h w"]]]:
     """Work for the threads, in the order of the rows.
 
     Separate images decode in the threads. A video can only be decoded in order: that happens here, as this is
@@ -76,18 +76,18 @@ def decoding_jobs(footage: Footage, fit: Fit) -> Iterator[Callable[[], UInt8[nda
             _check_count(sequence, n_read, len(sequence.numbers))
 
 
-def _decode(sequence: Sequence, numbers: tuple[int, ...], fit: Fit) -> UInt8[ndarray, "n 3 h w"]:
+def _decode(sequence: FrameSequence, numbers: tuple[int, ...], fit: CropResize) -> UInt8[ndarray, "n 3 h w"]:
     images = list(sequence.read_reduced(numbers, fit.reduction(sequence.camera)))
     _check_count(sequence, len(images), len(numbers))
     return _fit_all(images, sequence.camera, fit)
 
 
-def _fit_all(images: list[ndarray], camera: Camera, fit: Fit) -> UInt8[ndarray, "n 3 h w"]:
+def _fit_all(images: list[ndarray], camera: Camera, fit: CropResize) -> UInt8[ndarray, "n 3 h w"]:
     fitted = np.stack([fit.pixels(image, camera) for image in images])
     return np.ascontiguousarray(fitted.transpose(0, 3, 1, 2))
 
 
-def _check_count(sequence: Sequence, got: int, expected: int) -> None:
+def _check_count(sequence: FrameSequence, got: int, expected: int) -> None:
     if got != expected:
         raise DataError(
             "the footage ends early",

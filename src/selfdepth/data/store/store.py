@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence as Ordered
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -168,7 +168,7 @@ def open_store(folder: Path) -> Store:
         ) from error
 
 
-def encode_index(store_values: dict[str, Any], sequences: Ordered[StoredSequence]) -> str:
+def encode_index(store_values: dict[str, Any], sequences: Sequence[StoredSequence]) -> str:
     """The text of index.json. Numbers and references are kept as runs, so long drives stay short."""
     entries = [
         {
@@ -185,7 +185,7 @@ def encode_index(store_values: dict[str, Any], sequences: Ordered[StoredSequence
     return json.dumps({"format": FORMAT, "version": VERSION, **store_values, "sequences": entries})
 
 
-def encode_refs(refs: Ordered[FrameRef], sequence_names: Ordered[str]) -> list[tuple[int, int, int]]:
+def encode_refs(refs: Sequence[FrameRef], sequence_names: Sequence[str]) -> list[tuple[int, int, int]]:
     """References in their order, as runs (index of the sequence, first number, count)."""
     index = {name: i for i, name in enumerate(sequence_names)}
     runs: list[tuple[int, int, int]] = []

@@ -29,7 +29,7 @@ Pair = tuple[str, "Float[ndarray, '_h _w']", "Float[ndarray, 'h w']"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measure:
+class ComparisonOptions:
     """What is compared, and how.
 
     Attributes:
@@ -107,7 +107,7 @@ class DepthEvaluation:
 
 
 def compare(
-    pairs: Iterator[Pair], protocol: DepthProtocol, measure: Measure, frames: str, *, both: bool = False
+    pairs: Iterator[Pair], protocol: DepthProtocol, measure: ComparisonOptions, frames: str, *, both: bool = False
 ) -> DepthEvaluation:
     """Errors of the pairs, and of the best constant on the same pixels.
 

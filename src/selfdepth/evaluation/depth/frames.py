@@ -18,7 +18,7 @@ from selfdepth.data.kitti.raw import is_kitti_raw, open_kitti_raw
 from selfdepth.data.kitti.splits import find_split, lists_frames
 from selfdepth.data.sources.cameras import ANY_CAMERA, any_camera
 from selfdepth.data.sources.make3d import is_make3d, make3d_truth, open_make3d, seen_image, seen_size
-from selfdepth.data.store.decode import Fit
+from selfdepth.data.store.decode import CropResize
 from selfdepth.data.store.prepare import Truth, truth_of
 from selfdepth.data.store.store import Store, is_store, open_store
 from selfdepth.errors import DataError
@@ -31,7 +31,7 @@ Crop = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
-class JudgedFrames:
+class EvaluationFrames:
     """Frames to predict and compare.
 
     Attributes:
@@ -56,7 +56,7 @@ class JudgedFrames:
     stems: Mapping[FrameRef, str]
     root: Path | None = None
 
-    def evenly(self, count: int) -> JudgedFrames:
+    def evenly(self, count: int) -> EvaluationFrames:
         """The same with no more than `count` of the frames, evenly spaced; the first and the last among them."""
         if count >= len(self.refs):
             return self
@@ -100,9 +100,9 @@ def cropped_truth(measured: Truth, ref: FrameRef, camera: Camera, crop: Crop) ->
     return np.ascontiguousarray(seen)
 
 
-def judged_frames(
-    data: Path, split: str | Path | None, fit: Fit | None, *, part: str | None = None, every_frame: bool = False
-) -> JudgedFrames:
+def frames_to_evaluate(
+    data: Path, split: str | Path | None, fit: CropResize | None, *, part: str | None = None, every_frame: bool = False
+) -> EvaluationFrames:
     """The test frames of a split; else its validation frames; else all; or the part that is asked for.
 
     Args:
@@ -135,7 +135,7 @@ def judged_frames(
             for image in sequences[name].read(numbers):
                 yield image if fit is None else fit(image, sequences[name].camera)[0]
 
-    return JudgedFrames(
+    return EvaluationFrames(
         refs=refs,
         part=PARTS[found],
         read=read,
@@ -183,7 +183,7 @@ def _no_frames(part: str, where: Path) -> DataError:
     return DataError(f"there are no {PARTS[part]} to compare", where=where, fix="name another --part, or leave it out")
 
 
-def _of_make3d(root: Path, fit: Fit | None, asked: str | None) -> JudgedFrames:
+def _of_make3d(root: Path, fit: CropResize | None, asked: str | None) -> EvaluationFrames:
     """Make3D's test images, of which the middle is seen; a crop at training was about other images."""
     if asked not in (None, "test"):
         raise _no_frames(asked, root)
@@ -198,7 +198,7 @@ def _of_make3d(root: Path, fit: Fit | None, asked: str | None) -> JudgedFrames:
             yield image
 
     sizes = {ref.sequence: seen_size(root, ref) for ref in refs}
-    return JudgedFrames(
+    return EvaluationFrames(
         refs=refs,
         part=PARTS["test"],
         read=read,
@@ -210,7 +210,7 @@ def _of_make3d(root: Path, fit: Fit | None, asked: str | None) -> JudgedFrames:
     )
 
 
-def _of_store(store: Store, fit: Fit | None, asked: str | None) -> JudgedFrames:
+def _of_store(store: Store, fit: CropResize | None, asked: str | None) -> EvaluationFrames:
     if fit is None:
         raise DataError(
             "a store cannot tell which file is which frame",
@@ -235,7 +235,7 @@ def _of_store(store: Store, fit: Fit | None, asked: str | None) -> JudgedFrames:
             row = int(store.by_name[ref.sequence].rows(np.array(ref.number)))
             yield np.ascontiguousarray(store.frames[row].transpose(1, 2, 0))
 
-    return JudgedFrames(
+    return EvaluationFrames(
         refs=refs,
         part=PARTS[part],
         read=read,

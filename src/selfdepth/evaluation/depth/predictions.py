@@ -15,13 +15,13 @@ from selfdepth.data.kitti.improved import read_depth_png
 from selfdepth.data.sources.images import natural_key
 from selfdepth.errors import DataError
 from selfdepth.evaluation.depth.arrays import Quantity, read_maps, read_predictions, require_positive
-from selfdepth.evaluation.depth.frames import JudgedFrames
+from selfdepth.evaluation.depth.frames import EvaluationFrames
 
 KINDS = (".npy", ".npz", ".png")
 """Of several files of one frame, the first of these: pictures in colours may lie beside the numbers."""
 
 
-def predictions_of(path: Path, frames: JudgedFrames, quantity: Quantity) -> Iterator[Float[ndarray, "_h _w"]]:
+def predictions_of(path: Path, frames: EvaluationFrames, quantity: Quantity) -> Iterator[Float[ndarray, "_h _w"]]:
     """Disparities of the frames, in their order.
 
     Args:
@@ -76,7 +76,7 @@ def read_prediction(path: Path, quantity: Quantity) -> Float[ndarray, "h w"]:
     return np.asarray(maps[0] if quantity == "disparity" else 1 / maps[0])
 
 
-def _find(folder: Path, frames: JudgedFrames) -> list[Path]:
+def _find(folder: Path, frames: EvaluationFrames) -> list[Path]:
     """The file of each frame."""
     found: dict[tuple[str, str], Path] = {}
     for kind in reversed(KINDS):

@@ -17,18 +17,18 @@ from numpy import ndarray
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.kitti.improved import IMPROVED, LAYOUT, ImprovedTruth
 from selfdepth.data.kitti.raw import KittiTruth
-from selfdepth.data.store.decode import Fit
+from selfdepth.data.store.decode import CropResize
 from selfdepth.errors import DataError
 from selfdepth.evaluation.depth.arrays import Quantity, check_aspect, check_pairs, read_predictions, read_truths
-from selfdepth.evaluation.depth.compare import DepthEvaluation, Measure, Pair, compare
-from selfdepth.evaluation.depth.frames import JudgedFrames, judged_frames
+from selfdepth.evaluation.depth.compare import ComparisonOptions, DepthEvaluation, Pair, compare
+from selfdepth.evaluation.depth.frames import EvaluationFrames, frames_to_evaluate
 from selfdepth.evaluation.depth.metrics import flip_post_process
 from selfdepth.evaluation.depth.predictions import predictions_of, read_folder
 from selfdepth.evaluation.depth.truth_cache import CachedTruth
 from selfdepth.inference.predictor import Predictor
 from selfdepth.weights.files import load_weights
 
-__all__ = ["DepthEvaluation", "Measure", "evaluate_files", "evaluate_model", "evaluate_predictions"]
+__all__ = ["DepthEvaluation", "ComparisonOptions", "evaluate_files", "evaluate_model", "evaluate_predictions"]
 
 _BATCHES_AHEAD = 2
 """Ground truth is made while the network computes, this many batches early."""
@@ -40,7 +40,7 @@ def evaluate_model(
     *,
     split: str | Path | None = None,
     ground_truth: Path | None = None,
-    measure: Measure | None = None,
+    measure: ComparisonOptions | None = None,
     device: str = "auto",
     batch_size: int = 8,
     post_process: bool = False,
@@ -49,7 +49,7 @@ def evaluate_model(
 
     Args:
         model: as `load_weights` takes it.
-        data, split: as `judged_frames` takes them.
+        data, split: as `frames_to_evaluate` takes them.
         ground_truth: file with one depth map per frame, in the order of the frames; or folder of KITTI's improved
             ground truth. Default: measured by the data set; see `_with_truths`.
         post_process: average with the prediction for the mirrored image (two passes).
@@ -60,9 +60,9 @@ def evaluate_model(
     weights = load_weights(model)
     config = weights.config
     assert config.height is not None, "load_weights refuses configurations without a height"
-    fit = Fit(width=config.width, height=config.height, crop=config.crop_px())
-    measure = measure or Measure()
-    frames = judged_frames(data, split, fit, part=measure.part, every_frame=ground_truth is not None)
+    fit = CropResize(width=config.width, height=config.height, crop=config.crop_px())
+    measure = measure or ComparisonOptions()
+    frames = frames_to_evaluate(data, split, fit, part=measure.part, every_frame=ground_truth is not None)
     frames = _with_truths(frames, data, split, ground_truth, measure)
     if measure.at_most is not None:
         frames = frames.evenly(measure.at_most)
@@ -81,7 +81,7 @@ def evaluate_predictions(
     split: str | Path | None = None,
     ground_truth: Path | None = None,
     quantity: Quantity = "disparity",
-    measure: Measure | None = None,
+    measure: ComparisonOptions | None = None,
 ) -> DepthEvaluation:
     """Compare anybody's predictions for the frames of a data set with their ground truth.
 
@@ -92,8 +92,8 @@ def evaluate_predictions(
     Raises:
         DataError: for predictions, data or ground truth that cannot be used or do not belong together.
     """
-    measure = measure or Measure()
-    frames = judged_frames(data, split, None, part=measure.part, every_frame=ground_truth is not None)
+    measure = measure or ComparisonOptions()
+    frames = frames_to_evaluate(data, split, None, part=measure.part, every_frame=ground_truth is not None)
     frames = _with_truths(frames, data, split, ground_truth, measure)
     disparities = predictions_of(predictions, frames, quantity)
     skipped: list[FrameRef] = []
@@ -115,7 +115,7 @@ def evaluate_predictions(
 
 
 def evaluate_files(
-    predictions: Path, ground_truth: Path, *, quantity: Quantity = "disparity", measure: Measure | None = None
+    predictions: Path, ground_truth: Path, *, quantity: Quantity = "disparity", measure: ComparisonOptions | None = None
 ) -> DepthEvaluation:
     """Compare predictions with ground truth in a file; see `read_truths`.
 
@@ -134,15 +134,15 @@ def evaluate_files(
         disparities = read_predictions(predictions, quantity)
         names = [f"{predictions.name} {index}" for index in range(len(disparities))]
     check_pairs(disparities, truths, str(predictions))
-    measure = measure or Measure()
+    measure = measure or ComparisonOptions()
     protocol = measure.protocol_on("eigen")
     return compare(zip(names, disparities, truths, strict=True), protocol, measure, f"images of {predictions.name}")
 
 
 def _compare(
     pairs: Iterator[Pair],
-    frames: JudgedFrames,
-    measure: Measure,
+    frames: EvaluationFrames,
+    measure: ComparisonOptions,
     skipped: list[FrameRef],
     data: Path,
     *,
@@ -168,7 +168,7 @@ def _compare(
 
 
 def _predict(
-    predictor: Predictor, frames: JudgedFrames, skipped: list[FrameRef], *, batch_size: int, post_process: bool
+    predictor: Predictor, frames: EvaluationFrames, skipped: list[FrameRef], *, batch_size: int, post_process: bool
 ) -> Iterator[Pair]:
     """Frames that have ground truth, with the network's disparity at its own size; the others go to `skipped`."""
     for truths in _truths_ahead(frames, batch_size):
@@ -180,7 +180,7 @@ def _predict(
 
 
 def _truths_ahead(
-    frames: JudgedFrames, batch_size: int
+    frames: EvaluationFrames, batch_size: int
 ) -> Iterator[list[tuple[FrameRef, Float[ndarray, "_h _w"] | None]]]:
     """The frames with their ground truth or None, in batches; some batches early, on all processors."""
     pool = ThreadPoolExecutor(max_workers=os.cpu_count())
@@ -210,8 +210,12 @@ def _disparities(
 
 
 def _with_truths(
-    frames: JudgedFrames, data: Path, split: str | Path | None, ground_truth: Path | None, measure: Measure
-) -> JudgedFrames:
+    frames: EvaluationFrames,
+    data: Path,
+    split: str | Path | None,
+    ground_truth: Path | None,
+    measure: ComparisonOptions,
+) -> EvaluationFrames:
     """The frames with the ground truth that was asked for.
 
     That is a file's; or KITTI's improved one, of a folder, or of the data's own where protocol or split have its name;
@@ -247,7 +251,7 @@ def _with_truths(
     return frames
 
 
-def _from_file(frames: JudgedFrames, file: Path) -> JudgedFrames:
+def _from_file(frames: EvaluationFrames, file: Path) -> EvaluationFrames:
     """The frames with the ground truth of a file instead, which is in their order."""
     truths = read_truths(file)
     if len(truths) != len(frames.refs):

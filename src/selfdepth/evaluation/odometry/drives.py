@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as Many
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from selfdepth.data.footage import open_sequences
-from selfdepth.data.frames import Sequence, find_gaps, gaps_refused
+from selfdepth.data.frames import FrameSequence, find_gaps, gaps_refused
 from selfdepth.data.kitti.odometry import is_kitti_odometry, odometry_times, odometry_truth
 from selfdepth.data.kitti.oxts import camera_poses
 from selfdepth.data.kitti.raw import is_kitti_raw, open_kitti_raw
@@ -26,14 +26,16 @@ _LISTED = 12
 
 
 @dataclass(frozen=True, kw_only=True)
-class JudgedDrive:
+class EvaluationSequence:
     """Frames without a gap between them, and a true pose for each."""
 
-    sequence: Sequence
+    sequence: FrameSequence
     truth: Trajectory
 
 
-def judged_drive(data: Path, sequence: str | None = None, ground_truth: Path | None = None) -> JudgedDrive:
+def sequence_to_evaluate(
+    data: Path, sequence: str | None = None, ground_truth: Path | None = None
+) -> EvaluationSequence:
     """A drive whose true trajectory is known.
 
     Args:
@@ -71,10 +73,10 @@ def judged_drive(data: Path, sequence: str | None = None, ground_truth: Path | N
             expected=f"{len(chosen.numbers)} poses",
             got=str(len(truth)),
         )
-    return JudgedDrive(sequence=chosen, truth=truth)
+    return EvaluationSequence(sequence=chosen, truth=truth)
 
 
-def _choose(sequences: Many[Sequence], asked: str | None, data: Path) -> Sequence:
+def _choose(sequences: Sequence[FrameSequence], asked: str | None, data: Path) -> FrameSequence:
     fitting = [each for each in sequences if asked in (None, each.name) or each.name.startswith(f"{asked}/")] or [
         each for each in sequences if asked in each.name.split("/")
     ]
@@ -90,7 +92,7 @@ def _choose(sequences: Many[Sequence], asked: str | None, data: Path) -> Sequenc
     )
 
 
-def _truth(data: Path, sequence: Sequence, ground_truth: Path | None) -> Trajectory:
+def _truth(data: Path, sequence: FrameSequence, ground_truth: Path | None) -> Trajectory:
     if ground_truth is not None:
         return read_trajectory(ground_truth, timestamps=_times(data, sequence))
     found: Trajectory | None
@@ -111,7 +113,7 @@ def _truth(data: Path, sequence: Sequence, ground_truth: Path | None) -> Traject
     return found
 
 
-def _times(data: Path, sequence: Sequence) -> Float[ndarray, "n"]:
+def _times(data: Path, sequence: FrameSequence) -> Float[ndarray, "n"]:
     """Seconds of each frame; its number where that is not known."""
     numbers = np.array(sequence.numbers, np.float64)
     if isinstance(sequence, VideoSequence) and sequence.fps:

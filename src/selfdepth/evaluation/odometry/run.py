@@ -12,10 +12,10 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from selfdepth.data.sources.trajectories import read_trajectory
-from selfdepth.data.store.decode import Fit
+from selfdepth.data.store.decode import CropResize
 from selfdepth.errors import DataError
 from selfdepth.evaluation.odometry.drift import DriftError, RelativePoseError, kitti_drift, relative_pose_error
-from selfdepth.evaluation.odometry.drives import JudgedDrive
+from selfdepth.evaluation.odometry.drives import EvaluationSequence
 from selfdepth.evaluation.odometry.metrics import (
     Alignment,
     SnippetError,
@@ -81,7 +81,7 @@ class OdometryEvaluation:
 
 
 def predict_trajectory(
-    model: str, drive: JudgedDrive, *, spacing: int | None = None, device: str = "auto", batch_size: int = 8
+    model: str, drive: EvaluationSequence, *, spacing: int | None = None, device: str = "auto", batch_size: int = 8
 ) -> tuple[Trajectory, Alignment]:
     """Follow the camera along a drive with a model, in float32, inside its training crop.
 
@@ -101,7 +101,7 @@ def predict_trajectory(
     numbers = sequence.numbers[:: motion.spacing]
     if len(numbers) < motion.plan.min_frames:
         raise too_few_frames(motion, len(sequence.numbers), where=sequence.name)
-    fit = Fit(width=motion.width, height=motion.height, crop=weights.config.crop_px())
+    fit = CropResize(width=motion.width, height=motion.height, crop=weights.config.crop_px())
     images = (fit(image, sequence.camera)[0] for image in sequence.read(sequence.numbers))
     odometer, poses = Odometer(motion), []
     while batch := list(itertools.islice(images, batch_size * motion.spacing)):

@@ -1,4 +1,4 @@
-"""`Level` for processors: one pass over each clip gives errors and gradients together.
+"""`ReprojectionLevel` for processors: one pass over each clip gives errors and gradients together.
 
 Several times faster than tensor operations, and nothing of full size is kept for a backward pass. It is written in C
 (fused.c, fused_kernel.h) and compiled when the package is installed; where there was no compiler, tensors do the work.
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from selfdepth.config import LossConfig
 from selfdepth.geometry.warp import MIN_Z, homography_and_epipole
-from selfdepth.losses.reprojection import Compared, static_error
+from selfdepth.losses.reprojection import ReprojectionLoss, static_error
 
 _NAMES = {torch.float32: "f32", torch.float64: "f64"}
 _REALS = ("ssim_weight", "l1_weight", "inverse_far", "range", "min_z")
@@ -45,8 +45,8 @@ def can_fuse(frames: Tensor, cfg: LossConfig) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FusedLevel:
-    """As `Level`.
+class FusedReprojectionLevel:
+    """As `ReprojectionLevel`.
 
     Attributes:
         statistics: mean (3 maps) and variance (3 maps) of the target's 3x3 windows.
@@ -59,7 +59,9 @@ class FusedLevel:
     cfg: LossConfig
 
     @staticmethod
-    def of(frames: Float[Tensor, "b views 3 h w"], K: Float[Tensor, "b 3 3"], cfg: LossConfig) -> FusedLevel:
+    def of(
+        frames: Float[Tensor, "b views 3 h w"], K: Float[Tensor, "b 3 3"], cfg: LossConfig
+    ) -> FusedReprojectionLevel:
         """Prepare a level."""
         b, views, _, h, w = frames.shape
         frames = frames.detach().contiguous()
@@ -68,15 +70,15 @@ class FusedLevel:
         threads = torch.get_num_threads()
         _call("prepare", frames, b, views - 1, _settings(frames, cfg), threads, statistics, errors)
         static = static_error(errors, cfg) if errors is not None else None
-        return FusedLevel(frames=frames, K=K, statistics=statistics, static=static, cfg=cfg)
+        return FusedReprojectionLevel(frames=frames, K=K, statistics=statistics, static=static, cfg=cfg)
 
     def compare(
         self,
         disparities: tuple[Float[Tensor, "b 1 h w"], ...],
         T_source_target: Float[Tensor, "b s 4 4"],
         masks: tuple[Float[Tensor, "b s h w"], ...] | None = None,
-    ) -> list[Compared]:
-        """As `Level.compare`, without masks."""
+    ) -> list[ReprojectionLoss]:
+        """As `ReprojectionLevel.compare`, without masks."""
         assert masks is None, "can_fuse says so"
         H, e = homography_and_epipole(T_source_target, self.K.unsqueeze(1))
         losses, *keeps = _Reprojection.apply(H, e, self, *disparities)
@@ -87,7 +89,9 @@ class _Reprojection(torch.autograd.Function):
     """Loss and gradient in one pass: the gradient of a mean is known up to the factor that `backward` brings."""
 
     @staticmethod
-    def forward(ctx: Any, H: Tensor, e: Tensor, level: FusedLevel, *disparities: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        ctx: Any, H: Tensor, e: Tensor, level: FusedReprojectionLevel, *disparities: Tensor
+    ) -> tuple[Tensor, ...]:
         n, (b, s) = len(disparities), H.shape[:2]
         disparities = tuple(disparity.contiguous() for disparity in disparities)
         keeps = [torch.empty_like(disparity[:, 0]) for disparity in disparities]
