@@ -22,7 +22,7 @@ from selfdepth import __version__
 from selfdepth.cli import main as main_module
 from selfdepth.cli.main import VERBS, main
 from selfdepth.config import EncoderConfig, TrainConfig, to_json
-from selfdepth.data.sources.cameras import parse_camera
+from selfdepth.data.readers.cameras import parse_camera
 from selfdepth.data.store.store import training_size
 from selfdepth.networks.depth import DepthNet
 from selfdepth.presets import PRESETS

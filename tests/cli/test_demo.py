@@ -11,7 +11,7 @@ import pytest
 
 from selfdepth.cli.main import main
 from selfdepth.config import EncoderConfig, TrainConfig
-from selfdepth.data.footage import open_footage
+from selfdepth.data.sources.recognise import recognise
 from selfdepth.demo.run import DEMO_CONFIG, Demo, DemoPlan, demo_plan, run_demo
 from selfdepth.engine.watch import Silent
 from selfdepth.errors import ConfigError, Interrupted, OutputError
@@ -114,7 +114,7 @@ def test_depth_errors_are_recorded_while_it_trains(done: Demo) -> None:
 
 def test_the_drives_can_be_trained_on_by_hand(done: Demo, folder: Path) -> None:
     data = folder / "drives" / "train"
-    footage = open_footage(data, camera=str(data / "camera.yaml"))
+    footage = recognise(data).footage(camera=str(data / "camera.yaml"))
     assert footage.sequences[0].numbers == tuple(range(12))
     assert footage.sequences[0].camera == plan().train.camera()
 

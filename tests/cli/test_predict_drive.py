@@ -14,7 +14,7 @@ from PIL import Image
 
 from selfdepth.cli.main import main
 from selfdepth.config import EncoderConfig, TrainConfig
-from selfdepth.data.sources.trajectories import read_trajectory
+from selfdepth.data.readers.trajectories import read_trajectory
 from selfdepth.geometry.camera import Camera
 from selfdepth.inference.writers import create_video
 from selfdepth.learner import SelfSupervisedDepth

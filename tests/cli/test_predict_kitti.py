@@ -174,7 +174,7 @@ def test_the_scale_that_evaluate_shows_makes_what_one_scale_measures(place: Path
     write_kitti_raw(drive, tmp_path / "kitti", image_format="png")
     (tmp_path / "train_files.txt").write_text("".join(f"{name} {number} l\n" for number in range(3)))
     measured = evaluate_model(
-        str(place / "mono"), tmp_path / "kitti", split=tmp_path, measure=ComparisonOptions(part="train", one_scale=True)
+        str(place / "mono"), tmp_path / "kitti", split=tmp_path, options=ComparisonOptions(part="train", one_scale=True)
     ).report
     assert measured.ratio_median is not None
     images = str(tmp_path / "kitti" / name / "image_02/data")
@@ -184,7 +184,7 @@ def test_the_scale_that_evaluate_shows_makes_what_one_scale_measures(place: Path
         tmp_path / "kitti",
         split=tmp_path,
         quantity="depth",
-        measure=ComparisonOptions(part="train", median_scaling=False),
+        options=ComparisonOptions(part="train", median_scaling=False),
     ).report
     assert measured.abs_rel > 0.1, "a network that has learned nothing"
     for metric in METRICS:

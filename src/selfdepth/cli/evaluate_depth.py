@@ -82,7 +82,7 @@ def evaluate_depth(args: EvaluateDepthArgs) -> None:
     _check(args)
     from selfdepth.evaluation.depth.run import ComparisonOptions
 
-    measure = ComparisonOptions(
+    options = ComparisonOptions(
         part=args.part,
         at_most=args.frames,
         protocol=args.protocol,
@@ -94,7 +94,7 @@ def evaluate_depth(args: EvaluateDepthArgs) -> None:
         truth_cache=None if args.truth_cache is None else Path(args.truth_cache).expanduser(),
     )
     done = judged(
-        lambda: _evaluate(args, measure),
+        lambda: _evaluate(args, options),
         doing="predicting and comparing",
         json=args.json,
         folders={"--truth-cache": args.truth_cache},
@@ -104,7 +104,7 @@ def evaluate_depth(args: EvaluateDepthArgs) -> None:
     _show(done, args)
 
 
-def _evaluate(args: EvaluateDepthArgs, measure: ComparisonOptions) -> DepthEvaluation:
+def _evaluate(args: EvaluateDepthArgs, options: ComparisonOptions) -> DepthEvaluation:
     from selfdepth.evaluation.depth.run import evaluate_files, evaluate_model, evaluate_predictions
 
     truth, data, predictions = (
@@ -112,17 +112,17 @@ def _evaluate(args: EvaluateDepthArgs, measure: ComparisonOptions) -> DepthEvalu
     )
     if predictions is not None and data is not None:
         return evaluate_predictions(
-            predictions, data, split=args.split, ground_truth=truth, quantity=args.predictions_are, measure=measure
+            predictions, data, split=args.split, ground_truth=truth, quantity=args.predictions_are, options=options
         )
     if predictions is not None and truth is not None:
-        return evaluate_files(predictions, truth, quantity=args.predictions_are, measure=measure)
+        return evaluate_files(predictions, truth, quantity=args.predictions_are, options=options)
     assert args.model is not None and data is not None, "_check refuses their absence"
     return evaluate_model(
         args.model,
         data,
         split=args.split,
         ground_truth=truth,
-        measure=measure,
+        options=options,
         device=args.device,
         batch_size=args.batch_size,
         post_process=args.post_process,

@@ -68,9 +68,9 @@ def evaluate_odometry(args: EvaluateOdometryArgs) -> None:
 
 
 def _evaluate(args: EvaluateOdometryArgs) -> OdometryEvaluation:
-    from selfdepth.data.sources.trajectories import read_trajectory
-    from selfdepth.evaluation.odometry.drives import sequence_to_evaluate
+    from selfdepth.data.readers.trajectories import read_trajectory
     from selfdepth.evaluation.odometry.run import evaluate_trajectory, predict_trajectory, read_predicted
+    from selfdepth.evaluation.odometry.sequences import sequence_to_evaluate
 
     given = None if args.ground_truth is None else Path(args.ground_truth).expanduser()
     drive = None if args.data is None else sequence_to_evaluate(Path(args.data).expanduser(), args.sequence, given)

@@ -26,9 +26,8 @@ VERBS: dict[str, str] = {
     "evaluate odometry": "measure a trajectory against the true one",
     "export": "write a model in the form that other software reads",
     "presets": "list the named runs, and what the paper published for them",
-    "prepare kitti": "say what of KITTI is there, and what is missing for a split",
     "prepare": "decode the frames once, into a store that several runs share",
-    "check": "say what is in a video, a folder or KITTI, or what is wrong with it",
+    "check": "report what is in a video, a folder or KITTI, and what is missing or wrong",
     "info": "say what a model is and how it was trained",
 }
 """What each verb does. Verb "evaluate depth" is `evaluate_depth(args: EvaluateDepthArgs)` in cli/evaluate_depth.py."""

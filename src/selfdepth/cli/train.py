@@ -78,7 +78,7 @@ def _check_start(args: TrainArgs) -> None:
 
 def _with_whole_paths(config: TrainConfig) -> TrainConfig:
     """A run can be resumed and repeated from any folder: what is relative to this one is written out."""
-    from selfdepth.data.sources.cameras import is_camera_file
+    from selfdepth.data.readers.cameras import is_camera_file
 
     changes: dict[str, Any] = {}
     for name in ("data", "split", "store", "camera", "init"):

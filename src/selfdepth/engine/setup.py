@@ -12,11 +12,10 @@ import torch
 from torch import nn
 
 from selfdepth.config import TrainConfig, to_json
-from selfdepth.data.frames import Footage
-from selfdepth.data.store.store import is_store
+from selfdepth.data.footage import Footage
 from selfdepth.device import resolve_device, resolve_precision
 from selfdepth.engine.checkpoint import Progress, load_checkpoint
-from selfdepth.engine.data import Data, make_loaders, open_data
+from selfdepth.engine.data import Data, make_loaders, open_data, source_of
 from selfdepth.engine.resume import CONFIG_FILE, check_folder, check_same_run, require_checkpoint
 from selfdepth.engine.schedule import Budget
 from selfdepth.errors import CheckpointError
@@ -73,13 +72,15 @@ def prepare_run(
     """
     check_folder(folder, resume=resume)
     device = resolve_device(config.device)
-    # Before the frames: a missing encoder shall not be found out after an hour of decoding.
-    learner = _build_learner(config, device, from_checkpoint=resume)
-    if resume and not is_store(Path(config.data).expanduser()):
-        check_same_run(config, folder)  # before the run's store is made anew for other settings
-    store, truth, config = open_data(config, folder, on_frames, footage)
-    if resume:
-        check_same_run(config, folder)
+    source = source_of(config, footage)  # a wrong path is found before pretrained weights are fetched,
+    learner = _build_learner(config, device, from_checkpoint=resume)  # and a missing encoder before frames are decoded
+
+    def check(asked: TrainConfig) -> None:
+        if resume:
+            check_same_run(asked, folder)
+
+    store, truth, config = open_data(source, config, folder, check=check, on_frames=on_frames)
+    check(config)
     data = make_loaders(store, truth, config, device)
     optimizer = torch.optim.Adam(learner.parameters(), lr=config.learning_rate, fused=device.type in ("cpu", "cuda"))
     progress = Progress()

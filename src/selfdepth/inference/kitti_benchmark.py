@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from selfdepth.data.sources.images import IMAGE_SUFFIXES, image_size
+from selfdepth.data.readers.images import IMAGE_SUFFIXES, image_size
 from selfdepth.errors import ConfigError, DataError, OutputError
 from selfdepth.inference.save import FrameSource
 from selfdepth.inference.writers import KITTI_RANGE_M, PNG16_FACTOR

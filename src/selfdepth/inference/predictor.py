@@ -19,8 +19,8 @@ from numpy import ndarray
 from PIL import Image
 from torch import Tensor
 
-from selfdepth.data.sources.cameras import MAX_ASPECT_ERROR, scale_camera
-from selfdepth.data.sources.images import read_image
+from selfdepth.data.readers.cameras import MAX_ASPECT_ERROR, scale_camera
+from selfdepth.data.readers.images import read_image
 from selfdepth.device import Precision, memory_errors, resolve_device, resolve_precision
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera

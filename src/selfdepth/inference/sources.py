@@ -13,8 +13,8 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from selfdepth.data.frames import find_gaps
-from selfdepth.data.sources.cameras import ANY_CAMERA, parse_camera
-from selfdepth.data.sources.images import (
+from selfdepth.data.readers.cameras import ANY_CAMERA, parse_camera
+from selfdepth.data.readers.images import (
     IMAGE_SUFFIXES,
     find_image_folders,
     frame_numbers,
@@ -22,7 +22,7 @@ from selfdepth.data.sources.images import (
     list_images,
     read_image,
 )
-from selfdepth.data.sources.video import open_video
+from selfdepth.data.readers.video import open_video
 from selfdepth.errors import DataError
 from selfdepth.inference.save import FrameSource
 

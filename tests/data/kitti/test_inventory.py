@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from selfdepth.cli.main import main
-from selfdepth.data.kitti.inventory import PartInventory, take_inventory
+from selfdepth.data.kitti.inventory import PartInventory
 from selfdepth.errors import DataError
 from selfdepth.synthetic.drive import DriveSpec, SyntheticDrive, render_drive
 from selfdepth.synthetic.kitti import write_kitti_raw
@@ -40,13 +40,13 @@ def write_split(folder: Path, **parts: list[str]) -> Path:
 
 
 def only(raw: Path, split: Path) -> PartInventory:
-    (row,) = take_inventory(raw, (str(split),)).parts
+    (row,) = recognise(raw).inventory((str(split),)).parts
     return row
 
 
 def test_a_root_that_has_everything_lacks_nothing(raw: Path, tmp_path: Path) -> None:
     split = write_split(tmp_path / "mine", train=[f"{DRIVE} {n} l" for n in range(1, 11)], test=[f"{DRIVE} 0 r"])
-    found = take_inventory(raw, (str(split),))
+    found = recognise(raw).inventory((str(split),))
     assert found.kind == "kitti-raw"
     assert found.parts == (
         PartInventory(split="mine", part="train", listed=10, there=10, paired=10, measured=2),
@@ -59,7 +59,7 @@ def test_a_root_that_has_everything_lacks_nothing(raw: Path, tmp_path: Path) -> 
 
 def test_neighbours_are_needed_to_train_but_not_to_test(raw: Path, tmp_path: Path) -> None:
     lines = [f"{DRIVE} 0 l", f"{DRIVE} 11 l", f"{DRIVE} 5 l"]
-    found = take_inventory(raw, (str(write_split(tmp_path / "mine", train=lines, test=lines)),))
+    found = recognise(raw).inventory((str(write_split(tmp_path / "mine", train=lines, test=lines)),))
     assert [(row.part, row.there) for row in found.parts] == [("train", 1), ("test", 3)]
     assert found.images == {f"{DRIVE}/image_02": 1}  # frame 12; before 0 there is nothing to miss
 
@@ -67,7 +67,7 @@ def test_neighbours_are_needed_to_train_but_not_to_test(raw: Path, tmp_path: Pat
 def test_an_image_that_several_lists_lack_is_one_image(raw: Path, tmp_path: Path) -> None:
     (raw / DRIVE / "image_03/data/0000000005.jpg").unlink()
     splits = [write_split(tmp_path / name, train=[f"{DRIVE} {n} r" for n in (4, 6)]) for name in ("a", "b")]
-    found = take_inventory(raw, tuple(map(str, splits)))
+    found = recognise(raw).inventory(tuple(map(str, splits)))
     assert found.images == {f"{DRIVE}/image_03": 1}
     assert [row.there for row in found.parts] == [0, 0]
     assert found.archives == ("2011_09_26_drive_0001_sync.zip",)
@@ -78,7 +78,7 @@ def test_an_image_that_several_lists_lack_is_one_image(raw: Path, tmp_path: Path
 def test_missing_drives_and_dates_are_named_with_their_archives(raw: Path, tmp_path: Path) -> None:
     other = "2011_09_28/2011_09_28_drive_0002_sync"
     (raw / "2011_09_26/calib_velo_to_cam.txt").unlink()
-    found = take_inventory(raw, (str(write_split(tmp_path / "mine", val=[f"{other} 7 l", f"{DRIVE} 3 l"])),))
+    found = recognise(raw).inventory((str(write_split(tmp_path / "mine", val=[f"{other} 7 l", f"{DRIVE} 3 l"])),))
     assert found.images == {f"{other}/image_02": 3}
     assert found.files == (
         "2011_09_26/calib_velo_to_cam.txt",
@@ -104,7 +104,7 @@ def test_odometry_roots_count_poses_and_partners(drive: SyntheticDrive, tmp_path
     split = write_split(tmp_path / "mine", train=[f"9 {n} l" for n in range(1, 11)])
     (split / "test_files_09.txt").write_text("9 0 l\n")
     (split / "test_files_10.txt").write_text("10 0 l\n")
-    found = take_inventory(root, (str(split),))
+    found = recognise(root).inventory((str(split),))
     assert found.kind == "kitti-odometry"
     assert found.parts == (
         PartInventory(split="mine", part="train", listed=10, there=10, paired=10, measured=10),

@@ -10,7 +10,8 @@ import pytest
 from numpy import ndarray
 from PIL import Image
 
-from selfdepth.data.frames import Footage, FrameRef
+from selfdepth.data.footage import Footage
+from selfdepth.data.frames import FrameRef
 from selfdepth.data.kitti.calibration import camera_from_calibration, read_calibration, stereo_translation_m
 from selfdepth.data.kitti.raw import is_kitti_raw, open_kitti_raw
 from selfdepth.errors import DataError

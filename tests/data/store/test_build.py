@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from helpers.memory_footage import HEIGHT, WIDTH, footage, pixels, sequence
-from selfdepth.data.frames import Footage, FrameRef, StereoPartner
+from selfdepth.data.footage import Footage
+from selfdepth.data.frames import FrameRef, StereoPartner
 from selfdepth.data.store.build import build_store, open_or_build
 from selfdepth.data.store.store import Store, is_store, open_store, training_size
 from selfdepth.errors import DataError, OutputError

@@ -9,7 +9,7 @@ import pytest
 from numpy import ndarray
 from PIL import Image
 
-from selfdepth.data.sources.images import ImageSequence, open_folder
+from selfdepth.data.readers.images import ImageSequence, open_folder
 from selfdepth.data.store.decode import CropResize
 from selfdepth.errors import DataError
 

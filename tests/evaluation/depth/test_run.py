@@ -14,8 +14,8 @@ from numpy import ndarray
 from PIL import Image
 
 from selfdepth.config import TrainConfig
-from selfdepth.data.footage import open_footage
 from selfdepth.data.frames import FrameRef
+from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.store.build import build_store
 from selfdepth.data.store.decode import CropResize
 from selfdepth.errors import DataError, SelfDepthWarning
@@ -71,7 +71,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 def truths_of(world: World) -> list[ndarray]:
-    footage = open_footage(world.root, camera=None)
+    footage = recognise(world.root).footage(camera=None)
     refs = [ref for ref in (*footage.train, *footage.val)]
     found = [footage.truth(replace(refs[0], number=number)) for number in TEST]
     return [truth for truth in found if truth is not None]
@@ -116,7 +116,7 @@ def test_the_part_that_is_asked_for_is_judged(world: World, tmp_path: Path, part
 
 
 def test_a_part_of_a_store_or_of_kitti_without_a_split_is_that_of_training(world: World, tmp_path: Path) -> None:
-    footage = open_footage(world.root)
+    footage = recognise(world.root).footage()
     build_store(footage, tmp_path / "store", width=96, height=64)
     fit = CropResize(width=96, height=64, crop=(0, 0, 0, 0))
     for data in (world.root, tmp_path / "store"):
@@ -143,7 +143,7 @@ def test_some_of_the_frames_are_spread_evenly(world: World, tmp_path: Path, coun
 def test_a_model_is_judged_on_no_more_frames_than_asked_for(world: World) -> None:
     whole = evaluate_model(str(world.model), world.root, split=world.split, device="cpu")
     some = evaluate_model(
-        str(world.model), world.root, split=world.split, device="cpu", measure=ComparisonOptions(at_most=2)
+        str(world.model), world.root, split=world.split, device="cpu", options=ComparisonOptions(at_most=2)
     )
     assert some.report.images == (whole.report.images[0], whole.report.images[2])
 
@@ -180,7 +180,7 @@ def test_a_store_gives_the_same_errors_as_what_it_was_made_of(world: World, tmp_
     split = tmp_path / "split"
     split.mkdir()
     shutil.copy(world.split / "test_files.txt", split)
-    footage = open_footage(world.root, split=str(split))
+    footage = recognise(world.root).footage(split=str(split))
     store = build_store(footage, tmp_path / "store", width=96, height=64, crop=(8, 4, 16, 0))
     from_store = evaluate_model(str(world.cropped), store.folder, device="cpu")
     from_source = evaluate_model(str(world.cropped), world.root, split=split, device="cpu")
@@ -191,7 +191,7 @@ def test_a_store_gives_the_same_errors_as_what_it_was_made_of(world: World, tmp_
 
 def test_a_store_whose_root_is_gone_has_no_ground_truth_and_says_why(world: World, tmp_path: Path) -> None:
     root = shutil.copytree(world.root, tmp_path / "kitti")
-    footage = open_footage(root, split=None)
+    footage = recognise(root).footage(split=None)
     store = build_store(footage, tmp_path / "store", width=96, height=64)
     shutil.rmtree(root)
     with (
@@ -238,7 +238,7 @@ def test_disparities_and_depths_in_files_give_the_same_errors(maps: tuple[ndarra
     expected = evaluate_set(disparity, truth, PROTOCOLS["dense"], factor=2.0)
     measure = ComparisonOptions(protocol="dense", factor=2.0)
     for name, quantity in (("disparity.npy", "disparity"), ("depth.npz", "depth"), ("each.npz", "disparity")):
-        done = evaluate_files(tmp_path / name, tmp_path / "gt.npz", quantity=quantity, measure=measure)  # type: ignore[arg-type]
+        done = evaluate_files(tmp_path / name, tmp_path / "gt.npz", quantity=quantity, options=measure)  # type: ignore[arg-type]
         assert done.report.abs_rel == pytest.approx(expected.abs_rel, rel=1e-5)
         assert done.report.ratio_median == pytest.approx(expected.ratio_median, rel=1e-5)
 
@@ -280,7 +280,7 @@ def test_files_that_cannot_be_compared_are_refused(name: str, maps: tuple[ndarra
     np.save(tmp_path / "predictions.npy", predictions, allow_pickle=True)
     np.savez(tmp_path / "gt.npz", data=truth)
     with pytest.raises(DataError, match=sentence):
-        evaluate_files(tmp_path / "predictions.npy", tmp_path / "gt.npz", measure=ComparisonOptions(protocol="dense"))
+        evaluate_files(tmp_path / "predictions.npy", tmp_path / "gt.npz", options=ComparisonOptions(protocol="dense"))
 
 
 @pytest.mark.parametrize(
@@ -344,7 +344,7 @@ def test_own_images_are_judged_with_ground_truth_from_a_file(world: World, tmp_p
         str(world.model),
         images,
         ground_truth=tmp_path / "gt.npy",
-        measure=ComparisonOptions(protocol="dense"),
+        options=ComparisonOptions(protocol="dense"),
         device="cpu",
     )
     assert (done.frames, len(done.report.images), done.constant_m) == ("all frames", N_FRAMES, 5.0)

@@ -17,7 +17,7 @@ from scipy.io import savemat
 from selfdepth.cli.main import main
 from selfdepth.config import TrainConfig
 from selfdepth.data.frames import FrameRef
-from selfdepth.data.sources.make3d import centre, is_make3d, make3d_truth, open_make3d, seen_image, seen_size
+from selfdepth.data.readers.make3d import centre, is_make3d, make3d_truth, open_make3d, seen_image, seen_size
 from selfdepth.errors import DataError
 from selfdepth.evaluation.depth.compare import ComparisonOptions
 from selfdepth.evaluation.depth.metrics import MAKE3D_ERRORS, METRICS, PROTOCOLS, compute_errors, evaluate_set
@@ -267,9 +267,9 @@ def test_options_about_other_data_are_refused(
     root: Path, model: Path, measure: ComparisonOptions, options: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(DataError, match=sentence):
-        evaluate_model(str(model), root, measure=measure, device="cpu", **options)
+        evaluate_model(str(model), root, options=measure, device="cpu", **options)
     assert (
-        evaluate_model(str(model), root, measure=ComparisonOptions(part="test"), device="cpu").frames == "test frames"
+        evaluate_model(str(model), root, options=ComparisonOptions(part="test"), device="cpu").frames == "test frames"
     )
 
 

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from selfdepth.data.frames import Footage
+from selfdepth.data.footage import Footage
 from selfdepth.data.store.decode import CropResize, decoding_jobs
 from selfdepth.data.store.store import (
     FRAMES_FILE,

@@ -11,7 +11,8 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
-from selfdepth.data.frames import Footage, FrameSequence
+from selfdepth.data.footage import Footage
+from selfdepth.data.frames import FrameSequence
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera, crop, resize
 

@@ -1,41 +1,16 @@
-"""From what a run asks for to the store it learns from: made of footage, or there already with its settings fixed."""
+"""The store that a run learns from: built from footage at the size that the run asks for, or built already."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from jaxtyping import Float
-from numpy import ndarray
-
 from selfdepth.config import TrainConfig
-from selfdepth.data.footage import open_footage, open_footage_auto
-from selfdepth.data.frames import Footage, FrameRef, Origin, no_ground_truth
-from selfdepth.data.kitti.raw import KittiTruth
+from selfdepth.data.footage import Footage, Origin
 from selfdepth.data.kitti.splits import split_path
 from selfdepth.data.store.build import Progress, open_or_build
 from selfdepth.data.store.store import Store, training_size
-from selfdepth.errors import ConfigError, SelfDepthWarning
-
-Truth = Callable[[FrameRef], "Float[ndarray, 'h w'] | None"]
-"""Metric depth of a frame (0 = unknown), or None where it was not measured."""
-
-
-def footage_of(config: TrainConfig) -> Footage:
-    """The footage that a run names with data, split, camera, offsets, every and stereo, `auto` included.
-
-    Raises:
-        DataError: as `open_footage` and `open_footage_auto`.
-    """
-    path, spacing, stereo = Path(config.data).expanduser(), config.spacing(), config.stereo != "none"
-    if spacing is None:
-        auto = open_footage_auto(path, split=config.split, camera=config.camera, offsets=config.offsets, stereo=stereo)
-        return auto[0]
-    return open_footage(
-        path, split=config.split, camera=config.camera, offsets=config.offsets, spacing=spacing, stereo=stereo
-    )
+from selfdepth.errors import ConfigError
 
 
 def store_of(config: TrainConfig, footage: Footage, folder: Path, progress: Progress | None = None) -> Store:
@@ -101,24 +76,6 @@ def check_agreement(config: TrainConfig, store: Store) -> None:
                 got=str(asked),
                 fix="leave the option out, or make another store with: selfdepth prepare DATA --out STORE",
             )
-
-
-def truth_of(store: Store) -> Truth:
-    """The ground truth of a store's frames: KITTI's scans, read from the root that the store was made of.
-
-    Warns if that root is gone; there is then no ground truth.
-    """
-    if store.kind != "kitti-raw" or store.origin is None:
-        return no_ground_truth
-    if not store.origin.path.is_dir():
-        warnings.warn(
-            f"the store {store.folder} was made of {store.origin.path}, which is not there: "
-            "its frames have no ground truth now",
-            SelfDepthWarning,
-            stacklevel=2,
-        )
-        return no_ground_truth
-    return KittiTruth(store.origin.path)
 
 
 def _same_camera(asked: str | None, made_with: str | None) -> bool:

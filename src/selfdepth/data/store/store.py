@@ -22,7 +22,8 @@ from numpy import ndarray
 from torch import Tensor
 
 from selfdepth.checks import MIN_SIZE, SIZE_MULTIPLE
-from selfdepth.data.frames import FrameRef, Origin, StereoPartner
+from selfdepth.data.footage import Origin
+from selfdepth.data.frames import FrameRef, StereoPartner
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
 

@@ -18,7 +18,7 @@ from numpy import ndarray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from selfdepth.data.frames import FrameSequence
-from selfdepth.data.sources.cameras import parse_camera
+from selfdepth.data.readers.cameras import parse_camera
 from selfdepth.errors import DataError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
@@ -53,6 +53,11 @@ class ImageSequence(FrameSequence):
             if size != reduced:
                 require_size(files[number], size, self.size)
             yield image
+
+    def check_sizes(self) -> None:
+        """Look at the header of every image. Raises DataError for the first that is not of the sequence's size."""
+        for file in self.files:
+            require_size(file, image_size(file), self.size)
 
     @property
     def size(self) -> tuple[int, int]:
