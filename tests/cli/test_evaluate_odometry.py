@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from evaluation.trajectories import drifting, drive
 
+from helpers.trajectories import drifting, drive
 from selfdepth.cli.main import main
 from selfdepth.config import EncoderConfig, TrainConfig
 from selfdepth.learner import SelfSupervisedDepth

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from evaluation.trajectories import random_rotation
 
+from helpers.trajectories import random_rotation
 from selfdepth.geometry.quaternion import quaternion_from_rotation, rotation_from_quaternion
 
 

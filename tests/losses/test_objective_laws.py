@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import torch
-from losses.twin import twin_loss
 from torch import Tensor
 
+from helpers.twin import twin_loss
 from selfdepth.config import LossConfig
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
 from selfdepth.losses import reprojection
-from selfdepth.losses.fused.binding import binding as fused
+from selfdepth.losses.fused import binding as fused
 from selfdepth.losses.objective import Objective, self_supervised_loss
 
 pytestmark = pytest.mark.usefixtures("way")

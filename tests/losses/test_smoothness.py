@@ -8,9 +8,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from losses.twin import smoothness_term
 from torch import Tensor
 
+from helpers.twin import smoothness_term
 from selfdepth.losses.smoothness import smoothness
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluation.trajectories import drive
 
+from helpers.trajectories import drive
 from selfdepth.data.readers.trajectories import read_times, read_trajectory
 from selfdepth.errors import DataError
 from selfdepth.structs import Trajectory

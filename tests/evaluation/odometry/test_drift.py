@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from evaluation.trajectories import drifting, drive, moved_by_similarity, random_rotation, turned
 from numpy import ndarray
 
+from helpers.trajectories import drifting, drive, moved_by_similarity, random_rotation, turned
 from selfdepth.errors import DataError
 from selfdepth.evaluation.odometry.drift import SEGMENT_LENGTHS_M, kitti_drift, relative_pose_error, rotation_angle_rad
 

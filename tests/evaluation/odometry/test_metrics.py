@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluation.trajectories import drive, moved_by_similarity, noisy, random_rotation, turned
 from numpy import ndarray
 
+from helpers.trajectories import drive, moved_by_similarity, noisy, random_rotation, turned
 from selfdepth.errors import DataError
 from selfdepth.evaluation.odometry.metrics import (
     Alignment,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from evaluation.trajectories import drifting, drive, random_rotation
 from numpy import ndarray
 
+from helpers.trajectories import drifting, drive, random_rotation
 from selfdepth.evaluation.odometry.drift import relative_pose_error
 from selfdepth.evaluation.odometry.metrics import Alignment, absolute_trajectory_error, alignment_of
 

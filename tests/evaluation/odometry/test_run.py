@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
-from evaluation.trajectories import drifting, drive, noisy
 from PIL import Image
 
+from helpers.trajectories import drifting, drive, noisy
 from selfdepth.config import EncoderConfig, TrainConfig
 from selfdepth.data.readers.images import list_images, read_image
 from selfdepth.data.sources.recognise import recognise
