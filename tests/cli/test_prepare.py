@@ -140,7 +140,7 @@ def small_store(frames: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["gone", "--out", "OUT"], "no such footage"),
+        (["gone", "--out", "OUT"], "no such data"),
         (["STORE", "--out", "OUT"], "a store already"),
         (["FRAMES", "--out", "FRAMES"], "holds other things"),
         (["FRAMES", "--out", "OUT", "--width", "100"], "--width"),

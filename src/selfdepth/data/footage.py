@@ -8,9 +8,34 @@ from typing import Any
 
 from selfdepth.data.frames import FrameRef, FrameSequence
 from selfdepth.data.truth import DepthTruth, NoTruth
+from selfdepth.errors import DataError
 
 PARTS = {"test": "test frames", "val": "validation frames", "train": "training frames", "all": "all frames"}
 """The parts of a data set that can be evaluated on, and what to call their frames."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipRequest:
+    """Which clips a run learns from.
+
+    Attributes:
+        split: name or folder of split lists, as `find_split` takes it; None: the hold-out rule decides.
+        camera: as `parse_camera` reads it; None: the source's own calibration, or 60 degrees assumed.
+        offsets: times of a clip's sources relative to its target, in units of `spacing` frames.
+        spacing: frames between neighbours of a clip.
+        stereo: add the other camera of a stereo pair.
+    """
+
+    split: str | None = None
+    camera: str | None = None
+    offsets: tuple[int, ...] = (-1, 1)
+    spacing: int = 1
+    stereo: bool = False
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Times of the sources relative to the target, in frames."""
+        return tuple(offset * self.spacing for offset in self.offsets)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,3 +110,8 @@ class FrameSelection:
     part: str
     refs: tuple[FrameRef, ...]
     sequences: tuple[FrameSequence, ...]
+
+
+def no_frames(part: str, where: Path) -> DataError:
+    """The refusal to evaluate on a part that has no frames."""
+    return DataError(f"there are no {PARTS[part]} to compare", where=where, fix="name another --part, or leave it out")

@@ -102,3 +102,15 @@ def gaps_refused(where: str | Path, gaps: tuple[tuple[int, int], ...]) -> DataEr
         got=f"a jump from {gaps[0][0]} to {gaps[0][1]}, one of {len(gaps)}",
         fix="give the stretches between the gaps one by one",
     )
+
+
+def increasing_runs(refs: tuple[FrameRef, ...]) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """The frames in their order, in groups of one sequence with increasing numbers, as sequences can be read."""
+    for name, group in itertools.groupby(refs, key=lambda ref: ref.sequence):
+        run: list[int] = []
+        for ref in group:
+            if run and ref.number <= run[-1]:
+                yield name, tuple(run)
+                run = []
+            run.append(ref.number)
+        yield name, tuple(run)

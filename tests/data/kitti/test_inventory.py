@@ -12,6 +12,7 @@ from PIL import Image
 
 from selfdepth.cli.main import main
 from selfdepth.data.kitti.inventory import PartInventory
+from selfdepth.data.sources.recognise import recognise
 from selfdepth.errors import DataError
 from selfdepth.synthetic.drive import DriveSpec, SyntheticDrive, render_drive
 from selfdepth.synthetic.kitti import write_kitti_raw
@@ -121,7 +122,7 @@ def test_lists_are_taken_from_a_folder_of_splits(raw: Path, tmp_path: Path, caps
     write_split(lists / "eigen", test=[f"{DRIVE} 0 l", f"{DRIVE} 40 l"])
     write_split(lists / "odom", test=["9 0 l"])  # of another data set: not looked at
     before = sorted(raw.rglob("*"))
-    assert main(["prepare", "kitti", str(raw), "--splits", str(lists), "--json", str(tmp_path / "a.json")]) == 0
+    assert main(["check", str(raw), "--splits", str(lists), "--json", str(tmp_path / "a.json")]) == 0
     shown = capsys.readouterr().out
     assert [row.split() for row in shown.splitlines() if row.startswith(" eigen")] == [
         ["eigen_zhou", "train", "1", "1", "1", "0"],
@@ -130,18 +131,18 @@ def test_lists_are_taken_from_a_folder_of_splits(raw: Path, tmp_path: Path, caps
     assert f"missing: 1 images of {DRIVE}/image_02" in shown
     assert "from KITTI: 2011_09_26_drive_0001_sync.zip" in shown
     values = json.loads((tmp_path / "a.json").read_text())
-    assert [part["there"] for part in values["parts"]] == [1, 1]
-    assert values["images"] == {f"{DRIVE}/image_02": 1}
+    assert [part["there"] for part in values["inventory"]["parts"]] == [1, 1]
+    assert values["inventory"]["images"] == {f"{DRIVE}/image_02": 1}
     assert sorted(raw.rglob("*")) == before
-    assert main(["prepare", "kitti", str(raw), "--splits", str(lists), "--split", "eigen_zhou"]) == 0
+    assert main(["check", str(raw), "--splits", str(lists), "--split", "eigen_zhou"]) == 0
     assert "nothing is missing" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["{tmp}/nowhere"], "there is no such folder: .*nowhere; expected KITTI raw"),
-        (["{tmp}"], "this is not KITTI: .*unpack KITTI's archives"),
+        (["{tmp}/nowhere", "--split", "eigen"], "there is no such data: .*nowhere"),
+        (["{raw}/2011_09_26", "--split", "eigen"], "this is not KITTI: .*unpack KITTI's archives"),
         (["{raw}", "--split", "{tmp}/none"], "there is no such split: .*none; expected a folder with train_files.txt"),
         (["{raw}", "--splits", "{tmp}"], "there are no split lists: .*a folder eigen_zhou or eigen or eigen_benchmark"),
         (["{raw}", "--splits", "{tmp}", "--split", "eigen"], "no such split: .*/eigen; .*leave --splits out"),
@@ -152,7 +153,7 @@ def test_lists_are_taken_from_a_folder_of_splits(raw: Path, tmp_path: Path, caps
 def test_what_cannot_be_looked_at_is_refused(
     raw: Path, tmp_path: Path, words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["prepare", "kitti", *(word.format(tmp=tmp_path, raw=raw) for word in words)]) == 2
+    assert main(["check", *(word.format(tmp=tmp_path, raw=raw) for word in words)]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     with pytest.raises(DataError, match=sentence):

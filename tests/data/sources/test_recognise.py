@@ -106,11 +106,11 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "readme.txt").write_text("nothing here")
     refusals: list[tuple[Path, dict[str, object], str]] = [
-        (tmp_path / "gone", {}, "no such footage.*gone"),
+        (tmp_path / "gone", {}, "no such data.*gone"),
         (tmp_path / "empty", {}, "empty; .*got an empty folder"),
         (tmp_path / "notes", {}, "notes; .*got readme.txt"),
         (tmp_path / "notes" / "readme.txt", {}, "readme.txt"),
-        (drive / "000000.png", {}, "one image is no footage"),
+        (drive / "000000.png", {}, "one image is not a sequence"),
         (drive, {"split": "eigen_zhou"}, "a split applies to KITTI only: --split eigen_zhou"),
         (drive, {"spacing": 5}, r"no frames to train on.*\-5, \+5"),
     ]
@@ -124,9 +124,9 @@ def test_auto_takes_the_spacing_of_the_motion_and_drops_parked_stretches(
 ) -> None:
     drive = moving_texture(120, IDEAL_PX / 3)
     path = write_video(tmp_path / "drive.mp4", drive[:60] + 40 * [drive[60]] + drive[60:], fps=30)
-    footage, spacing = recognise(path).footage(spacing=None, camera=CAMERA)
+    footage = recognise(path).footage(spacing=None, camera=CAMERA)
     targets = {ref.number for ref in (*footage.train, *footage.val)}
-    assert spacing == 3
+    assert footage.spacing == 3
     assert not targets & set(range(66, 94))
     assert {3, 30, 55, 105, 156} <= targets | set(range(130, 160))
     assert not _frames(footage, "train", (-3, 3)) & _frames(footage, "val", (-3, 3))

@@ -136,7 +136,8 @@ def test_a_part_that_a_split_lacks_is_refused(world: World, tmp_path: Path) -> N
 )
 def test_some_of_the_frames_are_spread_evenly(world: World, tmp_path: Path, count: int, rows: list[int]) -> None:
     frames = frames_to_evaluate(world.root, world.split, None)
-    frames = replace(frames, refs=tuple(replace(frames.refs[0], number=number) for number in range(10)))
+    refs = tuple(replace(frames.refs[0], number=number) for number in range(10))
+    frames = replace(frames, selection=replace(frames.selection, refs=refs))
     assert [ref.number for ref in frames.evenly(count).refs] == list(rows)
 
 

@@ -104,7 +104,7 @@ def test_a_marker_in_the_centre_stays_in_the_centre_of_image_and_truth(tmp_path:
     pixels[HEIGHT // 2 - 4 : HEIGHT // 2 + 4, WIDTH // 2 - 4 : WIDTH // 2 + 4] = 255
     Image.fromarray(pixels).save(tmp_path / f"Test134/img-{NAMES[0]}.jpg", quality=95)
     ref = FrameRef(f"Test134/img-{NAMES[0]}", 0)
-    (image,) = open_make3d(tmp_path)
+    image = open_make3d(tmp_path)[0]
     (seen,), depth = image.read((0,)), Make3DTruth(tmp_path)(ref)
     assert seen.shape[:2] == (48, WIDTH)
     assert (image.camera.width, image.camera.height) == (WIDTH, 48)

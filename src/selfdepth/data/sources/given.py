@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from selfdepth.data.footage import Footage
+from selfdepth.data.footage import ClipRequest, Footage
 from selfdepth.data.frames import FrameSequence
-from selfdepth.data.sources.source import ClipRequest, DataSource
+from selfdepth.data.sources.source import DataSource
 from selfdepth.data.truth import DepthTruth
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from numpy import ndarray
 
-from selfdepth.data.footage import Footage
+from selfdepth.data.footage import ClipRequest, Footage
 from selfdepth.data.frames import FrameSequence
 from selfdepth.data.hold_out import hold_out
 from selfdepth.data.kitti.inventory import USUAL, Inventory, odometry_layout, take_inventory
@@ -23,7 +23,7 @@ from selfdepth.data.kitti.odometry import (
     with_partners,
 )
 from selfdepth.data.kitti.splits import ODOMETRY, find_split
-from selfdepth.data.sources.source import ClipRequest, DataSource
+from selfdepth.data.sources.source import DataSource
 from selfdepth.structs import Trajectory
 
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from numpy import ndarray
 
-from selfdepth.data.footage import Footage, FrameSelection
+from selfdepth.data.footage import ClipRequest, Footage, FrameSelection, no_frames
 from selfdepth.data.frames import FrameRef, FrameSequence
 from selfdepth.data.kitti.improved import ImprovedTruth
 from selfdepth.data.kitti.inventory import USUAL, Inventory, raw_layout, take_inventory
@@ -19,7 +19,7 @@ from selfdepth.data.kitti.raw import KIND, KittiTruth, is_kitti_raw, open_kitti_
 from selfdepth.data.kitti.splits import RAW, find_split, lists_frames
 from selfdepth.data.readers.cameras import ANY_CAMERA, PAPER, any_camera, parse_camera
 from selfdepth.data.readers.images import IMAGE_SUFFIXES, image_size
-from selfdepth.data.sources.source import ClipRequest, DataSource, no_frames
+from selfdepth.data.sources.source import DataSource
 from selfdepth.data.truth import DepthTruth
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from selfdepth.data.footage import Footage, FrameSelection
+from selfdepth.data.footage import ClipRequest, Footage, FrameSelection, no_frames
 from selfdepth.data.frames import FrameSequence
 from selfdepth.data.readers.make3d import Make3DTruth, is_make3d, open_make3d
-from selfdepth.data.sources.source import ClipRequest, DataSource, no_frames
+from selfdepth.data.sources.source import DataSource
 from selfdepth.data.store.decode import CropResize
 from selfdepth.data.truth import DepthTruth
 from selfdepth.errors import DataError

@@ -14,9 +14,9 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from selfdepth.config import TrainConfig
-from selfdepth.data.footage import Footage, FrameSelection
+from selfdepth.data.footage import ClipRequest, Footage, FrameSelection, no_frames
 from selfdepth.data.frames import FrameRef, FrameSequence
-from selfdepth.data.sources.source import CheckRun, ClipRequest, DataSource, no_frames
+from selfdepth.data.sources.source import CheckRun, DataSource
 from selfdepth.data.store.build import Progress
 from selfdepth.data.store.decode import CropResize
 from selfdepth.data.store.prepare import check_agreement, resolved

@@ -6,7 +6,6 @@ evaluation, odometry, `check` and `prepare` ask a source and nothing else.
 
 from __future__ import annotations
 
-import itertools
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -19,8 +18,8 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 
 from selfdepth.config import TrainConfig
-from selfdepth.data.footage import PARTS, Footage, FrameSelection, Origin
-from selfdepth.data.frames import FrameRef, FrameSequence
+from selfdepth.data.footage import ClipRequest, Footage, FrameSelection, Origin, no_frames
+from selfdepth.data.frames import FrameRef, FrameSequence, increasing_runs
 from selfdepth.data.hold_out import hold_out
 from selfdepth.data.kitti.inventory import Inventory
 from selfdepth.data.kitti.splits import split_path
@@ -37,30 +36,6 @@ from selfdepth.structs import Trajectory
 
 CheckRun = Callable[[TrainConfig, int], None]
 """Refuses a configuration, given the number of its training targets, before frames are decoded for it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClipRequest:
-    """Which clips a run learns from.
-
-    Attributes:
-        split: name or folder of split lists, as `find_split` takes it; None: the hold-out rule decides.
-        camera: as `parse_camera` reads it; None: the source's own calibration, or 60 degrees assumed.
-        offsets: times of a clip's sources relative to its target, in units of `spacing` frames.
-        spacing: frames between neighbours of a clip.
-        stereo: add the other camera of a stereo pair.
-    """
-
-    split: str | None = None
-    camera: str | None = None
-    offsets: tuple[int, ...] = (-1, 1)
-    spacing: int = 1
-    stereo: bool = False
-
-    @property
-    def steps(self) -> tuple[int, ...]:
-        """Times of the sources relative to the target, in frames."""
-        return tuple(offset * self.spacing for offset in self.offsets)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,7 +211,7 @@ class DataSource(ABC):
         """Frames of a selection in the order of `refs`, brought to the network's size."""
         sequences = {sequence.name: sequence for sequence in selection.sequences}
         fit = self.fitting(fit)
-        for name, numbers in _increasing_runs(refs):
+        for name, numbers in increasing_runs(refs):
             for image in sequences[name].read(numbers):
                 yield fit(image, sequences[name].camera)[0]
 
@@ -351,20 +326,3 @@ class DataSource(ABC):
             got=f"sequences of up to {longest} frames, with gaps or too short",
             fix="give longer footage or a smaller --every",
         )
-
-
-def no_frames(part: str, where: Path) -> DataError:
-    """The refusal to evaluate on a part that has no frames."""
-    return DataError(f"there are no {PARTS[part]} to compare", where=where, fix="name another --part, or leave it out")
-
-
-def _increasing_runs(refs: tuple[FrameRef, ...]) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """The frames in their order, in groups of one sequence with increasing numbers, as sequences can be read."""
-    for name, group in itertools.groupby(refs, key=lambda ref: ref.sequence):
-        run: list[int] = []
-        for ref in group:
-            if run and ref.number <= run[-1]:
-                yield name, tuple(run)
-                run = []
-            run.append(ref.number)
-        yield name, tuple(run)
