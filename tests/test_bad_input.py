@@ -251,7 +251,7 @@ FOOTAGE: dict[str, tuple[Make, tuple[str, ...]]] = {
     "sizes differ, checked": (lambda w: ["check", str(with_an_odd_one(w))], ("5.jpg", "96x64", "80x64")),
     "missing folder, checked": (lambda w: ["check", str(w.here / "gone")], ("gone",)),
     "text as video, checked": (lambda w: ["check", str(w.write("a.mp4", "x" * 99))], ("a.mp4",)),
-    "folder without images predicted": (lambda w: predict(w, None, w.folder("nil")), ("nil", "files ending in")),
+    "folder without images predicted": (lambda w: predict(w, None, w.folder("nil")), ("nil", "folders of images")),
     "missing input predicted": (lambda w: predict(w, None, w.here / "gone.jpg"), ("gone.jpg",)),
     "truncated JPEG predicted": (
         lambda w: predict(w, None, truncated(w.copy("frames") / "0.jpg")),

@@ -4,25 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from jaxtyping import UInt8
-from numpy import ndarray
-
-from selfdepth.data.frames import find_gaps
-from selfdepth.data.readers.cameras import ANY_CAMERA, parse_camera
-from selfdepth.data.readers.images import (
-    IMAGE_SUFFIXES,
-    find_image_folders,
-    frame_numbers,
-    image_size,
-    list_images,
-    read_image,
-)
-from selfdepth.data.readers.video import open_video
+from selfdepth.data.frames import FrameSequence, find_gaps
+from selfdepth.data.readers.cameras import parse_camera
+from selfdepth.data.readers.images import IMAGE_SUFFIXES, image_size, read_image
+from selfdepth.data.sources.recognise import recognise
 from selfdepth.errors import DataError
 from selfdepth.inference.save import FrameSource
 
@@ -39,12 +28,10 @@ def open_inputs(inputs: tuple[str, ...], *, camera: str | None) -> list[FrameSou
     """
     paths = [Path(path).expanduser() for path in inputs]
     images = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
-    sources = [_open_images("images", images, continuous=False)] if images else []
+    sources = [_single_images(images)] if images else []
     for path in paths:
-        if path.is_dir():
-            sources += _open_folders(path)
-        elif path not in images:
-            sources.append(_open_video(path))
+        if path not in images:
+            sources += _open(path)
     if camera is not None:
         camera_for = functools.cache(lambda width, height: parse_camera(camera, width=width, height=height))
         sources = [replace(source, camera_for=camera_for) for source in sources]
@@ -53,49 +40,39 @@ def open_inputs(inputs: tuple[str, ...], *, camera: str | None) -> list[FrameSou
     return _with_different_names(sources)
 
 
-def _open_folders(root: Path) -> list[FrameSource]:
-    folders = find_image_folders(root)
-    if not folders:
-        raise DataError(
-            "the folder holds no images", where=root, expected=f"files ending in {', '.join(sorted(IMAGE_SUFFIXES))}"
-        )
-    return [
-        _open_images(
-            "_".join((root.resolve().name, *folder.relative_to(root).parts)), list_images(folder), continuous=True
-        )
-        for folder in folders
-    ]
-
-
-def _open_images(name: str, files: tuple[Path, ...] | list[Path], *, continuous: bool) -> FrameSource:
-    def read() -> Iterator[UInt8[ndarray, "h w 3"]]:
-        return map(read_image, files)
-
-    stems = tuple(path.stem for path in files)
-    continuous = continuous and all(stem[-1].isdecimal() for stem in stems)
+def _single_images(files: list[Path]) -> FrameSource:
+    """Images that were named one by one: they need not follow each other in time."""
     return FrameSource(
-        name=name,
-        names=_different(list(stems), [path.name for path in files]),
-        read=read,
+        name="images",
+        names=_different([path.stem for path in files], [path.name for path in files]),
+        read=lambda: map(read_image, files),
         first_size=image_size(files[0]),
-        continuous=continuous,
-        gaps=find_gaps(frame_numbers(stems)) if continuous else (),
+        continuous=False,
         files=tuple(files),
     )
 
 
-def _open_video(path: Path) -> FrameSource:
+def _open(path: Path) -> list[FrameSource]:
     if not path.exists():
         raise DataError("there is no such input", where=path, expected="an image, a folder of images, or a video")
-    sequence = open_video(path, camera=ANY_CAMERA, min_frames=1)
+    return [_of_sequence(sequence, path) for sequence in recognise(path).sequences_to_predict()]
+
+
+def _of_sequence(sequence: FrameSequence, path: Path) -> FrameSource:
+    root = path.resolve()
+    own_name = path.is_file() or sequence.name == root.name
+    # Names of images that end in numbers are those of a video's frames; others may be any stills.
+    continuous = sequence.fps is not None or all(name[-1].isdecimal() for name in sequence.names)
     return FrameSource(
-        name=path.stem,
+        name=sequence.name if own_name else f"{root.name}_{sequence.name.replace('/', '_')}",
         names=sequence.names,
         read=lambda: sequence.read(sequence.numbers),
         first_size=(sequence.camera.width, sequence.camera.height),
-        rate=Fraction(sequence.fps or 25).limit_denominator(1001),
+        rate=Fraction(10) if sequence.fps is None else Fraction(sequence.fps or 25).limit_denominator(1001),
+        continuous=continuous,
+        gaps=find_gaps(sequence.numbers) if continuous else (),
         times_s=tuple(number / sequence.fps for number in sequence.numbers) if sequence.fps else None,
-        files=(path,),
+        files=sequence.files,
     )
 
 

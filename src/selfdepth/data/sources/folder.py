@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from selfdepth.data.frames import FrameSequence
+from selfdepth.data.readers.cameras import ANY_CAMERA
 from selfdepth.data.readers.images import MIN_FRAMES, find_image_folders, list_images, open_folder
 from selfdepth.data.sources.source import DataSource
 from selfdepth.errors import SelfDepthWarning
@@ -32,7 +33,13 @@ class ImageFolders(DataSource):
 
     def sequences(self, camera: str | None = None) -> tuple[FrameSequence, ...]:
         """One sequence per folder, named by its path below the root; folders with too few images are left out."""
-        return tuple(open_folder(folder, camera=camera, name=self.name_of(folder)) for folder in self._long_enough())
+        return tuple(
+            open_folder(folder, camera=camera, name=folder_name(self.path, folder)) for folder in self._long_enough()
+        )
+
+    def sequences_to_predict(self) -> tuple[FrameSequence, ...]:
+        """Every folder, even of a single image, and with images of any sizes."""
+        return plain_sequences(self.path, self.folders)
 
     def _long_enough(self) -> tuple[Path, ...]:
         # A folder with an image or two beside the drives is no reason to refuse the drives. If all folders are short,
@@ -45,6 +52,14 @@ class ImageFolders(DataSource):
                 warnings.warn(f"left out, as it has fewer than {MIN_FRAMES} images: {folder}", SelfDepthWarning, 2)
         return tuple(enough)
 
-    def name_of(self, folder: Path) -> str:
-        """The name of a folder's sequence: its path below the root, or the root's own name."""
-        return self.path.resolve().name if folder == self.path else folder.relative_to(self.path).as_posix()
+
+def plain_sequences(root: Path, folders: tuple[Path, ...]) -> tuple[FrameSequence, ...]:
+    """Folders of images below `root`, or at it, whatever they are parts of: to predict them image by image."""
+    return tuple(
+        open_folder(folder, camera=ANY_CAMERA, name=folder_name(root, folder), stills=True) for folder in folders
+    )
+
+
+def folder_name(root: Path, folder: Path) -> str:
+    """What the sequence of a folder is called: its path below the root, or the root's own name."""
+    return root.resolve().name if folder == root else folder.relative_to(root).as_posix()

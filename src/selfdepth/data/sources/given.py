@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from selfdepth.data.footage import ClipRequest, Footage
 from selfdepth.data.frames import FrameSequence
@@ -19,6 +20,7 @@ class GivenFootage(DataSource):
         given: the footage.
     """
 
+    kind: ClassVar[str] = "given"
     given: Footage
     path: Path = Path()
 

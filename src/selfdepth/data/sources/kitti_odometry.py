@@ -23,6 +23,8 @@ from selfdepth.data.kitti.odometry import (
     with_partners,
 )
 from selfdepth.data.kitti.splits import ODOMETRY, find_split
+from selfdepth.data.readers.images import find_image_folders
+from selfdepth.data.sources.folder import plain_sequences
 from selfdepth.data.sources.source import DataSource
 from selfdepth.structs import Trajectory
 
@@ -45,6 +47,10 @@ class KittiOdometry(DataSource):
     def sequences(self, camera: str | None = None) -> tuple[FrameSequence, ...]:
         """The left colour camera of every sequence."""
         return open_odometry_sequences(self.path, camera=camera)
+
+    def sequences_to_predict(self) -> tuple[FrameSequence, ...]:
+        """Every folder of images, of whichever camera."""
+        return plain_sequences(self.path, find_image_folders(self.path))
 
     def clips(self, request: ClipRequest) -> Footage:
         """Targets from the split; without one, from the left camera of every sequence."""

@@ -18,7 +18,8 @@ from selfdepth.data.kitti.oxts import camera_poses, read_timestamps
 from selfdepth.data.kitti.raw import KIND, KittiTruth, is_kitti_raw, open_kitti_raw
 from selfdepth.data.kitti.splits import RAW, find_split, lists_frames
 from selfdepth.data.readers.cameras import ANY_CAMERA, PAPER, any_camera, parse_camera
-from selfdepth.data.readers.images import IMAGE_SUFFIXES, image_size
+from selfdepth.data.readers.images import IMAGE_SUFFIXES, find_image_folders, image_size
+from selfdepth.data.sources.folder import plain_sequences
 from selfdepth.data.sources.source import DataSource
 from selfdepth.data.truth import DepthTruth
 from selfdepth.errors import DataError
@@ -46,6 +47,10 @@ class KittiRaw(DataSource):
         """The left camera of every drive."""
         # At an offset of 0 every frame has its neighbour: all of them are opened.
         return open_kitti_raw(self.path, None, camera=self._camera(camera), offsets=(0,)).sequences
+
+    def sequences_to_predict(self) -> tuple[FrameSequence, ...]:
+        """Every folder of images, of whichever camera."""
+        return plain_sequences(self.path, find_image_folders(self.path))
 
     def clips(self, request: ClipRequest) -> Footage:
         """Targets from the split, of both cameras; without a split, from the left camera of every drive."""

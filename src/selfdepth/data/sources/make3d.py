@@ -8,7 +8,9 @@ from typing import ClassVar
 
 from selfdepth.data.footage import ClipRequest, Footage, FrameSelection, no_frames
 from selfdepth.data.frames import FrameSequence
+from selfdepth.data.readers.images import find_image_folders
 from selfdepth.data.readers.make3d import Make3DTruth, is_make3d, open_make3d
+from selfdepth.data.sources.folder import plain_sequences
 from selfdepth.data.sources.source import DataSource
 from selfdepth.data.store.decode import CropResize
 from selfdepth.data.truth import DepthTruth
@@ -31,6 +33,10 @@ class Make3D(DataSource):
     def sequences(self, camera: str | None = None) -> tuple[FrameSequence, ...]:
         """The middle of each image. The camera is not known, and not used."""
         return open_make3d(self.path)
+
+    def sequences_to_predict(self) -> tuple[FrameSequence, ...]:
+        """Whole images."""
+        return plain_sequences(self.path, find_image_folders(self.path))
 
     def clips(self, request: ClipRequest) -> Footage:
         """Refused: there is nothing to train on."""

@@ -20,7 +20,7 @@ from selfdepth.data.frames import FrameRef, FrameSequence
 from selfdepth.data.readers.cameras import camera_to_yaml
 from selfdepth.data.readers.images import find_image_folders, open_folder
 from selfdepth.data.readers.trajectories import POSES_FILE
-from selfdepth.data.sources.folder import ImageFolders
+from selfdepth.data.sources.folder import ImageFolders, folder_name
 from selfdepth.data.sources.source import DataSource
 from selfdepth.data.truth import DepthTruth
 from selfdepth.errors import DataError
@@ -51,14 +51,16 @@ class RenderedDrives(ImageFolders):
     def sequences(self, camera: str | None = None) -> tuple[FrameSequence, ...]:
         """One sequence per drive, with its own camera unless another is given."""
         return tuple(
-            open_folder(folder, camera=camera or str(folder / CAMERA_FILE), name=self.name_of(folder))
+            open_folder(folder, camera=camera or str(folder / CAMERA_FILE), name=folder_name(self.path, folder))
             for folder in self.folders
         )
 
     @property
     def truth(self) -> DepthTruth:
         """The rendered depth of the drives that it was written for."""
-        return RenderedTruth(path=self.path, folders=tuple((self.name_of(folder), folder) for folder in self.folders))
+        return RenderedTruth(
+            path=self.path, folders=tuple((folder_name(self.path, folder), folder) for folder in self.folders)
+        )
 
     def describe_truth(self) -> str | None:
         """The files that hold depth."""

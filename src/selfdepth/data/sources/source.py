@@ -87,6 +87,14 @@ class DataSource(ABC):
             DataError: if there are none, or frames or cameras cannot be used.
         """
 
+    def sequences_to_predict(self) -> tuple[FrameSequence, ...]:
+        """The sequences whose frames `predict` takes; however short, and without a known camera.
+
+        Raises:
+            DataError: as `sequences`.
+        """
+        return self.sequences(ANY_CAMERA)
+
     # Training
 
     def footage(

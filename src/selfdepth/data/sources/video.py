@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from selfdepth.data.frames import FrameSequence
+from selfdepth.data.readers.cameras import ANY_CAMERA
 from selfdepth.data.readers.images import IMAGE_SUFFIXES
 from selfdepth.data.readers.video import VIDEO_SUFFIXES, open_video
 from selfdepth.data.sources.source import DataSource
@@ -41,7 +42,13 @@ class Videos(DataSource):
 
     def sequences(self, camera: str | None = None) -> tuple[FrameSequence, ...]:
         """One sequence per file, named by its stem; in a folder, where stems may repeat, by its whole name."""
-        opened = tuple(open_video(file, camera=camera) for file in self.files)
+        return self._named(tuple(open_video(file, camera=camera) for file in self.files))
+
+    def sequences_to_predict(self) -> tuple[FrameSequence, ...]:
+        """Every video, even of a single frame."""
+        return self._named(tuple(open_video(file, camera=ANY_CAMERA, min_frames=1) for file in self.files))
+
+    def _named(self, opened: tuple[FrameSequence, ...]) -> tuple[FrameSequence, ...]:
         if self.path.is_file():
             return opened
         return tuple(replace(sequence, name=sequence.files[0].name) for sequence in opened)
