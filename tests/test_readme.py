@@ -133,7 +133,7 @@ def complaint(command: str, parsed: list[Any], capsys: pytest.CaptureFixture[str
         code = main(words)
     except SystemExit as stop:  # the option parser's way out
         code = int(stop.code or 0)
-    said = capsys.readouterr().err
+    said = " ".join(re.sub(r"[^\w\s.,:;<>()'/-]|-{3,}", " ", capsys.readouterr().err).split())
     if code != 0:
         return said or f"exit code {code}"
     return "" if parsed or "--help" in words else "no verb was called"
@@ -144,10 +144,12 @@ def test_every_command_in_the_documents_is_understood(
 ) -> None:
     found = commands()
     assert len(found) > 100
-    refused = {
-        f"{page}: {command}": why for command, page in found.items() if (why := complaint(command, parsed, capsys))
-    }
-    assert refused == {}
+    refused = [
+        f"{page}: {command}\n    {why}"
+        for command, page in found.items()
+        if (why := complaint(command, parsed, capsys))
+    ]
+    assert not refused, "\n".join(("not understood:", *refused))
 
 
 def test_every_camera_in_a_command_is_one(place: Path, parsed: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
@@ -174,13 +176,14 @@ def test_every_option_that_is_named_exists(capsys: pytest.CaptureFixture[str]) -
         with pytest.raises(SystemExit):
             main([*verb.split(), "--help"])
     known = set(re.findall(r"--[a-z][\w.-]*", capsys.readouterr().out)) | {"--help"}
-    named = {
-        option: name_of(path)
+    unknown = [
+        f"{name_of(path)}: {option}"
         for path in DOCUMENTS
         for span in spans(path)
         for option in re.findall(r"--[a-z][\w.-]*", span)
-    }
-    assert {option: page for option, page in named.items() if option not in known} == {}
+        if option not in known
+    ]
+    assert not unknown, "\n".join(("no verb has these options:", *unknown))
 
 
 def test_the_readme_is_short_and_says_what_it_must() -> None:
@@ -215,8 +218,8 @@ def test_links_lead_to_files_and_headings_of_this_repository() -> None:
         for file, anchor in links(path):
             target = (path.parent / file).resolve() if file else path
             if not target.exists() or (anchor and anchor not in anchors(target)):
-                broken.append(f"{name_of(path)}: {file}#{anchor}")
-    assert broken == []
+                broken.append(f"{name_of(path)}: {file}{'#' if anchor else ''}{anchor}")
+    assert not broken, "\n".join(("these links lead nowhere:", *broken))
 
 
 def test_files_and_tests_that_are_named_exist() -> None:
@@ -229,7 +232,7 @@ def test_files_and_tests_that_are_named_exist() -> None:
             there = (ROOT / file).exists()
             if not there or (name and f"\ndef {name}(" not in text_of(ROOT / file)):
                 missing.append(f"{name_of(path)}: {span}")
-    assert missing == []
+    assert not missing, "\n".join(("these are not there:", *missing))
 
 
 def test_every_statement_of_the_conventions_names_its_test() -> None:
