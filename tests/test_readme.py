@@ -242,6 +242,18 @@ def test_every_statement_of_the_conventions_names_its_test() -> None:
     assert [statement for statement in statements if "::test_" not in statement] == []
 
 
+def test_the_floors_of_the_architecture_are_the_ones_that_are_enforced() -> None:
+    tree = ast.parse(text_of(ROOT / "tests/test_architecture.py"))
+    (floors,) = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "FLOORS"
+    )
+    drawn = blocks(text_of(ROOT / "docs/architecture.md"), "text")[0].splitlines()
+    rooms = [sorted(re.split(r"\s{2,}", line)[0].split(", ")) for line in reversed(drawn)]
+    assert rooms == [sorted(floor) for floor in floors]
+
+
 def test_every_picture_says_what_it_shows() -> None:
     pictures = re.findall(r"!\[([^\]]*)\]\(", ALL_PAGES)
     assert len(pictures) > 3
