@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from selfdepth.checks import check_kinds, require, require_size
 from selfdepth.errors import ConfigError
+from selfdepth.geometry.depth_range import DepthRange
 
 POSE_ENCODER = "resnet18"
 """The paper's, for every depth encoder."""
@@ -95,14 +96,9 @@ class LossConfig:
             "a number of at least 0",
             self.tie_break_noise,
         )
+        depths = self.depth_range  # refuses a near and far out of order
         require(
-            0 < self.near < self.far < math.inf,
-            "--loss.near, --loss.far",
-            "0 < near < far",
-            f"{self.near}, {self.far}",
-        )
-        require(
-            self.start_depth is None or self.near < self.start_depth < self.far,
+            self.start_depth is None or depths.near < self.start_depth < depths.far,
             "--loss.start-depth",
             "between near and far",
             self.start_depth,
@@ -116,6 +112,11 @@ class LossConfig:
                 where="--loss.predictive-mask",
                 fix="add --loss.no-automask",
             )
+
+    @property
+    def depth_range(self) -> DepthRange:
+        """The depths between `near` and `far`, and what stands for them."""
+        return DepthRange(float(self.near), float(self.far))  # JSON may hold whole numbers
 
 
 @dataclass(frozen=True, kw_only=True)

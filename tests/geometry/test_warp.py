@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -13,11 +10,9 @@ from selfdepth.geometry.camera import downscale, flip
 from selfdepth.geometry.se3 import transform, transform_from_axis_angle
 from selfdepth.geometry.warp import (
     backproject,
-    depth_from_disparity,
     pixel_grid,
     project,
     sample,
-    scaled_disparity,
     synthesize,
 )
 
@@ -190,15 +185,3 @@ def test_sampling_between_pixels_is_bilinear() -> None:
     a, b, c, d = image[0, :, 9, 6], image[0, :, 9, 7], image[0, :, 10, 6], image[0, :, 10, 7]
     wanted = 0.5 * (0.75 * a + 0.25 * b) + 0.5 * (0.75 * c + 0.25 * d)
     torch.testing.assert_close(sample(image, pixels)[0, :, 0, 0], wanted)
-
-
-def test_disparity_to_depth_matches_the_reference_to_1e_9(golden: Path) -> None:
-    wanted = np.load(golden / "networks_and_metrics" / "geometry.npz")
-    sigmoid = torch.from_numpy(wanted["sigmoid"])
-    np.testing.assert_allclose(scaled_disparity(sigmoid, 0.1, 100.0).numpy(), wanted["scaled_disp"], rtol=1e-9)
-    np.testing.assert_allclose(depth_from_disparity(sigmoid, 0.1, 100.0).numpy(), wanted["depth"], rtol=1e-9)
-
-
-def test_depth_runs_from_far_at_disparity_zero_to_near_at_one() -> None:
-    ends = depth_from_disparity(torch.tensor([0.0, 1.0], dtype=torch.float64), 0.5, 20.0)
-    torch.testing.assert_close(ends, torch.tensor([20.0, 0.5], dtype=torch.float64))

@@ -24,7 +24,6 @@ from selfdepth.data.sources.images import read_image
 from selfdepth.device import Precision, memory_errors, resolve_device, resolve_precision
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
-from selfdepth.geometry.warp import scaled_disparity
 from selfdepth.inference.fold import for_prediction
 from selfdepth.structs import DepthPrediction
 from selfdepth.weights.files import LoadedWeights, depth_network, load_weights
@@ -44,6 +43,7 @@ class Predictor:
         scale: "metric" if depths are metres, else "relative".
         metres_per_unit: what turns depths into metres, where that is known: 1 if they are, 5.4 for models trained with
             the nominal stereo baseline.
+        depth_range: the depths that the network can express, in its own unit.
         camera: of the frames that were trained on, at their original size, or None if not known.
         device: where the network runs.
     """
@@ -52,7 +52,7 @@ class Predictor:
         config = weights.config
         assert config.height is not None, "load_weights refuses configurations without a height"
         self.width, self.height = config.width, config.height
-        self.near, self.far = config.loss.near, config.loss.far
+        self.depth_range = config.loss.depth_range
         self.scale = weights.scale
         self.metres_per_unit = config.metres_per_unit
         # A crop at training leaves a camera for the cropped frames, which is not that of the whole ones.
@@ -131,8 +131,8 @@ class Predictor:
         frames = images.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float() / 255
         low_precision = self._dtype != torch.float32
         with torch.autocast(self.device.type, dtype=self._dtype, enabled=low_precision):
-            finest = self._network(frames)[0]
-        return scaled_disparity(finest.float(), self.near, self.far)
+            finest: Tensor = self._network(frames)[0]
+        return self.depth_range.disparity(finest.float())
 
     def training_camera(self, *, height: int, width: int) -> Camera | None:
         """The camera of the training frames for images of this size; None where it is not known or does not fit."""

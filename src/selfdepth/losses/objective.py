@@ -11,7 +11,6 @@ from torch import Tensor
 
 from selfdepth.config import LossConfig
 from selfdepth.geometry.camera import downscale
-from selfdepth.geometry.warp import depth_from_disparity
 from selfdepth.losses.fused.binding import FusedReprojectionLevel, can_fuse
 from selfdepth.losses.reprojection import ReprojectionLevel
 from selfdepth.losses.smoothness import smoothness
@@ -75,7 +74,7 @@ def self_supervised_loss(
         loss=torch.stack(losses).mean(),
         per_scale=tuple(losses),
         keep=tuple(keep for _, keep in compared),
-        depth=depth_from_disparity(disparities_there[0], cfg.near, cfg.far),
+        depth=cfg.depth_range.depth(disparities_there[0]),
     )
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from selfdepth.config import LossConfig
-from selfdepth.geometry.warp import depth_from_disparity, synthesize
+from selfdepth.geometry.warp import synthesize
 from selfdepth.losses.photometric import Target, photometric_error
 
 _MASK_WEIGHT = 0.2
@@ -66,7 +66,7 @@ class ReprojectionLevel:
     def _compare(
         self, disparity: Float[Tensor, "b 1 h w"], T_source_target: Float[Tensor, "b s 4 4"], mask: Tensor | None
     ) -> ReprojectionLoss:
-        depth = depth_from_disparity(disparity, self.cfg.near, self.cfg.far)
+        depth = self.cfg.depth_range.depth(disparity)
         warped = torch.stack(
             [
                 synthesize(self.frames[:, 1 + source], depth, T_source_target[:, source], self.K)
