@@ -19,7 +19,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 PACKAGES = {".".join(path.parent.relative_to(SOURCE).parts) for path in FILES} - {""}
 
 FLOORS = (
-    ("errors", "checks", "config", "download", "files", "geometry.depth_range", "paper", "presets"),
+    ("errors", "checks", "config", "download", "files", "geometry.crop", "geometry.depth_range", "paper", "presets"),
     ("device", "geometry", "structs"),
     ("networks", "losses", "synthetic"),
     ("data.frames",),
@@ -60,6 +60,7 @@ WITHOUT_TORCH = [
     "checks",
     "config",
     "presets",
+    "geometry.crop",
     "geometry.depth_range",
     "paper.figures",
     "paper.tables",

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from selfdepth.checks import check_kinds, require, require_size
 from selfdepth.errors import ConfigError
+from selfdepth.geometry.crop import NO_CROP, Crop
 from selfdepth.geometry.depth_range import DepthRange
 
 POSE_ENCODER = "resnet18"
@@ -247,24 +248,9 @@ class TrainConfig:
         )
         return int(self.every)
 
-    def crop_px(self) -> tuple[int, int, int, int]:
-        """Pixels cut off at top, bottom, left, right."""
-        return parse_crop(self.crop)
-
-
-def parse_crop(text: str | None) -> tuple[int, int, int, int]:
-    """Read "top,bottom,left,right" in pixels; None is no crop. Raises ConfigError for anything else."""
-    if text is None:
-        return (0, 0, 0, 0)
-    parts = [part.strip() for part in text.split(",")]
-    require(
-        len(parts) == 4 and all(part.isdecimal() for part in parts),
-        "--crop",
-        "top,bottom,left,right in whole pixels",
-        text,
-    )
-    top, bottom, left, right = map(int, parts)
-    return top, bottom, left, right
+    def crop_px(self) -> Crop:
+        """What is cut off the frames."""
+        return NO_CROP if self.crop is None else Crop.parse(self.crop)
 
 
 def to_json(config: TrainConfig) -> dict[str, Any]:

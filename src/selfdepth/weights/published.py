@@ -113,7 +113,7 @@ def _lost(config: TrainConfig) -> Iterator[str]:
     depths, usual = config.loss.depth_range, LossConfig().depth_range
     if depths != usual:
         yield f"the depth range: read the model with {depths} instead of {usual}"
-    if any(config.crop_px()):
+    if config.crop_px():
         yield f"the crop at training: cut {config.crop} (top, bottom, left, right) off the images first"
     if config.offsets and config.every not in (None, "1"):
         yield f"the frame spacing: take its motions {config.every} frames apart"

@@ -18,6 +18,7 @@ from numpy import ndarray
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.sources.images import image_size, read_image
 from selfdepth.errors import DataError
+from selfdepth.geometry.crop import Crop
 
 IMAGES, TRUTHS = "Test134", "Gridlaserdata"
 LAYOUT = f"{IMAGES}/img-NAME.jpg and {TRUTHS}/depth_sph_corr-NAME.mat"
@@ -57,8 +58,7 @@ def seen_image(root: Path, ref: FrameRef) -> UInt8[ndarray, "h w 3"]:
 def seen_size(root: Path, ref: FrameRef) -> tuple[int, int]:
     """Width and height in pixels of the part of an image that is compared."""
     width, height = image_size(image_file(root, ref))
-    rows, columns = _margins((height, width), (width, height))
-    return width - 2 * columns, height - 2 * rows
+    return _margins((height, width), (width, height)).size_of(width, height)
 
 
 def make3d_truth(root: Path, ref: FrameRef) -> Float[ndarray, "h w"] | None:
@@ -80,16 +80,17 @@ def centre(array: Shaped[ndarray, "h w ..."], image: tuple[int, int]) -> Shaped[
 
     As much is cut off on either side, so that the middle stays where it is; at any resolution of the array.
     """
-    rows, columns = _margins((array.shape[0], array.shape[1]), image)
-    return array[rows : array.shape[0] - rows, columns : array.shape[1] - columns]
+    rows, columns = array.shape[:2]
+    return array[_margins((rows, columns), image).window(columns, rows)]
 
 
-def _margins(shape: tuple[int, int], image: tuple[int, int]) -> tuple[int, int]:
-    """Rows to cut off at top and bottom each, and columns at the left and at the right."""
+def _margins(shape: tuple[int, int], image: tuple[int, int]) -> Crop:
+    """What is cut off an array of that (rows, columns)."""
     width, height = image
-    rows = min(1.0, width / WIDTH_TO_HEIGHT / height)
-    columns = min(1.0, height * WIDTH_TO_HEIGHT / width)
-    return round(shape[0] * (1 - rows) / 2), round(shape[1] * (1 - columns) / 2)
+    seen_rows = min(1.0, width / WIDTH_TO_HEIGHT / height)
+    seen_columns = min(1.0, height * WIDTH_TO_HEIGHT / width)
+    rows, columns = round(shape[0] * (1 - seen_rows) / 2), round(shape[1] * (1 - seen_columns) / 2)
+    return Crop(top=rows, bottom=rows, left=columns, right=columns)
 
 
 def _read_grid(file: Path) -> Float[ndarray, "h w 4"]:

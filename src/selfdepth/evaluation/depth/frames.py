@@ -18,16 +18,15 @@ from selfdepth.data.kitti.raw import is_kitti_raw, open_kitti_raw
 from selfdepth.data.kitti.splits import find_split, lists_frames
 from selfdepth.data.sources.cameras import ANY_CAMERA, any_camera
 from selfdepth.data.sources.make3d import is_make3d, make3d_truth, open_make3d, seen_image, seen_size
-from selfdepth.data.store.decode import CropResize
 from selfdepth.data.store.prepare import Truth, truth_of
 from selfdepth.data.store.store import Store, is_store, open_store
 from selfdepth.errors import DataError
-from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.camera import Camera, crop
+from selfdepth.geometry.crop import NO_CROP, Crop
+from selfdepth.geometry.crop_resize import CropResize
 
 PARTS = {"test": "test frames", "val": "validation frames", "train": "training frames", "all": "all frames"}
 """What is judged, in words; of those that a split has, the first."""
-
-Crop = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,19 +67,19 @@ class EvaluationFrames:
         return cropped_truth(self.measured, ref, self.cameras[ref.sequence], self.crop)
 
 
-def cropped_truth(measured: Truth, ref: FrameRef, camera: Camera, crop: Crop) -> Float[ndarray, "h w"] | None:
+def cropped_truth(measured: Truth, ref: FrameRef, camera: Camera, sides: Crop) -> Float[ndarray, "h w"] | None:
     """Ground truth of the part of a frame that the networks see, or None where it has none.
 
     Args:
         measured: gives that of the whole frame.
         camera: of the whole frame.
-        crop: pixels of the frame that are cut off at top, bottom, left, right.
+        sides: what is cut off the frame.
 
     Raises:
         DataError: if it cannot be cropped as the frame is, or nothing is left.
     """
     truth = measured(ref)
-    if truth is None or not any(crop):
+    if truth is None or not sides:
         return truth
     if truth.shape != (camera.height, camera.width):
         raise DataError(
@@ -89,15 +88,7 @@ def cropped_truth(measured: Truth, ref: FrameRef, camera: Camera, crop: Crop) ->
             expected=f"{camera.width}x{camera.height}",
             got=f"{truth.shape[1]}x{truth.shape[0]}",
         )
-    top, bottom, left, right = crop
-    seen: ndarray = truth[top : max(truth.shape[0] - bottom, 0), left : max(truth.shape[1] - right, 0)]
-    if seen.size == 0:
-        raise DataError(
-            "the crop leaves nothing of the ground truth",
-            expected=f"pixels to cut off each side of {truth.shape[1]}x{truth.shape[0]}",
-            got=",".join(map(str, crop)),
-        )
-    return np.ascontiguousarray(seen)
+    return np.ascontiguousarray(crop(truth, camera, sides)[0])
 
 
 def frames_to_evaluate(
@@ -141,7 +132,7 @@ def frames_to_evaluate(
         read=read,
         measured=footage.truth,
         cameras={name: sequence.camera for name, sequence in sequences.items()},
-        crop=(0, 0, 0, 0) if fit is None else fit.crop,
+        crop=NO_CROP if fit is None else fit.crop,
         protocol=footage.protocol,
         stems=_stems(footage),
         root=data if footage.kind == "kitti-raw" else None,
@@ -194,7 +185,7 @@ def _of_make3d(root: Path, fit: CropResize | None, asked: str | None) -> Evaluat
             image = seen_image(root, ref)
             if fit is not None:
                 camera = any_camera(image.shape[1], image.shape[0])
-                image = replace(fit, crop=(0, 0, 0, 0))(image, camera)[0]
+                image = replace(fit, crop=NO_CROP)(image, camera)[0]
             yield image
 
     sizes = {ref.sequence: seen_size(root, ref) for ref in refs}
@@ -204,7 +195,7 @@ def _of_make3d(root: Path, fit: CropResize | None, asked: str | None) -> Evaluat
         read=read,
         measured=partial(make3d_truth, root),
         cameras={name: any_camera(width, height) for name, (width, height) in sizes.items()},
-        crop=(0, 0, 0, 0),
+        crop=NO_CROP,
         protocol="make3d",
         stems={ref: ref.sequence.split("/")[1] for ref in refs},
     )
@@ -221,8 +212,8 @@ def _of_store(store: Store, fit: CropResize | None, asked: str | None) -> Evalua
         raise DataError(
             "the store does not fit the model",
             where=store.folder,
-            expected=f"frames of {fit.width}x{fit.height} with --crop {','.join(map(str, fit.crop))}",
-            got=f"{store.width}x{store.height} with --crop {','.join(map(str, store.crop))}",
+            expected=f"frames of {fit.width}x{fit.height} with --crop {fit.crop}",
+            got=f"{store.width}x{store.height} with --crop {store.crop}",
             fix="give what the store was made of as --data",
         )
     part = asked or next((part for part in ("test", "val", "train") if _refs_of(store, part)), "test")
