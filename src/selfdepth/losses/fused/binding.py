@@ -46,7 +46,7 @@ def can_fuse(frames: Tensor, cfg: LossConfig) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class FusedReprojectionLevel:
-    """As `ReprojectionLevel`.
+    """A `ReprojectionLevel` whose work is done by the library.
 
     Attributes:
         statistics: mean (3 maps) and variance (3 maps) of the target's 3x3 windows.
@@ -82,7 +82,7 @@ class FusedReprojectionLevel:
         assert masks is None, "can_fuse says so"
         H, e = homography_and_epipole(T_source_target, self.K.unsqueeze(1))
         losses, *keeps = _Reprojection.apply(H, e, self, *disparities)
-        return list(zip(losses.unbind(), keeps, strict=True))
+        return [ReprojectionLoss(loss, keep) for loss, keep in zip(losses.unbind(), keeps, strict=True)]
 
 
 class _Reprojection(torch.autograd.Function):
