@@ -25,13 +25,6 @@ def pixel_grid(height: int, width: int, *, dtype: torch.dtype, device: torch.dev
     return torch.stack([u, v, torch.ones_like(u)])
 
 
-def backproject(depth: Float[Tensor, "b 1 h w"], K: Float[Tensor, "b 3 3"]) -> Float[Tensor, "b 3 h w"]:
-    """The 3D points of all pixels in their camera: X = depth * K^-1 (u, v, 1)."""
-    grid = pixel_grid(*depth.shape[-2:], dtype=depth.dtype, device=depth.device)
-    rays = torch.einsum("bij,jhw->bihw", _inverse(K), grid)
-    return depth * rays
-
-
 def project(
     depth: Float[Tensor, "b 1 h w"], T_source_target: Float[Tensor, "b 4 4"], K: Float[Tensor, "b 3 3"]
 ) -> Float[Tensor, "b 2 h w"]:
