@@ -19,7 +19,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 PACKAGES = {".".join(path.parent.relative_to(SOURCE).parts) for path in FILES} - {""}
 
 FLOORS = (
-    ("errors", "checks", "config", "download", "files", "paper", "presets"),
+    ("errors", "checks", "config", "download", "files", "geometry.crop", "geometry.depth_range", "paper", "presets"),
     ("device", "geometry", "structs"),
     ("networks", "losses", "synthetic"),
     ("data.frames",),
@@ -37,7 +37,7 @@ FLOORS = (
     ("cli",),
 )
 """The rooms of the house, the lowest floor first. A room is a module or a package; it imports from floors below and
-from its own floor."""
+from its own floor. Plain values of geometry lie at the bottom, because the configuration gives them."""
 ROOMS = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 STRANGERS = [
@@ -60,6 +60,8 @@ WITHOUT_TORCH = [
     "checks",
     "config",
     "presets",
+    "geometry.crop",
+    "geometry.depth_range",
     "paper.figures",
     "paper.tables",
     "geometry.rigid",

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from selfdepth.config import EncoderConfig, LossConfig, TrainConfig, from_json, parse_crop, to_json
+from selfdepth.config import EncoderConfig, LossConfig, TrainConfig, from_json, to_json
 from selfdepth.errors import ConfigError
+from selfdepth.geometry.crop import Crop
 from selfdepth.presets import PRESETS, preset
 
 NAN = float("nan")
@@ -108,8 +109,8 @@ def test_a_run_out_of_range_is_refused_by_the_name_of_its_option(changes: dict[s
 def test_spacing_and_crop_are_read_as_numbers() -> None:
     assert TrainConfig(every="3").spacing() == 3
     assert TrainConfig(every="auto").spacing() is None
-    assert TrainConfig(crop=" 1, 2,3 ,4").crop_px() == (1, 2, 3, 4)
-    assert parse_crop(None) == (0, 0, 0, 0)
+    assert TrainConfig(crop=" 1, 2,3 ,4").crop_px() == Crop(top=1, bottom=2, left=3, right=4)
+    assert TrainConfig().crop_px() == Crop()
 
 
 FULL = TrainConfig(

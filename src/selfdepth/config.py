@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from selfdepth.checks import check_kinds, require, require_size
 from selfdepth.errors import ConfigError
+from selfdepth.geometry.crop import NO_CROP, Crop
+from selfdepth.geometry.depth_range import DepthRange
 
 POSE_ENCODER = "resnet18"
 """The paper's, for every depth encoder."""
@@ -95,14 +97,9 @@ class LossConfig:
             "a number of at least 0",
             self.tie_break_noise,
         )
+        depths = self.depth_range  # refuses a near and far out of order
         require(
-            0 < self.near < self.far < math.inf,
-            "--loss.near, --loss.far",
-            "0 < near < far",
-            f"{self.near}, {self.far}",
-        )
-        require(
-            self.start_depth is None or self.near < self.start_depth < self.far,
+            self.start_depth is None or depths.near < self.start_depth < depths.far,
             "--loss.start-depth",
             "between near and far",
             self.start_depth,
@@ -116,6 +113,11 @@ class LossConfig:
                 where="--loss.predictive-mask",
                 fix="add --loss.no-automask",
             )
+
+    @property
+    def depth_range(self) -> DepthRange:
+        """The depths between `near` and `far`, and what stands for them."""
+        return DepthRange(float(self.near), float(self.far))  # JSON may hold whole numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,24 +248,9 @@ class TrainConfig:
         )
         return int(self.every)
 
-    def crop_px(self) -> tuple[int, int, int, int]:
-        """Pixels cut off at top, bottom, left, right."""
-        return parse_crop(self.crop)
-
-
-def parse_crop(text: str | None) -> tuple[int, int, int, int]:
-    """Read "top,bottom,left,right" in pixels; None is no crop. Raises ConfigError for anything else."""
-    if text is None:
-        return (0, 0, 0, 0)
-    parts = [part.strip() for part in text.split(",")]
-    require(
-        len(parts) == 4 and all(part.isdecimal() for part in parts),
-        "--crop",
-        "top,bottom,left,right in whole pixels",
-        text,
-    )
-    top, bottom, left, right = map(int, parts)
-    return top, bottom, left, right
+    def crop_px(self) -> Crop:
+        """What is cut off the frames."""
+        return NO_CROP if self.crop is None else Crop.parse(self.crop)
 
 
 def to_json(config: TrainConfig) -> dict[str, Any]:

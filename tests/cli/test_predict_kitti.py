@@ -17,7 +17,8 @@ from selfdepth.data.kitti.improved import read_depth_png
 from selfdepth.errors import ConfigError, DataError, OutputError, SelfDepthError
 from selfdepth.evaluation.depth.metrics import METRICS, resize_disparity
 from selfdepth.evaluation.depth.run import ComparisonOptions, evaluate_model, evaluate_predictions
-from selfdepth.inference.predictor import Predictor, resize_pixels
+from selfdepth.geometry.camera import resample
+from selfdepth.inference.predictor import Predictor
 from selfdepth.inference.writers import create_video, write_kitti, write_png16
 from selfdepth.networks.depth import DepthNet
 from selfdepth.structs import DepthPrediction
@@ -87,7 +88,7 @@ def test_the_files_hold_metres_of_the_disparity_at_the_images_size(
     with Image.open(tmp_path / "kitti/0000000001.png") as file:
         assert (file.size, file.mode) == (SIZE, "I;16")
     predictor = Predictor.load(place / model, device="cpu", precision="fp32")
-    small = resize_pixels(np.asarray(image(1)), 96, 64)
+    small = resample(np.asarray(image(1)), 96, 64)
     disparity = resize_disparity(predictor.predict(small).disparity.astype(np.float64), SIZE[::-1])
     expected = np.clip(factor / disparity, 1e-3, 80)
     np.testing.assert_allclose(read_depth_png(tmp_path / "kitti/0000000001.png"), expected, atol=0.51 / 256, rtol=1e-4)

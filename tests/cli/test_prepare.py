@@ -17,6 +17,7 @@ from selfdepth.data.store.store import open_store
 from selfdepth.engine.setup import Run
 from selfdepth.engine.train import train
 from selfdepth.errors import ConfigError
+from selfdepth.geometry.crop import Crop
 from selfdepth.synthetic.drive import DriveSpec, render_drive
 from selfdepth.synthetic.kitti import write_kitti_raw
 
@@ -102,7 +103,7 @@ def test_what_was_said_when_the_store_was_made_is_remembered(kitti: Path, tmp_pa
     words = ["--width", "64", "--every", "3", "--crop", "0,4,0,0", "--camera", str(camera)]
     assert main(["prepare", str(kitti), "--out", str(tmp_path / "store"), *words]) == 0
     store = open_store(tmp_path / "store")
-    assert (store.spacing, store.crop, store.kind) == (3, (0, 4, 0, 0), "kitti-raw")
+    assert (store.spacing, store.crop, store.kind) == (3, Crop(bottom=4), "kitti-raw")
     assert store.origin is not None
     assert (store.origin.path, store.origin.camera) == (kitti.resolve(), str(camera.resolve()))
     agreeing = replace(TINY, data=str(store.folder), every="3", crop="0, 4, 0, 0", camera=str(camera))

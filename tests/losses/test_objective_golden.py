@@ -12,7 +12,7 @@ from torch import Tensor
 
 from selfdepth.config import LossConfig
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
-from selfdepth.geometry.warp import depth_from_disparity, project, synthesize
+from selfdepth.geometry.warp import project, synthesize
 from selfdepth.losses.objective import Objective, self_supervised_loss
 
 BASE = LossConfig(tie_break_noise=0.0, pixel_convention="corner")
@@ -104,7 +104,7 @@ def test_loss_masks_and_gradients_match_the_reference_to_1e_9(golden: Path, name
 @pytest.mark.parametrize("name", ["default", "mono_stereo"])
 def test_the_warp_matches_the_reference_in_grid_image_and_motion(golden: Path, name: str) -> None:
     case = Case(golden, name)
-    depth = depth_from_disparity(case.disparities[0], case.cfg.near, case.cfg.far)
+    depth = case.cfg.depth_range.depth(case.disparities[0])
     for index, source in enumerate(case.sources):
         T = case.T_source_target[:, index]
         u, v = project(depth, T, case.K).unbind(1)

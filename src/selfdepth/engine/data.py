@@ -26,7 +26,6 @@ from selfdepth.data.truth import DepthTruth
 from selfdepth.errors import ConfigError, SelfDepthWarning
 from selfdepth.evaluation.depth.metrics import PROTOCOLS, DepthProtocol
 from selfdepth.geometry.camera import Camera
-from selfdepth.geometry.warp import depth_from_disparity
 from selfdepth.presets import DEFAULT_EPOCHS
 
 
@@ -142,7 +141,7 @@ def _out_of_sight(clips: ClipSet, store: Store, config: TrainConfig) -> Iterator
     """A warning, if at the depth that the untrained network gives, the partner is shifted out of the image."""
     if clips.T_stereo_target is None or not len(clips):
         return
-    start = config.loss.start_depth or float(depth_from_disparity(torch.tensor(0.5), config.loss.near, config.loss.far))
+    start = config.loss.start_depth or config.loss.depth_range.depth(0.5)
     shift_px = float(np.abs(clips.T_stereo_target[:, 0, 3] * clips.K[:, 0, 0]).max()) / start
     if shift_px > store.width / 2:
         yield (

@@ -14,7 +14,6 @@ from selfdepth.engine.setup import Run
 from selfdepth.errors import DataError
 from selfdepth.evaluation.depth.frames import cropped_truth
 from selfdepth.evaluation.depth.metrics import METRICS, DepthReport, evaluate_set
-from selfdepth.geometry.warp import scaled_disparity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +65,7 @@ def validate(run: Run) -> Validation:
                 finest = output.disparity
             else:  # without a stereo partner, there is depth to judge, but nothing to compare the target with
                 finest = run.learner.see(batch)
-            cfg = run.config.loss
-            predicted = scaled_disparity(finest, cfg.near, cfg.far)[:, 0].float().cpu().numpy()
+            predicted = run.config.loss.depth_range.disparity(finest)[:, 0].float().cpu().numpy()
             for ref, disparity in zip(refs, predicted, strict=True):
                 try:
                     truth = _truth(run, ref)

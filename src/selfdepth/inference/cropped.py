@@ -8,7 +8,7 @@ from dataclasses import replace
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.camera import Camera, crop
 from selfdepth.inference.save import FrameSource
 from selfdepth.weights.files import LoadedWeights
 
@@ -18,22 +18,20 @@ def cropped_as_trained(source: FrameSource, weights: LoadedWeights) -> FrameSour
 
     Other frames stay whole: nobody knows what of them would have to go. Cameras follow.
     """
-    whole, crop = weights.camera, weights.config.crop_px()
-    if not any(crop) or whole is None or source.first_size != (whole.width, whole.height):
+    whole, sides = weights.camera, weights.config.crop_px()
+    if not sides or whole is None or source.first_size != (whole.width, whole.height):
         return source
-    top, bottom, left, right = crop
-    size = (whole.width - left - right, whole.height - top - bottom)
+    size = sides.size_of(whole.width, whole.height)
 
     def read() -> Iterator[UInt8[ndarray, "_h _w 3"]]:
         for image in source.read():
             if image.shape[:2] == (whole.height, whole.width):
-                image = image[top : whole.height - bottom, left : whole.width - right]
+                image, _ = crop(image, whole, sides)
             yield image
 
     def camera_for(width: int, height: int) -> Camera | None:
         if (width, height) != size:
             return source.camera_for(width, height)
-        camera = source.camera_for(whole.width, whole.height) or whole
-        return replace(camera, cx=camera.cx - left, cy=camera.cy - top, width=width, height=height)
+        return (source.camera_for(whole.width, whole.height) or whole).cropped(sides)
 
     return replace(source, read=read, first_size=size, camera_for=camera_for)

@@ -16,8 +16,8 @@ from torch import Tensor
 from selfdepth.config import TrainConfig
 from selfdepth.device import Precision, memory_errors, resolve_device, resolve_precision
 from selfdepth.errors import CheckpointError, ConfigError, DataError
+from selfdepth.geometry.camera import resample
 from selfdepth.geometry.rigid import inverse
-from selfdepth.inference.predictor import resize_pixels
 from selfdepth.learner import SelfSupervisedDepth
 from selfdepth.structs import Batch, Trajectory
 from selfdepth.weights.files import LoadedWeights
@@ -169,7 +169,7 @@ class Odometer:
         size = (self._predictor.width, self._predictor.height)
         for image in images:
             if self._n_frames % self._predictor.spacing == 0:
-                self._kept.append(resize_pixels(image, *size))
+                self._kept.append(resample(image, *size))
             self._n_frames += 1
         return self._answer(ended=False)
 

@@ -110,11 +110,10 @@ def write_published(folder: Path, model: Published) -> None:
 
 def _lost(config: TrainConfig) -> Iterator[str]:
     """What a user of the written model has to know, as nothing in it says so."""
-    near, far = config.loss.near, config.loss.far
-    if (near, far) != (LossConfig.near, LossConfig.far):
-        usual = f"{LossConfig.near:g} to {LossConfig.far:g}"
-        yield f"the depth range: read the model with {near:g} to {far:g} instead of {usual}"
-    if any(config.crop_px()):
+    depths, usual = config.loss.depth_range, LossConfig().depth_range
+    if depths != usual:
+        yield f"the depth range: read the model with {depths} instead of {usual}"
+    if config.crop_px():
         yield f"the crop at training: cut {config.crop} (top, bottom, left, right) off the images first"
     if config.offsets and config.every not in (None, "1"):
         yield f"the frame spacing: take its motions {config.every} frames apart"

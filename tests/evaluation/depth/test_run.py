@@ -17,13 +17,14 @@ from selfdepth.config import TrainConfig
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.store.build import build_store
-from selfdepth.data.store.decode import CropResize
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.evaluation.depth.arrays import read_maps, read_predictions
 from selfdepth.evaluation.depth.frames import cropped_truth, frames_to_evaluate
 from selfdepth.evaluation.depth.metrics import PROTOCOLS, evaluate_set
 from selfdepth.evaluation.depth.run import ComparisonOptions, evaluate_files, evaluate_model
 from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.crop import Crop
+from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.inference.predictor import Predictor
 from selfdepth.networks.depth import DepthNet
 from selfdepth.synthetic.drive import DriveSpec, render_drive
@@ -92,7 +93,7 @@ def test_a_model_is_judged_on_the_test_frames_at_its_own_size(world: World) -> N
 
 def test_images_of_other_parts_of_the_split_need_not_be_there(world: World) -> None:
     assert "400" in (world.split / "train_files.txt").read_text()
-    fit = CropResize(width=96, height=64, crop=(0, 0, 0, 0))
+    fit = CropResize(width=96, height=64)
     assert [ref.number for ref in frames_to_evaluate(world.root, world.split, fit).refs] == list(TEST)
 
 
@@ -102,7 +103,7 @@ def test_without_test_frames_the_next_part_is_judged_and_said(
 ) -> None:
     (tmp_path / f"{kept}_files.txt").write_text("".join(f"{NAME} {n} l\n" for n in numbers))
     (tmp_path / "test_files.txt").write_text("\n")
-    frames = frames_to_evaluate(world.root, tmp_path, CropResize(width=96, height=64, crop=(0, 0, 0, 0)))
+    frames = frames_to_evaluate(world.root, tmp_path, CropResize(width=96, height=64))
     assert [ref.number for ref in frames.refs] == numbers
     assert part in frames.part
 
@@ -118,7 +119,7 @@ def test_the_part_that_is_asked_for_is_judged(world: World, tmp_path: Path, part
 def test_a_part_of_a_store_or_of_kitti_without_a_split_is_that_of_training(world: World, tmp_path: Path) -> None:
     footage = recognise(world.root).footage()
     build_store(footage, tmp_path / "store", width=96, height=64)
-    fit = CropResize(width=96, height=64, crop=(0, 0, 0, 0))
+    fit = CropResize(width=96, height=64)
     for data in (world.root, tmp_path / "store"):
         assert frames_to_evaluate(data, None, fit, part="train").refs == footage.train != ()
         with pytest.raises(DataError, match=f"no test frames to compare: {data}"):
@@ -171,7 +172,9 @@ def test_a_model_of_cropped_frames_sees_and_is_compared_with_what_is_left(world:
     inside = [truth[8:-4, 16:] for truth in truths_of(world)]
     protocol = PROTOCOLS["eigen"]
     assert [image.pixels for image in done.report.images] == [int(protocol.mask(truth).sum()) for truth in inside]
-    frames = frames_to_evaluate(world.root, world.split, CropResize(width=96, height=64, crop=(8, 4, 16, 0)))
+    frames = frames_to_evaluate(
+        world.root, world.split, CropResize(width=96, height=64, crop=Crop(top=8, bottom=4, left=16))
+    )
     image = Image.open(world.root / NAME / "image_02/data/0000000000.png")
     seen = image.crop((16, 8, WIDTH, HEIGHT - 4)).resize((96, 64), Image.Resampling.LANCZOS)
     assert np.abs(next(frames.read(frames.refs[:1])).astype(int) - np.asarray(seen)).max() <= 1
@@ -182,7 +185,7 @@ def test_a_store_gives_the_same_errors_as_what_it_was_made_of(world: World, tmp_
     split.mkdir()
     shutil.copy(world.split / "test_files.txt", split)
     footage = recognise(world.root).footage(split=str(split))
-    store = build_store(footage, tmp_path / "store", width=96, height=64, crop=(8, 4, 16, 0))
+    store = build_store(footage, tmp_path / "store", width=96, height=64, crop=Crop(top=8, bottom=4, left=16))
     from_store = evaluate_model(str(world.cropped), store.folder, device="cpu")
     from_source = evaluate_model(str(world.cropped), world.root, split=split, device="cpu")
     assert from_store.report == from_source.report
@@ -355,13 +358,13 @@ def test_own_images_are_judged_with_ground_truth_from_a_file(world: World, tmp_p
 def test_a_crop_of_everything_leaves_no_ground_truth() -> None:
     camera = Camera(fx=5.0, fy=5.0, cx=3.5, cy=2.5, width=8, height=6)
 
-    def cropped(crop: tuple[int, int, int, int]) -> ndarray | None:
+    def cropped(crop: Crop) -> ndarray | None:
         return cropped_truth(lambda ref: np.ones((6, 8)), FrameRef("s", 0), camera, crop)
 
-    found = cropped((1, 2, 3, 0))
+    found = cropped(Crop(top=1, bottom=2, left=3))
     assert found is not None and found.shape == (3, 5)
     with pytest.raises(DataError, match="leaves nothing"):
-        cropped((3, 3, 0, 0))
+        cropped(Crop(top=3, bottom=3))
 
 
 def test_real_scans_and_their_published_depth_maps_give_the_same_errors(shared: Path, world: World) -> None:

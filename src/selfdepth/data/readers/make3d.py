@@ -22,6 +22,7 @@ from selfdepth.data.readers.cameras import any_camera
 from selfdepth.data.readers.images import image_size, read_image
 from selfdepth.data.truth import DepthTruth
 from selfdepth.errors import DataError
+from selfdepth.geometry.crop import Crop
 
 IMAGES, TRUTHS = "Test134", "Gridlaserdata"
 LAYOUT = f"{IMAGES}/img-NAME.jpg and {TRUTHS}/depth_sph_corr-NAME.mat"
@@ -90,10 +91,9 @@ class Make3DTruth(DepthTruth):
 
 def _open_image(file: Path) -> Make3DImage:
     width, height = image_size(file)
-    rows, columns = _margins((height, width), (width, height))
     return Make3DImage(
         name=f"{IMAGES}/{file.stem}",
-        camera=any_camera(width - 2 * columns, height - 2 * rows),
+        camera=any_camera(*_margins((height, width), (width, height)).size_of(width, height)),
         numbers=(0,),
         names=(file.stem,),
         files=(file,),
@@ -105,16 +105,17 @@ def centre(array: Shaped[ndarray, "h w ..."], image: tuple[int, int]) -> Shaped[
 
     As much is cut off on either side, so that the middle stays where it is; at any resolution of the array.
     """
-    rows, columns = _margins((array.shape[0], array.shape[1]), image)
-    return array[rows : array.shape[0] - rows, columns : array.shape[1] - columns]
+    rows, columns = array.shape[:2]
+    return array[_margins((rows, columns), image).window(columns, rows)]
 
 
-def _margins(shape: tuple[int, int], image: tuple[int, int]) -> tuple[int, int]:
-    """Rows to cut off at top and bottom each, and columns at the left and at the right."""
+def _margins(shape: tuple[int, int], image: tuple[int, int]) -> Crop:
+    """What is cut off an array of that (rows, columns)."""
     width, height = image
-    rows = min(1.0, width / WIDTH_TO_HEIGHT / height)
-    columns = min(1.0, height * WIDTH_TO_HEIGHT / width)
-    return round(shape[0] * (1 - rows) / 2), round(shape[1] * (1 - columns) / 2)
+    seen_rows = min(1.0, width / WIDTH_TO_HEIGHT / height)
+    seen_columns = min(1.0, height * WIDTH_TO_HEIGHT / width)
+    rows, columns = round(shape[0] * (1 - seen_rows) / 2), round(shape[1] * (1 - seen_columns) / 2)
+    return Crop(top=rows, bottom=rows, left=columns, right=columns)
 
 
 def _read_grid(file: Path) -> Float[ndarray, "h w 4"]:

@@ -12,9 +12,10 @@ from selfdepth.data.readers.images import find_image_folders
 from selfdepth.data.readers.make3d import Make3DTruth, is_make3d, open_make3d
 from selfdepth.data.sources.folder import plain_sequences
 from selfdepth.data.sources.source import DataSource
-from selfdepth.data.store.decode import CropResize
 from selfdepth.data.truth import DepthTruth
 from selfdepth.errors import DataError
+from selfdepth.geometry.crop import NO_CROP
+from selfdepth.geometry.crop_resize import CropResize
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,7 @@ class Make3D(DataSource):
 
     def fitting(self, fit: CropResize) -> CropResize:
         """Without the crop of the training: that was chosen for other images."""
-        return replace(fit, crop=(0, 0, 0, 0))
+        return replace(fit, crop=NO_CROP)
 
     def describe_truth(self) -> str:
         """The root."""

@@ -18,11 +18,11 @@ from selfdepth.data.footage import ClipRequest, Footage, FrameSelection, no_fram
 from selfdepth.data.frames import FrameRef, FrameSequence
 from selfdepth.data.sources.source import CheckRun, DataSource
 from selfdepth.data.store.build import Progress
-from selfdepth.data.store.decode import CropResize
 from selfdepth.data.store.prepare import check_agreement, resolved
 from selfdepth.data.store.store import Store, StoredSequence, is_store, open_store
 from selfdepth.data.truth import DepthTruth, NoTruth
 from selfdepth.errors import ConfigError, DataError, SelfDepthWarning
+from selfdepth.geometry.crop_resize import CropResize
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,8 +121,8 @@ class PreparedStore(DataSource):
             raise DataError(
                 "the store does not fit the model",
                 where=self.path,
-                expected=f"frames of {fit.width}x{fit.height} with --crop {','.join(map(str, fit.crop))}",
-                got=f"{store.width}x{store.height} with --crop {','.join(map(str, store.crop))}",
+                expected=f"frames of {fit.width}x{fit.height} with --crop {fit.crop}",
+                got=f"{store.width}x{store.height} with --crop {store.crop}",
                 fix="give what the store was made from as --data",
             )
         return fit

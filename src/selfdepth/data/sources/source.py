@@ -27,11 +27,11 @@ from selfdepth.data.motion import choose_spacing, measure_motion
 from selfdepth.data.readers.cameras import ANY_CAMERA, PAPER, is_camera_file
 from selfdepth.data.readers.trajectories import POSES_FILE, read_trajectory
 from selfdepth.data.store.build import Progress
-from selfdepth.data.store.decode import CropResize
 from selfdepth.data.store.prepare import store_of
 from selfdepth.data.store.store import Store
 from selfdepth.data.truth import DepthTruth, NoTruth
 from selfdepth.errors import DataError, SelfDepthWarning
+from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.structs import Trajectory
 
 CheckRun = Callable[[TrainConfig, int], None]

@@ -19,17 +19,14 @@ def store_of(config: TrainConfig, footage: Footage, folder: Path, progress: Prog
     Raises:
         DataError, OutputError: as `build_store`.
     """
-    top, bottom, left, right = config.crop_px()
-    camera = footage.sequences[0].camera
-    width, height = training_size(
-        camera.width - left - right, camera.height - top - bottom, config.width, config.height
-    )
-    return open_or_build(footage, folder, width=width, height=height, crop=config.crop_px(), progress=progress)
+    crop, camera = config.crop_px(), footage.sequences[0].camera
+    width, height = training_size(*crop.size_of(camera.width, camera.height), config.width, config.height)
+    return open_or_build(footage, folder, width=width, height=height, crop=crop, progress=progress)
 
 
 def resolved(config: TrainConfig, store: Store) -> TrainConfig:
     """The run's configuration with the size, spacing and crop of its store filled in."""
-    crop = ",".join(map(str, store.crop)) if any(store.crop) else None
+    crop = str(store.crop) if store.crop else None
     every = config.every or str(store.spacing)
     return replace(config, width=store.width, height=store.height, crop=config.crop or crop, every=every)
 
@@ -59,13 +56,12 @@ def check_agreement(config: TrainConfig, store: Store) -> None:
         )
     asked_split = None if config.split is None else split_path(config.split)
     every = [str(store.spacing), "auto"] if origin.auto else [str(store.spacing)]
-    crop = ",".join(map(str, store.crop))
     # Option, whether it agrees, what the store was made with, what was asked for.
     table = (
         ("--split", asked_split in (None, origin.split), origin.split, config.split),
         ("--camera", _same_camera(config.camera, origin.camera), origin.camera, config.camera),
         ("--every", config.every is None or config.every in every, " or ".join(every), config.every),
-        ("--crop", config.crop is None or config.crop_px() == store.crop, crop, config.crop),
+        ("--crop", config.crop is None or config.crop_px() == store.crop, str(store.crop), config.crop),
     )
     for option, agrees, made_with, asked in table:
         if not agrees:

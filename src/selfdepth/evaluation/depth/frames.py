@@ -15,12 +15,11 @@ from selfdepth.data.footage import PARTS, FrameSelection
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.sources.source import DataSource
-from selfdepth.data.store.decode import CropResize
 from selfdepth.data.truth import DepthTruth
 from selfdepth.errors import DataError
-from selfdepth.geometry.camera import Camera
-
-Crop = tuple[int, int, int, int]
+from selfdepth.geometry.camera import Camera, crop
+from selfdepth.geometry.crop import NO_CROP, Crop
+from selfdepth.geometry.crop_resize import CropResize
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +76,8 @@ class EvaluationFrames:
 
     def seen_truth(self, ref: FrameRef) -> Float[ndarray, "h w"] | None:
         """Ground truth of what `read` gives of a frame, or None. Raises DataError if it cannot be cropped alike."""
-        crop = (0, 0, 0, 0) if self.fit is None else self.source.fitting(self.fit).crop
-        return cropped_truth(self.truth, ref, self.cameras[ref.sequence], crop)
+        sides = NO_CROP if self.fit is None else self.source.fitting(self.fit).crop
+        return cropped_truth(self.truth, ref, self.cameras[ref.sequence], sides)
 
 
 def frames_to_evaluate(
@@ -107,19 +106,19 @@ def frames_to_evaluate(
     return frames
 
 
-def cropped_truth(measured: DepthTruth, ref: FrameRef, camera: Camera, crop: Crop) -> Float[ndarray, "h w"] | None:
+def cropped_truth(measured: DepthTruth, ref: FrameRef, camera: Camera, sides: Crop) -> Float[ndarray, "h w"] | None:
     """Ground truth of the part of a frame that the networks see, or None where it has none.
 
     Args:
         measured: gives that of the whole frame.
         camera: of the whole frame.
-        crop: pixels of the frame that are cut off at top, bottom, left, right.
+        sides: what is cut off the frame.
 
     Raises:
         DataError: if it cannot be cropped as the frame is, or nothing is left.
     """
     truth = measured(ref)
-    if truth is None or not any(crop):
+    if truth is None or not sides:
         return truth
     if truth.shape != (camera.height, camera.width):
         raise DataError(
@@ -128,12 +127,4 @@ def cropped_truth(measured: DepthTruth, ref: FrameRef, camera: Camera, crop: Cro
             expected=f"{camera.width}x{camera.height}",
             got=f"{truth.shape[1]}x{truth.shape[0]}",
         )
-    top, bottom, left, right = crop
-    seen: ndarray = truth[top : max(truth.shape[0] - bottom, 0), left : max(truth.shape[1] - right, 0)]
-    if seen.size == 0:
-        raise DataError(
-            "the crop leaves nothing of the ground truth",
-            expected=f"pixels to cut off each side of {truth.shape[1]}x{truth.shape[0]}",
-            got=",".join(map(str, crop)),
-        )
-    return np.ascontiguousarray(seen)
+    return np.ascontiguousarray(crop(truth, camera, sides)[0])

@@ -16,7 +16,6 @@ from numpy import ndarray
 
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.kitti.improved import IMPROVED
-from selfdepth.data.store.decode import CropResize
 from selfdepth.data.truth import GivenTruth
 from selfdepth.errors import DataError
 from selfdepth.evaluation.depth.arrays import Quantity, check_aspect, check_pairs, read_predictions, read_truths
@@ -25,6 +24,7 @@ from selfdepth.evaluation.depth.frames import EvaluationFrames, frames_to_evalua
 from selfdepth.evaluation.depth.metrics import flip_post_process
 from selfdepth.evaluation.depth.predictions import predictions_of, read_folder
 from selfdepth.evaluation.depth.truth_cache import CachedTruth
+from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.inference.predictor import Predictor
 from selfdepth.weights.files import load_weights
 

@@ -12,7 +12,6 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from selfdepth.data.readers.trajectories import read_trajectory
-from selfdepth.data.store.decode import CropResize
 from selfdepth.errors import DataError
 from selfdepth.evaluation.odometry.drift import DriftError, RelativePoseError, kitti_drift, relative_pose_error
 from selfdepth.evaluation.odometry.metrics import (
@@ -24,6 +23,7 @@ from selfdepth.evaluation.odometry.metrics import (
     snippet_error,
 )
 from selfdepth.evaluation.odometry.sequences import EvaluationSequence
+from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.geometry.rigid import relative
 from selfdepth.inference.odometry import MotionPredictor, Odometer, too_few_frames
 from selfdepth.structs import Trajectory
