@@ -16,10 +16,15 @@ from selfdepth.config import TrainConfig
 from selfdepth.data.clips.clips import ClipLoader, ClipSet, make_clips
 from selfdepth.data.clips.order import steps_per_epoch
 from selfdepth.data.clips.resident import resident_frames
+from selfdepth.data.footage import open_sequences
 from selfdepth.data.frames import Footage
+from selfdepth.data.kitti.odometry import is_kitti_odometry
+from selfdepth.data.kitti.raw import is_kitti_raw
+from selfdepth.data.sources.images import IMAGE_SUFFIXES, find_image_folders
+from selfdepth.data.sources.video import VIDEO_SUFFIXES
 from selfdepth.data.store.prepare import Truth, check_agreement, footage_of, resolved, store_of, truth_of
 from selfdepth.data.store.store import Store, is_store, open_store
-from selfdepth.errors import ConfigError, SelfDepthWarning
+from selfdepth.errors import ConfigError, DataError, SelfDepthWarning
 from selfdepth.evaluation.depth.metrics import PROTOCOLS, DepthProtocol
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.warp import depth_from_disparity
@@ -45,6 +50,30 @@ class Data:
     camera: Camera
 
 
+def require_data(config: TrainConfig) -> None:
+    """Refuse data that is missing or of no kind that is read, by the names of its files: none is decoded.
+
+    Raises:
+        ConfigError: if no data is named.
+        DataError: if nothing is there, or nothing to train on.
+    """
+    if not config.data:
+        raise ConfigError("there is no data to train on", where="--data", fix="add --data VIDEO or --data FOLDER")
+    path = Path(config.data).expanduser()
+    if not path.exists():
+        raise DataError("there is no such file or folder", where=path, fix="check --data")
+    if not _is_recognised(path):
+        open_sequences(path)  # says what is wrong with it
+
+
+def _is_recognised(path: Path) -> bool:
+    if path.is_file():  # the decoder knows more kinds of video than we do
+        return path.suffix.lower() not in IMAGE_SUFFIXES
+    if is_store(path) or is_kitti_raw(path) or is_kitti_odometry(path) or find_image_folders(path):
+        return True
+    return any(file.suffix.lower() in VIDEO_SUFFIXES for file in path.iterdir())
+
+
 def open_data(
     config: TrainConfig,
     folder: Path,
@@ -52,8 +81,6 @@ def open_data(
     footage: Footage | None,
 ) -> tuple[Store, Truth, TrainConfig]:
     """The frames, their ground truth, and the configuration with its size, spacing and budget resolved."""
-    if footage is None and not config.data:
-        raise ConfigError("there is no data to train on", where="--data", fix="add --data VIDEO or --data FOLDER")
     if all(budget is None for budget in (config.steps, config.epochs, config.minutes)):
         config = replace(config, epochs=DEFAULT_EPOCHS)
     path = Path(config.data).expanduser()

@@ -16,7 +16,7 @@ from selfdepth.data.frames import Footage
 from selfdepth.data.store.store import is_store
 from selfdepth.device import resolve_device, resolve_precision
 from selfdepth.engine.checkpoint import Progress, load_checkpoint
-from selfdepth.engine.data import Data, make_loaders, open_data
+from selfdepth.engine.data import Data, make_loaders, open_data, require_data
 from selfdepth.engine.resume import CONFIG_FILE, check_folder, check_same_run, require_checkpoint
 from selfdepth.engine.schedule import Budget
 from selfdepth.errors import CheckpointError
@@ -72,8 +72,10 @@ def prepare_run(
         SelfDepthError: for anything in configuration, data, model or output folder that cannot be used.
     """
     check_folder(folder, resume=resume)
+    if footage is None:
+        require_data(config)  # before pretrained weights are looked for, perhaps over the network
     device = resolve_device(config.device)
-    # Before the frames: a missing encoder shall not be found out after an hour of decoding.
+    # Before the frames: a missing encoder should not be found out after an hour of decoding.
     learner = _build_learner(config, device, from_checkpoint=resume)
     if resume and not is_store(Path(config.data).expanduser()):
         check_same_run(config, folder)  # before the run's store is made anew for other settings
