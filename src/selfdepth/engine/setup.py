@@ -17,7 +17,8 @@ from selfdepth.data.store.store import is_store
 from selfdepth.device import resolve_device, resolve_precision
 from selfdepth.engine.checkpoint import Progress, load_checkpoint
 from selfdepth.engine.data import Data, make_loaders, open_data, require_data
-from selfdepth.engine.resume import CONFIG_FILE, check_folder, check_same_run, require_checkpoint
+from selfdepth.engine.resume import check_folder, check_same_run, require_checkpoint
+from selfdepth.engine.run_config import CONFIG_FILE
 from selfdepth.engine.schedule import Budget
 from selfdepth.errors import CheckpointError
 from selfdepth.files import whole_file
@@ -72,9 +73,9 @@ def prepare_run(
         SelfDepthError: for anything in configuration, data, model or output folder that cannot be used.
     """
     check_folder(folder, resume=resume)
+    device = resolve_device(config.device)
     if footage is None:
         require_data(config)  # before pretrained weights are looked for, perhaps over the network
-    device = resolve_device(config.device)
     # Before the frames: a missing encoder should not be found out after an hour of decoding.
     learner = _build_learner(config, device, from_checkpoint=resume)
     if resume and not is_store(Path(config.data).expanduser()):
@@ -136,7 +137,7 @@ def start_from(learner: nn.Module, model: str) -> None:
             where=f"--init {model}",
             expected="the networks of this run",
             got=got,
-            fix="give the --encoder options and the --offsets that it was trained with, or leave --init away",
+            fix="give the --encoder options and the --offsets that it was trained with, or leave --init out",
         )
     learner.load_state_dict(found)
 
