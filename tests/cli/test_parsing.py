@@ -26,7 +26,7 @@ SAVE = "color, npz, png16, kitti, mp4, ply or trajectory"
 
 @pytest.fixture(autouse=True)
 def warnings_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command line replaces how warnings are shown; the other tests shall not notice."""
+    """The command line replaces how warnings are shown; other tests must not notice."""
     monkeypatch.setattr(main_module, "warnings", SimpleNamespace(showwarning=None))
 
 
@@ -117,11 +117,11 @@ def test_every_option_of_every_verb_refuses_a_missing_or_unreadable_value(capsys
         if option.is_switch:
             assert "the option takes no value" in refusal(f"{command}=x", capsys)
         elif not option.many:
-            said = refusal(command, capsys)
-            assert said.startswith(f"the option needs a value: {option.name}; expected {option.expected}"), said
+            line = refusal(command, capsys)
+            assert line.startswith(f"the option needs a value: {option.name}; expected {option.expected}"), line
         if option.kind not in (bool, str):
-            said = refusal(f"{command} ?", capsys)
-            assert f": {option.name}; expected {option.expected}; got ?" in said, said
+            line = refusal(f"{command} ?", capsys)
+            assert f": {option.name}; expected {option.expected}; got ?" in line, line
         count += 1
     assert count > 80
 
@@ -132,9 +132,9 @@ def test_every_verb_refuses_an_unknown_option_and_what_it_lacks(verb: str, capsy
     assert "no such option: --xyz" in refusal(f"{sound(verb, options)} --xyz", capsys)
     needed = [option for option in options if option.default is REQUIRED and not option.many]
     if needed:
-        said = refusal(verb, capsys)
-        assert "missing" in said or "a preset is needed" in said
-        assert all(option.name in said for option in needed)
+        line = refusal(verb, capsys)
+        assert "missing" in line or "a preset is needed" in line
+        assert all(option.name in line for option in needed)
 
 
 @pytest.mark.parametrize("change", ["hook gone", "hook with other names", "hook with other fields"])
@@ -153,9 +153,9 @@ def test_what_a_changed_parser_says_is_still_one_line(
         (f"{TRAIN} --width wide", "wide"),
         (f"{TRAIN} --steps", "--steps"),
     ):
-        said = refusal(command, capsys)
-        assert said.startswith("the command cannot be read: ") and word in said
-        assert said.endswith(f"; see selfdepth {command.split()[0]} --help")
+        line = refusal(command, capsys)
+        assert line.startswith("the command cannot be read: ") and word in line
+        assert line.endswith(f"; see selfdepth {command.split()[0]} --help")
 
 
 def test_a_parser_without_the_hook_is_read_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

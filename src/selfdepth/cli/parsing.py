@@ -38,14 +38,14 @@ def parse(
     options = read_options(kind)
     _require_known(words, options, verb)
     default = tyro.MISSING_NONPROP if defaults is None else defaults(words)
-    said = io.StringIO()
+    printed = io.StringIO()
     try:
-        with redirect_stderr(said), _on_refusal(lambda event: _refuse(event, words, options, verb)):
+        with redirect_stderr(printed), _on_refusal(lambda event: _refuse(event, words, options, verb)):
             return tyro.cli(kind, prog=f"selfdepth {verb}", args=_with_values(words, options), default=default)
     except SystemExit as stop:
         if stop.code != 2:
             raise
-        raise ConfigError("the command cannot be read", where=_unboxed(said.getvalue()), fix=_see(verb)) from None
+        raise ConfigError("the command cannot be read", where=_unboxed(printed.getvalue()), fix=_see(verb)) from None
 
 
 def without_help(words: Sequence[str]) -> list[str] | None:
@@ -78,7 +78,7 @@ def values_of(words: Sequence[str], options: Sequence[Option]) -> Iterator[tuple
 
 
 def closest(word: str, known: Iterable[str] | Mapping[str, str]) -> str | None:
-    """ "did you mean ..." for a word that is not known; None if nothing known is like it.
+    """ "did you mean ..." for a word that is not known; None if no known word is close to it.
 
     Args:
         known: the known words, or what is meant by each.
