@@ -15,7 +15,7 @@ from PIL import Image
 
 from selfdepth.data.sources.rendered import DEPTH_FILE
 from selfdepth.demo.drives import HELD_OUT
-from selfdepth.engine.resume import read_run_config
+from selfdepth.engine.run_config import read_run_config
 from selfdepth.inference.predictor import Predictor
 from selfdepth.inference.visualize import colorize_disparity, colour_range, strip
 from selfdepth.learner import SelfSupervisedDepth

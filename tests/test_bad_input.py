@@ -458,10 +458,9 @@ def test_a_process_of_its_own_says_the_same(name: str, world: World) -> None:
 def test_what_no_option_is_or_takes_is_refused_by_name(
     word: str, world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main(train(world, None, word, "many"))
-    assert stop.value.code == 2
-    assert word in capsys.readouterr().err and _files(world.here) == []
+    code = main(train(world, None, word, "many"))
+    _require_refusal(code, capsys.readouterr().err, (word,))
+    assert _files(world.here) == []
 
 
 def test_a_principal_point_outside_the_image_is_warned_of_and_the_run_goes_on(

@@ -31,8 +31,11 @@ NAN = float("nan")
         ({"start_depth": 100.0}, "--loss.start-depth"),
         ({"far": float("inf")}, "--loss.far"),
         ({"predictive_mask": True}, "--loss.no-automask"),
-        ({"ssim": False, "ssim_weight": 0.3}, "--loss.ssim-weight; expected SSIM with it; got --loss.no-ssim"),
-        ({"automask": False, "tie_break_noise": 0.5}, "--loss.tie-break-noise; expected an auto-mask with it"),
+        (
+            {"ssim": False, "ssim_weight": 0.3},
+            "--loss.ssim-weight; expected --loss.ssim; got --loss.no-ssim",
+        ),
+        ({"automask": False, "tie_break_noise": 0.5}, "expected --loss.automask; got --loss.no-automask"),
     ],
 )
 def test_an_objective_out_of_range_is_refused_by_the_name_of_its_option(changes: dict[str, Any], named: str) -> None:

@@ -129,11 +129,8 @@ def complaint(command: str, parsed: list[Any], capsys: pytest.CaptureFixture[str
     """Why a command line is refused, or "" if it is understood."""
     words = shlex.split(command)[1:]
     parsed.clear()
-    try:
-        code = main(words)
-    except SystemExit as stop:  # the option parser's way out
-        code = int(stop.code or 0)
-    said = " ".join(re.sub(r"[^\w\s.,:;<>()'/-]|-{3,}", " ", capsys.readouterr().err).split())
+    code = main(words)
+    said = " ".join(capsys.readouterr().err.split())
     if code != 0:
         return said or f"exit code {code}"
     return "" if parsed or "--help" in words else "no verb was called"
@@ -173,8 +170,7 @@ def test_the_pages_name_every_verb_and_every_preset() -> None:
 
 def test_every_option_that_is_named_exists(capsys: pytest.CaptureFixture[str]) -> None:
     for verb in VERBS:
-        with pytest.raises(SystemExit):
-            main([*verb.split(), "--help"])
+        assert main([*verb.split(), "--help"]) == 0
     known = set(re.findall(r"--[a-z][\w.-]*", capsys.readouterr().out)) | {"--help"}
     unknown = [
         f"{name_of(path)}: {option}"

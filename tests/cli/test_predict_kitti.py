@@ -132,7 +132,7 @@ REFUSED: list[tuple[dict[str, Any], type[SelfDepthError], str]] = [
     ({"inputs": ("twice",)}, DataError, "two images would have the same depth map: twice/a"),
     ({"factor": 0.0}, ConfigError, "out of range: --factor"),
     ({"factor": float("nan")}, ConfigError, "out of range: --factor"),
-    ({"factor": 2.0, "save": ("color",)}, ConfigError, "--factor is about KITTI's benchmark.*--save kitti"),
+    ({"factor": 2.0, "save": ("color",)}, ConfigError, "--factor applies only to KITTI's benchmark.*--save kitti"),
 ]
 
 

@@ -23,7 +23,7 @@ from selfdepth.config import LossConfig, TrainConfig, from_json, to_json
 from selfdepth.data.clips.clips import ClipLoader
 from selfdepth.engine import train as module
 from selfdepth.engine.checkpoint import last_checkpoint
-from selfdepth.engine.resume import read_run_config
+from selfdepth.engine.run_config import read_run_config
 from selfdepth.engine.setup import Run
 from selfdepth.engine.tracking import Tracker, read_metrics
 from selfdepth.engine.train import train

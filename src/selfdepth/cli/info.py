@@ -14,7 +14,7 @@ class InfoArgs:
     """Say what a model is: networks, size, scale, camera, and what it was trained on."""
 
     model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")]
-    """Run, weights or published folder, published name (mono_640x192), or Hugging Face hub name."""
+    """Run folder, weights folder, published folder or name (mono_640x192), or Hugging Face hub name."""
 
 
 def info(args: InfoArgs) -> None:

@@ -24,40 +24,48 @@ if TYPE_CHECKING:
 class PredictArgs:
     """Predict depth for images, folders of images and videos.
 
-    Every frame gives OUT/KIND/NAME.*, NAME being the image's stem or the frame's number. What is of a whole input goes
-    to OUT/video.mp4, OUT/drive.ply, OUT/trajectory/kitti.txt and tum.txt. Where names of several inputs collide, each
-    input gets a folder of its own.
+    Each frame gives OUT/KIND/NAME.*, where NAME is the image's stem or the frame's number. Results for a whole input
+    are OUT/video.mp4, OUT/drive.ply, OUT/trajectory/kitti.txt and tum.txt. Where the names of several inputs collide,
+    each input gets its own folder.
     """
 
     model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")]
-    """Run, weights or published folder, published name (mono_640x192), or Hugging Face hub name."""
+    """Run folder, weights folder, published folder or name (mono_640x192), or Hugging Face hub name."""
     inputs: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="INPUT ...")]
-    """Images, folders of images, videos; any number, mixed."""
+    """Images, folders of images and videos; any number of them."""
     out: str
     """Folder for the results; nothing is written elsewhere."""
     save: tuple[Literal["color", "npz", "png16", "kitti", "mp4", "ply", "trajectory"], ...] = ("color",)
     """color: disparity in colours, near is bright. npz: depth, disparity, scale, and K where a camera is known.
-    png16: depth * 256 in 16 bit (metres if metric, else the model's own unit). kitti: what KITTI's depth benchmark
-    takes, metres * 256 for its 1216x352 images. mp4: input above disparity.
-    ply: coloured points of each frame, and of a whole drive fused along its trajectory. trajectory: where the camera
-    went, of a video or a folder of numbered images, as KITTI's and TUM's text."""
+    png16: depth * 256 in 16 bits (metres if metric, else the model's own unit). kitti: the form of KITTI's depth
+    benchmark, metres * 256 for its 1216x352 images. mp4: the input above its disparity. ply: coloured points of each
+    frame, and of a whole drive fused along its trajectory. trajectory: the path of the camera, from a video or a folder
+    of numbered images, in the text formats of KITTI and TUM."""
     camera: str | None = None
-    """fx,fy,cx,cy in pixels of the inputs, fov:DEGREES, or a YAML file. Default: the model's, where it fits."""
+    """fx,fy,cx,cy in pixels of the inputs, a YAML file, or fov:DEGREES. Default: the model's, where it fits."""
     device: str = "auto"
-    """auto, cpu, cuda, cuda:1, mps."""
+    """auto, cpu, cuda, cuda:1 or mps."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """The network's arithmetic. auto: bf16 where the processor is faster in it."""
+    """Arithmetic of the networks. auto: bf16 where the processor is faster in it."""
     batch_size: int = 8
-    """Frames per pass of the network."""
+    """Frames per forward pass."""
     every: int | None = None
     """ply, trajectory: frames between two poses. Default: the spacing that the model was trained with."""
     factor: float | None = None
-    """kitti: the predicted depth times this is in metres. Default: what makes MODEL's metres, where it learned from
-    stereo pairs; a monocular model needs it, as measured on training frames."""
+    """kitti: what the predicted depth is multiplied by to be in metres. A monocular model needs it, measured on
+    training frames. Default: known for a model that learned from stereo pairs."""
     max_depth: float | None = None
     """ply: leave out points farther than this, in the depth's unit. Default: four times the first frame's median."""
     voxel: float | None = None
     """ply: edge of the cubes that hold one point each in drive.ply, in the depth's unit. Default: max_depth / 400."""
+
+
+SECTIONS = {
+    "input": ("model", "inputs", "camera"),
+    "output": ("out", "save", "every", "factor", "max_depth", "voxel"),
+    "machine": ("device", "precision", "batch_size"),
+}
+"""How `--help` groups the options."""
 
 
 def predict(args: PredictArgs) -> None:
@@ -178,10 +186,10 @@ def _motion(
     if not follows or ("trajectory" not in saving.kinds and not has_pose_network(weights)):
         if args.every is not None:
             raise ConfigError(
-                "no camera is followed here",
+                "no camera path can be computed here",
                 where="--every",
                 expected="a model with a pose network, and a video or a folder of numbered images",
-                fix="leave the option out",
+                fix="leave it out",
             )
         return None
     motion = MotionPredictor(weights, spacing=args.every, device=args.device, precision=args.precision)
@@ -210,12 +218,14 @@ def _check(args: PredictArgs) -> None:
         if value is not None and not 0 < value < math.inf:
             raise ConfigError("option out of range", where=option, expected="more than 0", got=str(value))
         if value is not None and kind not in args.save:
-            raise ConfigError(f"{option} is about {what}", expected=f"--save {kind} with it")
+            raise ConfigError(f"{option} applies only to {what}", expected=f"--save {kind}", fix="leave it out")
     if args.every is not None and not {"ply", "trajectory"} & {*args.save}:
-        raise ConfigError("--every is about the camera's path", expected="--save trajectory or ply with it")
+        raise ConfigError(
+            "--every applies only to the path of the camera", expected="--save trajectory or ply", fix="leave it out"
+        )
     place = Path(args.out).expanduser()
     if next((folder for folder in (place, *place.parents) if folder.is_file()), None):
-        raise OutputError("the place for the results is a file", where=place, fix="give a folder as --out")
+        raise OutputError("the output folder is a file", where=place, fix="name a folder with --out")
 
 
 def _names_collide(sources: list[FrameSource]) -> bool:

@@ -16,7 +16,8 @@ from selfdepth.data.footage import Footage
 from selfdepth.device import resolve_device, resolve_precision
 from selfdepth.engine.checkpoint import Progress, load_checkpoint
 from selfdepth.engine.data import Data, make_loaders, open_data, source_of
-from selfdepth.engine.resume import CONFIG_FILE, check_folder, check_same_run, require_checkpoint
+from selfdepth.engine.resume import check_folder, check_same_run, require_checkpoint
+from selfdepth.engine.run_config import CONFIG_FILE
 from selfdepth.engine.schedule import Budget
 from selfdepth.errors import CheckpointError
 from selfdepth.files import whole_file
@@ -135,7 +136,7 @@ def start_from(learner: nn.Module, model: str) -> None:
             where=f"--init {model}",
             expected="the networks of this run",
             got=got,
-            fix="give the --encoder options and the --offsets that it was trained with, or leave --init away",
+            fix="give the --encoder options and the --offsets that it was trained with, or leave --init out",
         )
     learner.load_state_dict(found)
 
