@@ -172,5 +172,5 @@ def test_a_folder_called_kitti_is_data_like_any_other(
     (tmp_path / "kitti").mkdir()
     for number in range(5):
         Image.fromarray(np.full((48, 80, 3), 9 * number, np.uint8)).save(tmp_path / "kitti" / f"{number}.png")
-    assert main("prepare kitti --out st --camera fov:60 --width 64 --height 64".split()) == 0
+    assert main(["prepare", "kitti", "--out", "st", "--camera", "fov:60", "--width", "64", "--height", "64"]) == 0
     assert "frames: 5 of 64x64 from 1 sequence (folder)" in capsys.readouterr().out
