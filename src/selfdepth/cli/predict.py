@@ -129,7 +129,7 @@ def _cropped(sources: list[FrameSource], weights: LoadedWeights, kinds: tuple[Sa
     from selfdepth.inference.cropped import cropped_as_trained
 
     crop = weights.config.crop
-    if not weights.config.crop_px():
+    if not weights.config.crop_px:
         return sources
     cropped = sources if "kitti" in kinds else [cropped_as_trained(source, weights) for source in sources]
     whole = [new.name for new, old in zip(cropped, sources, strict=True) if new is old]

@@ -18,7 +18,7 @@ def cropped_as_trained(source: FrameSource, weights: LoadedWeights) -> FrameSour
 
     Other frames stay whole: nobody knows what of them would have to go. Cameras follow.
     """
-    whole, sides = weights.camera, weights.config.crop_px()
+    whole, sides = weights.camera, weights.config.crop_px
     if not sides or whole is None or source.first_size != (whole.width, whole.height):
         return source
     size = sides.size_of(whole.width, whole.height)
