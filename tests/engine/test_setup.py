@@ -1,9 +1,8 @@
-"""Runs that start from another model's weights."""
+"""What a run is made ready from: another model's weights, its own checkpoint; and what is refused before that."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import torch
 from selfdepth.config import EncoderConfig, TrainConfig
 from selfdepth.engine.setup import Run, prepare_run, start_from
 from selfdepth.engine.train import train
-from selfdepth.errors import CheckpointError
+from selfdepth.errors import CheckpointError, ConfigError
 from selfdepth.learner import SelfSupervisedDepth
 from selfdepth.networks import encoder as encoder_module
 
@@ -68,14 +67,27 @@ def test_a_model_that_does_not_fit_leaves_the_networks_as_they_were(whole_run: R
     assert all(torch.equal(tensor, before[name]) for name, tensor in learner.state_dict().items())
 
 
+@pytest.mark.parametrize("changes", [{"width": 96}, {"crop": "0,8,0,0"}], ids=["width", "crop"])
+def test_a_resume_that_is_refused_leaves_the_run_and_its_store_as_they_were(
+    whole_run: Run, tiny: TrainConfig, changes: dict[str, Any]
+) -> None:
+    def times() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in whole_run.folder.rglob("*")}
+
+    before = times()
+    with pytest.raises(ConfigError, match="cannot change"):
+        prepare_run(replace(tiny, **changes), whole_run.folder, resume=True)
+    assert times() == before
+
+
 def test_a_resumed_run_needs_the_model_that_it_started_from_no_more(
-    make_half_run: Callable[[], Path], tiny: TrainConfig, tmp_path: Path
+    whole_run: Run, tiny: TrainConfig, tmp_path: Path
 ) -> None:
     model = tmp_path / "model"
-    shutil.copytree(make_half_run() / "last", model)
-    started = replace(tiny, init=str(model))
+    shutil.copytree(whole_run.folder / "last", model)
+    started = replace(tiny, init=str(model), steps=2, save_every=1)
     whole = train(started, tmp_path / "whole")
-    train(replace(started, steps=2), tmp_path / "half")
+    train(replace(started, steps=1), tmp_path / "half")
     shutil.rmtree(model)
     resumed = train(started, tmp_path / "half", resume=True)
     after = whole.learner.state_dict()
