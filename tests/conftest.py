@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 from helpers.loopback import Loopback, serve
 from selfdepth import device
+from selfdepth.synthetic import drive
 
 # Two workers with two threads each on two cores wait for each other; the arrays here are small.
 torch.set_num_threads(1)
@@ -19,6 +21,14 @@ torch.set_num_threads(1)
 def same_arithmetic_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether "auto" is bf16 depends on the processor; what is tested should not."""
     monkeypatch.setattr(device, "_bf16_gain_on_cpu", lambda: 0.0)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def streets_painted_once() -> Iterator[None]:
+    """What a street is painted with depends on the seed alone, and takes most of a short drive's time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drive, "paint_street", cache(drive.paint_street))
+        yield
 
 
 @pytest.fixture(scope="session")
