@@ -52,3 +52,8 @@ def write_model(
     weights = untrained(config).state_dict() if state is None else state
     save_weights(folder, weights, WeightsMeta(config=config, camera=camera, scale=scale, step=step))
     return folder
+
+
+def random_images(*shape: int) -> Tensor:
+    """Noise of 64x64 pixels, the same whenever it is asked for; `shape` is what comes before the channels."""
+    return torch.rand(*shape, 3, 64, 64, generator=torch.Generator().manual_seed(0))

@@ -42,12 +42,6 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.server_close()
 
 
-def test_bare_resnets_mean_the_papers_weights() -> None:
-    assert weights_name("resnet18") == "resnet18.tv_in1k"
-    assert weights_name("resnet50") == "resnet50.tv_in1k"
-    assert weights_name("convnext_tiny") == "convnext_tiny"
-
-
 def test_weights_that_the_hub_has_are_accepted(hub: str) -> None:
     require_weights("resnet18.tv_in1k")
     with pytest.raises(ConfigError, match="cannot be had"):
