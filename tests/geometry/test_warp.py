@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from helpers.golden_loss import Case, relative
 from selfdepth.geometry.camera import downscale, flip
 from selfdepth.geometry.se3 import transform, transform_from_axis_angle
 from selfdepth.geometry.warp import (
@@ -202,3 +203,19 @@ def test_disparity_to_depth_matches_the_reference_to_1e_9(golden: Path) -> None:
 def test_depth_runs_from_far_at_disparity_zero_to_near_at_one() -> None:
     ends = depth_from_disparity(torch.tensor([0.0, 1.0], dtype=torch.float64), 0.5, 20.0)
     torch.testing.assert_close(ends, torch.tensor([20.0, 0.5], dtype=torch.float64))
+
+
+@pytest.mark.parametrize("name", ["default", "mono_stereo"])
+def test_the_warp_matches_the_reference_in_grid_image_and_motion(golden: Path, name: str) -> None:
+    case = Case(golden, name)
+    depth = depth_from_disparity(case.disparities[0], case.cfg.near, case.cfg.far)
+    for index, source in enumerate(case.sources):
+        T = case.T_source_target[:, index]
+        u, v = project(depth, T, case.K).unbind(1)
+        grid = torch.stack([2 * (u / (u.shape[-1] - 1) - 0.5), 2 * (v / (v.shape[-2] - 1) - 0.5)], dim=-1)
+        warped = synthesize(case.frames[:, 1 + index], depth, T, case.K)
+        if source != "s":  # the partner's transform is given, not built
+            assert relative(T, case.wanted[f"T_source_target/{source}"]) < 1e-9
+        # Stored in single precision.
+        assert relative(grid, case.wanted[f"sample_grid/{source}/0"]) < 1e-7
+        assert relative(warped, case.wanted[f"warped/{source}/0"]) < 1e-7
