@@ -89,7 +89,7 @@ def test_loss_masks_and_gradients_match_the_reference_to_1e_9(golden: Path, name
         elif key.startswith("loss/"):
             got = objective.per_scale[int(key[5:])]
         elif key.startswith("automask/"):
-            got = objective.keep[int(key[9:])]
+            got = objective.automask[int(key[9:])]
         elif key.startswith("grad/"):
             gradient = case.leaves[key[5:]].grad
             assert gradient is not None, f"{key} got no gradient"

@@ -108,7 +108,7 @@ def test_the_fast_objective_is_the_slow_twin_in_value_mask_and_gradient(name: st
         given = tuple(masks) if cfg.predictive_mask else None
         T = transform_from_axis_angle(axis_angle, translation)
         result = way(tuple(disparities), T, frames, cameras, cfg, given)  # type: ignore[operator]
-        loss, keep = (result.loss, result.keep) if isinstance(result, Objective) else result
+        loss, keep = (result.loss, result.automask) if isinstance(result, Objective) else result
         loss.backward()
         results.append((loss.detach(), keep, [leaf.grad for leaf in leaves]))
     (fast, fast_keep, fast_gradients), (slow, slow_keep, slow_gradients) = results
@@ -169,7 +169,7 @@ def test_a_clip_that_stands_still_is_masked_out_and_teaches_nothing(reprojection
     frames = drive()[:, :1].expand(1, 3, 3, H, W)
     disparities = tuple(d.requires_grad_() for d in disparities_of(7.0))
     result = self_supervised_loss(disparities, MOTIONS, frames, K, cfg)
-    for keep in result.keep:
+    for keep in result.automask:
         assert float(keep.sum()) == 0
     result.loss.backward()
     assert float(result.loss.detach()) == pytest.approx(0, abs=1e-12)
@@ -179,13 +179,13 @@ def test_a_clip_that_stands_still_is_masked_out_and_teaches_nothing(reprojection
 
 def test_a_moving_clip_at_the_truth_is_learned_from_nearly_everywhere() -> None:
     result = self_supervised_loss(disparities_of(TRUE_DEPTH), MOTIONS, drive(), K, QUIET)
-    assert float(result.keep[0].mean()) > 0.9
+    assert float(result.automask[0].mean()) > 0.9
     torch.testing.assert_close(result.depth, torch.full((1, 1, H, W), TRUE_DEPTH).double())
 
 
 def test_without_automask_every_pixel_is_kept() -> None:
     result = self_supervised_loss(disparities_of(9.0), MOTIONS, drive(), K, replace(QUIET, automask=False))
-    assert all(float(keep.min()) == 1 for keep in result.keep)
+    assert all(float(keep.min()) == 1 for keep in result.automask)
 
 
 @pytest.fixture
