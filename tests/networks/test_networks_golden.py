@@ -80,16 +80,16 @@ POSE_NETWORKS: dict[str, Callable[[], PoseNetwork]] = {
 def test_motions_match_the_reference_to_1e_9(outputs: dict[str, np.ndarray], variant: str) -> None:
     network = load_reference(POSE_NETWORKS[variant](), variant, published_pose_key)
     images = torch.from_numpy(outputs["images"])[None, : 3 if variant.endswith("_all") else 2]
-    seen = None
+    depth_features = None
     if network.uses_depth:
         depth_net = load_reference(DepthNet(), "resnet18", published_depth_key)
         # A mean inverse depth of one: the reference is PoseCNN's output as it is.
-        seen = DepthFeatures(
+        depth_features = DepthFeatures(
             features=depth_net.encode(images)[-1], mean_inverse_depth=torch.ones(1, dtype=torch.float64)
         )
-    axis_angle, translation = network(network.views(images, seen))
+    axis_angle, translation = network(network.views(images, depth_features))
     assert close(axis_angle.unsqueeze(2), outputs[f"{variant}/axisangle"])
-    assert close(network.scaled(translation, seen).unsqueeze(2), outputs[f"{variant}/translation"])
+    assert close(network.scaled(translation, depth_features).unsqueeze(2), outputs[f"{variant}/translation"])
 
 
 def test_every_reference_output_is_compared(outputs: dict[str, np.ndarray]) -> None:
