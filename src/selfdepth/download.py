@@ -81,13 +81,13 @@ def receive(site: DownloadSite, name: str, file: Path, *, announce: Callable[[in
     url = site.url(name)
     try:
         response: HTTPResponse = urllib.request.urlopen(url, timeout=_TIMEOUT_S)
-    except urllib.error.HTTPError as error:
+    except urllib.error.HTTPError as error:  # first: it is an OSError too, with a status worth reporting
         raise site.unreachable(url, f"{error.code} {error.reason}") from error
     except (OSError, HTTPException, ValueError) as error:
         raise site.unreachable(url, str(getattr(error, "reason", "") or error) or type(error).__name__) from error
     with response:
         length = response.headers.get("Content-Length", "")
-        total = int(length) if length.isdecimal() else None
+        total = int(length) if length.isdecimal() else None  # a chunked answer has no length
         announce(total)
         received = _copy(response, file, site, url, total)
     # A connection that closes early looks like the end of the file; only the announced length tells the difference.

@@ -86,6 +86,7 @@ class SelfSupervisedDepth(nn.Module):
         with self._network_precision(batch):
             features = self.depth_net.encode(batch.inputs[:, :n_images])
             disparities, masks = self.depth_net.decode([level[:, 0] for level in features])
+        # For PoseCNN, whose translation is relative to the depth of the scene.
         inverse_depth = self.loss_config.depth_range.disparity(disparities[0])
         depth_features = DepthFeatures(features=features[-1], mean_inverse_depth=inverse_depth.mean((1, 2, 3)))
         return disparities, masks, depth_features

@@ -122,6 +122,7 @@ class Trajectory:
 
     def from_first(self) -> Trajectory:
         """The same trajectory with the first camera as the world."""
+        # T_first_camera = T_first_world T_world_camera
         return replace(self, T_world_camera=inverse(self.T_world_camera[0]) @ self.T_world_camera)
 
     def to_kitti(self) -> str:

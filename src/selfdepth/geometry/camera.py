@@ -99,6 +99,7 @@ class Camera:
     @property
     def principal_point_inside(self) -> bool:
         """Whether the principal point lies inside the image, as it does in any image that was not cropped."""
+        # Pixels extend half a pixel beyond their centres.
         return -0.5 <= self.cx <= self.width - 0.5 and -0.5 <= self.cy <= self.height - 0.5
 
     def matrix(self) -> Float[ndarray, "3 3"]:
@@ -112,7 +113,7 @@ class Camera:
     def resized(self, width: int, height: int) -> Camera:
         """The camera of its images after a resize to width x height: u' = (u + 1/2) s - 1/2."""
         if (width, height) == (self.width, self.height):
-            return self
+            return self  # the formula below could change the last bit, and a store would seem to be another one
         sx, sy = width / self.width, height / self.height
         return Camera(
             fx=self.fx * sx,
@@ -167,6 +168,8 @@ def flip(
     images: Float[Tensor, "b *views 3 h w"], K: Float[Tensor, "b 3 3"]
 ) -> tuple[Float[Tensor, "b *views 3 h w"], Float[Tensor, "b 3 3"]]:
     """Mirror images left to right, and their cameras: cx' = W - 1 - cx. K is in pixels."""
+    # The focal length keeps its sign: the flipped image is what an ordinary camera sees of a mirrored world. Motions
+    # and the stereo partner are mirrored to match (se3.mirror).
     mirrored = K.clone()
     mirrored[:, 0, 2] = images.shape[-1] - 1 - K[:, 0, 2]
     return images.flip(-1), mirrored
@@ -184,6 +187,7 @@ def downscale(
     """
     if scale == 0:
         return images, K
+    # The average of a block is centred on the block, which is where the half-pixel rule puts the coarse pixel.
     block = 2**scale
     small = F.avg_pool2d(images.flatten(0, 1), block)
     small = small.reshape(*images.shape[:3], *small.shape[-2:])

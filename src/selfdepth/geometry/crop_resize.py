@@ -47,7 +47,8 @@ class CropResize:
         """As `__call__`, for an image that the decoder may have shrunk by `reduction`. `camera` has the full size."""
         if image.shape[:2] == (camera.height, camera.width):
             return self(image, camera)
-        # The crop in pixels of the smaller image may be fractional. Rounding it would move the principal point.
+        # The crop in pixels of the smaller image may be fractional. Rounding it would move the principal point. The box
+        # also leaves out the padding of a decoder that rounds odd sizes up.
         reduction, sides = self.reduction(camera), self.crop
         right, bottom = camera.width - sides.right, camera.height - sides.bottom
         box = (sides.left / reduction, sides.top / reduction, right / reduction, bottom / reduction)

@@ -39,6 +39,7 @@ def invert(T_a_b: Float[Tensor, "*b 4 4"]) -> Float[Tensor, "*b 4 4"]:
 
 def mirror(T_a_b: Float[Tensor, "*b 4 4"]) -> Float[Tensor, "*b 4 4"]:
     """The motion between the two frames after both images were flipped left to right: x changes its sign in a and b."""
+    # S T S with S = diag(-1, 1, 1, 1), which is its own inverse.
     sign = torch.ones(4, dtype=T_a_b.dtype, device=T_a_b.device)
     sign[0] = -1
     return sign[:, None] * T_a_b * sign
@@ -52,13 +53,15 @@ def transform(T_a_b: Float[Tensor, "*b 4 4"], points_b: Float[Tensor, "*b n 3"])
 def _rotation(axis_angle: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3 3"]:
     squared = (axis_angle * axis_angle).sum(-1)
     small = squared < _SMALL_ANGLE_SQUARED
-    # The branch not taken must stay finite too, or its NaN gradient leaks through `where`.
+    # `where` computes both branches, and their gradients. The branch not taken must stay finite too, or its NaN
+    # gradient leaks through `where`.
     angle = torch.where(small, torch.ones_like(squared), squared).sqrt()
     # (1 - cos x) / x^2 = 2 (sin(x/2) / x)^2, which does not cancel at small angles as the left side does.
     half = torch.sin(angle / 2) / angle
     sine = torch.where(small, 1 - squared / 6 + squared**2 / 120, torch.sin(angle) / angle)
     cosine = torch.where(small, 0.5 - squared / 24 + squared**2 / 720, 2 * half**2)
     cross = _cross_matrix(axis_angle)
+    # R = I + sin(x)/x [v]x + (1 - cos x)/x^2 [v]x^2, where x is the length of v.
     identity = torch.eye(3, dtype=axis_angle.dtype, device=axis_angle.device)
     return identity + sine[..., None, None] * cross + cosine[..., None, None] * (cross @ cross)
 

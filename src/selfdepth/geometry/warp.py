@@ -39,6 +39,7 @@ def project(
     """
     homography, epipole = homography_and_epipole(T_source_target, K)
     grid = pixel_grid(*depth.shape[-2:], dtype=depth.dtype, device=depth.device)
+    # Homogeneous: the third row is the depth z in the source's camera.
     projected = depth * torch.einsum("bij,jhw->bihw", homography, grid) + epipole[..., None, None]
     return projected[:, :2] / projected[:, 2:].clamp(min=MIN_Z)
 

@@ -32,6 +32,8 @@ class DepthDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.scales = scales
+        # Level i reads level i + 1 (level 4 the encoder's coarsest features) and the encoder's features at its own
+        # size, which do not exist at level 0: the encoder starts at half the size of the image.
         coarser = (*_WIDTHS[1:], encoder_channels[-1])
         skips = (0, *encoder_channels[:-1])
         self.reduce = nn.ModuleList(_conv3x3(coarser[i], _WIDTHS[i]) for i in range(5))
@@ -58,6 +60,7 @@ class DepthDecoder(nn.Module):
         x = features[-1]
         levels: dict[int, Tensor] = {}
         for i in range(4, self.scales[0] - 1, -1):
+            # Nearest neighbours, then a convolution: a transposed convolution would leave a checkerboard in the depth.
             x = F.interpolate(F.elu(self.reduce[i](x)), scale_factor=2.0, mode="nearest")
             if i > 0:
                 x = torch.cat([x, features[i - 1]], dim=1)
@@ -106,6 +109,7 @@ class DepthNet(nn.Module):
 
     def encode(self, images: Float[Tensor, "b n 3 h w"]) -> list[Float[Tensor, "b n _c _h _w"]]:
         """Features of n images per clip, finest first. All images go through in one pass, each as a batch entry."""
+        # One pass, as published: BatchNorm's statistics are those of all images of the clips together.
         clip = images.shape[:2]
         return [level.unflatten(0, clip) for level in self.encoder(images.flatten(0, 1))]
 

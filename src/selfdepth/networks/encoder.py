@@ -63,11 +63,13 @@ def _create(name: str, channels: int, pretrained: bool) -> nn.Module:
         )
     tagged = weights_name(name)
     if pretrained:
-        require_weights(tagged)
+        require_weights(tagged)  # first, because timm itself would retry for a minute before it fails
     try:
+        # features_only drops the classifier; in_chans repeats the first kernel for several images.
         model: nn.Module = timm.create_model(tagged, pretrained=pretrained, features_only=True, in_chans=channels)
     except (RuntimeError, AttributeError, TypeError, KeyError) as error:  # what timm raises depends on the model
         raise _unsuitable(name, channels, f"timm: {error}") from error
+    # Some models start at 1/4, or have a single resolution: their features would not fit the decoder's levels.
     reductions: list[int] = _feature_info(model).reduction()
     if reductions != _REDUCTIONS:
         raise _unsuitable(name, channels, f"levels at 1/{', 1/'.join(map(str, reductions))}")

@@ -146,6 +146,7 @@ def render_drive(
                 partner[i] = frame[4]
             if progress is not None:
                 progress(i + 1, n)
+    # Inside the renderer poses are relative to the ground; outside, the world is the first camera.
     T_ground_first = world.T_ground_camera[0]
     return SyntheticDrive(
         images=images,
@@ -177,6 +178,7 @@ def _build_world(spec: DriveSpec) -> _World:
     road = build_road(road_rng, start_m=-30.0, end_m=reach_m + 60, bends=spec.bends)
     scene = build_scene(scene_rng, road, paint_street(spec.seed), reach_m=reach_m)
     time = np.arange(spec.frames) / spec.fps
+    # A slow and a faster sine; their sum stays within 1.6.
     drift = np.sin(time * 0.9 + car_rng.uniform(0, 6)) + 0.6 * np.sin(time * 2.3 + car_rng.uniform(0, 6))
     return _World(
         spec=spec,
@@ -259,6 +261,7 @@ def _render_frame(world: _World, frame: int) -> tuple[ndarray, ...]:
     car_moves = np.append(abs(s_m[:, after] - s_m[:, after - 1]) > 1e-6, False)
     moving = car_moves[car_of_pixel]
     comoving = moving & (car_of_pixel == 0) & bool(world.schedule.keeps_distance[frame])
+    # Both cameras share the frame's exposure, as a synchronised stereo pair does.
     image = _picture(world, frame, quads, view, T_ground_camera, shades)
     if not world.spec.stereo:
         return image, depth, moving, comoving

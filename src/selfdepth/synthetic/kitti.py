@@ -57,6 +57,7 @@ def write_kitti_raw(
     Raises:
         ConfigError: for an invalid date or number, or a scan of a frame that the drive does not have.
     """
+    # Every argument is checked before the first file is written.
     start = _check(date, number, scan_every)
     scan_frames = _scan_frames(len(drive.images), scan_every, scans)
     folder = root / date / f"{date}_drive_{number:04d}_sync"
@@ -143,8 +144,10 @@ def _write_times(folder: Path, times: list[datetime]) -> None:
 
 def _write_calibration(camera: Camera, folder: Path, start: datetime) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    identity = np.eye(3)
+    identity = np.eye(3)  # rendered images are rectified and free of distortion
     lines = [f"calib_time: {start:%d-%b-%Y %H:%M:%S}", "corner_dist: 9.950000e-02"]
+    # Grey left, grey right, colour left, colour right. P_rect maps points of camera 0, so its last column is fx times
+    # the shift to each camera.
     offsets = (0.0, -BASELINE_M, LEFT_OF_CAMERA_0_M, LEFT_OF_CAMERA_0_M - BASELINE_M)
     for index, offset in enumerate(offsets):
         P = np.concatenate([camera.matrix(), [[camera.fx * offset], [0], [0]]], axis=1)
@@ -188,6 +191,7 @@ def oxts_rows(drive: SyntheticDrive) -> Float[ndarray, "n 25"]:
     turn rates (rad/s), in the world's and the IMU's frame; accuracies. East is forward in the first camera, north is
     left.
     """
+    # East, north, up from the first camera's right, down, forward.
     enu_camera = np.eye(4)
     enu_camera[:3, :3] = [[0, 0, 1], [-1, 0, 0], [0, -1, 0]]
     T_enu_imu = enu_camera @ drive.T_world_camera @ T_CAM2_CAM0 @ T_CAM0_VELO @ T_VELO_IMU

@@ -38,6 +38,7 @@ class Quads:
     def placed(self, position: Float[ndarray, "2"], heading_rad: float) -> Quads:
         """The same quads at the ground point (X, Z), turned to a heading (0 is along Z, positive turns right)."""
         cos, sin = np.cos(heading_rad), np.sin(heading_rad)
+        # Transposed, because points are rows here.
         turn = np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]]).T
         return Quads(
             origin=self.origin @ turn + np.array([position[0], 0.0, position[1]]),
@@ -122,7 +123,7 @@ def house(
         Face((min(0, deep), -h, -w / 2), (depth_m, 0, 0), (0, h, 0), design.side, end),
     ]
     if roof_m > 0:
-        eave, over = -0.4 * side, 0.3
+        eave, over = -0.4 * side, 0.3  # the roof projects beyond the front and the end walls
         rise, run = roof_m + 0.15, deep / 2 - eave
         faces.append(
             Face(
@@ -241,6 +242,7 @@ VAN = ((0.0, 0.35), (0.0, 1.1), (0.03, 1.2), (0.15, 2.1), (3.9, 2.15), (4.6, 1.3
 def car(design: CarDesign) -> Quads:
     """A car that faces along z, centred over the origin."""
     w, length, outline = design.width_m, design.length_m, design.outline
+    # The corners of the side view, as (height, along). Between neighbours, a face spans the width of the car.
     lower, belt, shelf, back, roof, screen, nose, _ = [(y, z - length / 2) for z, y in outline]
     half = w / 2
 

@@ -27,6 +27,7 @@ def paint_leaves(
 ) -> Float[ndarray, "rows columns 4"]:
     """Foliage with an irregular outline: a "crown", ragged all around, or a "row", ragged along its top edge."""
     y, x = (np.arange(rows)[:, None] + 0.5) / rows, (np.arange(columns)[None] + 0.5) / columns
+    # Darker towards the ground, and mottled: leaves must differ from each other to be matched between frames.
     clumps, fine = fractal_noise(rng, rows, columns, 1.1), fractal_noise(rng, rows, columns, 0.5)
     light = 0.88 - 0.42 * y + 0.26 * clumps + 0.26 * fine
     leaves = np.array(colour) * np.clip(light, 0.12, 2)[..., None]
@@ -34,6 +35,7 @@ def paint_leaves(
         bumps = fractal_noise(rng, 2, columns, 1.3)[0]
         solid = y - 0.28 - 0.10 * np.clip(bumps, -2, 2)[None] - 0.05 * clumps
     else:
+        # The union of nine discs around the middle, its edge roughened by the noise.
         solid = -np.ones((rows, columns))
         for _ in range(9):
             angle, reach, radius = rng.uniform(0, 2 * np.pi), rng.uniform(0.05, 0.24), rng.uniform(0.16, 0.25)
@@ -146,6 +148,7 @@ def paint_glass(colour: Colour) -> Float[ndarray, "64 128 4"]:
 def paint_sky(rng: np.random.Generator) -> Float[ndarray, "256 2048 3"]:
     """Clouds in all directions, from the elevation SKY_TOP_RAD down to the horizon."""
     height = 1 - (np.arange(SKY_ROWS)[:, None] + 0.5) / SKY_ROWS
+    # Clouds, thinner above, over a blue that fades into haze at the horizon.
     cover = fractal_noise(rng, SKY_ROWS, SKY_COLUMNS, 1.8) + 0.3 * fractal_noise(rng, SKY_ROWS, SKY_COLUMNS, 1.3)
     cloud = np.clip(0.35 + 0.5 * cover, 0, 1)[..., None] * (0.95 - 0.25 * height)[..., None]
     blue = np.array([0.36, 0.56, 0.84]) * height[..., None] ** 0.6

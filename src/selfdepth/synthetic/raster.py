@@ -84,6 +84,7 @@ def project(quads: Quads, T_ground_camera: Float[ndarray, "4 4"], camera: Camera
     nearest_m = np.maximum(corners[..., 2].min(axis=1), NEAR_M)
     # Nearest first, so that most quads behind others are skipped whole. Stable, so that equal depths keep their order.
     order = order[np.argsort(nearest_m[order], kind="stable")]
+    # The same for the ground: the plane Y = 0 with unit edges along X and Z, its origin below the camera.
     level = np.stack([rotation[0], rotation[2], -centre[1] * rotation[1]], axis=-1)
     return View(planes=planes, ground=np.linalg.inv(level) @ inverse_K, boxes=boxes, order=order, nearest_m=nearest_m)
 
@@ -116,6 +117,7 @@ def trace(view: View, quads: Quads, atlas: Atlas, camera: Camera, supersampling:
     n = supersampling
     xs = ((np.arange(camera.width * n) + 0.5) / n - 0.5).astype(np.float64)
     ys = ((np.arange(camera.height * n) + 0.5) / n - 0.5).astype(np.float64)
+    # The ground first, up to FAR_M; quads then replace it where they are nearer.
     g = view.ground[2]
     w = g[0] * xs[None] + (g[1] * ys + g[2])[:, None]
     grounded = w > 1 / FAR_M
@@ -163,6 +165,7 @@ def shade(
     colours = np.zeros((*samples.surface.shape, 3), np.float32)
     _shade_quads(colours, samples, view, quads, scene.paint.atlas, n)
     _shade_ground(colours, samples, view, scene, (T_ground_camera[:3, 3], shades), n)
+    # Distant colours fade into haze: brightness as a cue for distance, as in real streets.
     clear = np.exp(-1 / (HAZE_M * samples.inverse_depth.astype(np.float32)))[..., None]
     colours = HAZE_RGB + (colours - HAZE_RGB) * clear
     rows, columns = np.nonzero(samples.surface == SKY)
@@ -183,6 +186,7 @@ def _shade_quads(colours: ndarray, samples: Samples, view: View, quads: Quads, a
 def _shade_ground(
     colours: ndarray, samples: Samples, view: View, scene: Scene, place: tuple[ndarray, ndarray], n: int
 ) -> None:
+    # The ground is no quad: its texture follows the bends of the road, so each point is looked up in road coordinates.
     centre, shades = place
     rows, columns = np.nonzero(samples.surface == GROUND)
     x, y, w = samples.xs[columns], samples.ys[rows], samples.inverse_depth[rows, columns]
@@ -191,6 +195,7 @@ def _shade_ground(
     X, Z = flat[0] + centre[0], flat[1] + centre[2]
     s, d, index, stretch = scene.road.locate(X, Z)
     index = index.astype(np.int64)
+    # The footprint on the ground, turned from X and Z to along and across the road.
     cos, sin = np.cos(scene.road.heading_rad)[index], np.sin(scene.road.heading_rad)[index]
     extent = np.zeros((2, len(w)))
     for axis in range(2):

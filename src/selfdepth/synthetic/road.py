@@ -99,11 +99,13 @@ def build_road(rng: np.random.Generator, *, start_m: float, end_m: float, bends:
     width = int(8 / STEP_M)
     window = np.hanning(2 * width + 1)
     curvature = np.convolve(curvature, window / window.sum(), mode="same")
+    # Integrated twice, at the middle of each step: curvature to heading, heading to position.
     headings = np.concatenate([[0.0], np.cumsum((curvature[1:] + curvature[:-1]) / 2 * STEP_M)])
     middle = (headings[1:] + headings[:-1]) / 2
     step = STEP_M * np.stack([np.sin(middle), np.cos(middle)], axis=-1)
     centre = np.concatenate([np.zeros((1, 2)), np.cumsum(step, axis=0)])
     centre = centre + np.array([0.0, start_m])
+    # The grid reaches 90 m beyond the road; farther points start from its border in `locate`.
     corner = centre.min(axis=0) - 90
     cells = np.ceil((centre.max(axis=0) + 90 - corner) / CELL_M).astype(int)
     nearest = _nearest(centre, corner, cells)
@@ -114,7 +116,7 @@ def build_road(rng: np.random.Generator, *, start_m: float, end_m: float, bends:
 
 def _nearest(centre: ndarray, corner: ndarray, cells: ndarray) -> Int[ndarray, "gx gz"]:
     zs = corner[1] + CELL_M * (np.arange(cells[1]) + 0.5)
-    coarse = centre[::8]
+    coarse = centre[::8]  # `locate` refines the result, so a start within some metres will do
     nearest = np.empty(tuple(cells), np.int64)
     for i in range(cells[0]):
         x = corner[0] + CELL_M * (i + 0.5)
@@ -154,8 +156,10 @@ def build_schedule(rng: np.random.Generator, *, frames: int, fps: float, stops: 
     """
     time = np.arange(frames) / fps
     speed = _speed(rng, time, stops)
+    # Trapezoids, so that position and speed agree frame by frame.
     s = np.concatenate([[0.0], np.cumsum((speed[1:] + speed[:-1]) / 2 / fps)])
     gap, keeps = _gap(rng, time)
+    # Car 0, right ahead; car 1, further ahead and a little faster than the camera; then the oncoming cars.
     rows, lanes, direction = [s + gap], [1.75], [1]
     rows.append(s[0] + gap[0] + rng.uniform(14, 22) + rng.uniform(10.5, 12.5) * time)
     lanes.append(1.75)
@@ -183,7 +187,7 @@ def _speed(rng: np.random.Generator, time: ndarray, stops: bool) -> Float[ndarra
     cruise, period, wait = rng.uniform(8.5, 10.0), rng.uniform(15, 19), rng.uniform(1.2, 2.0)
     phase = (time + period - rng.uniform(11.0, 12.5)) % period
     wave = cruise + 0.8 * np.sin(time * 0.7 + rng.uniform(0, 6))
-    start = 6.0 + 1.4 * time
+    start = 6.0 + 1.4 * time  # already moving in the first frame: a clip without motion teaches nothing
     if not stops:
         return np.asarray(np.minimum(wave, start))
     # Time until the halt, or since the start after it, scaled so that the brake is 3 m/s^2 and the start 2 m/s^2.

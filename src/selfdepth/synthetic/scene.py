@@ -206,6 +206,8 @@ def _houses(rng: np.random.Generator, road: Road, kit: Kit, side: int, reach_m: 
     """
     parts: list[Quads] = []
     sun = 1.0 if side > 0 else 0.80  # the sun stands on the left, and lights the fronts on the right
+    # Per row: nearest and farthest distance from the centre line, a quarter of the widest gap, share of narrow gaps,
+    # and scale of the roofs.
     rows = ((10.0, 14.0, 5.0, 0.62, 1.0), (30.0, 48.0, 18.0, 1.0, 1.35))
     for near, far, gap, tight, scale in rows:
         s = road.start_m + rng.uniform(0, 8)
@@ -214,6 +216,7 @@ def _houses(rng: np.random.Generator, road: Road, kit: Kit, side: int, reach_m: 
             d, deep = side * rng.uniform(near, far), rng.uniform(7.5, 11)
             s += design.width_m / 2
             roof_m = 0.0 if design.height_m > 10.5 else deep / 2 * rng.uniform(0.6, 0.95)
+            # Houses share 16 designs; a tint of their own keeps neighbours of one design apart.
             tint = np.clip(rng.normal(1, 0.025, 3), 0.94, 1.06) * rng.uniform(0.88, 1.08)
             built = house(
                 design,

@@ -47,6 +47,7 @@ def fractal_noise(
     """
     spectrum = np.fft.rfft2(rng.standard_normal((height, width)))
     fy, fx = np.fft.fftfreq(height)[:, None] * height, np.fft.rfftfreq(width)[None] * width
+    # Frequencies in cycles per length of the longer side, so that the noise looks alike along both axes.
     radius = np.maximum(np.hypot(fy * max(1, width // height), fx * max(1, height // width)), 1.0)
     noise = np.fft.irfft2(spectrum / radius**slope, s=(height, width))
     noise -= noise.mean()
@@ -68,22 +69,27 @@ def paint_ground(rng: np.random.Generator) -> Float[ndarray, "1024 2048 4"]:
     d = (((np.arange(height) + 0.5) / height * 2 - 1)[:, None] * GROUND_HALF_WIDTH_M).astype(np.float32)
     s = (((np.arange(width) + 0.5) / width)[None] * GROUND_LENGTH_M).astype(np.float32)
     out = abs(d)
+    # Wear in clouds, blotches, and the grain of the asphalt: texture for near and for distant views.
     broad, mid, fine = (fractal_noise(rng, height, width, slope).astype(np.float32) for slope in (1.4, 0.9, 0.35))
     grey = 0.40 + 0.035 * broad + 0.03 * mid + 0.045 * fine
+    # Wheel tracks, 0.75 m on either side of the middle of each lane.
     grey *= 1 - 0.10 * np.exp(-(((abs(out - 1.75) - 0.75) / 0.28) ** 2)) * (out < 3.4)
     image = np.asarray(grey[..., None] * np.array([0.99, 1.0, 1.04], np.float32))
+    # The parking lane is darker, and repairs are patches of another asphalt.
     _dim(image, (out > 3.5) & (s >= 0), 0.85)
     for _ in range(26):
         s0, d0, length, breadth = rng.uniform(0, 96), rng.uniform(-5.4, 4.4), *rng.uniform(0.8, 5, 2)
         patch = (s > s0) & (s < s0 + length) & (d > d0) & (d < d0 + breadth * 0.5)
         _dim(image, patch, float(rng.choice([0.72, 0.8, 1.2])))
+    # Cracks: the lines along which a noise crosses zero.
     _dim(image, (abs(mid) < 0.035) & (np.roll(broad, 300, axis=1) > 0.4), 0.62)
+    # Markings: the dashed centre line, a zebra crossing with its stop line, and the edge of the lane.
     white = (0.86 + 0.07 * fine + 0.05 * mid)[..., None] * np.array([1.0, 0.99, 0.95], np.float32)
     dash = (out < 0.08) & ((s % (GROUND_LENGTH_M / 16)) < 3.0)
     zebra = (s > 60) & (s < 63.2) & (out < 3.3) & (((d + 20) % 1.0) < 0.5)
     stop = (s > 58.3) & (s < 58.8) & (d > 0.1) & (d < 3.4)
     _lay(image, dash | zebra | stop | ((out > 3.42) & (out < 3.56)), white)
-    for s0 in rng.uniform(2, 100, 9):
+    for s0 in rng.uniform(2, 100, 9):  # manholes
         hole = (s - s0) ** 2 + (d - rng.uniform(-3, 3)) ** 2 < 0.16
         _lay(image, hole, (0.24 + 0.05 * fine)[..., None])
     _paint_roadside(rng, image, d, s, (broad, mid, fine))

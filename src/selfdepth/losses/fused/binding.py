@@ -71,11 +71,12 @@ class FusedReprojectionLevel:
     ) -> FusedReprojectionLevel:
         """Prepare a level from frames of its size. Raises MemoryError where the library cannot allocate its maps."""
         b, views, _, h, w = frames.shape
-        frames = frames.detach().contiguous()
+        frames = frames.detach().contiguous()  # the library reads raw memory
         statistics = frames.new_empty(b, 6, h, w)
         errors = frames.new_empty(b, views - 1, h, w) if cfg.automask else None
         threads = torch.get_num_threads()
         _call("prepare", frames, b, views - 1, _settings(frames, cfg), threads, statistics, errors)
+        # Reduced by the same function as on other devices, so that the same seed gives the same noise.
         static = static_error(errors, cfg) if errors is not None else None
         return FusedReprojectionLevel(frames=frames, K=K, statistics=statistics, static=static, cfg=cfg)
 
@@ -107,9 +108,11 @@ class _Reprojection(torch.autograd.Function):
         n, (b, s) = len(disparities), H.shape[:2]
         disparities = tuple(disparity.contiguous() for disparity in disparities)
         automasks = [torch.empty_like(disparity[:, 0]) for disparity in disparities]
+        # In validation nothing needs a gradient, and the library skips that part of the work.
         gradients = [torch.empty_like(disparity) for disparity in disparities] if any(ctx.needs_input_grad) else []
         g_H, g_e = H.new_empty(n, b, s, 3, 3), H.new_empty(n, b, s, 3)
         sums = torch.empty(n, b, dtype=torch.float64)  # in double: a float32 sum of 120,000 pixels loses digits
+        # In the order of the C function's parameters (fused_kernel.h).
         _call(
             "reprojection",
             disparities,
@@ -139,6 +142,7 @@ class _Reprojection(torch.autograd.Function):
     def backward(ctx: Any, *g_outputs: Tensor) -> tuple[Tensor | None, ...]:
         g_H, g_e, *gradients = ctx.saved_tensors
         factors = g_outputs[0] / ctx.n_pixels
+        # H and e serve all scales, so their gradients are summed over the scales, each with its own factor.
         to_motion = [torch.einsum("n,n...->...", factors, g) for g in (g_H, g_e)]
         return (*to_motion, None, *(g * factor for g, factor in zip(gradients, factors.unbind(), strict=True)))
 
