@@ -45,14 +45,16 @@ class SelfSupervisedDepth(nn.Module):
 
     def forward(self, batch: Batch) -> StepOutput:
         """One training step up to the loss: predict depth, predict motion, rebuild the target, compare."""
-        # Depth of the target alone: no network that sees the sources could be used on a single image later.
+        # Section 3.1: depth from the target alone, so that one image is enough for prediction later; motion from the
+        # target and its sources.
         disparities, masks, depth_features = self._predict_disparities(batch)
         T_source_target = self._predict_transforms(batch, depth_features)
         if masks is not None:
-            # One mask per source, the stereo partner's last: clips without a partner have no use for it.
+            # One mask per source, the stereo partner's last. Clips without a partner leave it unused.
             masks = tuple(mask[:, : T_source_target.shape[1]] for mask in masks)
 
-        # The clean frames, not the jittered inputs: the objective is about the colours that the camera recorded.
+        # Section 3.2: rebuild the target and compare (equations 1 to 5). With the clean frames, not the jittered
+        # inputs: the jitter makes the networks robust, and must not count as an error.
         objective = self_supervised_loss(disparities, T_source_target, batch.frames, batch.K, self.loss_config, masks)
 
         scales = self.depth_net.decoder.scales
@@ -74,9 +76,8 @@ class SelfSupervisedDepth(nn.Module):
 
     def relative_transforms(self, batch: Batch) -> Float[Tensor, "b s 4 4"]:
         """T_source_target of every source: predicted for other times, calibrated for the stereo partner."""
-        return self._predict_transforms(
-            batch, self._predict_disparities(batch)[2] if self.pose_net.uses_depth else None
-        )
+        depth_features = self._predict_disparities(batch)[2] if self.pose_net.uses_depth else None
+        return self._predict_transforms(batch, depth_features)
 
     def _predict_disparities(
         self, batch: Batch
