@@ -71,7 +71,7 @@ class Clip:
         """The auto-mask of the objective itself: h w."""
         sigmoid = LOSS.depth_range.sigmoid(self.depth)
         torch.manual_seed(0)  # of the noise that breaks ties
-        return self_supervised_loss((sigmoid,), self.T_source_target, self.frames, self.K, LOSS).keep[0][0].numpy()
+        return self_supervised_loss((sigmoid,), self.T_source_target, self.frames, self.K, LOSS).automask[0][0].numpy()
 
 
 def picture(axes: Axes, values: Tensor | np.ndarray, title: str, **how: object) -> Axes:

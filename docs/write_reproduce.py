@@ -1,4 +1,4 @@
-"""Writes docs/reproduce.md from what the package knows about the paper's tables.
+"""Writes docs/reproduce.md from the paper's tables in selfdepth.paper.
 
 python docs/write_reproduce.py
 """
@@ -15,7 +15,7 @@ FILE = Path(__file__).with_name("reproduce.md")
 
 NOT_RUN = "not run here (needs KITTI)"
 NOT_RUN_MAKE3D = "not run here (needs KITTI and Make3D)"
-ONLY_THERE = "only to be had from KITTI's server"
+NOT_RUN_SERVER = "not run here (needs KITTI's server)"
 
 TITLES = {
     "1": "Table 1: the models",
@@ -31,48 +31,50 @@ TITLES = {
 
 NOTES = {
     "3": """\
-The model predicts from the middle of each image, 1704x852 pixels; errors are those of the same middle of the laser's
-grid, 21 rows of 305, where the truth is below 70 m ("C1"). The published figures are disputed: others measured .321,
-3.379, 7.254 and .163 with published weights, which they call a stereo model's; one reports an abs_rel of .556. log10 is
-the mean of |log10 truth - log10 prediction| here; the paper does not say what its figure is exactly.""",
+The model sees the middle of each image, 1704x852 pixels. Errors are computed on the same part of the laser's grid, 21
+of its 55 rows with 305 columns, where the ground truth is below 70 m ("C1"). The published figures are disputed: others
+measured .321, 3.379, 7.254 and .163 with published weights that they attribute to a stereo model; one reports an
+abs_rel of .556. log10 is the mean of |log10 ground truth - log10 prediction| here; the paper does not define its
+figure.""",
     "8": """\
-Every image at the median of all images' scales. The spread is the standard deviation of the images' scales over that
-median; `selfdepth evaluate depth` shows it as such.""",
+Every prediction is multiplied by the median of all images' scales. The spread is the standard deviation of those scales
+divided by that median, as `selfdepth evaluate depth` prints it.""",
     "9": f"""\
-The server scales nothing. Depths learned from stereo pairs are multiplied by 5.4. For a monocular model the paper took
-the median over 1,000 training images, which the first command measures: "scale: median of true / predicted depth". Put
-it in place of {EXAMPLE_SCALE}. Test images must not give the scale. Then zip the files of `benchmark/PRESET/kitti`
-without the folder. At what size the published models saw the images, and which images they learned from, is not known
-to us.""",
+The server does not scale predictions. Depths learned from stereo pairs are multiplied by 5.4. For a monocular model the
+paper used the median scale of 1,000 training images. The first command measures it and prints "scale: median of true /
+predicted depth"; put it in place of {EXAMPLE_SCALE}. The test images themselves must not provide the scale. Then zip
+the files in `benchmark/PRESET/kitti`, without the folder. We do not know the image size and the training images of the
+published models.""",
 }
 
 HEAD = f"""# The paper's tables, row by row
 
-Written by `docs/write_reproduce.py`; change that, not this.
+`docs/write_reproduce.py` writes this page; edit the script, not the page.
 
 Each row of the tables of *Digging Into Self-Supervised Monocular Depth Estimation* (arXiv 1806.01260) has a preset, the
-commands that train and measure it, and the figure that was published. `selfdepth presets` shows the same.
-M: monocular, S: stereo pairs, MS: both. "No pt": from random weights. A dash is a figure that is not known to us.
+commands that train and evaluate it, and the published figures. `selfdepth presets` shows the same.
+M: monocular, S: stereo pairs, MS: both. "No pt": trained from random weights. A dash: we do not know the figure.
 
 ## What you need
 
-- `kitti_raw`: KITTI raw, the folder of the dates, with `velodyne_points`. For Table 4 `kitti_odometry`, with `poses`;
-  its MS rows need `image_3` too.
-- The published lists of frames, which are downloaded by name on first use (offline, name a folder that holds them):
-  `eigen_zhou` for training with neighbours in time; `eigen_full`, all of Eigen's training frames with those of
-  standstill, for pairs alone; `eigen` (697 frames) and `eigen_benchmark` (652 frames) for measuring; `odom` for
-  odometry. `selfdepth check kitti_raw --split eigen_zhou eigen` says whether your copy of KITTI has all that they name.
-- For Tables 7 and 8 `data_depth_annotated`: KITTI's improved depth maps, the unpacked archive of that name with its
-  folders `train` and `val`. The 652 frames of the split are found in it by their names.
-- For Table 3 `make3d`: Make3D's test images in `Test134`, and their depth in `Gridlaserdata`.
-- For Table 9 `depth_selection`: the unpacked `data_depth_selection.zip` of KITTI's benchmark; and an account there.
+- `kitti_raw`: KITTI raw, the folder with one folder per date, including `velodyne_points`.
+- For Table 4, `kitti_odometry`: KITTI odometry with `poses`. The MS rows also need `image_3`.
+- The published splits. They are downloaded by name on first use; offline, pass a folder that holds them. `eigen_zhou`
+  is for training with temporal neighbours. `eigen_full`, all of Eigen's training frames including the stationary
+  ones, is for training with stereo pairs alone. `eigen` (697 frames) and `eigen_benchmark` (652 frames) are for
+  evaluation, `odom` is for odometry. `selfdepth check kitti_raw --split eigen_zhou eigen` tells whether your copy of
+  KITTI is complete.
+- For Tables 7 and 8, `data_depth_annotated`: KITTI's improved depth maps, the unpacked archive of that name with its
+  folders `train` and `val`. The 652 frames of the split are looked up in it by name.
+- For Table 3, `make3d`: Make3D's test images in `Test134`, and their depth in `Gridlaserdata`.
+- For Table 9, `depth_selection`: the unpacked `data_depth_selection.zip` of KITTI's benchmark, and an account there.
 
-Runs that several rows share need to be trained once.
+A run that several rows share needs training only once.
 
 ## Two conventions
 
-The presets `paper-*` are in the paper's conventions, all others in the corrected ones. Each is an option that any run
-can take.
+The `paper-*` presets follow the paper's conventions, all others the corrected ones. Each convention is an option that
+any run can take.
 
 | | paper | corrected (default) |
 |---|---|---|
@@ -84,20 +86,20 @@ principal point in the middle, for every date of KITTI | `--camera None`: the ca
 `--loss.pixel-convention center`: the half-pixel rule |
 | depth range | `--loss.near 0.1 --loss.far 100`, in units of that baseline | \
 the same; from stereo pairs `--loss.near 0.5 --loss.start-depth 5`, in metres |
-| learning rate | a tenth after 15 epochs, `--drop-after 15` | a tenth after 75 % of the budget |
+| learning rate | drops to a tenth after 15 epochs, `--drop-after 15` | drops to a tenth after 75 % of the budget |
 | arithmetic | `--precision fp32` | `--precision auto` |
 
-For a row in corrected conventions, write the other values behind its preset:
+To run a row in the corrected conventions, add their options after the preset:
 
 ```bash
 selfdepth train paper-mono-640x192-no-ssim --camera None --loss.pixel-convention center --data kitti_raw --out runs/a
 ```
 
-What still differs from the published method is listed in [architecture.md](architecture.md).
+[architecture.md](architecture.md) lists the remaining differences from the published method.
 
-Of each run the weights of its last step are measured, as published, not those of the best validation. Monocular depths
-are scaled by the median of each image's ground truth; depths learned from stereo pairs are multiplied by 5.4, and not
-scaled. The 1024x320 models continue a 640x192 model of {FIRST_EPOCHS} epochs.
+The evaluated weights are those of the last step, as published, not those with the best validation. Monocular depths are
+scaled to the median of each image's ground truth. Depths learned from stereo pairs are multiplied by 5.4 and not
+scaled. The 1024x320 models continue a 640x192 model that was trained for {FIRST_EPOCHS} epochs.
 """
 
 
@@ -119,12 +121,12 @@ def _section(tables: str) -> Iterator[str]:
     columns = ["row", "preset", *rows[0].figures.HEADS, "ours"]
     yield _line(columns) + _line(["---"] * 2 + ["--:"] * (len(columns) - 3) + ["---"])
     for row in rows:
-        yield _line([row.name, f"`{row.preset}`", *row.figures.in_words(), _ours(row)])
+        yield _line([row.name, f"`{row.preset}`", *row.figures.cells(), _ours(row)])
     yield "\n```bash\n" + "\n".join(_commands(rows)) + "\n```\n"
 
 
 def _ours(row: Row) -> str:
-    return {"make3d": NOT_RUN_MAKE3D, "kitti's server": ONLY_THERE}.get(row.judged, NOT_RUN)
+    return {"make3d": NOT_RUN_MAKE3D, "kitti's server": NOT_RUN_SERVER}.get(row.judged, NOT_RUN)
 
 
 def _commands(rows: list[Row]) -> Iterator[str]:

@@ -170,7 +170,7 @@ def test_the_shared_pose_of_a_pair_is_that_of_its_two_images_features_the_earlie
 def test_the_translation_of_posecnn_is_scaled_by_the_mean_inverse_depth_of_the_finest_disparity_alone() -> None:
     learner, batch = build(replace(CONFIG, encoder=VARIANTS["posecnn"])).eval(), clips()
     T = learner.relative_transforms(batch)
-    depth = CONFIG.loss.depth_range.depth(learner.see(batch))
+    depth = CONFIG.loss.depth_range.depth(learner.predict_disparity(batch))
     axis_angle, translation = learner.pose_net(batch.inputs[:, [0, 2]])
     scaled = translation[:, 0] * (1 / depth).mean((1, 2, 3))[:, None]
     torch.testing.assert_close(T[:, 1], transform_from_axis_angle(axis_angle[:, 0], scaled))
@@ -217,10 +217,10 @@ def test_the_networks_see_the_jittered_images_and_the_loss_the_clean_ones() -> N
 def test_the_output_says_what_the_step_saw() -> None:
     output = build()(clips())
     assert output.loss.requires_grad
-    for tensor in (output.depth, output.disparity, output.T_source_target, output.keep, *output.terms.values()):
+    for tensor in (output.depth, output.disparity, output.T_source_target, output.automask, *output.terms.values()):
         assert not tensor.requires_grad
     assert output.depth.shape == output.disparity.shape == (B, 1, H, W)
-    assert output.keep.shape == (B, H, W)
+    assert output.automask.shape == (B, H, W)
     assert 0.1 <= float(output.depth.min()) <= float(output.depth.max()) <= 100
     mean = torch.stack(list(output.terms.values())).mean()
     torch.testing.assert_close(mean, output.loss.detach())
@@ -272,7 +272,7 @@ def test_pairs_alone_need_no_pose_network_and_their_gradient_reaches_the_depth_n
     assert torch.equal(output.T_source_target[:, 0], batch.T_stereo_target)
     output.loss.backward()
     assert all(parameter.grad is not None for parameter in learner.depth_net.decoder.parameters())
-    assert torch.equal(learner.eval().see(batch), learner(batch).disparity)
+    assert torch.equal(learner.eval().predict_disparity(batch), learner(batch).disparity)
 
 
 @pytest.mark.parametrize("stereo", [False, True])

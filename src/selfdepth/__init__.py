@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from selfdepth.inference.predictor import Predictor, load
     from selfdepth.structs import DepthPrediction
 
-_HOMES = {
+_MODULES = {
     "Camera": "selfdepth.geometry.camera",
     "DepthPrediction": "selfdepth.structs",
     "Predictor": "selfdepth.inference.predictor",
@@ -28,7 +28,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # Imported when first asked for: `import selfdepth` and `selfdepth --help` do not wait for torch.
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+    # Imported on first use: `import selfdepth` and `selfdepth --help` must not wait for torch.
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'selfdepth' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""What a configuration refuses: numbers out of range, sizes that the networks cannot take, values of another kind."""
+"""Checks of a configuration: numbers in range, sizes that the networks can take, values of the right type."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ SIZE_MULTIPLE = 32
 """Widths and heights are multiples of this: the encoder halves the image five times."""
 
 MIN_SIZE = 64
-"""The smallest width and height: at 1/32 of it there must be two pixels, or there is nothing to reflect at a border."""
+"""The smallest width and height: at the coarsest level, 1/32 of it, reflection padding needs at least two pixels."""
 
 
 def require(condition: bool, flag: str, expected: str, got: object) -> None:
-    """Refuse the option that `flag` names unless the condition holds. Raises ConfigError."""
+    """Raise ConfigError for the option `flag` unless the condition holds."""
     if not condition:
         raise ConfigError("option out of range", where=flag, expected=expected, got=str(got))
 
 
 def require_size(size: int, flag: str) -> None:
-    """Refuse a width or height that the networks cannot take. Raises ConfigError."""
+    """Raise ConfigError for a width or height, in pixels, that the networks cannot take."""
     if size < MIN_SIZE or size % SIZE_MULTIPLE:
         below = max(MIN_SIZE, size // SIZE_MULTIPLE * SIZE_MULTIPLE)
         raise ConfigError(
-            "size cannot be used",
+            "invalid size",
             where=flag,
             expected=f"a multiple of {SIZE_MULTIPLE}, at least {MIN_SIZE}",
             got=str(size),
@@ -36,7 +36,19 @@ def require_size(size: int, flag: str) -> None:
 
 
 def check_kinds(values: object, kind: type, where: str | Path, prefix: str = "") -> None:
-    """Refuse values of another kind than the field's; names that are no field are left to the constructor."""
+    """Compare the types of JSON values with the annotations of a dataclass, nested ones included.
+
+    A name that is not a field passes: the constructor refuses it.
+
+    Args:
+        values: what the file held; an object, if all is well.
+        kind: the dataclass.
+        where: the file.
+        prefix: of the names in errors, such as "loss.".
+
+    Raises:
+        ConfigError: for the first value of another type.
+    """
     hints = get_type_hints(kind)
     if not isinstance(values, dict):
         raise _wrong_kind(where, prefix.rstrip(".") or "the file", "a JSON object", values)
@@ -45,8 +57,8 @@ def check_kinds(values: object, kind: type, where: str | Path, prefix: str = "")
         if dataclasses.is_dataclass(hint):
             check_kinds(value, hint, where, f"{prefix}{name}.")  # type: ignore[arg-type]
         elif hint is not None and not _fits(value, hint):
-            words = getattr(hint, "__name__", str(hint)) if get_origin(hint) is None else str(hint)
-            raise _wrong_kind(where, prefix + name, words.replace("typing.", ""), value)
+            type_name = getattr(hint, "__name__", str(hint)) if get_origin(hint) is None else str(hint)
+            raise _wrong_kind(where, prefix + name, type_name.replace("typing.", ""), value)
 
 
 def _fits(value: object, hint: Any) -> bool:
@@ -57,14 +69,14 @@ def _fits(value: object, hint: Any) -> bool:
         return any(_fits(value, each) for each in inner)
     if origin is tuple:
         return isinstance(value, list | tuple) and all(_fits(item, inner[0]) for item in value)
-    if isinstance(value, bool):  # to Python a truth value is a number too
+    if isinstance(value, bool):  # in Python a bool is an int: `true` would pass as 1
         return hint is bool
-    return isinstance(value, int | float if hint is float else hint)
+    return isinstance(value, int | float if hint is float else hint)  # a JSON file may say 1 for 1.0
 
 
 def _wrong_kind(where: str | Path, name: str, expected: str, got: object) -> ConfigError:
     return ConfigError(
-        "the configuration cannot be used",
+        "invalid value in the configuration",
         where=where,
         expected=f"{name}: {expected}",
         got=repr(got),

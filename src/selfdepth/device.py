@@ -1,4 +1,4 @@
-"""Which processor the networks run on, and in which arithmetic."""
+"""The device on which the networks run, and the precision of their arithmetic."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from selfdepth.errors import ConfigError
 Precision = Literal["auto", "fp32", "bf16"]
 
 _WORTHWHILE_GAIN = 1.2
+"""A smaller gain is within the noise of the measurement, and not worth the digits that bf16 loses."""
 _TIMINGS = 8
+"""Repetitions of the measurement; the fastest counts, since other programs can only make it slower."""
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device of that name; "auto" is the first CUDA GPU, else Apple's, else the CPU.
+    """The device of this name; "auto" is the first CUDA GPU, else Apple's GPU, else the CPU.
 
     Raises:
-        ConfigError: for a name torch does not know or a device that is not there.
+        ConfigError: for a name that torch does not know, or a device that the machine does not have.
     """
     if name == "auto":
         if torch.cuda.is_available():
@@ -30,20 +32,20 @@ def resolve_device(name: str) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        torch.empty(0, device=device)  # torch.device accepts "cuda:77"; only an allocation fails
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ConfigError(
             "the device cannot be used",
             where="--device",
             expected="auto, cpu, cuda, cuda:1 or mps, and a machine that has it",
             got=name,
-            fix="leave --device out to take what is there",
+            fix="leave --device out to use the best device of this machine",
         ) from error
     return device
 
 
 def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype:
-    """What the networks compute in. "auto" is bf16 only where the processor is faster in it than in fp32.
+    """The dtype in which the networks compute. "auto" is bf16 where the device is faster in it than in fp32.
 
     Raises:
         ConfigError: for a precision that does not exist.
@@ -51,13 +53,13 @@ def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype
     if precision == "auto":
         return torch.bfloat16 if _is_fast_in_bf16(device) else torch.float32
     if precision not in ("fp32", "bf16"):
-        raise ConfigError("no such precision", where="--precision", expected="auto, fp32 or bf16", got=str(precision))
+        raise ConfigError("unknown precision", where="--precision", expected="auto, fp32 or bf16", got=str(precision))
     return torch.bfloat16 if precision == "bf16" else torch.float32
 
 
 @contextmanager
 def memory_errors(fix: str) -> Iterator[None]:
-    """Turn an accelerator that runs out of memory into one sentence that ends with `fix`."""
+    """Turn a GPU's out-of-memory error into a ConfigError that ends with `fix`."""
     try:
         yield
     except torch.OutOfMemoryError as error:
@@ -66,19 +68,20 @@ def memory_errors(fix: str) -> Iterator[None]:
 
 def _is_fast_in_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
+        # Ampere (8.0) brought bf16 to the tensor cores; older GPUs emulate it.
         return torch.cuda.get_device_capability(device) >= (8, 0)
     return device.type == "cpu" and _bf16_gain_on_cpu() > _WORTHWHILE_GAIN
 
 
 @cache
 def _bf16_gain_on_cpu() -> float:
-    """How many times faster than in fp32 this processor computes a convolution of the networks in bf16.
+    """How many times faster in bf16 than in fp32 this CPU computes a convolution like those of the networks.
 
-    Measured, in some tenths of a second: two processors with the same bf16 instructions were seen to be at twice
-    and at half their fp32 speed.
+    Measured, in some tenths of a second, because the instructions do not tell: of two CPUs with the same bf16
+    instructions, one ran at twice its fp32 speed and the other at half of it.
     """
     if not torch.cpu._is_avx512_bf16_supported() and not torch.cpu._is_amx_tile_supported():
-        return 0.0  # emulated
+        return 0.0  # emulated, and slower than fp32 by far
     times_s: dict[torch.dtype, list[float]] = {torch.float32: [], torch.bfloat16: []}
     images = torch.zeros(4, 64, 48, 160).contiguous(memory_format=torch.channels_last)
     kernel = torch.zeros(64, 64, 3, 3).contiguous(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""Files from public addresses, received whole or refused in one sentence; and the folder that keeps them."""
+"""Downloads: a file arrives complete or is refused in one sentence; and the folder of the cache."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from selfdepth.errors import SelfDepthError
 
 CACHE_VARIABLE = "SELFDEPTH_CACHE"
 
-_PATIENCE_S = 15.0
-_CHUNK = 1 << 20
+_TIMEOUT_S = 15.0
+_CHUNK_BYTES = 1 << 20
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: $SELFDEPTH_CACHE, else selfdepth/ in the user's cache folder."""
-    own = os.environ.get(CACHE_VARIABLE)
-    if own:
-        return Path(own).expanduser()
+    """The folder of downloaded files: $SELFDEPTH_CACHE, else selfdepth/ in the user's cache folder."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "selfdepth"
 
 
 @dataclass(frozen=True, kw_only=True)
 class DownloadSite:
-    """What is fetched, and in which words a failure is told.
+    """A public folder of files, and the errors of downloading from it.
 
     Attributes:
-        base: public address of the folder that the files are in.
-        variable: environment variable that names a copy of that folder instead.
-        what: what is fetched, "the published model".
-        wrong: that it came but is something else, "what was downloaded is not a published model".
-        kind: of the errors.
+        base: address of the folder.
+        variable: environment variable that may hold the address of a copy, for machines behind a firewall.
+        what: subject of the error sentences, "the published model".
+        wrong: error sentence for a file with other contents, "what was downloaded is not a published model".
+        kind: class of the errors.
     """
 
     base: str
@@ -46,53 +46,59 @@ class DownloadSite:
     kind: type[SelfDepthError]
 
     def url(self, name: str) -> str:
-        """The address of a file of the folder; its name is quoted already."""
+        """The address of a file in the folder; `name` is already quoted for a URL."""
         return f"{(os.environ.get(self.variable) or self.base).rstrip('/')}/{name}"
 
     def unreachable(self, url: str, got: str) -> SelfDepthError:
-        """The refusal where nothing comes."""
-        fix = f"check the network, or name the address of a copy in {self.variable}"
+        """The error to raise when no file arrives."""
+        fix = f"check the network, or set {self.variable} to the address of a copy"
         return self.kind(f"{self.what} cannot be fetched", where=url, got=got, fix=fix)
 
     def interrupted(self, url: str, got: str) -> SelfDepthError:
-        """The refusal where only a part comes."""
+        """The error to raise when only a part of the file arrives."""
         return self.kind("the download was interrupted", where=url, got=got, fix="try again")
 
-    def other(self, url: str, got: str, *, expected: str) -> SelfDepthError:
-        """The refusal where something else comes."""
+    def unexpected(self, url: str, got: str, *, expected: str) -> SelfDepthError:
+        """The error to raise when a file with other contents arrives, such as the error page of a proxy."""
         return self.kind(self.wrong, where=url, expected=expected, got=got, fix="try again, or later")
 
 
-def receive(address: DownloadSite, name: str, file: Path, *, announce: Callable[[int | None], None]) -> str:
-    """Write a file of an address to `file`, with a bar on a terminal. Returns where it came from.
+def receive(site: DownloadSite, name: str, file: Path, *, announce: Callable[[int | None], None]) -> str:
+    """Download a file of a site to `file`, with a progress bar on a terminal.
 
     Args:
-        name: as `DownloadSite.url` takes it.
-        announce: called once with the number of bytes, or None where that is not said, when the answer has begun.
+        name: of the file, quoted for a URL.
+        file: where to write it; the caller removes it after an error.
+        announce: called once, as soon as the server answers, with the number of bytes (None if the server gives none).
+
+    Returns:
+        The URL.
 
     Raises:
-        SelfDepthError: of the address's kind, when it cannot be fetched, or not to its end.
-        OSError: when `file` cannot be written.
+        SelfDepthError: of the site's kind, if the file cannot be downloaded, or only a part of it.
+        OSError: if `file` cannot be written.
     """
-    url = address.url(name)
+    url = site.url(name)
     try:
-        response: HTTPResponse = urllib.request.urlopen(url, timeout=_PATIENCE_S)
-    except urllib.error.HTTPError as error:
-        raise address.unreachable(url, f"{error.code} {error.reason}") from error
+        response: HTTPResponse = urllib.request.urlopen(url, timeout=_TIMEOUT_S)
+    except urllib.error.HTTPError as error:  # first: it is an OSError too, with a status worth reporting
+        raise site.unreachable(url, f"{error.code} {error.reason}") from error
     except (OSError, HTTPException, ValueError) as error:
-        raise address.unreachable(url, str(getattr(error, "reason", "") or error) or type(error).__name__) from error
+        raise site.unreachable(url, str(getattr(error, "reason", "") or error) or type(error).__name__) from error
     with response:
         length = response.headers.get("Content-Length", "")
-        total = int(length) if length.isdecimal() else None
+        total = int(length) if length.isdecimal() else None  # a chunked answer has no length
         announce(total)
-        received = _receive(response, file, address, url, total)
+        received = _copy(response, file, site, url, total)
+    # A connection that closes early looks like the end of the file; only the announced length tells the difference.
     if total is not None and received != total:
-        raise address.interrupted(url, f"{received} of {total} bytes")
+        raise site.interrupted(url, f"{received} of {total} bytes")
     return url
 
 
-def _receive(response: HTTPResponse, file: Path, address: DownloadSite, url: str, total: int | None) -> int:
+def _copy(response: HTTPResponse, file: Path, site: DownloadSite, url: str, total: int | None) -> int:
     """Write the response to a file. Returns the number of bytes."""
+    # Imported here: the command line imports this file before it knows whether anything will be downloaded.
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
@@ -105,11 +111,9 @@ def _receive(response: HTTPResponse, file: Path, address: DownloadSite, url: str
         task = bar.add_task("downloading", total=total)
         while True:
             try:
-                chunk = response.read(_CHUNK)
+                chunk = response.read(_CHUNK_BYTES)
             except (OSError, HTTPException) as error:
-                raise address.interrupted(
-                    url, f"{received} bytes, then {str(error) or type(error).__name__}"
-                ) from error
+                raise site.interrupted(url, f"{received} bytes, then {str(error) or type(error).__name__}") from error
             if not chunk:
                 return received
             opened.write(chunk)

@@ -1,4 +1,4 @@
-"""What can go wrong for a user, each as one sentence: what, where, expected, got, what to do."""
+"""Errors that a user can fix. Each is one sentence: what, where, expected, got, what to do."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from pathlib import Path
 
 
 class SelfDepthError(Exception):
-    """A refusal that the user can act on. The command line prints it as one `error:` line and exits 2.
+    """An error that the user can fix. The command line prints it as one `error:` line without traceback, and exits 2.
 
     Args:
         what: what is wrong, without a full stop ("the video has too few frames").
-        where: the file, option or field it is about.
+        where: the file, option or field at fault.
         expected: what would have been right.
-        got: what was found instead.
-        fix: what to do now.
+        got: what was there instead.
+        fix: what to do now, as an imperative ("try resnet18").
     """
 
     def __init__(
@@ -36,35 +36,40 @@ class SelfDepthError(Exception):
             text += f"; got {self.got}"
         if self.fix is not None:
             text += f"; {self.fix}"
-        return " ".join(text.split())
+        return " ".join(text.split())  # on one line, even where a part quotes another library's lines
 
 
 class ConfigError(SelfDepthError):
-    """An option, preset or configuration file that cannot be used."""
+    """An invalid option, preset or configuration file."""
 
 
 class DataError(SelfDepthError):
-    """Images, videos, calibration, splits or ground truth that cannot be used."""
+    """Images, videos, calibration, splits, poses or ground truth that are missing or invalid."""
 
 
 class CheckpointError(SelfDepthError):
-    """A model, weights or checkpoint that cannot be read."""
+    """A model, its weights or a checkpoint that cannot be read."""
 
 
 class OutputError(SelfDepthError):
-    """A place that cannot be written to."""
+    """A file or folder that cannot be written."""
 
 
 class TrainingError(SelfDepthError):
-    """A run that cannot go on: non-finite loss, out of memory."""
+    """A run that cannot continue: the loss is not finite, or memory ran out."""
 
 
 class SelfDepthWarning(UserWarning):
-    """Something the user should know but that does not stop the work."""
+    """Something that the user should know, and that does not stop the work."""
 
 
-class Interrupted(Exception):  # noqa: N818  not an error: the user asked for it
-    """A run was asked to stop by a signal, and has saved everything."""
+class Interrupted(Exception):  # noqa: N818  not an error: the user stopped the run
+    """A signal stopped the run, which has saved everything that a resume needs.
+
+    Args:
+        signal_number: from which the command line forms its exit code, 128 + the number.
+        folder: the run's folder.
+    """
 
     def __init__(self, signal_number: int, folder: Path) -> None:
         self.signal_number, self.folder = signal_number, folder

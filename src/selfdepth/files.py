@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that are complete or absent, and errors of the file system as sentences."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from selfdepth.errors import OutputError
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends well, and disappears when not.
+    """A temporary path beside `path`, renamed to `path` when the block succeeds and deleted when it fails.
+
+    A reader never sees half a file, and after a full disk or a signal the older file is still there. The temporary file
+    lies in the same folder, because a rename is atomic only within one file system.
 
     Raises:
-        OutputError: when the folder cannot be written to or the disk is full.
+        OutputError: if the folder cannot be written to, or the disk is full.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -26,25 +29,26 @@ def whole_file(path: Path) -> Iterator[Path]:
             yield temporary
             temporary.replace(path)
     finally:
-        with contextlib.suppress(OSError):  # where nothing could be written, nothing is left to remove
+        with contextlib.suppress(OSError):  # the folder may not exist; the first error is the one to report
             temporary.unlink(missing_ok=True)
 
 
 def require_writable(folder: Path, *, option: str) -> None:
-    """Try to write to a folder before long work begins; whatever is made for that is removed again.
+    """Try to write to a folder, so that a run fails before hours of work and not after them. Leaves no trace.
 
     Args:
-        option: of the command line, which names the folder.
+        folder: an existing folder or a new one.
+        option: the command-line option that names the folder.
 
     Raises:
-        OutputError: when the folder is a file, or can neither be made nor be written to.
+        OutputError: if the folder or one above it is a file, or the folder can neither be created nor written to.
     """
     fix = f"name another place with {option}"
     for place in (folder, *folder.parents):
         if place.exists() and not place.is_dir():
             what = "the output folder is a file" if place == folder else "the output folder would be in a file"
             raise OutputError(what, where=folder, got=f"{place} is a file", fix=fix)
-    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    created = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -52,17 +56,17 @@ def require_writable(folder: Path, *, option: str) -> None:
     except OSError as error:
         raise OutputError("cannot write", where=folder, got=error.strerror or str(error), fix=fix) from error
     finally:
-        for place in made:
+        for place in created:
             with contextlib.suppress(OSError):
                 place.rmdir()
 
 
 @contextmanager
 def writing_to(path: Path) -> Iterator[None]:
-    """Turn what the operating system says about a place into one sentence.
+    """Turn an error of the file system into one sentence that names `path`.
 
     Raises:
-        OutputError: for any OSError within the block.
+        OutputError: for any OSError in the block.
     """
     try:
         yield
@@ -71,5 +75,5 @@ def writing_to(path: Path) -> Iterator[None]:
             "cannot write",
             where=path,
             got=error.strerror or str(error),
-            fix="check the place's permissions and free space, or write elsewhere",
+            fix="check permissions and free space, or write elsewhere",
         ) from error

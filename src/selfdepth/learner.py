@@ -16,11 +16,16 @@ from selfdepth.structs import Batch, StepOutput
 
 
 class SelfSupervisedDepth(nn.Module):
-    """Depth and pose network trained together by view synthesis; from stereo pairs alone, no pose network is needed.
+    """The depth and the pose network, trained together by view synthesis. Stereo pairs alone need no pose network.
+
+    One module with one forward, so that it can be compiled and wrapped as a whole.
 
     Args:
-        config: encoders, offsets and the objective's switches.
-        network_dtype: what the networks compute in; geometry and loss stay in float32.
+        config: encoders, offsets and the switches of the objective.
+        network_dtype: arithmetic of the networks; geometry and loss stay in float32.
+
+    Raises:
+        ConfigError: for an encoder that does not exist, does not fit, or whose pretrained weights are out of reach.
     """
 
     def __init__(self, config: TrainConfig, *, network_dtype: torch.dtype = torch.float32) -> None:
@@ -39,13 +44,19 @@ class SelfSupervisedDepth(nn.Module):
         self.pose_passes = POSE_INPUTS[config.encoder.pose_input]
 
     def forward(self, batch: Batch) -> StepOutput:
-        """One training step up to the loss: see, move, rebuild, compare."""
-        disparities, masks, seen = self._see(batch)
-        T_source_target = self._move(batch, seen)
-        if masks is not None:  # the partner's is the last; a clip without one does without it
+        """One training step up to the loss: predict depth, predict motion, rebuild the target, compare."""
+        # Section 3.1: depth from the target alone, so that one image is enough for prediction later; motion from the
+        # target and its sources.
+        disparities, masks, depth_features = self._predict_disparities(batch)
+        T_source_target = self._predict_transforms(batch, depth_features)
+        if masks is not None:
+            # One mask per source, the stereo partner's last. Clips without a partner leave it unused.
             masks = tuple(mask[:, : T_source_target.shape[1]] for mask in masks)
 
+        # Section 3.2: rebuild the target and compare (equations 1 to 5). With the clean frames, not the jittered
+        # inputs: the jitter makes the networks robust, and must not count as an error.
         objective = self_supervised_loss(disparities, T_source_target, batch.frames, batch.K, self.loss_config, masks)
+
         scales = self.depth_net.decoder.scales
         terms = {f"loss/scale_{s}": loss.detach() for s, loss in zip(scales, objective.per_scale, strict=True)}
         return StepOutput(
@@ -54,41 +65,46 @@ class SelfSupervisedDepth(nn.Module):
             depth=objective.depth.detach(),
             disparity=disparities[0].detach(),
             T_source_target=T_source_target.detach(),
-            keep=objective.keep[0],
+            automask=objective.automask[0],
         )
 
-    def see(self, batch: Batch) -> Float[Tensor, "b 1 _h _w"]:
-        """The finest disparity of the targets alone, which need no sources for it."""
+    def predict_disparity(self, batch: Batch) -> Float[Tensor, "b 1 _h _w"]:
+        """The finest sigmoid disparity of the targets, in (0, 1). The sources of the batch are not read."""
         with self._network_precision(batch):
             finest: Tensor = self.depth_net(batch.inputs[:, 0])[0]
         return finest
 
     def relative_transforms(self, batch: Batch) -> Float[Tensor, "b s 4 4"]:
-        """T_source_target of every source: learned for other times, given for the stereo partner."""
-        return self._move(batch, self._see(batch)[2] if self.pose_net.uses_depth else None)
+        """T_source_target of every source: predicted for other times, calibrated for the stereo partner."""
+        depth_features = self._predict_disparities(batch)[2] if self.pose_net.uses_depth else None
+        return self._predict_transforms(batch, depth_features)
 
-    def _see(self, batch: Batch) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...] | None, DepthFeatures]:
+    def _predict_disparities(
+        self, batch: Batch
+    ) -> tuple[tuple[Float[Tensor, "b 1 _h _w"], ...], tuple[Float[Tensor, "b s _h _w"], ...] | None, DepthFeatures]:
+        """Sigmoid disparities of the target and predictive masks, both finest first; features for the pose network."""
         n_images = self.pose_net.n_encoded(1 + len(batch.offsets))
         with self._network_precision(batch):
             features = self.depth_net.encode(batch.inputs[:, :n_images])
             disparities, masks = self.depth_net.decode([level[:, 0] for level in features])
+        # For PoseCNN, whose translation is relative to the depth of the scene.
         inverse_depth = self.loss_config.depth_range.disparity(disparities[0])
-        return (
-            disparities,
-            masks,
-            DepthFeatures(features=features[-1], mean_inverse_depth=inverse_depth.mean((1, 2, 3))),
-        )
+        depth_features = DepthFeatures(features=features[-1], mean_inverse_depth=inverse_depth.mean((1, 2, 3)))
+        return disparities, masks, depth_features
 
-    def _move(self, batch: Batch, seen: DepthFeatures | None) -> Float[Tensor, "b s 4 4"]:
-        views = self.pose_net.views(batch.inputs[:, : 1 + len(batch.offsets)], seen)
+    def _predict_transforms(self, batch: Batch, depth_features: DepthFeatures | None) -> Float[Tensor, "b s 4 4"]:
+        """T_source_target of every source, in the order of the views."""
+        views = self.pose_net.views(batch.inputs[:, : 1 + len(batch.offsets)], depth_features)
         transforms: list[Tensor] = []
-        for look in self.pose_passes(batch.offsets):
+        for pose_pass in self.pose_passes(batch.offsets):
             with self._network_precision(batch):
-                axis_angle, translation = self.pose_net(views[:, look.order])
-            T = transform_from_axis_angle(axis_angle, self.pose_net.scaled(translation, seen))[:, : look.n_motions]
-            transforms.append(invert(T) if look.inverted else T)
+                axis_angle, translation = self.pose_net(views[:, pose_pass.order])
+            T = transform_from_axis_angle(axis_angle, self.pose_net.scaled(translation, depth_features))
+            T = T[:, : pose_pass.n_motions]
+            # A source in the past: the pair was (source, target) in temporal order, which gives T_target_source.
+            transforms.append(invert(T) if pose_pass.inverted else T)
         if batch.T_stereo_target is not None:
-            transforms.append(batch.T_stereo_target.unsqueeze(1))
+            transforms.append(batch.T_stereo_target.unsqueeze(1))  # calibrated, not learned
         return torch.cat(transforms, dim=1)
 
     def _network_precision(self, batch: Batch) -> torch.autocast:

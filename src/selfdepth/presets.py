@@ -1,8 +1,9 @@
-"""Runs with a name: values of TrainConfig, and nothing else.
+"""Named runs: values of TrainConfig, and nothing else.
 
-`MODE-SIZE` are ours: calibrated cameras, exact pixels, metres where they can be known. Their height is not given: with
-the frames' aspect kept, KITTI's become 640x192, 1024x320, 416x128 as named. `paper-MODE-SIZE-VARIANT` are the rows of
-the paper's tables, in its own conventions; what was published for each is in `paper/tables.py`.
+`MODE-SIZE` are ours: calibrated cameras, exact pixels, metres where stereo pairs provide them. They leave the height
+open, which then follows from the aspect of the frames; for KITTI's it becomes the height in the name.
+`paper-MODE-SIZE-VARIANT` are the rows of the paper's tables, in the paper's conventions; `paper/tables.py` holds what
+was published for each.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
 from selfdepth.errors import ConfigError
 
 _METRIC = LossConfig(near=0.5, start_depth=5.0)
-"""Depth in metres. At the sigmoid's middle the cameras' shift would be wider than the image: nothing to learn from."""
+"""For depth in metres. With the published range an untrained network predicts 0.2 m, where KITTI's baseline of 0.53 m
+shifts the partner's view by more than the width of the image: no pixel would have a gradient."""
 
 _SIZES: dict[str, TrainConfig] = {
     # The paper's main size (Table 1): 20 epochs, batch 12, Adam 1e-4.
@@ -24,7 +26,7 @@ _SIZES: dict[str, TrainConfig] = {
     "1024x320": TrainConfig(width=1024, batch_size=4),
     # The small size of Table 1.
     "416x128": TrainConfig(width=416),
-    # For processors without an accelerator: more steps a minute matter more than pixels, early in training.
+    # For machines without a GPU: early in training, more steps per minute matter more than more pixels.
     "320x96": TrainConfig(width=320, learning_rate=2e-4),
     "192x64": TrainConfig(width=192, learning_rate=2e-4),
 }
@@ -39,13 +41,13 @@ _PAPER = TrainConfig(
     # A rate of 1e-4 for 15 epochs, then 1e-5, as published.
     epochs=20,
     drop_after=15,
-    # The paper knows no other arithmetic.
+    # The paper's models were trained in fp32 throughout.
     precision="fp32",
 )
 
 _PAPER_MODES: dict[str, dict[str, Any]] = {
     "mono": {},
-    # The cameras are called 0.1 apart, as published; depth times 5.4 is then in metres.
+    # The baseline counts as 0.1, as published; depth times 5.4 is then in metres.
     "stereo": {"offsets": (), "stereo": "nominal"},
     "mono-stereo": {"stereo": "nominal"},
 }
@@ -84,27 +86,27 @@ def _from_scratch(config: TrainConfig) -> TrainConfig:
 
 
 def _paper_presets() -> dict[str, TrainConfig]:
-    found: dict[str, TrainConfig] = {}
+    presets: dict[str, TrainConfig] = {}
     for mode, changes in _PAPER_MODES.items():
-        full = found[f"paper-{mode}-640x192"] = replace(_PAPER, **changes)
-        found[f"paper-{mode}-640x192-no-pt"] = _from_scratch(full)
-        # Continues the 640x192 model: five more epochs with small steps.
-        found[f"paper-{mode}-1024x320"] = replace(
+        full = presets[f"paper-{mode}-640x192"] = replace(_PAPER, **changes)
+        presets[f"paper-{mode}-640x192-no-pt"] = _from_scratch(full)
+        # It continues the 640x192 model (CONTINUES): five more epochs at the low learning rate.
+        presets[f"paper-{mode}-1024x320"] = replace(
             full, width=1024, height=320, batch_size=4, learning_rate=1e-5, epochs=5
         )
-    full = found["paper-mono-640x192"]
-    found["paper-mono-416x128"] = replace(full, width=416, height=128)
+    full = presets["paper-mono-640x192"]
+    presets["paper-mono-416x128"] = replace(full, width=416, height=128)
     for name, changes in _PAPER_LOSSES.items():
-        found[f"paper-mono-640x192-{name}"] = replace(full, loss=replace(full.loss, **changes))
+        presets[f"paper-mono-640x192-{name}"] = replace(full, loss=replace(full.loss, **changes))
     for name, changes in _PAPER_NETWORKS.items():
-        found[f"paper-mono-640x192-{name}"] = replace(full, encoder=EncoderConfig(**changes))
+        presets[f"paper-mono-640x192-{name}"] = replace(full, encoder=EncoderConfig(**changes))
     # Table 9.
-    found["paper-mono-stereo-640x192-resnet50"] = replace(
-        found["paper-mono-stereo-640x192"], encoder=EncoderConfig(name="resnet50")
+    presets["paper-mono-stereo-640x192-resnet50"] = replace(
+        presets["paper-mono-stereo-640x192"], encoder=EncoderConfig(name="resnet50")
     )
     for name in _PAPER_FROM_SCRATCH:
-        found[f"paper-mono-640x192-{name}-no-pt"] = _from_scratch(found[f"paper-mono-640x192-{name}"])
-    return found
+        presets[f"paper-mono-640x192-{name}-no-pt"] = _from_scratch(presets[f"paper-mono-640x192-{name}"])
+    return presets
 
 
 PRESETS: dict[str, TrainConfig] = {
@@ -119,22 +121,22 @@ PRESETS: dict[str, TrainConfig] = {
 }
 
 CONTINUES: dict[str, str] = {f"paper-{mode}-1024x320": f"paper-{mode}-640x192" for mode in _PAPER_MODES}
-"""Presets that make little sense from ImageNet weights, and the one whose model they continue, after FIRST_EPOCHS."""
+"""Presets that continue the model of another preset, after FIRST_EPOCHS, instead of starting from ImageNet weights."""
 
 FIRST_EPOCHS = 10
-"""Epochs at 640x192 before the 1024x320 models of the paper are continued from them."""
+"""Epochs at 640x192 before the paper's 1024x320 models take over."""
 
 DEFAULT_EPOCHS = 20
-"""The paper's budget, taken when none is given."""
+"""The paper's budget, for runs without one of their own."""
 
 WHAT_PRESETS_ARE = "MODE-SIZE, such as mono-640x192, or a row of the paper; selfdepth presets lists all"
 
 
 def preset(name: str) -> TrainConfig:
-    """The run of that name.
+    """The configuration of a named run.
 
     Raises:
-        ConfigError: if there is none, naming the closest.
+        ConfigError: for an unknown name; the error names the closest preset.
     """
     if name not in PRESETS:
         close = difflib.get_close_matches(name, PRESETS, n=1)

@@ -1,4 +1,4 @@
-"""The data that passes between the parts, each a type."""
+"""The types that pass between the parts: clips, results of a step, predictions, trajectories."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ from selfdepth.geometry.rigid import inverse
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Clips as the training step sees them. Colours are RGB in [0, 1].
+    """Clips as the training step takes them. Colours are RGB in [0, 1].
 
     Attributes:
-        frames: view 0 is the target, then the sources in the order of `offsets`, then the stereo partner.
-        inputs: the same views after colour jitter; only the networks see these.
-        K: intrinsics in pixels at this size.
-        offsets: time of each temporal source relative to the target, e.g. (-1, 1).
-        T_stereo_target: target points in the stereo partner's camera, metres. If set, the last view is the partner.
+        frames: view 0 is the target, then the sources in the order of `offsets`, then the stereo partner. The objective
+            compares these clean colours.
+        inputs: the same views after colour jitter, one draw per clip; only the networks see these.
+        K: intrinsics in pixels at the size of the frames, one per clip for all its views.
+        offsets: time of each temporal source relative to the target, in frame spacings, e.g. (-1, 1).
+        T_stereo_target: maps points from the target's camera to the stereo partner's; metres, or units of the nominal
+            baseline. If set, the last view is the partner.
     """
 
     frames: Float[Tensor, "b views 3 h w"]
@@ -37,15 +39,15 @@ class Batch:
 
 @dataclass(frozen=True, kw_only=True)
 class StepOutput:
-    """What one forward pass of the learner gives.
+    """The result of one forward pass of the learner.
 
     Attributes:
-        loss: the objective, to be minimised.
+        loss: the objective to minimise, the only field with a gradient.
         terms: named scalars for the log, detached.
         depth: of the finest disparity, detached; in the unit of the translations.
-        disparity: the finest sigmoid, detached; at half the size or less where no scale is 0.
-        T_source_target: one transform per source, detached.
-        keep: the auto-mask at the finest scale: 1 where a warped source won the pixel, else 0.
+        disparity: the finest sigmoid in (0, 1), detached. It has the size of the frames only if scale 0 is learned.
+        T_source_target: one transform per source, in the order of the views, detached.
+        automask: mu of equation 5 at the finest scale: 1 where a warped source explains the pixel best, else 0.
     """
 
     loss: Float[Tensor, ""]
@@ -53,7 +55,7 @@ class StepOutput:
     depth: Float[Tensor, "b 1 h w"]
     disparity: Float[Tensor, "b 1 _h _w"]
     T_source_target: Float[Tensor, "b s 4 4"]
-    keep: Float[Tensor, "b h w"]
+    automask: Float[Tensor, "b h w"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +63,10 @@ class DepthPrediction:
     """Depth of one image at the image's own resolution.
 
     Attributes:
-        depth: along z, float32; metres if `scale` is "metric", else up to one unknown factor.
+        depth: along z, float32; in metres if `scale` is "metric", else up to one unknown factor.
         disparity: 1 / depth.
         scale: "relative" or "metric".
-        camera: intrinsics for the image's own resolution, or None if not known.
+        camera: intrinsics for the image's own resolution, or None if the camera is unknown.
     """
 
     depth: Float[ndarray, "h w"]
@@ -73,22 +75,23 @@ class DepthPrediction:
     camera: Camera | None
 
     def in_metres(self, metres_per_unit: float) -> DepthPrediction:
-        """The same prediction in metres; `metres_per_unit` is what turns its depths into them."""
+        """The same prediction in metres: its depth times `metres_per_unit`."""
         depth, disparity = self.depth * metres_per_unit, self.disparity / metres_per_unit
         return replace(self, depth=depth, disparity=disparity, scale="metric")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trajectory:
-    """Where a camera was, frame by frame.
+    """The pose of a camera in each frame.
 
     Attributes:
-        T_world_camera: camera points in the world, float64; in metres, or in the model's own unit if that is relative.
-        timestamps: seconds, or the frames' numbers where their times are not known; increasing.
+        T_world_camera: maps points from the camera to the world, float64; in metres, or in the model's own unit if its
+            scale is relative.
+        timestamps: seconds, or frame numbers where the times are unknown; strictly increasing.
 
     Raises:
-        DataError: for another number of timestamps than of poses, numbers that are not finite, or timestamps that
-            do not increase.
+        DataError: if poses and timestamps differ in number, if a number is not finite, or if the timestamps do not
+            increase.
     """
 
     T_world_camera: Float[ndarray, "n 4 4"]
@@ -97,12 +100,14 @@ class Trajectory:
     def __post_init__(self) -> None:
         if len(self.timestamps) != len(self.T_world_camera):
             raise DataError(
-                "the trajectory has another number of timestamps than of poses",
-                expected=str(len(self.T_world_camera)),
+                "poses and timestamps of the trajectory differ in number",
+                expected=f"{len(self.T_world_camera)} timestamps, one per pose",
                 got=str(len(self.timestamps)),
             )
         if not (np.isfinite(self.T_world_camera).all() and np.isfinite(self.timestamps).all()):
-            raise DataError("the trajectory cannot be used", expected="finite numbers", got="nan or infinity")
+            raise DataError(
+                "poses or timestamps of the trajectory are not finite", expected="finite numbers", got="nan or infinity"
+            )
         if (np.diff(self.timestamps) <= 0).any():
             later = int(np.argmax(np.diff(self.timestamps) <= 0)) + 1
             raise DataError(
@@ -116,20 +121,21 @@ class Trajectory:
         return len(self.T_world_camera)
 
     def from_first(self) -> Trajectory:
-        """The same trajectory; the world is its first camera."""
+        """The same trajectory with the first camera as the world."""
+        # T_first_camera = T_first_world T_world_camera
         return replace(self, T_world_camera=inverse(self.T_world_camera[0]) @ self.T_world_camera)
 
     def to_kitti(self) -> str:
-        """KITTI's text: a line per pose, the upper three rows of T_world_camera one after the other."""
+        """KITTI's format: one line per pose, the upper three rows of T_world_camera one after the other."""
         return "".join(_line(T[:3].ravel()) for T in self.T_world_camera)
 
     def to_tum(self) -> str:
-        """TUM's text: a line per pose, `timestamp tx ty tz qx qy qz qw`."""
+        """TUM's format: one line per pose, `timestamp tx ty tz qx qy qz qw`."""
         quaternions = quaternion_from_rotation(self.T_world_camera[:, :3, :3])
         rows = np.concatenate([self.timestamps[:, None], self.T_world_camera[:, :3, 3], quaternions], axis=1)
         return "".join(f"{row[0]:.6f} {_line(row[1:])}" for row in rows)
 
 
 def _line(numbers: Float[ndarray, "n"]) -> str:
-    # More digits than KITTI's own seven, so that errors are the same before and after the trip through text.
+    # More digits than KITTI's own seven: a trajectory must have the same errors before and after a trip through a file.
     return " ".join(f"{number:.12e}" for number in numbers) + "\n"

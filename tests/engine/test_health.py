@@ -59,7 +59,7 @@ def output(*, spread: float, keep: float, translation: float, angle: float = 0.0
         depth=torch.full((2, 1, 4, 6), 2.0),
         disparity=disparity,
         T_source_target=T.expand(2, 2, 4, 4),
-        keep=torch.full((2, 4, 6), keep),
+        automask=torch.full((2, 4, 6), keep),
     )
 
 

@@ -111,7 +111,7 @@ def test_the_fast_objective_is_the_slow_twin_in_value_mask_and_gradient(name: st
         given = tuple(masks) if cfg.predictive_mask else None
         T = transform_from_axis_angle(axis_angle, translation)
         result = way(tuple(disparities), T, frames, cameras, cfg, given)  # type: ignore[operator]
-        loss, keep = (result.loss, result.keep) if isinstance(result, Objective) else result
+        loss, keep = (result.loss, result.automask) if isinstance(result, Objective) else result
         loss.backward()
         results.append((loss.detach(), keep, [leaf.grad for leaf in leaves]))
     (fast, fast_keep, fast_gradients), (slow, slow_keep, slow_gradients) = results
@@ -172,7 +172,7 @@ def test_a_clip_that_stands_still_is_masked_out_and_teaches_nothing(reprojection
     frames = drive()[:, :1].expand(1, 3, 3, H, W)
     disparities = tuple(d.requires_grad_() for d in disparities_of(7.0))
     result = self_supervised_loss(disparities, MOTIONS, frames, K, cfg)
-    for keep in result.keep:
+    for keep in result.automask:
         assert float(keep.sum()) == 0
     result.loss.backward()
     assert float(result.loss.detach()) == pytest.approx(0, abs=1e-12)
@@ -182,13 +182,13 @@ def test_a_clip_that_stands_still_is_masked_out_and_teaches_nothing(reprojection
 
 def test_a_moving_clip_at_the_truth_is_learned_from_nearly_everywhere() -> None:
     result = self_supervised_loss(disparities_of(TRUE_DEPTH), MOTIONS, drive(), K, QUIET)
-    assert float(result.keep[0].mean()) > 0.9
+    assert float(result.automask[0].mean()) > 0.9
     torch.testing.assert_close(result.depth, torch.full((1, 1, H, W), TRUE_DEPTH).double())
 
 
 def test_without_automask_every_pixel_is_kept() -> None:
     result = self_supervised_loss(disparities_of(9.0), MOTIONS, drive(), K, replace(QUIET, automask=False))
-    assert all(float(keep.min()) == 1 for keep in result.keep)
+    assert all(float(keep.min()) == 1 for keep in result.automask)
 
 
 @pytest.fixture
@@ -288,7 +288,7 @@ def test_loss_masks_and_gradients_match_the_reference_to_1e_9(golden: Path, name
         elif key.startswith("loss/"):
             got = objective.per_scale[int(key[5:])]
         elif key.startswith("automask/"):
-            got = objective.keep[int(key[9:])]
+            got = objective.automask[int(key[9:])]
         elif key.startswith("grad/"):
             gradient = case.leaves[key[5:]].grad
             assert gradient is not None, f"{key} got no gradient"

@@ -43,7 +43,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def test_weights_that_the_hub_has_are_accepted(hub: str) -> None:
     require_weights("resnet18.tv_in1k")
-    with pytest.raises(ConfigError, match="cannot be had"):
+    with pytest.raises(ConfigError, match="pretrained weights are missing"):
         require_weights("resnet50.tv_in1k")
 
 
@@ -53,11 +53,11 @@ def test_weights_in_the_cache_need_no_network(monkeypatch: pytest.MonkeyPatch) -
     require_weights("resnet18.tv_in1k")
 
 
-@pytest.mark.parametrize("patience_s", [0.5])
+@pytest.mark.parametrize("timeout_s", [0.5])
 def test_a_hub_that_does_not_answer_is_one_sentence_with_the_flag_to_go_on(
-    monkeypatch: pytest.MonkeyPatch, patience_s: float
+    monkeypatch: pytest.MonkeyPatch, timeout_s: float
 ) -> None:
-    monkeypatch.setattr(pretrained, "_PATIENCE_S", patience_s)
+    monkeypatch.setattr(pretrained, "_TIMEOUT_S", timeout_s)
     monkeypatch.setattr(pretrained, "try_to_load_from_cache", lambda *_: None)
     monkeypatch.setattr(pretrained, "get_hf_file_metadata", lambda *_, **__: time.sleep(30))
     with pytest.raises(ConfigError, match=r"no answer.*--encoder\.no-pretrained"):

@@ -155,7 +155,7 @@ def test_published_figures_are_complete_and_plausible(row: Row) -> None:
     values = [value for value in dataclasses.astuple(row.figures) if value is not None]
     assert values
     assert all(0 < value < (20 if isinstance(row.figures, ServerFigures) else 10) for value in values)
-    assert len(row.figures.in_words()) == len(row.figures.HEADS)
+    assert len(row.figures.cells()) == len(row.figures.HEADS)
     kinds = {"3": Make3dFigures, "4": OdometryFigures, "8": OneScaleFigures, "9": ServerFigures}
     assert type(row.figures) is kinds.get(row.tables, DepthFigures)
     assert row.judged in {

@@ -72,5 +72,5 @@ def _table(rows: list[Row]) -> Table:
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
         judged = row.judged if row.other_split is None else f"{row.judged}; trained on {row.split}"
-        table.add_row(*[row.preset, row.tables, judged][: len(words)], *row.figures.in_words())
+        table.add_row(*[row.preset, row.tables, judged][: len(words)], *row.figures.cells())
     return table

@@ -82,7 +82,7 @@ def _views(
     for index in np.unique(((np.arange(n_views) + 0.5) * len(clips) / n_views).astype(int)).tolist():
         number = clips.refs[index].number
         error = errors[str(number)]
-        keep = run.learner(run.data.val.clip(index)).keep[0].float().cpu().numpy()
+        keep = run.learner(run.data.val.clip(index)).automask[0].float().cpu().numpy()
         views.append(
             FrameView(
                 name=f"frame {number}",

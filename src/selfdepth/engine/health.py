@@ -29,7 +29,7 @@ def vital_signs(output: StepOutput, n_learned: int) -> dict[str, Float[Tensor, "
       no motion is learned.
     """
     disparity = output.disparity.flatten(1)
-    signs = {"disparity_spread": (disparity.std(1) / disparity.mean(1)).mean(), "kept": output.keep.mean()}
+    signs = {"disparity_spread": (disparity.std(1) / disparity.mean(1)).mean(), "kept": output.automask.mean()}
     if n_learned == 0:
         return signs
     T = output.T_source_target[:, :n_learned]

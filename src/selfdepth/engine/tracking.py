@@ -98,7 +98,7 @@ def preview_images(run: Run) -> dict[str, UInt8[ndarray, "h w 3"]]:
         warped = synthesize(batch.frames[:, 1], output.depth, output.T_source_target[:, 0], batch.K)
         images["source seen from the target"] = _picture(warped[0])
     if cfg.automask:
-        images["auto-mask (white: learned from)"] = draw_mask(output.keep[0].float().cpu().numpy())
+        images["auto-mask (white: learned from)"] = draw_mask(output.automask[0].float().cpu().numpy())
     return images
 
 

@@ -64,7 +64,7 @@ def validate(run: Run) -> Validation:
                 losses.append(float(output.loss) * len(refs))
                 finest = output.disparity
             else:  # without a stereo partner, there is depth to judge, but nothing to compare the target with
-                finest = run.learner.see(batch)
+                finest = run.learner.predict_disparity(batch)
             predicted = run.config.loss.depth_range.disparity(finest)[:, 0].float().cpu().numpy()
             for ref, disparity in zip(refs, predicted, strict=True):
                 try:

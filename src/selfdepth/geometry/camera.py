@@ -3,9 +3,9 @@
 Conventions (docs/conventions.md): pixel centres are integers, (0, 0) is the first. Resizing by s maps
 u' = (u + 1/2) s - 1/2; a horizontal flip maps u' = W - 1 - u.
 
-Whatever has both an image and its camera changes them in one call, `resize`, `crop`, `flip` or `downscale`: a forgotten
-principal point is the commonest silent bug of this method. `Camera.resized` and `Camera.cropped` are for a camera
-without images (a calibration for another size), `resample` for images without a camera (what a network sees).
+Code that holds both an image and its camera changes them in one call, `resize`, `crop`, `flip` or `downscale`: a
+forgotten principal point is the commonest silent bug of this method. `Camera.resized` and `Camera.cropped` are for a
+camera without images (a calibration for another size), `resample` for images without a camera (network inputs).
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from selfdepth.geometry.crop import Crop
 
 PixelConvention = Literal["center", "corner"]
 FILTER = Image.Resampling.LANCZOS
-"""With which images are resized, for training and for prediction."""
+"""Resampling filter of training and prediction alike: a network trained on one filter's sharpness expects it."""
 MAX_ASPECT_ERROR = 0.01
-"""Share by which the aspect of images may differ from the camera's: rounding to whole pixels, but no crop."""
+"""Relative difference allowed between the aspects of image and camera: enough for rounding to whole pixels, too little
+for a crop to pass as a resize."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,12 +38,12 @@ class Camera:
 
     Attributes:
         fx, fy: focal lengths in pixels, finite and positive.
-        cx, cy: principal point in pixels (integer pixel centres).
-        width, height: size in pixels of the images that these numbers refer to.
+        cx, cy: principal point in pixels, finite (integer pixel centres).
+        width, height: image size in pixels to which fx, fy, cx and cy refer.
 
     Raises:
-        DataError: for a focal length that is zero, negative or not finite, a principal point that is not
-            finite, or an empty size.
+        DataError: for a focal length that is not positive and finite, a principal point that is not finite, or an
+            empty size.
     """
 
     fx: float
@@ -57,36 +58,48 @@ class Camera:
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise DataError(
-                    f"the camera's focal length {name} cannot be used",
+                    f"invalid focal length {name} of the camera",
                     expected="a positive number of pixels",
                     got=str(value),
                     fix="correct the calibration, or give --camera fx,fy,cx,cy",
                 )
         if not (math.isfinite(self.cx) and math.isfinite(self.cy)):
             raise DataError(
-                "the camera's principal point cannot be used",
+                "invalid principal point of the camera",
                 expected="two finite numbers of pixels",
                 got=f"{self.cx}, {self.cy}",
                 fix="correct the calibration, or give --camera fx,fy,cx,cy",
             )
         if self.width < 1 or self.height < 1:
-            raise DataError("the camera's image size is empty", got=f"{self.width}x{self.height}")
+            raise DataError(
+                "invalid image size of the camera", expected="at least 1x1", got=f"{self.width}x{self.height}"
+            )
 
     @staticmethod
     def from_fov(horizontal_deg: float, *, width: int, height: int) -> Camera:
-        """Square pixels, centred principal point, and a horizontal field of view in degrees (0 to 180)."""
+        """A camera with square pixels and a centred principal point.
+
+        Args:
+            horizontal_deg: field of view in degrees, between 0 and 180, from the left edge of the first column to the
+                right edge of the last.
+
+        Raises:
+            DataError: for any other field of view, or an empty size.
+        """
         if not 0 < horizontal_deg < 180:
             raise DataError(
-                "the field of view cannot be used",
+                "invalid field of view",
                 expected="degrees between 0 and 180",
                 got=str(horizontal_deg),
             )
+        # The image spans -1/2 to width - 1/2, so its half-width is width / 2 and its middle (width - 1) / 2.
         focal_px = width / 2 / math.tan(math.radians(horizontal_deg) / 2)
         return Camera(fx=focal_px, fy=focal_px, cx=(width - 1) / 2, cy=(height - 1) / 2, width=width, height=height)
 
     @property
     def principal_point_inside(self) -> bool:
-        """Whether the principal point lies inside the image, as it does for any uncropped camera."""
+        """Whether the principal point lies inside the image, as it does in any image that was not cropped."""
+        # Pixels extend half a pixel beyond their centres.
         return -0.5 <= self.cx <= self.width - 0.5 and -0.5 <= self.cy <= self.height - 0.5
 
     def matrix(self) -> Float[ndarray, "3 3"]:
@@ -94,13 +107,13 @@ class Camera:
         return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]], dtype=np.float64)
 
     def has_aspect_of(self, width: int, height: int) -> bool:
-        """Whether images of that size have the aspect of the camera's own, to 1 %; after a crop they have not."""
+        """Whether images of this size have the camera's aspect ratio, to 1 %. Most crops change it."""
         return abs((width / self.width) / (height / self.height) - 1) <= MAX_ASPECT_ERROR
 
     def resized(self, width: int, height: int) -> Camera:
-        """The camera of the same images resized to width x height: u' = (u + 1/2) s - 1/2."""
+        """The camera of its images after a resize to width x height: u' = (u + 1/2) s - 1/2."""
         if (width, height) == (self.width, self.height):
-            return self
+            return self  # the formula below could change the last bit, and a store would seem to be another one
         sx, sy = width / self.width, height / self.height
         return Camera(
             fx=self.fx * sx,
@@ -112,7 +125,7 @@ class Camera:
         )
 
     def cropped(self, sides: Crop) -> Camera:
-        """The camera of what is left of the same images. Raises DataError if that is nothing."""
+        """The camera of its images after a crop. Raises DataError if nothing is left of them."""
         width, height = sides.size_of(self.width, self.height)
         return replace(self, cx=self.cx - sides.left, cy=self.cy - sides.top, width=width, height=height)
 
@@ -123,7 +136,7 @@ def resize(
     """Resample an image (Lanczos, antialiased) to width x height, and its camera with it.
 
     Raises:
-        DataError: if the image is not of the camera's size.
+        DataError: if the image does not have the camera's size.
     """
     _check_size(image, camera)
     return resample(image, width, height), camera.resized(width, height)
@@ -132,17 +145,20 @@ def resize(
 def crop(
     image: Shaped[ndarray, "h w *channels"], camera: Camera, sides: Crop
 ) -> tuple[Shaped[ndarray, "_h _w *channels"], Camera]:
-    """Cut pixels off the sides of an image or a depth map (a view of it), and move its principal point with it.
+    """Cut pixels off the sides of an image or a depth map, and shift the principal point with it.
+
+    Returns:
+        A view of the image, and its camera.
 
     Raises:
-        DataError: if the image is not of the camera's size, or nothing is left of it.
+        DataError: if the image does not have the camera's size, or nothing is left of it.
     """
     _check_size(image, camera)
     return image[sides.window(camera.width, camera.height)], camera.cropped(sides)
 
 
 def resample(image: UInt8[ndarray, "h w 3"], width: int, height: int) -> UInt8[ndarray, "_h _w 3"]:
-    """The pixels that `resize` gives, for images whose camera is not known: networks see an image without it."""
+    """The pixels of `resize` for an image without a camera: the networks read pixels alone."""
     if image.shape[:2] == (height, width):
         return image
     return np.asarray(Image.fromarray(image).resize((width, height), FILTER))
@@ -151,7 +167,9 @@ def resample(image: UInt8[ndarray, "h w 3"], width: int, height: int) -> UInt8[n
 def flip(
     images: Float[Tensor, "b *views 3 h w"], K: Float[Tensor, "b 3 3"]
 ) -> tuple[Float[Tensor, "b *views 3 h w"], Float[Tensor, "b 3 3"]]:
-    """Mirror images left to right; the principal point becomes cx' = W - 1 - cx."""
+    """Mirror images left to right, and their cameras: cx' = W - 1 - cx. K is in pixels."""
+    # The focal length keeps its sign: the flipped image is what an ordinary camera sees of a mirrored world. Motions
+    # and the stereo partner are mirrored to match (se3.mirror).
     mirrored = K.clone()
     mirrored[:, 0, 2] = images.shape[-1] - 1 - K[:, 0, 2]
     return images.flip(-1), mirrored
@@ -160,14 +178,16 @@ def flip(
 def downscale(
     images: Float[Tensor, "b views 3 h w"], K: Float[Tensor, "b 3 3"], scale: int, convention: PixelConvention
 ) -> tuple[Float[Tensor, "b views 3 _h _w"], Float[Tensor, "b 3 3"]]:
-    """Average images over blocks of 2^scale x 2^scale pixels, and their camera with them.
+    """Average images over blocks of 2^scale x 2^scale pixels, and scale their cameras with them.
 
     Args:
-        convention: "center" is exact for integer pixel centres; "corner" divides K by 2^scale as the
-            published code does, which is half a pixel off at the coarser size.
+        K: intrinsics in pixels at the images' size.
+        convention: "center" is exact for integer pixel centres. "corner" divides all of K by 2^scale, as published,
+            which is off by half a coarse pixel less half a fine one.
     """
     if scale == 0:
         return images, K
+    # The average of a block is centred on the block, which is where the half-pixel rule puts the coarse pixel.
     block = 2**scale
     small = F.avg_pool2d(images.flatten(0, 1), block)
     small = small.reshape(*images.shape[:3], *small.shape[-2:])
@@ -181,8 +201,8 @@ def downscale(
 def _check_size(image: ndarray, camera: Camera) -> None:
     if image.shape[:2] != (camera.height, camera.width):
         raise DataError(
-            "the camera belongs to images of another size",
-            expected=f"{camera.width}x{camera.height}",
+            "the camera was given for another image size",
+            expected=f"an image of {camera.width}x{camera.height}",
             got=f"{image.shape[1]}x{image.shape[0]}",
             fix="give --camera for the size of these frames, or sort frames of different sizes into folders",
         )

@@ -1,4 +1,4 @@
-"""What is cut off an image. A plain value: the configuration gives one, so nothing here imports arrays."""
+"""A crop of an image, as a plain value. The configuration holds one, so this file imports neither torch nor numpy."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from selfdepth.checks import require
 from selfdepth.errors import DataError
 
 FORM = "top,bottom,left,right"
-"""How a crop is written, in the order of its fields."""
+"""The text form of a crop: its fields in their order."""
 
 
 @dataclass(frozen=True)
 class Crop:
-    """Pixels to cut off each side of an image. True if it cuts off any.
+    """Pixels to cut off each side of an image. A crop that cuts off nothing is false.
 
     Raises:
         DataError: for a negative number.
@@ -36,29 +36,29 @@ class Crop:
 
     @staticmethod
     def parse(text: str) -> Crop:
-        """Read "top,bottom,left,right" in pixels, as `str` writes it. Raises ConfigError for anything else."""
+        """Read "top,bottom,left,right" in whole pixels, as `str` writes it. Raises ConfigError for anything else."""
         parts = [part.strip() for part in text.split(",")]
         is_crop = len(parts) == 4 and all(part.isdecimal() for part in parts)
         require(is_crop, "--crop", f"{FORM} in whole pixels", text)
         return Crop(*map(int, parts))
 
     def size_of(self, width: int, height: int) -> tuple[int, int]:
-        """Width and height of what is left of an image. Raises DataError if that is nothing."""
+        """Width and height of an image after the crop. Raises DataError if nothing is left of it."""
         kept_width, kept_height = width - self.left - self.right, height - self.top - self.bottom
         if kept_width < 1 or kept_height < 1:
             raise DataError(
                 "the crop leaves nothing of the image",
                 where=f"--crop {FORM}",
-                expected=f"pixels to cut off each side of {width}x{height}",
+                expected=f"fewer pixels than the image has, {width}x{height}",
                 got=str(self),
             )
         return kept_width, kept_height
 
     def window(self, width: int, height: int) -> tuple[slice, slice]:
-        """The rows and the columns that are left of an image. Raises DataError as `size_of`."""
+        """The rows and columns of an image that the crop keeps. Raises DataError as `size_of`."""
         kept_width, kept_height = self.size_of(width, height)
         return slice(self.top, self.top + kept_height), slice(self.left, self.left + kept_width)
 
 
 NO_CROP = Crop()
-"""Nothing is cut off."""
+"""The crop that cuts off nothing."""

@@ -1,6 +1,6 @@
-"""The range of depths that the network can express, and the conversions from and to its sigmoid.
+"""The range of depths that the network can express, and the conversions between its sigmoid, disparity and depth.
 
-A plain value: the configuration gives one, so nothing here imports torch.
+A plain value: the configuration holds one, so this file does not import torch.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from selfdepth.checks import require
 
 @runtime_checkable
 class Arithmetic(Protocol):
-    """What a number, an array and a tensor have in common: they can be scaled, shifted and inverted by floats."""
+    """The arithmetic that numbers, arrays and tensors share: scaling, shifting and inverting with floats."""
 
     def __radd__(self: Numbers, other: float, /) -> Numbers: ...
     def __rmul__(self: Numbers, other: float, /) -> Numbers: ...
@@ -31,7 +31,8 @@ Numbers = TypeVar("Numbers", bound=Arithmetic)
 class DepthRange:
     """Depths from near to far, in the unit of the translations (paper, section 3.3).
 
-    The network's sigmoid in [0, 1] is linear in the disparity 1 / depth: 0 stands for far, 1 for near.
+    1 / depth = 1 / far + (1 / near - 1 / far) * sigmoid: linear in the disparity, with 0 at far and 1 at near. Pixels
+    shift in proportion to disparity, so that equal steps of the network's output are equally visible in the images.
 
     Raises:
         ConfigError: unless 0 < near < far < infinity.
@@ -58,13 +59,13 @@ class DepthRange:
         return 1 / self.near - 1 / self.far
 
     def disparity(self, sigmoid: Numbers) -> Numbers:
-        """The scaled disparity, 1 / depth, that a sigmoid stands for: 1/far + (1/near - 1/far) * sigmoid."""
+        """The scaled disparity 1 / depth of a sigmoid in [0, 1]: 1/far + (1/near - 1/far) * sigmoid."""
         return self.inverse_far + self.disparity_span * sigmoid
 
     def depth(self, sigmoid: Numbers) -> Numbers:
-        """The depth in [near, far] that a sigmoid stands for."""
+        """The depth, in [near, far], of a sigmoid in [0, 1]."""
         return 1 / self.disparity(sigmoid)
 
     def sigmoid(self, depth: Numbers) -> Numbers:
-        """The sigmoid that stands for a depth: the inverse of `depth`."""
+        """The sigmoid of a depth: the inverse of `depth`."""
         return (1 / depth - self.inverse_far) / self.disparity_span

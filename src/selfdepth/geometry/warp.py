@@ -1,7 +1,7 @@
-"""View synthesis: the target seen through its depth and the motion to a source (paper, section 3.1).
+"""View synthesis: the target rebuilt from a source, through the target's depth and the motion (paper, section 3.1).
 
-Equation 2 of the paper: I_source->target = I_source < proj(D_target, T_source_target, K) >.
-Pixel centres are integers.
+Equation 2: I_s->t = I_s < proj(D_t, T_t->s, K) >, where < > samples an image between its pixels. The paper's T_t->s is
+T_source_target here. Pixel centres are integers.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 MIN_Z = 1e-6
-"""Points on or behind the source's image plane are pushed in front of it, far outside the image: no gradient."""
+"""Smallest depth in the source's camera. A point on or behind its image plane is moved just in front of it, which puts
+it far outside the image, where it has no gradient. Dividing by its true depth would mirror it into the image."""
 
 
 def pixel_grid(height: int, width: int, *, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "3 height width"]:
-    """Homogeneous coordinates (u, v, 1) of all pixel centres."""
+    """Homogeneous coordinates p = (u, v, 1) of all pixel centres."""
     v, u = torch.meshgrid(
         torch.arange(height, dtype=dtype, device=device),
         torch.arange(width, dtype=dtype, device=device),
@@ -28,28 +29,34 @@ def pixel_grid(height: int, width: int, *, dtype: torch.dtype, device: torch.dev
 def project(
     depth: Float[Tensor, "b 1 h w"], T_source_target: Float[Tensor, "b 4 4"], K: Float[Tensor, "b 3 3"]
 ) -> Float[Tensor, "b 2 h w"]:
-    """Where each target pixel is seen in the source, (u', v') in pixels.
+    """The place (u', v') in the source, in pixels, of each pixel p of the target: proj of equation 2.
 
-    K (R depth K^-1 p + t) = depth (K R K^-1) p + K t: two small matrices per source instead of a cloud of points.
+    K (R depth K^-1 p + t) = depth (K R K^-1) p + K t: two small matrices per source instead of a cloud of 3D points.
+
+    Args:
+        depth: of the target, along z, in the unit of the translation.
+        K: intrinsics in pixels, the same for target and source.
     """
     homography, epipole = homography_and_epipole(T_source_target, K)
     grid = pixel_grid(*depth.shape[-2:], dtype=depth.dtype, device=depth.device)
-    seen = depth * torch.einsum("bij,jhw->bihw", homography, grid) + epipole[..., None, None]
-    return seen[:, :2] / seen[:, 2:].clamp(min=MIN_Z)
+    # Homogeneous: the third row is the depth z in the source's camera.
+    projected = depth * torch.einsum("bij,jhw->bihw", homography, grid) + epipole[..., None, None]
+    return projected[:, :2] / projected[:, 2:].clamp(min=MIN_Z)
 
 
 def homography_and_epipole(
     T_source_target: Float[Tensor, "*b 4 4"], K: Float[Tensor, "*#b 3 3"]
 ) -> tuple[Float[Tensor, "*b 3 3"], Float[Tensor, "*b 3"]]:
-    """K R K^-1, where pixels go that are infinitely far away, and K t, where they go as their depth becomes nothing."""
+    """K R K^-1, which maps pixels at infinite depth, and K t, to which every pixel tends as its depth goes to zero."""
     R, t = T_source_target[..., :3, :3], T_source_target[..., :3, 3:]
     return K @ R @ _inverse(K), (K @ t).squeeze(-1)
 
 
 def sample(image: Float[Tensor, "b c h w"], pixels: Float[Tensor, "b 2 _h _w"]) -> Float[Tensor, "b c _h _w"]:
-    """Bilinear interpolation at pixel coordinates; outside the image its border is repeated."""
+    """Bilinear interpolation at pixel coordinates (u, v). Outside the image its border is repeated, as in the paper."""
     height, width = image.shape[-2:]
     u, v = pixels.unbind(1)
+    # grid_sample wants [-1, 1]. With align_corners=True these are the centres of the first and the last pixel, as here.
     grid = torch.stack([2 * u / (width - 1) - 1, 2 * v / (height - 1) - 1], dim=-1)
     return F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=True)
 
@@ -60,11 +67,17 @@ def synthesize(
     T_source_target: Float[Tensor, "b 4 4"],
     K: Float[Tensor, "b 3 3"],
 ) -> Float[Tensor, "b c h w"]:
-    """The target view rebuilt from a source (equation 2). The identity motion returns the source itself."""
+    """The target rebuilt from a source (equation 2). The identity motion returns the source itself.
+
+    Args:
+        source: image to sample, of the target's size.
+        depth: of the target, along z, in the unit of the translation.
+        K: intrinsics in pixels, the same for both views.
+    """
     return sample(source, project(depth, T_source_target, K))
 
 
 def _inverse(K: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3 3"]:
-    # inv_ex does not check for singular matrices: the check would make a GPU wait. Camera refuses focal length 0.
+    # inv_ex skips the check for singular matrices, for which a GPU would have to wait. Camera refuses focal length 0.
     inverse: Tensor = torch.linalg.inv_ex(K).inverse
     return inverse

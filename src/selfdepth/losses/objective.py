@@ -1,4 +1,4 @@
-"""The objective: minimum reprojection, auto-mask, full-resolution multiscale, smoothness (paper, section 3.2)."""
+"""The objective: minimum reprojection, auto-mask, full-resolution multi-scale, smoothness (paper, section 3.2)."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from selfdepth.losses.smoothness import smoothness
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:
-    """The loss and what it saw.
+    """The loss, and what it was computed from.
 
     Attributes:
         loss: mean of `per_scale`.
-        per_scale: one loss per disparity, in their order (finest first).
-        keep: per scale, 1 where a warped candidate won the pixel and 0 where a static one did (equation 5).
-        depth: of the finest disparity, at the size where it was compared.
+        per_scale: one loss per disparity, in the order of the disparities (finest first).
+        automask: mu of equation 5 per scale: 1 where a warped source explains the pixel best, else 0.
+        depth: of the finest disparity, at the size where it was compared, in the unit of the translations.
     """
 
     loss: Float[Tensor, ""]
     per_scale: tuple[Float[Tensor, ""], ...]
-    keep: tuple[Float[Tensor, "b _h _w"], ...]
+    automask: tuple[Float[Tensor, "b _h _w"], ...]
     depth: Float[Tensor, "b 1 _hd _wd"]
 
 
@@ -43,38 +43,44 @@ def self_supervised_loss(
 ) -> Objective:
     """The self-supervised objective of the paper, with every ablation of its Table 2.
 
+    L = mean over the scales s of [ mean(mu L_p) + lambda / 2^s L_s ]; pixels with mu = 0 add a constant.
+
     Args:
-        disparities: the network's sigmoids in (0, 1), finest first. The scale of each is read from its size.
+        disparities: the network's sigmoids in (0, 1), finest first. The scale of each follows from its size.
         T_source_target: target to source, one per source.
-        frames: target, then the s sources; clean colours in [0, 1].
+        frames: the target, then the s sources; clean colours in [0, 1].
         K: intrinsics in pixels at the frames' size.
         cfg: the switches.
-        masks: weights in (0, 1) per source, same sizes as the disparities (cfg.predictive_mask only).
+        masks: weights in (0, 1) per source, of the same sizes as the disparities (cfg.predictive_mask only).
     """
     scales = [(frames.shape[-2] // disparity.shape[-2]).bit_length() - 1 for disparity in disparities]  # log2(H / h)
-    views = [downscale(frames, K, scale, cfg.pixel_convention) for scale in scales]
+    pyramid = [downscale(frames, K, scale, cfg.pixel_convention) for scale in scales]
     if cfg.multiscale == "full":
-        # Coarse disparities are compared at full resolution too: a patch of texture is then not its own explanation.
+        # The paper's third contribution. In a small image fine texture is averaged away and many depths fit equally
+        # well, so coarse disparities are upsampled and compared at full resolution too.
         size = (frames.shape[-2], frames.shape[-1])
-        disparities_there = tuple(_upsample(disparity, size) for disparity in disparities)
-        masks_there = tuple(_upsample(mask, size) for mask in masks) if masks is not None else None
-        compared = _level(frames, K, cfg).compare(disparities_there, T_source_target, masks_there)
+        compared_disparities = tuple(_upsample(disparity, size) for disparity in disparities)
+        compared_masks = tuple(_upsample(mask, size) for mask in masks) if masks is not None else None
+        reprojections = _level(frames, K, cfg).compare(compared_disparities, T_source_target, compared_masks)
     else:
-        disparities_there, compared = disparities, []
-        for i, (small_frames, small_K) in enumerate(views):
+        compared_disparities, reprojections = disparities, []
+        for i, (small_frames, small_K) in enumerate(pyramid):
             mask = (masks[i],) if masks is not None else None
-            compared += _level(small_frames, small_K, cfg).compare((disparities[i],), T_source_target, mask)
-    # A motion that is not a number must show in the loss, not hide behind the auto-mask.
-    broken = 0 * T_source_target.sum()
+            reprojections += _level(small_frames, small_K, cfg).compare((disparities[i],), T_source_target, mask)
+    # A NaN in a motion would lose against every unwarped error and vanish behind the auto-mask. 0 * NaN is NaN, which
+    # puts it into the loss, where the training loop looks for it.
+    nan_if_broken = 0 * T_source_target.sum()
+    # Smoothness compares neighbours at the disparity's own size, where they are 2^s full-size pixels apart. Divided by
+    # 2^s, the same slope of the disparity costs the same at every scale.
     losses = [
-        each.loss + broken + cfg.smoothness / 2**scale * smoothness(disparity, small_frames[:, 0])
-        for each, scale, disparity, (small_frames, _) in zip(compared, scales, disparities, views, strict=True)
+        each.loss + nan_if_broken + cfg.smoothness / 2**scale * smoothness(disparity, small_frames[:, 0])
+        for each, scale, disparity, (small_frames, _) in zip(reprojections, scales, disparities, pyramid, strict=True)
     ]
     return Objective(
         loss=torch.stack(losses).mean(),
         per_scale=tuple(losses),
-        keep=tuple(each.keep for each in compared),
-        depth=cfg.depth_range.depth(disparities_there[0]),
+        automask=tuple(each.automask for each in reprojections),
+        depth=cfg.depth_range.depth(compared_disparities[0]),
     )
 
 
@@ -86,4 +92,5 @@ def _level(frames: Float[Tensor, "b views 3 h w"], K: Float[Tensor, "b 3 3"], cf
 def _upsample(maps: Float[Tensor, "b c _h _w"], size: tuple[int, int]) -> Float[Tensor, "b c hl wl"]:
     if maps.shape[-2:] == size:
         return maps
+    # align_corners=False is the half-pixel rule of geometry/camera.py: a coarse pixel lies in the middle of its block.
     return F.interpolate(maps, size, mode="bilinear", align_corners=False)

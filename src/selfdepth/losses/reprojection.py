@@ -1,8 +1,8 @@
 """Minimum reprojection and auto-mask at one resolution (paper, section 3.2, equations 4 and 5).
 
-The unwarped ("static") error and the target's SSIM statistics depend on neither the scale nor the networks: a
-`ReprojectionLevel` holds them, and the full-resolution level is prepared once and serves all scales. Here it is
-written in tensor operations; `fused/binding.py` computes the same in one pass on a CPU.
+The unwarped ("static") error and the target's SSIM statistics depend on neither the scale nor the networks. A
+`ReprojectionLevel` holds them: the full-resolution level is prepared once and serves all scales. This file implements
+it in tensor operations; `fused/binding.py` computes the same in one pass on a CPU.
 """
 
 from __future__ import annotations
@@ -19,24 +19,26 @@ from selfdepth.geometry.warp import synthesize
 from selfdepth.losses.photometric import Target, photometric_error
 
 _MASK_WEIGHT = 0.2
+"""Weight of the predictive mask's penalty in the paper's ablation."""
 _LOG_FLOOR = -100.0
+"""ln 0 is -infinity; a mask of exactly 0 must still cost a finite amount."""
 
 
 class ReprojectionLoss(NamedTuple):
-    """How badly the target is rebuilt through one disparity.
+    """The photometric error of the target rebuilt through one disparity.
 
     Attributes:
-        loss: the photometric error that counts, a mean over the pixels.
-        keep: 1 where a warped source won the pixel, else 0.
+        loss: mean over the pixels of the error that counts (and the predictive mask's penalty).
+        automask: mu of equation 5: 1 where a warped source explains the pixel best, else 0.
     """
 
     loss: Float[Tensor, ""]
-    keep: Float[Tensor, "b h w"]
+    automask: Float[Tensor, "b h w"]
 
 
 @runtime_checkable
 class ReprojectionLevel(Protocol):
-    """Frames at the resolution where they are compared, with all that does not depend on depth or motion."""
+    """Frames at the resolution where they are compared, and everything that depends on neither depth nor motion."""
 
     def compare(
         self,
@@ -44,10 +46,15 @@ class ReprojectionLevel(Protocol):
         T_source_target: Float[Tensor, "b s 4 4"],
         masks: tuple[Float[Tensor, "b s h w"], ...] | None = None,
     ) -> list[ReprojectionLoss]:
-        """Rebuild the target from the sources through each disparity, and see how badly it fits.
+        """Rebuild the target from the sources through each disparity, and compare it with the target.
 
         Args:
-            disparities: sigmoids, and masks: their predictive masks, brought to this level's size.
+            disparities: sigmoids in (0, 1), resized to this level's size.
+            T_source_target: target to source, one per source.
+            masks: predictive masks in (0, 1), one per disparity, resized to this level's size.
+
+        Returns:
+            One per disparity, in their order.
         """
 
 
@@ -56,8 +63,10 @@ class TensorReprojectionLevel:
     """A `ReprojectionLevel` in tensor operations, for any device and for `torch.compile`.
 
     Attributes:
-        frames: target, then the sources.
-        static: the error of not warping, None without auto-mask.
+        frames: the target, then the sources; colours in [0, 1].
+        K: intrinsics in pixels at this level's size.
+        target: the target with its SSIM statistics.
+        static: photometric error of the unwarped sources (right-hand side of equation 5); None without auto-mask.
     """
 
     frames: Float[Tensor, "b views 3 h w"]
@@ -70,7 +79,7 @@ class TensorReprojectionLevel:
     def of(
         frames: Float[Tensor, "b views 3 h w"], K: Float[Tensor, "b 3 3"], cfg: LossConfig
     ) -> TensorReprojectionLevel:
-        """Prepare a level."""
+        """Prepare a level from frames of its size."""
         target = Target.of(frames[:, 0])
         static = static_error(photometric_error(frames[:, 1:], target, cfg), cfg) if cfg.automask else None
         return TensorReprojectionLevel(frames=frames, K=K, target=target, static=static, cfg=cfg)
@@ -91,6 +100,7 @@ class TensorReprojectionLevel:
     def _compare(
         self, disparity: Float[Tensor, "b 1 h w"], T_source_target: Float[Tensor, "b s 4 4"], mask: Tensor | None
     ) -> ReprojectionLoss:
+        # Equation 2: rebuild the target from each source.
         depth = self.cfg.depth_range.depth(disparity)
         warped = torch.stack(
             [
@@ -103,21 +113,31 @@ class TensorReprojectionLevel:
         penalty = errors.new_zeros(())
         if mask is not None:
             errors = mask * errors
-            # Without this cross-entropy towards one, a mask of zero would be the cheapest explanation of everything.
+            # The ablation after Zhou et al. Without this cross-entropy towards one, a mask of zero would be the
+            # cheapest explanation of everything.
             penalty = -_MASK_WEIGHT * mask.log().clamp(min=_LOG_FLOOR).mean()
-        # Equation 4: the best source per pixel (occluded in one, visible in the other), or the mean.
+        # Equation 4: the best source per pixel, since what one source hides the other usually sees. Or their mean,
+        # which is equation 1 up to a factor.
         error = errors.min(1).values if self.cfg.reprojection == "min" else errors.mean(1)
         if self.static is None:
             return ReprojectionLoss(error.mean() + penalty, torch.ones_like(error))
-        # Equation 5: keep a pixel only where warping explains it better than not warping. Static wins ties.
-        keep = error < self.static
-        return ReprojectionLoss(torch.where(keep, error, self.static).mean() + penalty, keep.to(error.dtype))
+        # Equation 5: learn from a pixel only where warping explains it better than not warping. Strictly less: at a
+        # stop both are equal, and the unwarped source wins. A masked pixel adds its static error, which has no
+        # gradient.
+        automask = error < self.static
+        loss = torch.where(automask, error, self.static).mean() + penalty
+        return ReprojectionLoss(loss, automask.to(error.dtype))
 
 
 def static_error(errors: Float[Tensor, "b s h w"], cfg: LossConfig) -> Float[Tensor, "b h w"]:
-    """The error of not warping, over the sources like the warped one, with the noise that breaks ties."""
+    """The error of not warping, over the sources as the warped one (minimum or mean), plus noise that breaks ties.
+
+    Args:
+        errors: photometric error of each unwarped source against the target.
+    """
     if cfg.reprojection == "mean":
         errors = errors.mean(1, keepdim=True)
     if cfg.tie_break_noise > 0:
+        # Seeded by the training loop from (seed, step), so that a resumed run draws the same noise.
         errors = errors + cfg.tie_break_noise * torch.randn_like(errors)
     return errors.amin(1)

@@ -1,4 +1,4 @@
-"""The depth network: disparity at up to four scales from one image (paper, section 4.1 and supplementary A)."""
+"""The depth network: disparity at up to four scales from one image (paper, section 3.3 and supplementary A)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ _WIDTHS = (16, 32, 64, 128, 256)
 
 
 class DepthDecoder(nn.Module):
-    """Upsamples features to the input's size, one factor of two a level, with a sigmoid output at four of them.
+    """A U-Net decoder: doubles the size of the features five times, with sigmoid outputs at up to four of the sizes.
+
+    Level i turns features at 1/2^(i+1) of the input into features at 1/2^i; level 0 has no skip connection.
 
     Args:
-        encoder_channels: of the five features, finest first.
+        encoder_channels: channels of the encoder's five features, finest first.
         n_outputs: maps per scale: 1 for disparity, one per source for the predictive mask.
         scales: s for an output at 1/2^s of the input, finest first.
     """
@@ -30,27 +32,35 @@ class DepthDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.scales = scales
+        # Level i reads level i + 1 (level 4 the encoder's coarsest features) and the encoder's features at its own
+        # size, which do not exist at level 0: the encoder starts at half the size of the image.
         coarser = (*_WIDTHS[1:], encoder_channels[-1])
         skips = (0, *encoder_channels[:-1])
         self.reduce = nn.ModuleList(_conv3x3(coarser[i], _WIDTHS[i]) for i in range(5))
         self.fuse = nn.ModuleList(_conv3x3(_WIDTHS[i] + skips[i], _WIDTHS[i]) for i in range(5))
         self.outputs = nn.ModuleList(_conv3x3(_WIDTHS[s], n_outputs) for s in scales)
-        # Levels below the finest output have their place in published checkpoints, but nothing reaches them.
+        # Published checkpoints hold the levels finer than the finest output too, so these are built. Nothing runs them:
+        # frozen, they are not mistaken for parameters whose gradient got lost.
         self.reduce[: scales[0]].requires_grad_(False)
         self.fuse[: scales[0]].requires_grad_(False)
 
     def start_at(self, value: float) -> None:
-        """Let the untrained outputs lie around `value`, in (0, 1), instead of 0.5."""
+        """Set the biases so that the untrained outputs lie around `value`, in (0, 1), instead of 0.5."""
         for head in self.outputs:
             bias = cast(nn.Conv2d, head).bias
             assert bias is not None
-            nn.init.constant_(bias, math.log(value / (1 - value)))
+            nn.init.constant_(bias, math.log(value / (1 - value)))  # the sigmoid's inverse
 
     def forward(self, features: list[Float[Tensor, "b _c _h _w"]]) -> tuple[Float[Tensor, "b n _h _w"], ...]:
-        """Maps in (0, 1), finest first."""
+        """Maps in (0, 1) at 1/2^s of the input for each scale s, finest first.
+
+        Args:
+            features: five of the encoder, finest first.
+        """
         x = features[-1]
         levels: dict[int, Tensor] = {}
         for i in range(4, self.scales[0] - 1, -1):
+            # Nearest neighbours, then a convolution: a transposed convolution would leave a checkerboard in the depth.
             x = F.interpolate(F.elu(self.reduce[i](x)), scale_factor=2.0, mode="nearest")
             if i > 0:
                 x = torch.cat([x, features[i - 1]], dim=1)
@@ -62,13 +72,16 @@ class DepthDecoder(nn.Module):
 
 
 class DepthNet(nn.Module):
-    """Disparity from a single image: encoder and decoder.
+    """Disparity from a single image: an encoder and a decoder with skip connections.
 
     Args:
         encoder_name: a timm model with five feature levels.
         pretrained: start the encoder from ImageNet weights.
-        n_mask_sources: if not 0, a second decoder gives a predictive mask per source (an ablation).
+        n_mask_sources: if not 0, a second decoder predicts a mask per source (the ablation after Zhou et al.).
         scales: s for a disparity at 1/2^s of the input, finest first.
+
+    Raises:
+        ConfigError: as `ImageEncoder`.
     """
 
     def __init__(
@@ -86,7 +99,7 @@ class DepthNet(nn.Module):
         self.mask_decoder = DepthDecoder(channels, n_outputs=n_mask_sources, scales=scales) if n_mask_sources else None
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> tuple[Float[Tensor, "b 1 _h _w"], ...]:
-        """Sigmoid disparities in (0, 1) at 1/2^s of the input for each scale s (1, 1/2, 1/4, 1/8), finest first.
+        """Sigmoid disparities in (0, 1), one at 1/2^s of the input for each scale s, finest first.
 
         Args:
             images: colours in [0, 1]; width and height multiples of 32.
@@ -95,19 +108,21 @@ class DepthNet(nn.Module):
         return disparities
 
     def encode(self, images: Float[Tensor, "b n 3 h w"]) -> list[Float[Tensor, "b n _c _h _w"]]:
-        """Features of n images a clip, each seen alone but all in one pass, finest first."""
+        """Features of n images per clip, finest first. All images go through in one pass, each as a batch entry."""
+        # One pass, as published: BatchNorm's statistics are those of all images of the clips together.
         clip = images.shape[:2]
         return [level.unflatten(0, clip) for level in self.encoder(images.flatten(0, 1))]
 
     def decode(
         self, features: list[Float[Tensor, "b _c _h _w"]]
     ) -> tuple[tuple[Float[Tensor, "b 1 _h _w"], ...], tuple[Float[Tensor, "b s _h _w"], ...] | None]:
-        """Disparities as `forward` gives them, and the predictive masks (None if the network has none)."""
+        """Disparities as in `forward`, and the predictive masks, also finest first (None without a mask decoder)."""
         masks = self.mask_decoder(features) if self.mask_decoder is not None else None
         return self.decoder(features), masks
 
 
 def _conv3x3(channels_in: int, channels_out: int) -> nn.Conv2d:
+    # Reflection instead of zero padding: fewer artefacts at the image border (paper, section 3.3).
     return nn.Conv2d(channels_in, channels_out, kernel_size=3, padding=1, padding_mode="reflect")
 
 

@@ -1,4 +1,4 @@
-"""Image encoders with five feature levels, from timm."""
+"""Image encoders from timm, with features at five scales."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ from selfdepth.errors import ConfigError
 from selfdepth.networks.pretrained import require_weights
 
 _MEAN, _STD = 0.45, 0.225
-"""One mean and deviation for all channels, as published; what the reference values were made with."""
+"""One mean and one deviation for all channels, as published: published checkpoints and reference values need them."""
 
 _REDUCTIONS = [2, 4, 8, 16, 32]
+"""Factors by which the five levels are smaller than the image; the decoder doubles the size five times."""
 
 
 class ImageEncoder(nn.Module):
     """Features of n images stacked along the channels, at 1/2, 1/4, 1/8, 1/16 and 1/32 of their size.
 
     Args:
-        name: a timm model. Bare ResNet names mean the paper's weights, torchvision's first ImageNet ones.
-        n_images: images seen together; the pretrained first kernel is repeated n times and divided by n.
+        name: a timm model. A ResNet's bare name stands for the paper's weights, torchvision's first ImageNet ones.
+        n_images: images to stack. The pretrained first kernel is repeated n times and divided by n, so that n copies of
+            one image give the features of that image.
         pretrained: start from ImageNet weights.
 
     Raises:
-        ConfigError: for a name timm does not know or a model without these five levels.
+        ConfigError: for a name that timm does not know, a model without these five levels, or weights out of reach.
     """
 
     def __init__(self, name: str = "resnet18", *, n_images: int = 1, pretrained: bool = False) -> None:
@@ -38,13 +40,14 @@ class ImageEncoder(nn.Module):
         self.channels: list[int] = _feature_info(self.backbone).channels()
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> list[Float[Tensor, "b _c _h _w"]]:
-        """Features of images in [0, 1], finest first."""
+        """Features of images with colours in [0, 1], finest first. Width and height are multiples of 32."""
         features: list[Tensor] = self.backbone((images - _MEAN) / _STD)
         return features
 
 
 def weights_name(name: str) -> str:
-    """The timm model whose weights the paper started from: torchvision's first ImageNet ones for ResNets."""
+    """The timm name with the tag of the paper's weights."""
+    # For ResNets: torchvision's first ImageNet weights. timm's default tags stand for newer training recipes.
     return f"{name}.tv_in1k" if name in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152") else name
 
 
@@ -60,11 +63,13 @@ def _create(name: str, channels: int, pretrained: bool) -> nn.Module:
         )
     tagged = weights_name(name)
     if pretrained:
-        require_weights(tagged)
+        require_weights(tagged)  # first, because timm itself would retry for a minute before it fails
     try:
+        # features_only drops the classifier; in_chans repeats the first kernel for several images.
         model: nn.Module = timm.create_model(tagged, pretrained=pretrained, features_only=True, in_chans=channels)
-    except (RuntimeError, AttributeError, TypeError, KeyError) as error:
+    except (RuntimeError, AttributeError, TypeError, KeyError) as error:  # what timm raises depends on the model
         raise _unsuitable(name, channels, f"timm: {error}") from error
+    # Some models start at 1/4, or have a single resolution: their features would not fit the decoder's levels.
     reductions: list[int] = _feature_info(model).reduction()
     if reductions != _REDUCTIONS:
         raise _unsuitable(name, channels, f"levels at 1/{', 1/'.join(map(str, reductions))}")
@@ -72,11 +77,13 @@ def _create(name: str, channels: int, pretrained: bool) -> nn.Module:
 
 
 def _feature_info(backbone: nn.Module) -> Any:
-    return backbone.feature_info  # timm's own description of the levels, not a tensor or module
+    # timm's description of the levels. nn.Module types every attribute as a tensor or a module, so Any it is.
+    return backbone.feature_info
 
 
 def _option(channels: int) -> str:
-    return "--encoder.name" if channels == 3 else "--encoder.pose-name"  # only motion needs several images
+    # The depth encoder takes one image, the pose encoder always several.
+    return "--encoder.name" if channels == 3 else "--encoder.pose-name"
 
 
 def _unsuitable(name: str, channels: int, got: str) -> ConfigError:
@@ -90,5 +97,5 @@ def _unsuitable(name: str, channels: int, got: str) -> ConfigError:
 
 
 def stack_images(images: Float[Tensor, "b n 3 h w"]) -> Float[Tensor, "b _c h w"]:
-    """Several images as the channels of one, in their order."""
+    """Stack n images along the channels, in their order."""
     return torch.flatten(images, 1, 2)

@@ -1,7 +1,7 @@
 """The pose networks with an encoder: the motion between images, from the images alone (paper, supplementary A).
 
-Every pose network is a `PoseNetwork`. Which one a run has, and which images it looks at together, is looked up in
-`networks/pose_variants.py`.
+Every pose network is a `PoseNetwork`. The tables of `networks/pose_variants.py` choose the network of a run, and the
+images that it takes in one pass.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from torch import Tensor, nn
 from selfdepth.networks.encoder import ImageEncoder, stack_images
 
 WIDTH = 256
+"""Channels of the pose decoder."""
 OUTPUT_SCALE = 0.01
 """Small outputs at the start: a large first motion would leave every warp outside the image."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DepthFeatures:
-    """What the depth network found in a clip, as far as it can help to find the motion.
+    """Results of the depth network that a pose network may use.
 
     Attributes:
-        features: the depth encoder's coarsest ones, of as many images as the pose network asks for, target first.
-        mean_inverse_depth: of the target, over all pixels of its finest disparity.
+        features: the depth encoder's coarsest features of the first `PoseNetwork.n_encoded` images, target first.
+        mean_inverse_depth: of the target, over all pixels of its finest disparity; in 1 / the unit of the depth.
     """
 
     features: Float[Tensor, "b _n c _h _w"]
@@ -35,25 +36,33 @@ class DepthFeatures:
 
 
 class PoseNetwork(nn.Module):
-    """The one interface of all pose networks; bare, it is that of a run without motion to learn."""
+    """The interface of all pose networks. An instance of this class itself serves runs that learn no motion.
+
+    It lets the training step treat all variants alike: `views` chooses what the network reads, `forward` predicts, and
+    `scaled` brings the translation to the unit of the depth.
+    """
 
     uses_depth: ClassVar[bool] = False
-    """Whether the depth network has to run first."""
+    """Whether `views` or `scaled` need the results of the depth network."""
 
     def n_encoded(self, n_images: int) -> int:
-        """Of how many of a clip's images, target first, the depth encoder is to make features."""
-        return 1
+        """How many of a clip's n_images, target first, the depth encoder must encode for this network."""
+        return 1  # the target, which the depth decoder needs in any case
 
-    def views(self, images: Float[Tensor, "b n 3 h w"], seen: DepthFeatures | None) -> Float[Tensor, "b n _c _h _w"]:
-        """What the network looks at, one entry for each image of the clip (target, then the sources in time)."""
+    def views(
+        self, images: Float[Tensor, "b n 3 h w"], depth_features: DepthFeatures | None
+    ) -> Float[Tensor, "b n _c _h _w"]:
+        """What the network reads, one entry per image of the clip (the target, then the temporal sources)."""
         return images
 
     def forward(self, views: Float[Tensor, "b n _c _h _w"]) -> tuple[Float[Tensor, "b k 3"], Float[Tensor, "b k 3"]]:
-        """Axis-angle (radians) and translation of k motions between some of the views."""
+        """Axis-angle (radians) and translation of k motions between the n views of one pass."""
         raise NotImplementedError
 
-    def scaled(self, translation: Float[Tensor, "b k 3"], seen: DepthFeatures | None) -> Float[Tensor, "b k 3"]:
-        """The translation in the unit of the depth."""
+    def scaled(
+        self, translation: Float[Tensor, "b k 3"], depth_features: DepthFeatures | None
+    ) -> Float[Tensor, "b k 3"]:
+        """The translation in the unit of the depth. Most networks learn that unit themselves."""
         return translation
 
 
@@ -61,8 +70,9 @@ class PoseDecoder(nn.Module):
     """Axis-angle and translation of k motions from the coarsest features of one or several images.
 
     Args:
-        channels: of the features of each image.
-        n_features: how many are seen together; each is squeezed by the same convolution.
+        channels: channels of each image's features.
+        n_motions: k.
+        n_features: how many images' features are read together; the same convolution squeezes each of them.
     """
 
     def __init__(self, channels: int, *, n_motions: int, n_features: int = 1) -> None:
@@ -73,9 +83,9 @@ class PoseDecoder(nn.Module):
         self.output = nn.Conv2d(WIDTH, 6 * n_motions, 1)
 
     def forward(self, features: Float[Tensor, "b n c h w"]) -> tuple[Float[Tensor, "b k 3"], Float[Tensor, "b k 3"]]:
-        """Axis-angle (radians) and translation, k of each."""
+        """Axis-angle (radians) and translation of k motions."""
         x = F.relu(self.squeeze(features.flatten(0, 1)))
-        x = x.reshape(len(features), -1, *x.shape[2:])  # side by side along the channels, in their order
+        x = x.reshape(len(features), -1, *x.shape[2:])  # concatenated along the channels, in their order
         for layer in self.hidden:
             x = F.relu(layer(x))
         return split_motions(self.output, x, self.n_motions)
@@ -86,9 +96,12 @@ class PoseNet(PoseNetwork):
 
     Args:
         encoder_name: a timm model with five feature levels; the paper's is a ResNet-18.
-        n_images: seen together.
-        n_motions: given out; of a pair the first one is T_later_earlier and the second is not used, as published.
+        n_images: images in one pass.
+        n_motions: k. Of a pair, the first is T_later_earlier and the second is unused, as published.
         pretrained: start the encoder from ImageNet weights.
+
+    Raises:
+        ConfigError: as `ImageEncoder`.
     """
 
     def __init__(
@@ -99,17 +112,19 @@ class PoseNet(PoseNetwork):
         self.decoder = PoseDecoder(self.encoder.channels[-1], n_motions=n_motions)
 
     def forward(self, views: Float[Tensor, "b n 3 h w"]) -> tuple[Float[Tensor, "b k 3"], Float[Tensor, "b k 3"]]:
-        """Axis-angle (radians) and translation of k motions between images in [0, 1]."""
+        """Axis-angle (radians) and translation of k motions between images with colours in [0, 1]."""
         motions: tuple[Tensor, Tensor] = self.decoder(self.encoder(stack_images(views))[-1].unsqueeze(1))
         return motions
 
 
 class SharedPoseNet(PoseNetwork):
-    """A pose decoder alone, on features that the depth encoder made of each image on its own.
+    """A pose decoder on the features of the depth encoder (the paper's "shared" variant).
+
+    The depth encoder sees one image at a time, so that here, unlike in `PoseNet`, the images meet in the decoder only.
 
     Args:
-        channels: of the depth encoder's coarsest features.
-        n_images: seen together; the motions are one fewer.
+        channels: channels of the depth encoder's coarsest features.
+        n_images: images in one pass; the motions are one fewer.
     """
 
     uses_depth = True
@@ -119,16 +134,18 @@ class SharedPoseNet(PoseNetwork):
         self.decoder = PoseDecoder(channels, n_motions=n_images - 1, n_features=n_images)
 
     def n_encoded(self, n_images: int) -> int:
-        """All of them: one pass of the depth encoder for the whole clip."""
+        """All of them, in one pass of the depth encoder."""
         return n_images
 
-    def views(self, images: Float[Tensor, "b n 3 h w"], seen: DepthFeatures | None) -> Float[Tensor, "b n _c _h _w"]:
-        """The depth encoder's features in the images' place."""
-        assert seen is not None, "uses_depth asks for it"
-        return seen.features
+    def views(
+        self, images: Float[Tensor, "b n 3 h w"], depth_features: DepthFeatures | None
+    ) -> Float[Tensor, "b n _c _h _w"]:
+        """The depth encoder's features in place of the images."""
+        assert depth_features is not None, "uses_depth is true"
+        return depth_features.features
 
     def forward(self, views: Float[Tensor, "b n c h w"]) -> tuple[Float[Tensor, "b k 3"], Float[Tensor, "b k 3"]]:
-        """Axis-angle (radians) and translation of k motions between features."""
+        """Axis-angle (radians) and translation of k motions between the images of these features."""
         motions: tuple[Tensor, Tensor] = self.decoder(views)
         return motions
 
@@ -136,8 +153,9 @@ class SharedPoseNet(PoseNetwork):
 def split_motions(
     output: nn.Conv2d, features: Float[Tensor, "b c h w"], n_motions: int
 ) -> tuple[Float[Tensor, "b k 3"], Float[Tensor, "b k 3"]]:
-    """Axis-angle and translation from the last convolution's mean over the image."""
-    with torch.autocast(features.device.type, enabled=False):  # motions are hundredths: too fine for bf16
+    """Axis-angle (radians) and translation of each motion: the last convolution, averaged over the image."""
+    # Motions are hundredths, and bf16 would round them to three digits.
+    with torch.autocast(features.device.type, enabled=False):
         motions = OUTPUT_SCALE * output(features.to(output.weight.dtype)).mean((2, 3))
     axis_angle, translation = motions.unflatten(1, (n_motions, 6)).split(3, dim=-1)
     return axis_angle, translation

@@ -1,4 +1,4 @@
-"""The pose network that a configuration names, and which images of a clip it looks at together."""
+"""The tables behind `pose_network` and `pose_input`: which pose network, and which images of a clip in one pass."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from selfdepth.networks.posecnn import PoseCNN
 
 @dataclass(frozen=True, kw_only=True)
 class PosePass:
-    """One look of the pose network at some images of a clip.
+    """One forward pass of the pose network, on some images of a clip.
 
     Attributes:
-        order: which images, 0 being the target and 1 the first source.
-        n_motions: how many of the network's motions are used, the first ones; one for each source, in their order.
-        inverted: whether they are T_target_source, to be inverted.
+        order: indices of the images in the order in which the network reads them; 0 is the target, 1 the first source.
+        n_motions: how many of the predicted motions to use, from the first; one per source, in the order of the
+            sources.
+        inverted: whether they are T_target_source, and need inverting.
     """
 
     order: tuple[int, ...]
@@ -26,10 +27,11 @@ class PosePass:
 
 
 def pairs(offsets: Sequence[int]) -> tuple[PosePass, ...]:
-    """A pass for each source.
+    """One pass per source: the target and that source, in temporal order.
 
-    The network always sees the earlier image first and gives T_later_earlier: one direction to learn, not two. Each
-    pair passes on its own, so that BatchNorm sees one direction of time at once.
+    The network always reads the earlier image first and predicts T_later_earlier: one direction of time to learn
+    instead of two. Each pair has a pass of its own, as published; BatchNorm's statistics are then those of one kind of
+    pair.
     """
     return tuple(
         PosePass(order=(view, 0) if offset < 0 else (0, view), n_motions=1, inverted=offset < 0)
@@ -38,7 +40,7 @@ def pairs(offsets: Sequence[int]) -> tuple[PosePass, ...]:
 
 
 def all_at_once(offsets: Sequence[int]) -> tuple[PosePass, ...]:
-    """One pass of the target and all sources, which gives T_source_target of each."""
+    """One pass of the target and all sources, which predicts T_source_target of each; nothing to invert."""
     n_sources = len(offsets)
     return (PosePass(order=tuple(range(1 + n_sources)), n_motions=n_sources, inverted=False),) if n_sources else ()
 
@@ -47,11 +49,11 @@ POSE_INPUTS: dict[PoseInput, Callable[[Sequence[int]], tuple[PosePass, ...]]] = 
     "pairs": pairs,
     "all": all_at_once,
 }
-"""The passes for a clip with sources at these times, by the configuration's `pose_input`."""
+"""By the configuration's `pose_input`: the passes for a clip, from the offsets of its sources."""
 
 
 def _separate(config: EncoderConfig, channels: int, n_images: int) -> PoseNetwork:
-    # Of a pair the published network gives two motions and uses the first.
+    # The published network predicts two motions of a pair and uses the first. Its checkpoints have weights for both.
     n_motions = max(2, n_images - 1)
     return PoseNet(config.pose_name, n_images=n_images, n_motions=n_motions, pretrained=config.pretrained)
 
@@ -61,16 +63,16 @@ POSE_NETWORKS: dict[PoseNetworkName, Callable[[EncoderConfig, int, int], PoseNet
     "shared": lambda config, channels, n_images: SharedPoseNet(channels, n_images=n_images),
     "posecnn": lambda config, channels, n_images: PoseCNN(n_images=n_images),
 }
-"""Makers from the encoders' configuration, the channels of the depth encoder's coarsest features, and the number of
-images in a pass, by the configuration's `pose_network`."""
+"""By the configuration's `pose_network`: a function that builds it from the encoders' configuration, the channels of
+the depth encoder's coarsest features, and the number of images in one pass."""
 
 
 def pose_network(config: EncoderConfig, offsets: Sequence[int], *, channels: int) -> PoseNetwork:
-    """The pose network of a run; without neighbours in time it has no weights.
+    """The pose network of a run. Without temporal sources it is a bare `PoseNetwork`, which has no weights.
 
     Args:
-        offsets: times of the sources.
-        channels: of the depth encoder's coarsest features.
+        offsets: times of the sources relative to the target.
+        channels: channels of the depth encoder's coarsest features.
 
     Raises:
         ConfigError: for a pose encoder that cannot be used.

@@ -16,11 +16,11 @@ _CHANNELS = (16, 32, 64, 128, WIDTH, WIDTH, WIDTH)
 class PoseCNN(PoseNetwork):
     """Seven plain convolutions of stride 2 on images stacked along the channels, never pretrained.
 
-    Its translation is in units of the scene's depth: it is multiplied by the mean inverse depth of the target's finest
-    disparity. (Published: by that of each scale in turn, so that every scale has a motion of its own.)
+    Its translation is multiplied by the mean inverse depth of the target's finest disparity, so that one clip has one
+    motion. In the published method each scale multiplies by its own mean, which gives every scale another motion.
 
     Args:
-        n_images: seen together; the motions are one fewer.
+        n_images: images in one pass; the motions are one fewer.
     """
 
     uses_depth = True
@@ -36,13 +36,16 @@ class PoseCNN(PoseNetwork):
         self.output = nn.Conv2d(WIDTH, 6 * self.n_motions, 1)
 
     def forward(self, views: Float[Tensor, "b n 3 h w"]) -> tuple[Float[Tensor, "b k 3"], Float[Tensor, "b k 3"]]:
-        """Axis-angle (radians) and translation, before `scaled`, of k motions between images in [0, 1]."""
+        """Axis-angle (radians) and translation, before `scaled`, of k motions between images with colours in [0, 1]."""
+        # Unlike the ResNets, it takes the colours as they are, without subtracting a mean.
         x = stack_images(views)
         for layer in self.layers:
             x = F.relu(layer(x))
         return split_motions(self.output, x, self.n_motions)
 
-    def scaled(self, translation: Float[Tensor, "b k 3"], seen: DepthFeatures | None) -> Float[Tensor, "b k 3"]:
+    def scaled(
+        self, translation: Float[Tensor, "b k 3"], depth_features: DepthFeatures | None
+    ) -> Float[Tensor, "b k 3"]:
         """The translation times the mean inverse depth of the target."""
-        assert seen is not None, "uses_depth asks for it"
-        return translation * seen.mean_inverse_depth[:, None, None]
+        assert depth_features is not None, "uses_depth is true"
+        return translation * depth_features.mean_inverse_depth[:, None, None]

@@ -1,4 +1,4 @@
-"""The kinds of figures that the paper's tables hold, each with what heads its columns. No torch here."""
+"""The figures that the paper's tables hold, one type per kind of table, with its column heads. No torch here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "a1", "a2", "a3")
 
 @dataclass(frozen=True, kw_only=True)
 class DepthFigures:
-    """The seven errors of depth, metres and shares; None where the figure is not known to us."""
+    """The seven depth metrics; None where we do not know the published figure.
+
+    Attributes:
+        abs_rel, rmse_log: without unit.
+        sq_rel, rmse: metres.
+        a1, a2, a3: shares from 0 to 1.
+    """
 
     HEADS: ClassVar[tuple[str, ...]] = METRICS
 
@@ -22,14 +28,14 @@ class DepthFigures:
     a2: float | None = None
     a3: float | None = None
 
-    def in_words(self) -> tuple[str, ...]:
-        """The seven in the order of METRICS."""
-        return _in_words(astuple(self))
+    def cells(self) -> tuple[str, ...]:
+        """The figures as text, in the order of HEADS."""
+        return _cells(astuple(self))
 
 
 @dataclass(frozen=True, kw_only=True)
 class OneScaleFigures:
-    """The seven errors with one scale for all images, and the spread of the scales that each would have alone."""
+    """The seven depth metrics with one scale for all images, and the relative spread of the images' own scales."""
 
     HEADS: ClassVar[tuple[str, ...]] = ("spread of scales", *METRICS)
 
@@ -42,14 +48,14 @@ class OneScaleFigures:
     a2: float
     a3: float
 
-    def in_words(self) -> tuple[str, ...]:
-        """In the order of HEADS."""
-        return _in_words(astuple(self))
+    def cells(self) -> tuple[str, ...]:
+        """The figures as text, in the order of HEADS."""
+        return _cells(astuple(self))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Make3dFigures:
-    """Errors on Make3D; sq_rel and rmse in metres."""
+    """Depth metrics on Make3D; sq_rel and rmse in metres."""
 
     HEADS: ClassVar[tuple[str, ...]] = ("abs_rel", "sq_rel", "rmse", "log10")
 
@@ -58,14 +64,14 @@ class Make3dFigures:
     rmse: float
     log10: float
 
-    def in_words(self) -> tuple[str, ...]:
-        """In the order of HEADS."""
-        return _in_words(astuple(self))
+    def cells(self) -> tuple[str, ...]:
+        """The figures as text, in the order of HEADS."""
+        return _cells(astuple(self))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerFigures:
-    """What KITTI's server measures: 100 times the logarithm's scale-invariant error, percents, 1/km."""
+    """The metrics of KITTI's server. silog: the scale-invariant logarithmic error, times 100."""
 
     HEADS: ClassVar[tuple[str, ...]] = ("SILog", "sqErrorRel, %", "absErrorRel, %", "iRMSE, 1/km")
 
@@ -74,14 +80,14 @@ class ServerFigures:
     abs_rel_percent: float
     irmse_per_km: float
 
-    def in_words(self) -> tuple[str, ...]:
-        """In the order of HEADS."""
+    def cells(self) -> tuple[str, ...]:
+        """The figures as text, in the order of HEADS."""
         return tuple(f"{value:.2f}" for value in astuple(self))
 
 
 @dataclass(frozen=True, kw_only=True)
 class OdometryFigures:
-    """Mean and spread of the five-frame error, metres, on sequences 09 and 10."""
+    """The five-frame error on sequences 09 and 10: mean and standard deviation, metres."""
 
     HEADS: ClassVar[tuple[str, ...]] = ("five-frame error on 09, m", "on 10, m")
 
@@ -90,8 +96,8 @@ class OdometryFigures:
     error_10_m: float
     spread_10_m: float
 
-    def in_words(self) -> tuple[str, ...]:
-        """Mean and spread on 09, and on 10."""
+    def cells(self) -> tuple[str, ...]:
+        """The figures as text, in the order of HEADS."""
         return (
             f"{self.error_09_m:.3f} ± {self.spread_09_m:.3f}",
             f"{self.error_10_m:.3f} ± {self.spread_10_m:.3f}",
@@ -101,5 +107,5 @@ class OdometryFigures:
 Figures = DepthFigures | OneScaleFigures | Make3dFigures | ServerFigures | OdometryFigures
 
 
-def _in_words(values: tuple[float | None, ...]) -> tuple[str, ...]:
+def _cells(values: tuple[float | None, ...]) -> tuple[str, ...]:
     return tuple("-" if value is None else f"{value:.3f}" for value in values)

@@ -1,4 +1,4 @@
-"""What the paper published, row by row, and the preset and commands that give each row. No torch here.
+"""The paper's published tables, row by row, with the preset and the commands that reproduce each row. No torch here.
 
 Figures of "Digging Into Self-Supervised Monocular Depth Estimation" (arXiv 1806.01260, version 4), on KITTI and Make3D.
 """
@@ -19,7 +19,7 @@ from selfdepth.paper.figures import (
 )
 from selfdepth.presets import CONTINUES, FIRST_EPOCHS, PRESETS
 
-Judged = Literal[
+Evaluation = Literal[
     "eigen",
     "eigen, flipped too",
     "eigen_benchmark",
@@ -28,14 +28,18 @@ Judged = Literal[
     "kitti's server",
     "odometry",
 ]
-"""How a row was measured: raw LiDAR in the Garg crop, the same averaged with the mirrored image's prediction, the
-improved ground truth without a crop, the same with one scale for all images, the middle of Make3D's images, by KITTI's
-server for depth from single images, or the five-frame error of trajectories."""
+"""How a row was evaluated.
+
+eigen: against raw LiDAR, in the Garg crop; "flipped too": the prediction averaged with that of the mirrored image.
+eigen_benchmark: against the improved ground truth, without a crop; "one scale": with one scale for all images.
+make3d: on the middle of Make3D's images. kitti's server: by KITTI's server for depth from single images.
+odometry: the five-frame error of trajectories.
+"""
 
 OtherSplit = Literal["eigen_full", "odom"]
 
 EXAMPLE_SCALE = "31.4"
-"""In commands, in place of the scale of a monocular model, which is measured by the command before."""
+"""Placeholder, in commands, for the scale of a monocular model; the command before prints the real one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,34 +47,34 @@ class Row:
     """A row of a table.
 
     Attributes:
-        tables: the tables of the paper that such rows are in.
-        name: the row, in the paper's words or close to them.
-        preset: the run that gives it.
-        figures: what was published.
-        judged: how it was measured.
-        other_split: the published split that it was trained on, if not the one that is usual for its mode.
+        tables: numbers of the paper's tables that hold such rows.
+        name: the row's name in the paper, or close to it.
+        preset: the run that reproduces it.
+        figures: the published figures.
+        judged: how it was evaluated.
+        other_split: the published split that it was trained on, if not the usual one of its mode.
     """
 
     tables: str
     name: str
     preset: str
     figures: Figures
-    judged: Judged = "eigen"
+    judged: Evaluation = "eigen"
     other_split: OtherSplit | None = None
 
     @property
     def split(self) -> str:
-        """The frames that it was trained on: Zhou's, without standstill, where neighbours in time are sources; all of
-        Eigen's for pairs alone (section 4.1)."""
+        """The training split: Zhou's, which has no stationary frames, if temporal neighbours are sources; all of
+        Eigen's frames for stereo pairs alone (section 4.1)."""
         return self.other_split or ("eigen_zhou" if PRESETS[self.preset].offsets else "eigen_full")
 
     @property
     def run(self) -> str:
-        """Folder of the run in the commands; a preset trained on other frames than usual has another."""
+        """Folder of the run in the commands. A preset trained on another split has a folder of its own."""
         return f"runs/{self.preset}" + (f"-{self.other_split}" if self.other_split else "")
 
     def train_commands(self) -> tuple[str, ...]:
-        """The command that trains the model, after that for the model it continues, if it does."""
+        """The command that trains the model, preceded by the one for the model that it continues, if any."""
         data = "kitti_odometry" if self.judged == "odometry" else "kitti_raw"
         given = f"--data {data} --split {self.split}"
         first = CONTINUES.get(self.preset)
@@ -83,7 +87,7 @@ class Row:
         )
 
     def evaluate_commands(self) -> tuple[str, ...]:
-        """The commands that measure it: the last weights, as published."""
+        """The commands that evaluate it. They take the last weights, as published, not the best."""
         if self.judged == "odometry":
             measure = f"selfdepth evaluate odometry {self.run}/last --data kitti_odometry --sequence"
             return tuple(f"{measure} {sequence}" for sequence in ("09", "10"))
@@ -100,7 +104,11 @@ class Row:
         return (f"selfdepth evaluate depth {self.run}/last --data {data}{options}",)
 
     def _export_commands(self) -> tuple[str, ...]:
-        """The predictions for the server; before them the scale, measured on training frames, where it is not known."""
+        """The command that writes predictions for the server, for a monocular model after the one that measures its
+        scale.
+
+        The scale is measured on training frames: the server's test images have no public ground truth.
+        """
         export = (
             f"selfdepth predict {self.run}/last depth_selection/test_depth_prediction_anonymous "
             f"--out benchmark/{self.preset} --save kitti --precision fp32"
@@ -133,10 +141,10 @@ def _rows(
     kind: Callable[..., Figures],
     columns: str,
     *lines: _Line,
-    judged: Judged = "eigen",
+    judged: Evaluation = "eigen",
     other_split: OtherSplit | None = None,
 ) -> tuple[Row, ...]:
-    """The rows of a table whose columns are these fields of `kind`, separated by blanks."""
+    """The rows of a table. `columns` lists the fields of `kind` that it has, separated by blanks."""
     names = columns.split()
     return tuple(
         Row(

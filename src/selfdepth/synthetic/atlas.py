@@ -1,8 +1,9 @@
 """Textures of the rendered street, prefiltered along both axes so that no view of them aliases.
 
-A street is seen at grazing angles: a metre of asphalt 40 m ahead covers a tenth of a pixel in one direction and
-several pixels in the other. Each texture is therefore kept at every pair of horizontal and vertical resolutions
-(a rip-map), and a lookup picks the pair that fits the sample's footprint.
+A camera sees a street at grazing angles: a metre of asphalt 40 m ahead covers a tenth of a pixel in one direction and
+several pixels in the other. The atlas therefore stores each texture at every pair of horizontal and vertical
+resolutions (a rip-map), and a lookup picks the pair that fits the footprint of the sample. Aliasing would be worse than
+ugly: a pattern that changes with the view has no photometric error of zero at the true depth.
 """
 
 from __future__ import annotations
@@ -15,16 +16,18 @@ from jaxtyping import Bool, Float, Int, Shaped, UInt8
 from numpy import ndarray
 
 LEVELS = 12
+"""Resolutions per axis, each half of the one before: enough for sides of 2^11 texels."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Atlas:
-    """All textures in one array.
+    """All textures at all resolutions in one array, so that one lookup serves samples of different textures.
 
     Attributes:
-        texels: RGBA; alpha below 128 is cut out.
-        offset: first texel of texture t at horizontal level i and vertical level j, row after row.
-        columns, rows: size of texture t at each level.
+        texels: RGBA from 0 to 255; alpha below 128 is cut out.
+        offset: index of the first texel of texture t at horizontal level i and vertical level j; rows follow each
+            other.
+        columns, rows: size of texture t at each horizontal and vertical level, in texels.
     """
 
     texels: UInt8[ndarray, "texels 4"]
@@ -34,7 +37,7 @@ class Atlas:
 
 
 def build_atlas(textures: Sequence[Shaped[ndarray, "_h _w 4"]]) -> Atlas:
-    """Prefilter RGBA textures with values in [0, 1]; sides are powers of two, at most 2^11."""
+    """Prefilter RGBA textures with values in [0, 1]. Their sides are powers of two, at most 2^11."""
     count = len(textures)
     offset = np.zeros((count, LEVELS, LEVELS), np.int64)
     columns, rows = np.ones((count, LEVELS), np.int64), np.ones((count, LEVELS), np.int64)
@@ -46,7 +49,7 @@ def build_atlas(textures: Sequence[Shaped[ndarray, "_h _w 4"]]) -> Atlas:
             if j > 0 and tall.shape[0] > 1:
                 tall = (tall[0::2] + tall[1::2]) / 2
             rows[t, j] = tall.shape[0]
-            if j > 0 and rows[t, j] == rows[t, j - 1]:
+            if j > 0 and rows[t, j] == rows[t, j - 1]:  # already a single row: all coarser levels share it
                 offset[t, :, j] = offset[t, :, j - 1]
                 continue
             both: ndarray = tall
@@ -71,13 +74,13 @@ def sample(
     *,
     wrap: bool = False,
 ) -> Float[ndarray, "m 4"]:
-    """Look colours up, each averaged over its footprint.
+    """Look up colours, each averaged over the footprint of its sample.
 
     Args:
-        texture: which texture.
-        uv: place in it; 0 to 1 spans the texture, u to the right, v down.
-        footprint: extent of a sample along u and v, in the same unit.
-        wrap: whether u repeats beyond the texture; it is clamped if not. v is always clamped.
+        texture: index of each sample's texture.
+        uv: position in it; 0 to 1 spans the texture, u to the right, v down.
+        footprint: extent of each sample along u and v, in the same unit.
+        wrap: whether u repeats beyond the texture. If not, it is clamped. v is always clamped.
 
     Returns:
         RGBA from 0 to 255.
@@ -98,11 +101,12 @@ def sample(
 def solid(
     atlas: Atlas, texture: int, u: Float[ndarray, "m"], v: Float[ndarray, "m"], extent: tuple[float, float]
 ) -> Bool[ndarray, "m"]:
-    """Where one texture is not cut out.
+    """Whether one texture is solid, not cut out, at each sample.
 
     Args:
-        u, v: places in it, 0 to 1.
-        extent: how many samples its picture is wide and high; one level is used for all of it.
+        texture: index of the texture.
+        u, v: positions in it, 0 to 1.
+        extent: width and height of the whole texture in the image, in samples. It chooses one level for all samples.
     """
     i = int(_level(1 / np.maximum(extent[:1], 1.0), atlas.columns[texture, :1])[0])
     j = int(_level(1 / np.maximum(extent[1:], 1.0), atlas.rows[texture, :1])[0])
@@ -114,12 +118,15 @@ def solid(
 
 def _level(footprint: ndarray, size: ndarray) -> Int[ndarray, "m"]:
     texels = np.maximum(footprint * size, 1.0)
+    # The bias of 0.35 switches to the coarser level before the footprint has doubled, at 1.6 texels: most samples stay
+    # between a slight blur and a slight aliasing.
     level = np.log2(texels, dtype=np.float32) + np.float32(0.35)
     return np.asarray(np.minimum(level, LEVELS - 1), np.int64)
 
 
-def _neighbours(place: ndarray, size: ndarray, wrap: bool) -> tuple[ndarray, ndarray, ndarray]:
-    x = place * size - 0.5
+def _neighbours(position: ndarray, size: ndarray, wrap: bool) -> tuple[ndarray, ndarray, ndarray]:
+    """The two texels on either side of a position in [0, 1], and the weight of the second."""
+    x = position * size - 0.5  # texel i covers i to i + 1, so its centre lies at i + 1/2
     floor = np.floor(x)
     first = floor.astype(np.int64)
     weight = (x - floor).astype(np.float32)

@@ -1,8 +1,8 @@
-"""Rendered drives with exact ground truth: depth, motion, and which pixels move by themselves.
+"""Rendered drives with exact ground truth: depth, camera motion, and the pixels that move by themselves.
 
-A street with bends, houses, trees, parked and moving cars, drawn from a seed. The drives take the place of footage
-where none may be had: in the demo and in tests. They contain what the method has to cope with: occlusions, a car
-that keeps the camera's speed, cars that move otherwise, stops, surfaces without texture, changing brightness.
+A seed determines a street with bends, houses, trees, parked and moving cars. The drives stand in for real data in the
+demo, the tests and the figures of docs/paper.md. They contain what the method has to cope with: occlusions, a car at
+the camera's speed, other traffic, stops, surfaces without texture, changing brightness.
 """
 
 from __future__ import annotations
@@ -19,30 +19,34 @@ from numpy import ndarray
 from selfdepth.errors import ConfigError
 from selfdepth.geometry.camera import Camera
 from selfdepth.synthetic.objects import Quads, car
-from selfdepth.synthetic.raster import View, look, shade, trace
+from selfdepth.synthetic.raster import SKY, View, project, shade, trace
 from selfdepth.synthetic.road import Schedule, build_road, build_schedule
 from selfdepth.synthetic.scene import Scene, build_scene, paint_street
 
 BASELINE_M = 0.54
+"""Distance of the right camera from the left one, that of KITTI."""
 CAMERA_HEIGHT_M = 1.65
+"""Height of the cameras above the ground, that of KITTI."""
 SUPERSAMPLING = 2
+"""Samples along each side of a pixel. With one, flickering edges would disturb the photometric error."""
 _LANE_M = 1.75
+"""Middle of the right lane, metres to the right of the road's centre line."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DriveSpec:
-    """What to render. Two seeds give two different streets of the same kind.
+    """The drive to render. Two seeds give two different streets of the same kind.
 
     Attributes:
-        seed: everything that is random follows from it.
-        frames: length of the drive, at least 2.
-        width, height: of the images in pixels, at least 32 x 16.
-        fps: frames per second; 10 is KITTI's.
+        seed: source of everything random, 0 to 2^32 - 1.
+        frames: length of the drive, 2 to 20,000.
+        width, height: image size in pixels, from 32x16 to 4096x4096.
+        fps: frames per second, 1 to 240; KITTI has 10.
         stereo: whether to render the right camera too.
-        moving_cars: whether there is traffic. Parked cars stay.
-        stops: whether the car halts every 15 to 19 s, for about 1.5 s.
+        moving_cars: whether there is traffic. Parked cars remain without it.
+        stops: whether the car halts every 15 to 19 s, for 1.2 to 2 s.
         bends: whether the road has bends.
-        brightness_change: largest relative change of exposure, which drifts over seconds; 0 to 0.5.
+        brightness_change: largest relative change of the exposure, which drifts over seconds; 0 to 0.5.
 
     Raises:
         ConfigError: for a value out of its range.
@@ -72,29 +76,30 @@ class DriveSpec:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ConfigError(
-                    "a drive cannot be rendered so", where=name, expected=f"{low} to {high}", got=str(value)
+                    "this drive cannot be rendered", where=name, expected=f"{low} to {high}", got=str(value)
                 )
 
     def camera(self) -> Camera:
-        """KITTI's field of view (81 degrees), with a principal point that is not in the middle."""
+        """KITTI's field of view (81 degrees). An off-centre principal point exposes mistakes with it in tests."""
         w, h = self.width, self.height
         return Camera(fx=0.58 * w, fy=0.58 * w, cx=0.492 * w - 0.5, cy=0.47 * h - 0.5, width=w, height=h)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SyntheticDrive:
-    """A rendered drive and all that is true of it.
+    """A rendered drive and its ground truth.
 
     Attributes:
         images: RGB of the left camera.
-        depth: along z at the pixels' centres, metres; 0 is the sky, whose depth is unknown.
-        T_world_camera: float64; the world is the first camera (x right, y down, z forward).
-        camera: of both cameras.
+        depth: along z at the centres of the pixels, metres; 0 for the sky, which has none.
+        T_world_camera: poses of the left camera, float64, metres; the world is the first camera (x right, y down, z
+            forward).
+        camera: intrinsics of both cameras.
         partner: RGB of the right camera, or None. T_stereo_target is the translation (-BASELINE_M, 0, 0).
         timestamps: seconds since the first frame.
-        speed_mps: of the camera along the road.
-        moving: pixels on cars that move at that time.
-        comoving: pixels on the car ahead while it has exactly the camera's speed and both move.
+        speed_mps: speed of the camera along the road, m/s.
+        moving: true on cars that move in that frame.
+        comoving: true on the car ahead while both it and the camera move at exactly the same speed.
     """
 
     images: UInt8[ndarray, "n h w 3"]
@@ -122,11 +127,11 @@ class _World:
 def render_drive(
     spec: DriveSpec, *, progress: Callable[[int, int], None] | None = None, workers: int | None = None
 ) -> SyntheticDrive:
-    """Render a drive. The same spec gives the same bits, however many workers there are.
+    """Render a drive. The same spec gives the same bits for any number of workers.
 
     Args:
-        progress: called with (frames done, frames in all).
-        workers: threads; the number of cores (at most 4) if not given.
+        progress: called after each frame with (frames done, frames in total).
+        workers: number of threads. Default: one per CPU core, at most 4.
     """
     world = _build_world(spec)
     n, h, w = spec.frames, spec.height, spec.width
@@ -135,12 +140,13 @@ def render_drive(
     depth = np.empty((n, h, w), np.float32)
     moving, comoving = np.zeros((n, h, w), bool), np.zeros((n, h, w), bool)
     with ThreadPoolExecutor(workers or min(4, os.cpu_count() or 1)) as pool:
-        for i, frame in enumerate(_in_order(pool, world)):
+        for i, frame in enumerate(_frames_in_order(pool, world)):
             images[i], depth[i], moving[i], comoving[i] = frame[0], frame[1], frame[2], frame[3]
             if partner is not None:
                 partner[i] = frame[4]
             if progress is not None:
                 progress(i + 1, n)
+    # Inside the renderer poses are relative to the ground; outside, the world is the first camera.
     T_ground_first = world.T_ground_camera[0]
     return SyntheticDrive(
         images=images,
@@ -155,21 +161,24 @@ def render_drive(
     )
 
 
-def _in_order(pool: ThreadPoolExecutor, world: _World) -> Iterator[tuple[ndarray, ...]]:
+def _frames_in_order(pool: ThreadPoolExecutor, world: _World) -> Iterator[tuple[ndarray, ...]]:
     return pool.map(lambda i: _render_frame(world, i), range(world.spec.frames))
 
 
 def _build_world(spec: DriveSpec) -> _World:
+    # One generator per part: an option such as `stops` then changes the schedule and leaves the street as it is.
     road_rng, schedule_rng, scene_rng, car_rng = (
         np.random.default_rng(child) for child in np.random.SeedSequence(spec.seed).spawn(4)
     )
     schedule = build_schedule(
         schedule_rng, frames=spec.frames, fps=spec.fps, stops=spec.stops, moving_cars=spec.moving_cars
     )
+    # The street must go on beyond the last frame's view (FAR_M), and begin behind the camera of the first.
     reach_m = float(schedule.s_m[-1]) + 200
     road = build_road(road_rng, start_m=-30.0, end_m=reach_m + 60, bends=spec.bends)
     scene = build_scene(scene_rng, road, paint_street(spec.seed), reach_m=reach_m)
     time = np.arange(spec.frames) / spec.fps
+    # A slow and a faster sine; their sum stays within 1.6.
     drift = np.sin(time * 0.9 + car_rng.uniform(0, 6)) + 0.6 * np.sin(time * 2.3 + car_rng.uniform(0, 6))
     return _World(
         spec=spec,
@@ -183,14 +192,17 @@ def _build_world(spec: DriveSpec) -> _World:
 
 
 def _designs(rng: np.random.Generator, scene: Scene, count: int) -> tuple[int, ...]:
-    """What drives: anything, but no van right ahead, where it would hide the street for the whole drive."""
+    """The designs of the moving cars: any, except that no van drives right ahead and hides the street all the time."""
     low = [i for i, design in enumerate(scene.paint.kit.cars) if design.height_m < CAMERA_HEIGHT_M]
     ahead, others = int(rng.choice(low)), rng.integers(len(scene.paint.kit.cars), size=max(count, 1))
     return (ahead, *(int(i) for i in others[1:]))[:count]
 
 
 def _pose(scene: Scene, s: float) -> Float[ndarray, "4 4"]:
-    """The camera at s: it sways in its lane and nods a little, both as functions of the place."""
+    """T_ground_camera at s metres along the road. The camera sways in its lane and nods a little.
+
+    Both are functions of s, not of time: at a stop the camera stands exactly still.
+    """
     d = _LANE_M + 0.18 * np.sin(s / 11.0)
     place, heading = scene.road.place(s, d)
     yaw = heading + 0.18 / 11.0 * np.cos(s / 11.0)
@@ -207,13 +219,13 @@ def _pose(scene: Scene, s: float) -> Float[ndarray, "4 4"]:
 
 
 def _traffic(world: _World, frame: int) -> tuple[list[Quads], ndarray]:
-    """The moving cars' quads at a frame, and their places for the shade under them."""
+    """The quads of each moving car in a frame, and (X, Z, heading, half width, half length) of each for its shade."""
     schedule, road = world.schedule, world.scene.road
     parts: list[Quads] = []
     places: list[ndarray] = []
     for number, design_number in enumerate(world.designs):
         s, design = float(schedule.cars_s_m[number, frame]), world.scene.paint.kit.cars[design_number]
-        if not road.start_m < s < road.end_m:
+        if not road.start_m < s < road.end_m:  # outside the road, parked at its far end: too far away to see
             s = road.end_m
         place, heading = road.place(s, schedule.cars_d_m[number])
         turned = heading + (0.0 if schedule.direction[number] > 0 else np.pi)
@@ -223,33 +235,40 @@ def _traffic(world: _World, frame: int) -> tuple[list[Quads], ndarray]:
 
 
 def _render_frame(world: _World, frame: int) -> tuple[ndarray, ...]:
+    """Image, depth, moving, comoving, and with stereo the image of the right camera."""
     scene, camera = world.scene, world.camera
     T_ground_camera = world.T_ground_camera[frame]
     cars, places = _traffic(world, frame)
     quads = Quads.joined([scene.static, *cars])
     shades = np.concatenate([scene.parked, places])
-    view = look(quads, T_ground_camera, camera)
+    view = project(quads, T_ground_camera, camera)
+    # Depth is traced apart from the colours, through the pixels' centres: an average over samples would put depths in
+    # the air between an object and its background.
     centres = trace(view, quads, scene.paint.atlas, camera, 1)
-    known = centres.surface != -2
-    depth = np.where(known, 1 / centres.inverse_depth, 0).astype(np.float32)
-    owner = np.full(len(quads) + 2, -1)
+    has_depth = centres.surface != SKY
+    depth = np.where(has_depth, 1 / centres.inverse_depth, 0).astype(np.float32)
+    # The number of the car that each quad belongs to, else -1. SKY and GROUND are -2 and -1: they index the two extra
+    # entries at the end.
+    car_of_quad = np.full(len(quads) + 2, -1)
     start = len(scene.static)
     for number, part in enumerate(cars):
-        owner[start : start + len(part)] = number
+        car_of_quad[start : start + len(part)] = number
         start += len(part)
-    owned = owner[centres.surface]
+    car_of_pixel = car_of_quad[centres.surface]
     s_m = world.schedule.cars_s_m
     after = min(frame + 1, world.spec.frames - 1)
-    goes = np.append(abs(s_m[:, after] - s_m[:, after - 1]) > 1e-6, False)
-    moving = goes[owned]
-    comoving = moving & (owned == 0) & bool(world.schedule.keeps_distance[frame])
+    # The extra entry at the end answers for -1, what belongs to no car.
+    car_moves = np.append(abs(s_m[:, after] - s_m[:, after - 1]) > 1e-6, False)
+    moving = car_moves[car_of_pixel]
+    comoving = moving & (car_of_pixel == 0) & bool(world.schedule.keeps_distance[frame])
+    # Both cameras share the frame's exposure, as a synchronised stereo pair does.
     image = _picture(world, frame, quads, view, T_ground_camera, shades)
     if not world.spec.stereo:
         return image, depth, moving, comoving
     T_target_stereo = np.eye(4)
     T_target_stereo[0, 3] = BASELINE_M
     T_ground_stereo = T_ground_camera @ T_target_stereo
-    right = _picture(world, frame, quads, look(quads, T_ground_stereo, camera), T_ground_stereo, shades)
+    right = _picture(world, frame, quads, project(quads, T_ground_stereo, camera), T_ground_stereo, shades)
     return image, depth, moving, comoving, right
 
 

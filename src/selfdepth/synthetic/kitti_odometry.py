@@ -1,4 +1,4 @@
-"""Writes a rendered drive in the layout of KITTI odometry, so that everything that reads that can read it."""
+"""Writes a rendered drive in the layout of KITTI odometry, so that tests can run its readers without KITTI."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from selfdepth.synthetic.kitti import LEFT_OF_CAMERA_0_M, T_CAM2_CAM0
 def write_kitti_odometry(
     drive: SyntheticDrive, root: Path, *, number: int = 0, image_format: Literal["jpg", "png"] = "png"
 ) -> Path:
-    """Write images, calibration, times and true poses of a drive.
+    """Write images, calibration, times and ground-truth poses of a drive.
 
     Args:
-        root: the data set's folder; made if it is not there.
-        number: of the sequence, 0 to 99.
+        root: folder of the data set, created if needed.
+        number: number of the sequence, 0 to 99.
         image_format: "jpg" (quality 95, no chroma subsampling) or "png" (exact).
 
     Returns:
         The sequence's folder, <root>/sequences/<number>.
 
     Raises:
-        ConfigError: for a number that cannot be.
+        ConfigError: for an invalid number.
     """
     if not 0 <= number <= 99:
-        raise ConfigError("a sequence cannot have this number", where="number", expected="0 to 99", got=str(number))
+        raise ConfigError("invalid number of a sequence", where="number", expected="0 to 99", got=str(number))
     folder = root / "sequences" / f"{number:02d}"
     for name, images in (("image_2", drive.images), ("image_3", drive.partner)):
         if images is None:
             continue
         (folder / name).mkdir(parents=True, exist_ok=True)
         for frame, image in enumerate(images):
-            # quality and subsampling are JPEG's alone; PNG is exact.
+            # PNG ignores quality and subsampling.
             Image.fromarray(image).save(folder / name / f"{frame:06d}.{image_format}", quality=95, subsampling=0)
     offsets = (0.0, -BASELINE_M, LEFT_OF_CAMERA_0_M, LEFT_OF_CAMERA_0_M - BASELINE_M)
     lines = []
@@ -49,6 +49,7 @@ def write_kitti_odometry(
     (folder / "times.txt").write_text("".join(f"{time:e}\n" for time in drive.timestamps))
     poses = root / "poses"
     poses.mkdir(exist_ok=True)
+    # KITTI's poses are those of camera 0; the drive's are those of the left colour camera.
     camera_0 = Trajectory(T_world_camera=drive.T_world_camera @ T_CAM2_CAM0, timestamps=drive.timestamps)
     (poses / f"{number:02d}.txt").write_text(camera_0.from_first().to_kitti())
     return folder

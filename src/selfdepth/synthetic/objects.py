@@ -1,6 +1,7 @@
-"""What stands along the rendered street, each as a few textured rectangles in its own frame.
+"""The objects along the rendered street, each a few textured parallelograms in a frame of its own.
 
-An object's frame: x to the right of the road, y down with 0 at the ground, z along the road; metres.
+The frame of an object: x to the right of the road, y down with 0 at the ground, z along the road; metres. Only the
+faces that a camera on the road can see are there.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ class Quads:
     """Textured parallelograms: points origin + u edge_u + v edge_v with u, v in [0, 1].
 
     Attributes:
+        origin: corner at u = v = 0, metres.
+        edge_u, edge_v: edges from the origin, metres.
         texture: index in the atlas.
-        tint: factor on the texture's RGB.
-        cutout: whether the texture's alpha cuts a shape out of the parallelogram.
+        tint: factor on the RGB of the texture.
+        cutout: whether the alpha of the texture cuts a shape out of the parallelogram.
     """
 
     origin: Float[ndarray, "n 3"]
@@ -33,8 +36,9 @@ class Quads:
     cutout: Bool[ndarray, "n"]
 
     def placed(self, position: Float[ndarray, "2"], heading_rad: float) -> Quads:
-        """The same quads standing at a ground point, turned to a heading (0 is Z, positive is right)."""
+        """The same quads at the ground point (X, Z), turned to a heading (0 is along Z, positive turns right)."""
         cos, sin = np.cos(heading_rad), np.sin(heading_rad)
+        # Transposed, because points are rows here.
         turn = np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]]).T
         return Quads(
             origin=self.origin @ turn + np.array([position[0], 0.0, position[1]]),
@@ -47,7 +51,7 @@ class Quads:
 
     @staticmethod
     def joined(parts: Sequence[Quads]) -> Quads:
-        """All quads of some parts, in their order."""
+        """The quads of all parts, in their order."""
         return Quads(
             origin=np.concatenate([part.origin for part in parts]),
             edge_u=np.concatenate([part.edge_u for part in parts]),
@@ -63,7 +67,7 @@ class Quads:
 
 @dataclass(frozen=True)
 class Face:
-    """One quad: its corner, its edges, its texture, its light and whether it is cut out."""
+    """One quad as it is written down: the fields of `Quads`, with one light for all channels or one for each."""
 
     origin: Vector
     edge_u: Vector
@@ -74,7 +78,7 @@ class Face:
 
 
 def quads(faces: Sequence[Face]) -> Quads:
-    """Faces as arrays."""
+    """Convert faces to arrays."""
     return Quads(
         origin=np.array([face.origin for face in faces], float),
         edge_u=np.array([face.edge_u for face in faces], float),
@@ -87,7 +91,7 @@ def quads(faces: Sequence[Face]) -> Quads:
 
 @dataclass(frozen=True, kw_only=True)
 class HouseTextures:
-    """Texture indices and size of one house design; metres."""
+    """Texture indices of one house design, and its size in metres."""
 
     front: int
     side: int
@@ -99,11 +103,15 @@ class HouseTextures:
 def house(
     design: HouseTextures, *, roof: int, depth_m: float, roof_m: float, side: int, tint: Vector, sun: float
 ) -> Quads:
-    """A house whose front faces the road; `side` is 1 right of it and -1 left. The frame's x is away from the road.
+    """A house whose front faces the road.
 
     Args:
-        roof_m: height of its roof; 0 for a flat one.
-        sun: light on the front; the end wall gets the rest.
+        roof: texture of the roof.
+        depth_m: extent away from the road.
+        roof_m: height of the roof; 0 for a flat one.
+        side: 1 for a house right of the road, -1 for one left of it.
+        tint: factor on the RGB of the walls.
+        sun: light on the front. The wall towards the camera faces another way: it gets more where the front gets less.
     """
     w, h, deep = design.width_m, design.height_m, depth_m * side
     red, green, blue = tint
@@ -115,7 +123,7 @@ def house(
         Face((min(0, deep), -h, -w / 2), (depth_m, 0, 0), (0, h, 0), design.side, end),
     ]
     if roof_m > 0:
-        eave, over = -0.4 * side, 0.3
+        eave, over = -0.4 * side, 0.3  # the roof projects beyond the front and the end walls
         rise, run = roof_m + 0.15, deep / 2 - eave
         faces.append(
             Face(
@@ -139,7 +147,12 @@ def house(
 def tree(
     crowns: Sequence[int], bark: int, *, height_m: float, radius_m: float, offsets: Float[ndarray, "n 3"]
 ) -> Quads:
-    """A trunk and a few irregular discs of leaves, one behind the other."""
+    """A trunk, and irregular discs of leaves one behind the other. They occlude each other and the background.
+
+    Args:
+        crowns: texture of each disc.
+        offsets: displacement of each disc (right, down) and its size, each from -1 to 1.
+    """
     stem = height_m - 1.25 * radius_m
     trunk = 0.07 * radius_m + 0.07
     faces = [
@@ -158,7 +171,13 @@ def tree(
 
 
 def box(size_m: Vector, textures: tuple[int, int], cutout: bool = False) -> Quads:
-    """A hedge, fence, wall, bin or post: near end, both long sides, top. Textures of the end and of the sides."""
+    """A hedge, fence, wall, bin or post: its near end, both long sides and its top.
+
+    Args:
+        size_m: width, height and length.
+        textures: of the end and of the sides.
+        cutout: whether the textures have a shape. A box with one has no top, which would show as a flat lid.
+    """
     w, h, length = size_m
     end, side = textures
     faces = [
@@ -172,7 +191,7 @@ def box(size_m: Vector, textures: tuple[int, int], cutout: bool = False) -> Quad
 
 
 def lamp(post: int, head: int, side: int) -> Quads:
-    """A street lamp whose arm reaches over the road."""
+    """A street lamp whose arm reaches over the road. `side` is 1 right of the road and -1 left of it."""
     reach = -1.3 * side
     return quads(
         [
@@ -185,7 +204,7 @@ def lamp(post: int, head: int, side: int) -> Quads:
 
 
 def sign(post: int, plate: int) -> Quads:
-    """A traffic sign that faces the traffic."""
+    """A traffic sign that faces the camera."""
     return quads(
         [
             Face((-0.04, -2.6, 0.02), (0.08, 0, 0), (0, 2.6, 0), post),
@@ -196,7 +215,12 @@ def sign(post: int, plate: int) -> Quads:
 
 @dataclass(frozen=True, kw_only=True)
 class CarDesign:
-    """Texture indices, outline and size of one kind of car; metres."""
+    """Texture indices, side view and size of one kind of car.
+
+    Attributes:
+        outline: (along, up) of the corners of its side view, metres, from the lower rear over the roof to the lower
+            front.
+    """
 
     side: int
     rear: int
@@ -216,8 +240,9 @@ VAN = ((0.0, 0.35), (0.0, 1.1), (0.03, 1.2), (0.15, 2.1), (3.9, 2.15), (4.6, 1.3
 
 
 def car(design: CarDesign) -> Quads:
-    """A car that looks along z, standing over the origin."""
+    """A car that faces along z, centred over the origin."""
     w, length, outline = design.width_m, design.length_m, design.outline
+    # The corners of the side view, as (height, along). Between neighbours, a face spans the width of the car.
     lower, belt, shelf, back, roof, screen, nose, _ = [(y, z - length / 2) for z, y in outline]
     half = w / 2
 

@@ -10,11 +10,12 @@ from PIL import Image, ImageDraw
 from selfdepth.synthetic.textures import Colour, fractal_noise
 
 SKY_ROWS, SKY_COLUMNS = 256, 2048
-SKY_TOP_RAD = 0.7  # elevation of the sky texture's first row; its last row is the horizon
+SKY_TOP_RAD = 0.7
+"""Elevation of the first row of the sky's texture; its last row is the horizon."""
 
 
 def paint_roof(rng: np.random.Generator, colour: Colour) -> Float[ndarray, "128 256 4"]:
-    """Rows of tiles."""
+    """Rows of tiles, each of another brightness."""
     y, x = np.arange(128)[:, None], np.arange(256)[None]
     tile = rng.standard_normal((16, 64))[y // 8 % 16, (x + 2 * (y // 8 % 2)) // 4 % 64]
     shade = 1 + 0.10 * tile + 0.10 * fractal_noise(rng, 128, 256, 1.2) - 0.28 * (y % 8 == 0)
@@ -24,8 +25,9 @@ def paint_roof(rng: np.random.Generator, colour: Colour) -> Float[ndarray, "128 
 def paint_leaves(
     rng: np.random.Generator, rows: int, columns: int, colour: Colour, shape: str
 ) -> Float[ndarray, "rows columns 4"]:
-    """Foliage with an irregular outline: a "crown", or a "row" whose top edge alone is ragged."""
+    """Foliage with an irregular outline: a "crown", ragged all around, or a "row", ragged along its top edge."""
     y, x = (np.arange(rows)[:, None] + 0.5) / rows, (np.arange(columns)[None] + 0.5) / columns
+    # Darker towards the ground, and mottled: leaves must differ from each other to be matched between frames.
     clumps, fine = fractal_noise(rng, rows, columns, 1.1), fractal_noise(rng, rows, columns, 0.5)
     light = 0.88 - 0.42 * y + 0.26 * clumps + 0.26 * fine
     leaves = np.array(colour) * np.clip(light, 0.12, 2)[..., None]
@@ -33,6 +35,7 @@ def paint_leaves(
         bumps = fractal_noise(rng, 2, columns, 1.3)[0]
         solid = y - 0.28 - 0.10 * np.clip(bumps, -2, 2)[None] - 0.05 * clumps
     else:
+        # The union of nine discs around the middle, its edge roughened by the noise.
         solid = -np.ones((rows, columns))
         for _ in range(9):
             angle, reach, radius = rng.uniform(0, 2 * np.pi), rng.uniform(0.05, 0.24), rng.uniform(0.16, 0.25)
@@ -51,7 +54,7 @@ def paint_post(rng: np.random.Generator, colour: Colour, contrast: float) -> Flo
 
 
 def paint_gable(rng: np.random.Generator, colour: Colour) -> Float[ndarray, "64 128 4"]:
-    """The triangle of wall under a roof."""
+    """The triangular wall under a roof, cut out."""
     shade = 0.95 + 0.05 * fractal_noise(rng, 64, 128, 0.8)
     y, x = np.arange(64)[:, None] / 64, (np.arange(128)[None] + 0.5) / 64 - 1
     return _rgba(np.array(colour) * shade[..., None], (abs(x) < y + 0.02).astype(float))
@@ -66,7 +69,7 @@ def paint_fence(rng: np.random.Generator, colour: Colour) -> Float[ndarray, "64 
 
 
 def paint_flat(rng: np.random.Generator, colour: Colour, contrast: float) -> Float[ndarray, "32 32 4"]:
-    """Sheet metal or plaster: next to no texture, a little lighter at the top."""
+    """Sheet metal or plaster: almost no texture, a little lighter at the top. Here every depth fits equally well."""
     shade = 1.06 - 0.14 * np.arange(32)[:, None] / 32 + contrast * fractal_noise(rng, 32, 32, 1.0)
     return _rgba(np.array(colour) * shade[..., None], np.ones((32, 32)))
 
@@ -74,7 +77,12 @@ def paint_flat(rng: np.random.Generator, colour: Colour, contrast: float) -> Flo
 def paint_car_side(
     colour: Colour, body: tuple[tuple[float, float], ...], length: float, height: float
 ) -> Float[ndarray, "128 256 4"]:
-    """A car from its side, bonnet to the right; `body` is its outline in metres from the lower rear."""
+    """The side view of a car, its bonnet to the right.
+
+    Args:
+        body: `CarDesign.outline`, metres.
+        length, height: of the car, metres.
+    """
     paint, glass, tyre = _ink(colour), _ink((0.13, 0.15, 0.18)), _ink((0.06, 0.06, 0.07))
     to_px = np.array([1024 / length, 512 / height])
 
@@ -84,7 +92,7 @@ def paint_car_side(
     picture = Image.new("RGB", (1024, 512), paint)
     cut = Image.new("L", (1024, 512), 0)
     draw, mask = ImageDraw.Draw(picture), ImageDraw.Draw(cut)
-    # A little wider than the body behind it, so that no light leaks through the seam.
+    # A little wider than the body behind it: a gap along the seam would show the background through the car.
     mask.polygon(px(*body), fill=255)
     mask.line(px(*body, body[0]), fill=255, width=14)
     belt, roof = 0.95 / 1.45 * height, height - 0.10
@@ -106,7 +114,7 @@ def paint_car_side(
 
 
 def paint_car_end(rng: np.random.Generator, colour: Colour, rear: bool) -> Float[ndarray, "128 256 4"]:
-    """The lower half of a car's rear or front, from the bumper to below the windows."""
+    """The lower half of a car's rear or front, from the bumper to the lower edge of the windows."""
     picture = Image.new("RGB", (512, 256), _ink(colour))
     draw = ImageDraw.Draw(picture)
     dark = _ink(tuple(0.35 * c + 0.03 for c in colour))
@@ -127,7 +135,7 @@ def paint_car_end(rng: np.random.Generator, colour: Colour, rear: bool) -> Float
 
 
 def paint_glass(colour: Colour) -> Float[ndarray, "64 128 4"]:
-    """A car window in its frame, the sky mirrored in it."""
+    """A car window in its frame. The sky is reflected in it, painted on, so that depth and colour still agree."""
     picture = Image.new("RGB", (512, 256), _ink(colour))
     draw = ImageDraw.Draw(picture)
     draw.rectangle((36, 20, 476, 246), fill=_ink((0.16, 0.18, 0.21)))
@@ -138,8 +146,9 @@ def paint_glass(colour: Colour) -> Float[ndarray, "64 128 4"]:
 
 
 def paint_sky(rng: np.random.Generator) -> Float[ndarray, "256 2048 3"]:
-    """Clouds all around, from SKY_TOP_RAD above the horizon down to it."""
+    """Clouds in all directions, from the elevation SKY_TOP_RAD down to the horizon."""
     height = 1 - (np.arange(SKY_ROWS)[:, None] + 0.5) / SKY_ROWS
+    # Clouds, thinner above, over a blue that fades into haze at the horizon.
     cover = fractal_noise(rng, SKY_ROWS, SKY_COLUMNS, 1.8) + 0.3 * fractal_noise(rng, SKY_ROWS, SKY_COLUMNS, 1.3)
     cloud = np.clip(0.35 + 0.5 * cover, 0, 1)[..., None] * (0.95 - 0.25 * height)[..., None]
     blue = np.array([0.36, 0.56, 0.84]) * height[..., None] ** 0.6

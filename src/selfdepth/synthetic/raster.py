@@ -1,7 +1,8 @@
-"""Draws one picture of the street: which surface each sample sees, then its colour.
+"""Draws one image of the street: first the surface that each sample hits, then its colour.
 
-The inverse depth w = 1/z of a plane is affine in the pixel, and so are u w and v w of a quad on it. A quad is
-therefore nine numbers per picture, visibility is the largest w, and the footprint of a sample follows exactly.
+The inverse depth w = 1/z of a plane is affine in the pixel, and so are u w and v w of a quad on it. Nine numbers per
+image therefore describe a quad, the visible surface is the one with the largest w, and the derivatives that give the
+footprint of a sample are exact.
 """
 
 from __future__ import annotations
@@ -21,21 +22,24 @@ from selfdepth.synthetic.textures import GROUND_HALF_WIDTH_M, GROUND_LENGTH_M
 
 NEAR_M = 0.4
 FAR_M = 220.0
+"""Depths between which surfaces are drawn; the ground ends at FAR_M, and what lies beyond is sky."""
 SKY, GROUND = -2, -1
+"""Surfaces that are not quads, in `Samples.surface`."""
 HAZE_RGB = np.array([200.0, 212.0, 224.0], np.float32)
 HAZE_M = 420.0
+"""Distance over which haze leaves 1/e of a colour. It also hides the step at FAR_M."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """Quads as one camera sees them.
+    """Quads projected into one camera.
 
     Attributes:
-        planes: rows u w, v w and w of each quad as affine functions (per pixel column, per pixel row, constant).
+        planes: u w, v w and w of each quad (rows) as affine functions of the pixel (column, row, constant).
         ground: the same for the ground plane, where u and v are X and Z relative to the camera, metres.
-        boxes: pixel columns x0, x1 and rows y0, y1 that can see each quad.
-        order: the quads that can be seen, near ones first.
-        nearest_m: depth of each quad's nearest corner.
+        boxes: bounding box of each quad in pixels: columns x0, x1, rows y0, y1.
+        order: indices of the quads that may be visible, nearest first.
+        nearest_m: depth of the nearest corner of each quad, at least NEAR_M.
     """
 
     planes: Float[ndarray, "n 3 3"]
@@ -47,7 +51,13 @@ class View:
 
 @dataclass(frozen=True, kw_only=True)
 class Samples:
-    """What each sample of a picture sees: its surface (a quad's number, GROUND or SKY) and 1 / depth."""
+    """The surface that each sample of an image hits.
+
+    Attributes:
+        surface: index of the quad, or GROUND or SKY.
+        inverse_depth: 1 / depth, 1/m.
+        xs, ys: pixel coordinates of the columns and rows of samples.
+    """
 
     surface: Int[ndarray, "h w"]
     inverse_depth: Float[ndarray, "h w"]
@@ -55,12 +65,14 @@ class Samples:
     ys: Float[ndarray, "h"]
 
 
-def look(quads: Quads, T_world_camera: Float[ndarray, "4 4"], camera: Camera) -> View:
-    """Project all quads; T_world_camera is in ground coordinates."""
-    rotation, centre = T_world_camera[:3, :3], T_world_camera[:3, 3]
+def project(quads: Quads, T_ground_camera: Float[ndarray, "4 4"], camera: Camera) -> View:
+    """Project all quads, which are in ground coordinates, into the camera."""
+    rotation, centre = T_ground_camera[:3, :3], T_ground_camera[:3, 3]
     inverse_K = np.linalg.inv(camera.matrix())
     origin, u, v = (quads.origin - centre) @ rotation, quads.edge_u @ rotation, quads.edge_v @ rotation
     frames = np.stack([u, v, origin], axis=-1)
+    # A ray d = K^-1 p meets the quad at z d = origin + u edge_u + v edge_v: (u w, v w, w) = frames^-1 d. A quad seen
+    # edge-on has no inverse and no area.
     usable = abs(np.linalg.det(frames)) > 1e-6
     frames[~usable] = np.eye(3)
     planes = np.linalg.inv(frames) @ inverse_K
@@ -70,13 +82,18 @@ def look(quads: Quads, T_world_camera: Float[ndarray, "4 4"], camera: Camera) ->
     near_enough = (corners[..., 2].min(axis=1) < FAR_M) & (corners[..., 2].max(axis=1) > NEAR_M)
     order = np.nonzero(usable & inside & near_enough)[0]
     nearest_m = np.maximum(corners[..., 2].min(axis=1), NEAR_M)
+    # Nearest first, so that most quads behind others are skipped whole. Stable, so that equal depths keep their order.
     order = order[np.argsort(nearest_m[order], kind="stable")]
+    # The same for the ground: the plane Y = 0 with unit edges along X and Z, its origin below the camera.
     level = np.stack([rotation[0], rotation[2], -centre[1] * rotation[1]], axis=-1)
     return View(planes=planes, ground=np.linalg.inv(level) @ inverse_K, boxes=boxes, order=order, nearest_m=nearest_m)
 
 
 def _boxes(corners: Float[ndarray, "n 4 3"], camera: Camera) -> Float[ndarray, "n 4"]:
-    """Bounding boxes in pixels of the parts of parallelograms that lie beyond NEAR_M."""
+    """Bounding boxes, in pixels, of those parts of parallelograms that lie beyond NEAR_M.
+
+    Corners behind the camera have no projection: where an edge crosses NEAR_M, the crossing takes the corner's place.
+    """
     following = np.roll(corners, -1, axis=1)
     step = following[..., 2] - corners[..., 2]
     part = (NEAR_M - corners[..., 2]) / np.where(step == 0, 1, step)
@@ -92,10 +109,15 @@ def _boxes(corners: Float[ndarray, "n 4 3"], camera: Camera) -> Float[ndarray, "
 
 
 def trace(view: View, quads: Quads, atlas: Atlas, camera: Camera, supersampling: int) -> Samples:
-    """Find the nearest surface of each of supersampling^2 samples a pixel; 1 is the pixel's centre."""
+    """Find the nearest surface of each sample.
+
+    Args:
+        supersampling: samples along each side of a pixel; with 1, the sample is the centre of the pixel.
+    """
     n = supersampling
     xs = ((np.arange(camera.width * n) + 0.5) / n - 0.5).astype(np.float64)
     ys = ((np.arange(camera.height * n) + 0.5) / n - 0.5).astype(np.float64)
+    # The ground first, up to FAR_M; quads then replace it where they are nearer.
     g = view.ground[2]
     w = g[0] * xs[None] + (g[1] * ys + g[2])[:, None]
     grounded = w > 1 / FAR_M
@@ -108,45 +130,46 @@ def trace(view: View, quads: Quads, atlas: Atlas, camera: Camera, supersampling:
         columns, rows = slice(max(0, int(np.ceil(x0))), int(x1) + 1), slice(max(0, int(np.ceil(y0))), int(y1) + 1)
         x, y = xs[columns], ys[rows, None]
         if x.size == 0 or y.size == 0 or best[rows, columns].min() >= 1 / view.nearest_m[k]:
-            continue
+            continue  # outside the image, or hidden behind nearer surfaces in its whole box
         pu, pv, pw = view.planes[k]
         w = pw[0] * x + (pw[1] * y + pw[2])
         u = pu[0] * x + (pu[1] * y + pu[2])
         v = pv[0] * x + (pv[1] * y + pv[2])
-        seen = (u >= 0) & (u <= w) & (v >= 0) & (v <= w) & (w > best[rows, columns]) & (w < 1 / NEAR_M)
-        if quads.cutout[k] and seen.any():
+        # u and v still carry the factor w, so that the quad spans 0 to w.
+        visible = (u >= 0) & (u <= w) & (v >= 0) & (v <= w) & (w > best[rows, columns]) & (w < 1 / NEAR_M)
+        if quads.cutout[k] and visible.any():
             extent = (view.boxes[k, 1] - view.boxes[k, 0], view.boxes[k, 3] - view.boxes[k, 2])
-            seen[seen] = solid(
-                atlas, int(quads.texture[k]), u[seen] / w[seen], v[seen] / w[seen], (extent[0] * n, extent[1] * n)
-            )
-        np.copyto(best[rows, columns], w, where=seen)
-        np.copyto(surface[rows, columns], k, where=seen)
+            u, v = u[visible] / w[visible], v[visible] / w[visible]
+            visible[visible] = solid(atlas, int(quads.texture[k]), u, v, (extent[0] * n, extent[1] * n))
+        np.copyto(best[rows, columns], w, where=visible)
+        np.copyto(surface[rows, columns], k, where=visible)
     return Samples(surface=surface, inverse_depth=best, xs=xs, ys=ys)
 
 
 def _footprint(plane: ndarray, uv: ndarray, w: ndarray, n: int) -> Float[ndarray, "2 m"]:
-    """Extent of a sample in u and v: the derivative of (u w) / w by the pixel's column and row."""
+    """Extent of a sample in u and v: the larger of the derivatives of (u w) / w by pixel column and by pixel row."""
     along_x = abs(plane[:, :2, 0].T - uv * plane[:, 2, 0])
     along_y = abs(plane[:, :2, 1].T - uv * plane[:, 2, 1])
     return np.asarray(np.maximum(along_x, along_y) / (w * n))
 
 
 def shade(
-    samples: Samples, view: View, quads: Quads, scene: Scene, T_world_camera: ndarray, shades: ndarray, n: int
+    samples: Samples, view: View, quads: Quads, scene: Scene, T_ground_camera: ndarray, shades: ndarray, n: int
 ) -> Float32[ndarray, "h w 3"]:
     """Colours from 0 to 255 of all samples.
 
     Args:
-        shades: (X, Z, heading, half width, half length) of every car, which darkens the ground under it.
-        n: samples along a pixel's side.
+        shades: (X, Z, heading, half width, half length) of every car, which darkens the ground below it.
+        n: samples along each side of a pixel.
     """
     colours = np.zeros((*samples.surface.shape, 3), np.float32)
     _shade_quads(colours, samples, view, quads, scene.paint.atlas, n)
-    _shade_ground(colours, samples, view, scene, (T_world_camera[:3, 3], shades), n)
-    far = np.exp(-1 / (HAZE_M * samples.inverse_depth.astype(np.float32)))[..., None]
-    colours = HAZE_RGB + (colours - HAZE_RGB) * far
+    _shade_ground(colours, samples, view, scene, (T_ground_camera[:3, 3], shades), n)
+    # Distant colours fade into haze: brightness as a cue for distance, as in real streets.
+    clear = np.exp(-1 / (HAZE_M * samples.inverse_depth.astype(np.float32)))[..., None]
+    colours = HAZE_RGB + (colours - HAZE_RGB) * clear
     rows, columns = np.nonzero(samples.surface == SKY)
-    colours[rows, columns] = _sky(scene.paint.sky, view, T_world_camera[1, 3], samples.xs[columns], samples.ys[rows])
+    colours[rows, columns] = _sky(scene.paint.sky, view, T_ground_camera[1, 3], samples.xs[columns], samples.ys[rows])
     return colours
 
 
@@ -156,13 +179,14 @@ def _shade_quads(colours: ndarray, samples: Samples, view: View, quads: Quads, a
     plane, w = view.planes[k], samples.inverse_depth[rows, columns]
     x, y = samples.xs[columns], samples.ys[rows]
     uv = np.stack([(plane[:, i, 0] * x + plane[:, i, 1] * y + plane[:, i, 2]) / w for i in range(2)])
-    found = sample(atlas, quads.texture[k], uv, _footprint(plane, uv, w, n))
-    colours[rows, columns] = found[:, :3] * quads.tint.astype(np.float32)[k]
+    rgba = sample(atlas, quads.texture[k], uv, _footprint(plane, uv, w, n))
+    colours[rows, columns] = rgba[:, :3] * quads.tint.astype(np.float32)[k]
 
 
 def _shade_ground(
     colours: ndarray, samples: Samples, view: View, scene: Scene, place: tuple[ndarray, ndarray], n: int
 ) -> None:
+    # The ground is no quad: its texture follows the bends of the road, so each point is looked up in road coordinates.
     centre, shades = place
     rows, columns = np.nonzero(samples.surface == GROUND)
     x, y, w = samples.xs[columns], samples.ys[rows], samples.inverse_depth[rows, columns]
@@ -171,23 +195,24 @@ def _shade_ground(
     X, Z = flat[0] + centre[0], flat[1] + centre[2]
     s, d, index, stretch = scene.road.locate(X, Z)
     index = index.astype(np.int64)
+    # The footprint on the ground, turned from X and Z to along and across the road.
     cos, sin = np.cos(scene.road.heading_rad)[index], np.sin(scene.road.heading_rad)[index]
     extent = np.zeros((2, len(w)))
     for axis in range(2):
         by_x, by_z = ((g[i, axis] - flat[i] * g[2, axis]) / (w * n) for i in range(2))
         extent[0] = np.maximum(extent[0], abs(by_x * sin + by_z * cos) * stretch)
         extent[1] = np.maximum(extent[1], abs(by_x * cos - by_z * sin))
-    # Beyond the painted strip the garden goes on, folded back and forth.
+    # Beyond the painted strip the texture of the garden is mirrored back and forth, without a seam.
     over = np.maximum(abs(d) - 19.0, 0)
     d = np.sign(d) * (np.minimum(abs(d), 19.0) - abs((over + 7.0) % 14.0 - 7.0))
     size = np.array([[GROUND_LENGTH_M], [2 * GROUND_HALF_WIDTH_M]])
     uv = np.stack([s, d + GROUND_HALF_WIDTH_M]) / size
-    found = sample(scene.paint.atlas, np.full(len(w), scene.paint.ground), uv, extent / size, wrap=True)[:, :3]
-    colours[rows, columns] = found * _car_shade(X, Z, shades)[:, None]
+    rgb = sample(scene.paint.atlas, np.full(len(w), scene.paint.ground), uv, extent / size, wrap=True)[:, :3]
+    colours[rows, columns] = rgb * _car_shade(X, Z, shades)[:, None]
 
 
 def _car_shade(X: ndarray, Z: ndarray, shades: Float[ndarray, "c 5"]) -> Float32[ndarray, "m"]:
-    """Light that is left on the ground: a soft dark rectangle under each car."""
+    """Factor on the light of each ground point: a soft dark rectangle under each car."""
     light = np.ones(len(X), np.float32)
     for x, z, heading, half_width, half_length in shades:
         near = np.nonzero((abs(X - x) < 4) & (abs(Z - z) < 4))[0]
@@ -203,8 +228,8 @@ def _car_shade(X: ndarray, Z: ndarray, shades: Float[ndarray, "c 5"]) -> Float32
 
 
 def _sky(sky: ndarray, view: View, down_m: float, x: ndarray, y: ndarray) -> Float32[ndarray, "m 3"]:
-    """The colour of the sky in the direction of each sample; it turns with the camera and never comes nearer."""
-    # The rows of the ground's plane are the ray's X, its Z, and its Y over the camera's height.
+    """The colour of the sky in the direction of each sample. Directions only: the sky is infinitely far away."""
+    # The rows of view.ground are the ray's X, its Z, and its Y divided by the height of the camera.
     g = view.ground * np.array([[1.0], [1.0], [-down_m]])
     ray = [g[i, 0] * x + g[i, 1] * y + g[i, 2] for i in range(3)]
     azimuth = np.arctan2(ray[0], ray[1]) / (2 * np.pi) * sky.shape[1]

@@ -1,7 +1,7 @@
-"""The road of a rendered drive, and who is where on it at what time.
+"""The road of a rendered drive, and where the camera and the other cars are on it at what time.
 
-Ground coordinates: X right and Z forward at the start of the road, metres. Along the road a place is (s, d): metres
-along the centre line, and metres to its right.
+Ground coordinates: X to the right and Z forward at the start of the road, metres. Road coordinates (s, d): s metres
+along the centre line, d metres to its right.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 STEP_M = 0.25
+"""Distance between samples of the centre line."""
 CELL_M = 2.0
+"""Size of the cells from which a search for the nearest sample starts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,11 +24,11 @@ class Road:
 
     Attributes:
         start_m: s of the first sample.
-        centre: (X, Z) in metres.
-        heading_rad: 0 looks along Z, positive turns right.
-        curvature: heading per metre, 1/m.
-        nearest: index of the sample next to each cell of a grid of CELL_M metres.
-        corner: (X, Z) of the grid's first cell.
+        centre: (X, Z) of each sample, metres.
+        heading_rad: direction of the road at each sample; 0 is along Z, positive is to the right.
+        curvature: change of the heading per metre, 1/m.
+        nearest: index of the sample nearest to each cell of a grid with cells of CELL_M metres.
+        corner: (X, Z) of the corner of the grid's first cell.
     """
 
     start_m: float
@@ -42,7 +44,7 @@ class Road:
         return self.start_m + STEP_M * (len(self.curvature) - 1)
 
     def place(self, s: float, d: float) -> tuple[Float[ndarray, "2"], float]:
-        """Ground coordinates of (s, d), and the road's heading there in radians."""
+        """(X, Z) of the road coordinates (s, d), and the road's heading there in radians."""
         samples = self.start_m + STEP_M * np.arange(len(self.curvature))
         heading = float(np.interp(s, samples, self.heading_rad))
         x = np.interp(s, samples, self.centre[:, 0]) + d * np.cos(heading)
@@ -50,51 +52,60 @@ class Road:
         return np.array([x, z]), heading
 
     def locate(self, x: Float[ndarray, "m"], z: Float[ndarray, "m"]) -> Float[ndarray, "4 m"]:
-        """(s, d) of ground points, the heading's index there, and metres of s per metre along the road."""
+        """The inverse of `place`, for many ground points.
+
+        Returns:
+            Rows s and d, the index of the nearest sample, and metres of s per metre travelled parallel to the road: in
+            a bend, more than one on the inside and less than one on the outside.
+        """
         last = len(self.curvature) - 1
         gx = np.clip((x - self.corner[0]) / CELL_M, 0, self.nearest.shape[0] - 1).astype(np.int64)
         gz = np.clip((z - self.corner[1]) / CELL_M, 0, self.nearest.shape[1] - 1).astype(np.int64)
         index = self.nearest[gx, gz]
         cos, sin = np.cos(self.heading_rad), np.sin(self.heading_rad)
+        # From the nearest sample, project the point onto the road's direction there, and repeat from where it lands.
         for _ in range(3):
             ex, ez = x - self.centre[index, 0], z - self.centre[index, 1]
             t_x, t_z = sin[index], cos[index]
             along = ex * t_x + ez * t_z
             d = ex * t_z - ez * t_x
-            stretch = 1 / np.maximum(1 - self.curvature[index] * d, 0.3)
+            stretch = 1 / np.maximum(1 - self.curvature[index] * d, 0.3)  # 0.3: near the centre of a bend it diverges
             s = index * STEP_M + along * stretch
-            found = index
+            used = index
             index = np.clip(np.rint(s / STEP_M), 0, last).astype(np.int64)
-        return np.stack([s + self.start_m, d, found, stretch])
+        return np.stack([s + self.start_m, d, used, stretch])
 
     def clearance_m(self, points: Float[ndarray, "p 2"]) -> float:
-        """Distance of the closest of some ground points to the centre line."""
+        """Smallest distance of the given ground points (X, Z) from the centre line."""
         apart = points[:, None] - self.centre[None, ::4]
         return float(np.sqrt((apart**2).sum(-1).min()))
 
 
 def build_road(rng: np.random.Generator, *, start_m: float, end_m: float, bends: bool) -> Road:
-    """Bends of 18 to 45 degrees, left and right, with straight pieces between; smooth curvature."""
+    """A road with bends of 18 to 45 degrees to either side, straight pieces between them, and smooth curvature."""
     count = int((end_m - start_m) / STEP_M) + 1
     curvature = np.zeros(count)
     position, heading, side = int((12 - start_m) / STEP_M), 0.0, float(rng.choice([-1, 1]))
     while bends and position < count:
         turn, radius = side * np.radians(rng.uniform(18, 45)), rng.uniform(45, 80)
-        if abs(heading + turn) > np.radians(50):
+        if abs(heading + turn) > np.radians(50):  # or the road could cross itself
             turn = -turn
         length = int(abs(turn) * radius / STEP_M)
         curvature[position : position + length] = np.sign(turn) / radius
         heading += turn
         side = -np.sign(turn)
         position += length + int(rng.uniform(8, 35) / STEP_M)
+    # Nobody turns a steering wheel in an instant: the curvature fades in and out over some metres.
     width = int(8 / STEP_M)
     window = np.hanning(2 * width + 1)
     curvature = np.convolve(curvature, window / window.sum(), mode="same")
+    # Integrated twice, at the middle of each step: curvature to heading, heading to position.
     headings = np.concatenate([[0.0], np.cumsum((curvature[1:] + curvature[:-1]) / 2 * STEP_M)])
     middle = (headings[1:] + headings[:-1]) / 2
     step = STEP_M * np.stack([np.sin(middle), np.cos(middle)], axis=-1)
     centre = np.concatenate([np.zeros((1, 2)), np.cumsum(step, axis=0)])
     centre = centre + np.array([0.0, start_m])
+    # The grid reaches 90 m beyond the road; farther points start from its border in `locate`.
     corner = centre.min(axis=0) - 90
     cells = np.ceil((centre.max(axis=0) + 90 - corner) / CELL_M).astype(int)
     nearest = _nearest(centre, corner, cells)
@@ -105,7 +116,7 @@ def build_road(rng: np.random.Generator, *, start_m: float, end_m: float, bends:
 
 def _nearest(centre: ndarray, corner: ndarray, cells: ndarray) -> Int[ndarray, "gx gz"]:
     zs = corner[1] + CELL_M * (np.arange(cells[1]) + 0.5)
-    coarse = centre[::8]
+    coarse = centre[::8]  # `locate` refines the result, so a start within some metres will do
     nearest = np.empty(tuple(cells), np.int64)
     for i in range(cells[0]):
         x = corner[0] + CELL_M * (i + 0.5)
@@ -116,13 +127,15 @@ def _nearest(centre: ndarray, corner: ndarray, cells: ndarray) -> Int[ndarray, "
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """Where the camera's car and the others are in each frame.
+    """Where the camera and the moving cars are in each frame, in road coordinates.
 
     Attributes:
-        s_m: of the camera, along the road; speed_mps its derivative.
-        cars_s_m, cars_d_m: place of each moving car. Car 0 drives ahead of the camera.
-        direction: 1 with the camera, -1 towards it.
-        keeps_distance: frames in which car 0 has exactly the camera's speed.
+        s_m: position of the camera along the road.
+        speed_mps: its derivative.
+        cars_s_m: position of each moving car in each frame. Car 0 drives right ahead of the camera.
+        cars_d_m: position of each moving car across the road.
+        direction: 1 for the camera's direction, -1 for oncoming cars.
+        keeps_distance: true in frames in which car 0 has exactly the camera's speed.
     """
 
     s_m: Float[ndarray, "n"]
@@ -134,11 +147,19 @@ class Schedule:
 
 
 def build_schedule(rng: np.random.Generator, *, frames: int, fps: float, stops: bool, moving_cars: bool) -> Schedule:
-    """Speed up, cruise, brake, wait and go again; traffic around it."""
+    """A camera that speeds up, cruises, brakes, waits and goes again, in traffic.
+
+    Args:
+        frames, fps: length of the drive.
+        stops: whether the camera halts at times.
+        moving_cars: whether there is traffic: one car right ahead, one further ahead, and oncoming ones.
+    """
     time = np.arange(frames) / fps
     speed = _speed(rng, time, stops)
+    # Trapezoids, so that position and speed agree frame by frame.
     s = np.concatenate([[0.0], np.cumsum((speed[1:] + speed[:-1]) / 2 / fps)])
     gap, keeps = _gap(rng, time)
+    # Car 0, right ahead; car 1, further ahead and a little faster than the camera; then the oncoming cars.
     rows, lanes, direction = [s + gap], [1.75], [1]
     rows.append(s[0] + gap[0] + rng.uniform(14, 22) + rng.uniform(10.5, 12.5) * time)
     lanes.append(1.75)
@@ -150,13 +171,14 @@ def build_schedule(rng: np.random.Generator, *, frames: int, fps: float, stops: 
         lanes.append(-1.75)
         direction.append(-1)
         ahead += rng.uniform(22, 75)
-    keep = slice(None) if moving_cars else slice(0, 0)
+    # Cars are drawn from rng in either case, so that the camera drives alike with and without them.
+    chosen = slice(None) if moving_cars else slice(0, 0)
     return Schedule(
         s_m=s,
         speed_mps=speed,
-        cars_s_m=np.array(rows)[keep],
-        cars_d_m=np.array(lanes)[keep],
-        direction=np.array(direction)[keep],
+        cars_s_m=np.array(rows)[chosen],
+        cars_d_m=np.array(lanes)[chosen],
+        direction=np.array(direction)[chosen],
         keeps_distance=keeps if moving_cars else np.zeros_like(keeps),
     )
 
@@ -165,16 +187,19 @@ def _speed(rng: np.random.Generator, time: ndarray, stops: bool) -> Float[ndarra
     cruise, period, wait = rng.uniform(8.5, 10.0), rng.uniform(15, 19), rng.uniform(1.2, 2.0)
     phase = (time + period - rng.uniform(11.0, 12.5)) % period
     wave = cruise + 0.8 * np.sin(time * 0.7 + rng.uniform(0, 6))
-    start = 6.0 + 1.4 * time
+    start = 6.0 + 1.4 * time  # already moving in the first frame: a clip without motion teaches nothing
     if not stops:
         return np.asarray(np.minimum(wave, start))
-    # Distance in time to the halt: the brake is 3 m/s^2, the start after it 2 m/s^2.
+    # Time until the halt, or since the start after it, scaled so that the brake is 3 m/s^2 and the start 2 m/s^2.
     until = np.where(phase > period / 2, period - phase, np.maximum(phase - wait, 0) / 1.5)
     return np.asarray(np.minimum(np.minimum(wave, start), 3.0 * until))
 
 
 def _gap(rng: np.random.Generator, time: ndarray) -> tuple[Float[ndarray, "n"], ndarray]:
-    """Distance to the car ahead: constant for 5 to 8 s, then a slow change to another one."""
+    """Distance to the car ahead in metres, and the frames in which it is constant.
+
+    Constant for 5 to 8 s, in which the car has exactly the camera's speed, then a slow change to another distance.
+    """
     gap, keeps = np.empty_like(time), np.zeros(len(time), bool)
     now, begin = rng.uniform(11, 14), 0.0
     while True:

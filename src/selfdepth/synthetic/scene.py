@@ -1,4 +1,4 @@
-"""The street of a rendered drive: which houses, trees and cars it has, and where they stand."""
+"""The street of a rendered drive: its houses, trees and parked cars, and where they stand."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ GREENS: tuple[Colour, ...] = ((0.30, 0.42, 0.16), (0.38, 0.46, 0.17), (0.22, 0.3
 
 @dataclass(frozen=True, kw_only=True)
 class Kit:
-    """Texture indices of what the street is built from."""
+    """The designs and texture indices from which a street is built."""
 
     houses: tuple[HouseTextures, ...]
     roofs: tuple[int, ...]
@@ -54,7 +54,14 @@ class Kit:
 
 @dataclass(frozen=True, kw_only=True)
 class Paint:
-    """All textures of a street: what it is built from, its ground (an index in the atlas) and its sky."""
+    """All textures of a street.
+
+    Attributes:
+        kit: designs of its objects.
+        atlas: textures of the objects and the ground.
+        ground: index of the ground's texture in the atlas.
+        sky: RGB in [0, 1] by elevation and azimuth.
+    """
 
     kit: Kit
     atlas: Atlas
@@ -64,9 +71,11 @@ class Paint:
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """Everything that stands still.
+    """Everything in the street that does not move.
 
     Attributes:
+        road: its course.
+        paint: its textures.
         static: all quads that do not move, in ground coordinates.
         parked: (X, Z, heading, half width, half length) of each parked car, for the shade under it.
     """
@@ -79,28 +88,30 @@ class Scene:
 
 @dataclass
 class _Painter:
+    """Collects textures; `add` returns the index that the texture will have in the atlas."""
+
     rng: np.random.Generator
-    done: list[ndarray] = field(default_factory=list)
+    painted: list[ndarray] = field(default_factory=list)
 
     def add(self, texture: ndarray) -> int:
-        self.done.append(texture.astype(np.float32))
-        return len(self.done) - 1
+        self.painted.append(texture.astype(np.float32))
+        return len(self.painted) - 1
 
 
 def paint_street(seed: int) -> Paint:
-    """Paint everything that a street is built from."""
+    """Paint all textures of a street."""
     painter = _Painter(np.random.default_rng([seed, 1]))
     ground = painter.add(textures.paint_ground(painter.rng))
     kit = _paint_kit(painter)
     sky = props.paint_sky(painter.rng).astype(np.float32)
-    return Paint(kit=kit, atlas=build_atlas(painter.done), ground=ground, sky=sky)
+    return Paint(kit=kit, atlas=build_atlas(painter.painted), ground=ground, sky=sky)
 
 
 def build_scene(rng: np.random.Generator, road: Road, paint: Paint, *, reach_m: float) -> Scene:
-    """Furnish a road from behind its start up to reach_m.
+    """Line a road with houses, greenery and parked cars, from its start to reach_m.
 
     Args:
-        rng: every choice is drawn from it.
+        rng: source of every choice.
         reach_m: s of the last object, metres.
     """
     parts: list[Quads] = []
@@ -149,7 +160,7 @@ def _paint_house(painter: _Painter, number: int) -> HouseTextures:
     rng = painter.rng
     floors = int(rng.choice([2, 2, 3, 3, 4]))
     width, height = rng.uniform(7.5, 17), floors * rng.uniform(2.7, 3.1)
-    # Every eighth front is a plain wall: a place where brightness alone says nothing about depth.
+    # Every eighth front is a plain wall: a surface without texture, where any depth fits.
     style = HouseStyle(
         wall=WALLS[number % len(WALLS)],
         trim=((0.9, 0.89, 0.85), (0.78, 0.74, 0.66), (0.35, 0.31, 0.29))[int(rng.integers(3))],
@@ -171,7 +182,7 @@ def _paint_house(painter: _Painter, number: int) -> HouseTextures:
 def _paint_car(painter: _Painter, number: int) -> CarDesign:
     rng, add = painter.rng, painter.add
     outline, width = ((HATCHBACK, 1.74), (SEDAN, 1.80), (HATCHBACK, 1.74), (VAN, 1.95))[number % 4]
-    # Vans are plain white: large areas without texture on a thing that moves.
+    # Vans are plain white: a large area without texture on an object that moves.
     colour = (0.90, 0.90, 0.89) if outline is VAN else PAINTS[number % len(PAINTS)]
     length, height = outline[-1][0], max(y for _, y in outline)
     return CarDesign(
@@ -189,9 +200,14 @@ def _paint_car(painter: _Painter, number: int) -> CarDesign:
 
 
 def _houses(rng: np.random.Generator, road: Road, kit: Kit, side: int, reach_m: float) -> list[Quads]:
-    """One row along the pavement with gaps, a taller one behind it, and a line of trees at the back."""
+    """A row of houses along the pavement, with gaps; a taller row behind it; and a line of trees at the back.
+
+    Without the second row and the trees, the gaps would show the sky, which has no depth to learn.
+    """
     parts: list[Quads] = []
-    sun = 1.0 if side > 0 else 0.80
+    sun = 1.0 if side > 0 else 0.80  # the sun stands on the left, and lights the fronts on the right
+    # Per row: nearest and farthest distance from the centre line, a quarter of the widest gap, share of narrow gaps,
+    # and scale of the roofs.
     rows = ((10.0, 14.0, 5.0, 0.62, 1.0), (30.0, 48.0, 18.0, 1.0, 1.35))
     for near, far, gap, tight, scale in rows:
         s = road.start_m + rng.uniform(0, 8)
@@ -200,6 +216,7 @@ def _houses(rng: np.random.Generator, road: Road, kit: Kit, side: int, reach_m: 
             d, deep = side * rng.uniform(near, far), rng.uniform(7.5, 11)
             s += design.width_m / 2
             roof_m = 0.0 if design.height_m > 10.5 else deep / 2 * rng.uniform(0.6, 0.95)
+            # Houses share 16 designs; a tint of their own keeps neighbours of one design apart.
             tint = np.clip(rng.normal(1, 0.025, 3), 0.94, 1.06) * rng.uniform(0.88, 1.08)
             built = house(
                 design,
@@ -269,7 +286,7 @@ def _parked_cars(
 
 
 def _stand(road: Road, built: Quads, s: float, d: float, clear_m: float) -> list[Quads]:
-    """Place an object unless a bend of the road would run into it."""
+    """Place an object at (s, d), unless it comes closer than clear_m to the road's centre line, as it may in a bend."""
     place, heading = road.place(s, d)
     placed = built.placed(place, heading)
     corners = placed.origin[:, None] + np.stack(

@@ -11,14 +11,24 @@ from PIL import Image, ImageDraw
 
 Colour = tuple[float, float, float]
 GROUND_LENGTH_M = 102.4
+"""Length after which the ground repeats: 2048 texels of 5 cm."""
 GROUND_HALF_WIDTH_M = 20.48
 ROAD_EDGE_M = 5.7
 PAVEMENT_EDGE_M = 8.3
+"""Distances from the road's centre line to the edge of the painted ground, of the road and of the pavement."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HouseStyle:
-    """How a house looks: RGB of its wall and its trim, number of floors, and what its windows are like."""
+    """The looks of a house.
+
+    Attributes:
+        wall, trim: RGB in [0, 1]; the trim is that of windows, doors and ledges.
+        floors: number of storeys.
+        window_share: probability that a bay of a floor has a window; 0 for a plain wall.
+        brick: whether the wall shows bricks.
+        shop: whether the ground floor is a shop window.
+    """
 
     wall: Colour
     trim: Colour
@@ -31,9 +41,13 @@ class HouseStyle:
 def fractal_noise(
     rng: np.random.Generator, height: int, width: int, slope: float = 1.0
 ) -> Float[ndarray, "height width"]:
-    """Periodic noise with amplitude falling as 1 / frequency^slope; zero mean, unit standard deviation."""
+    """Periodic noise whose amplitude falls as 1 / frequency^slope; zero mean, unit standard deviation.
+
+    Natural images have such a spectrum: texture at every scale, from near and from far.
+    """
     spectrum = np.fft.rfft2(rng.standard_normal((height, width)))
     fy, fx = np.fft.fftfreq(height)[:, None] * height, np.fft.rfftfreq(width)[None] * width
+    # Frequencies in cycles per length of the longer side, so that the noise looks alike along both axes.
     radius = np.maximum(np.hypot(fy * max(1, width // height), fx * max(1, height // width)), 1.0)
     noise = np.fft.irfft2(spectrum / radius**slope, s=(height, width))
     noise -= noise.mean()
@@ -50,27 +64,32 @@ def _plain(rng: np.random.Generator, height: int, width: int, colour: Colour, co
 
 
 def paint_ground(rng: np.random.Generator) -> Float[ndarray, "1024 2048 4"]:
-    """The ground along the road: d from left to right downwards, s to the right, periodic in s."""
+    """The ground along the road. Rows run across it (d, from left to right), columns along it (s); periodic in s."""
     height, width = 1024, 2048
     d = (((np.arange(height) + 0.5) / height * 2 - 1)[:, None] * GROUND_HALF_WIDTH_M).astype(np.float32)
     s = (((np.arange(width) + 0.5) / width)[None] * GROUND_LENGTH_M).astype(np.float32)
     out = abs(d)
+    # Wear in clouds, blotches, and the grain of the asphalt: texture for near and for distant views.
     broad, mid, fine = (fractal_noise(rng, height, width, slope).astype(np.float32) for slope in (1.4, 0.9, 0.35))
     grey = 0.40 + 0.035 * broad + 0.03 * mid + 0.045 * fine
+    # Wheel tracks, 0.75 m on either side of the middle of each lane.
     grey *= 1 - 0.10 * np.exp(-(((abs(out - 1.75) - 0.75) / 0.28) ** 2)) * (out < 3.4)
     image = np.asarray(grey[..., None] * np.array([0.99, 1.0, 1.04], np.float32))
+    # The parking lane is darker, and repairs are patches of another asphalt.
     _dim(image, (out > 3.5) & (s >= 0), 0.85)
     for _ in range(26):
         s0, d0, length, breadth = rng.uniform(0, 96), rng.uniform(-5.4, 4.4), *rng.uniform(0.8, 5, 2)
         patch = (s > s0) & (s < s0 + length) & (d > d0) & (d < d0 + breadth * 0.5)
         _dim(image, patch, float(rng.choice([0.72, 0.8, 1.2])))
+    # Cracks: the lines along which a noise crosses zero.
     _dim(image, (abs(mid) < 0.035) & (np.roll(broad, 300, axis=1) > 0.4), 0.62)
+    # Markings: the dashed centre line, a zebra crossing with its stop line, and the edge of the lane.
     white = (0.86 + 0.07 * fine + 0.05 * mid)[..., None] * np.array([1.0, 0.99, 0.95], np.float32)
     dash = (out < 0.08) & ((s % (GROUND_LENGTH_M / 16)) < 3.0)
     zebra = (s > 60) & (s < 63.2) & (out < 3.3) & (((d + 20) % 1.0) < 0.5)
     stop = (s > 58.3) & (s < 58.8) & (d > 0.1) & (d < 3.4)
     _lay(image, dash | zebra | stop | ((out > 3.42) & (out < 3.56)), white)
-    for s0 in rng.uniform(2, 100, 9):
+    for s0 in rng.uniform(2, 100, 9):  # manholes
         hole = (s - s0) ** 2 + (d - rng.uniform(-3, 3)) ** 2 < 0.16
         _lay(image, hole, (0.24 + 0.05 * fine)[..., None])
     _paint_roadside(rng, image, d, s, (broad, mid, fine))
@@ -80,7 +99,7 @@ def paint_ground(rng: np.random.Generator) -> Float[ndarray, "1024 2048 4"]:
 def _paint_roadside(
     rng: np.random.Generator, image: ndarray, d: ndarray, s: ndarray, noises: tuple[ndarray, ndarray, ndarray]
 ) -> None:
-    """Lay kerbs, slabs of pavement, and front gardens with drives onto the image."""
+    """Paint kerbs, paving slabs, and front gardens with driveways onto the image."""
     broad, mid, fine = noises
     out = abs(d)
     rows, columns = ((d + GROUND_HALF_WIDTH_M) / 0.8).astype(int) % 64, (s / 0.8).astype(int) % 256
@@ -97,9 +116,9 @@ def _paint_roadside(
     gravel = (0.52 + 0.04 * mid + 0.05 * fine)[..., None]
     for _ in range(12):
         s0, side = rng.uniform(0, 98), rng.choice([-1, 1])
-        drive = (s > s0) & (s < s0 + rng.uniform(2.5, 4)) & (d * side > PAVEMENT_EDGE_M)
-        _lay(image, drive, gravel)
-        _dim(image, drive, rng.choice(PAVINGS))
+        driveway = (s > s0) & (s < s0 + rng.uniform(2.5, 4)) & (d * side > PAVEMENT_EDGE_M)
+        _lay(image, driveway, gravel)
+        _dim(image, driveway, rng.choice(PAVINGS))
 
 
 PAVINGS = ((1.0, 0.97, 0.92), (1.05, 0.8, 0.7), (0.85, 0.86, 0.9))
@@ -120,7 +139,7 @@ def _dim(image: ndarray, where: ndarray, factor: float | ndarray) -> None:
 
 
 def _boxed(where: ndarray) -> tuple[tuple[slice, slice], ndarray]:
-    """The rows and columns that a mask reaches, and the mask there."""
+    """The bounding box of a mask, and the mask inside it. Painting a box is faster than painting the whole image."""
     rows, columns = np.nonzero(where.any(axis=1))[0], np.nonzero(where.any(axis=0))[0]
     if len(rows) == 0:
         return (slice(0), slice(0)), where[:0, :0]
@@ -131,7 +150,12 @@ def _boxed(where: ndarray) -> tuple[tuple[slice, slice], ndarray]:
 def paint_wall(
     rng: np.random.Generator, style: HouseStyle, *, width_m: float, height_m: float, columns: int
 ) -> Float[ndarray, "256 columns 4"]:
-    """A wall with rows of windows; the front where the style has a shop or a door."""
+    """A wall with rows of windows, and a door or a shop on the ground floor.
+
+    Args:
+        width_m, height_m: of the wall.
+        columns: width of the texture, a power of two.
+    """
     rows = 256
     wall = _plain(rng, rows, columns, style.wall, 0.055)
     if style.brick:
@@ -142,6 +166,7 @@ def paint_wall(
         wall[np.arange(rows) % 4 == 0] *= 1.1
     wall[int(rows * 0.92) :] *= 0.72
     wall *= 1 - 0.10 * np.clip(fractal_noise(rng, rows, columns, 1.5), 0, 3)[..., None] * 0.5
+    # Drawn at twice the size and averaged down, so that the edges of the windows are smooth.
     picture = Image.fromarray((np.clip(wall, 0, 1) * 255).astype(np.uint8)).resize((columns * 2, rows * 2))
     draw = ImageDraw.Draw(picture)
     to_px = np.array([columns * 2 / width_m, rows * 2 / height_m])

@@ -96,4 +96,4 @@ def _unpack(archive: Path, folder: Path, url: str) -> None:
 
 
 def _wrong(url: str, got: str) -> SelfDepthError:
-    return PUBLISHED.other(url, got, expected=_EXPECTED)
+    return PUBLISHED.unexpected(url, got, expected=_EXPECTED)

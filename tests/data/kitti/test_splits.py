@@ -94,7 +94,10 @@ def test_all_files_of_a_split_come_or_none(address: Loopback) -> None:
         ({"body": b"\xff\xfe\x00"}, "not the published split.*cannot be read"),
         ({"body": 697 * b"9 12 l\n"}, "not the published split.*expected DATE/DRIVE FRAME"),
         ({"body": LINE.encode(), "length": 697 * len(LINE)}, r"interrupted.*got 43 of 29971 bytes; try again"),
-        ({"body": b"", "status": 503}, "the published split cannot be fetched.*503.*copy in SELFDEPTH_SPLITS_URL"),
+        (
+            {"body": b"", "status": 503},
+            "the published split cannot be fetched.*503.*set SELFDEPTH_SPLITS_URL to the address",
+        ),
     ],
 )
 def test_what_is_not_the_split_is_one_sentence_and_nothing_is_kept(

@@ -255,7 +255,7 @@ def _check(file: Path, url: str, lines: LineFormat, count: int | None) -> None:
     try:
         got = sum(1 for _ in _read_file(file, lines))
     except DataError as error:
-        raise PUBLISHED.other(url, f"{error.what}: {error.got}", expected=lines.words) from error
+        raise PUBLISHED.unexpected(url, f"{error.what}: {error.got}", expected=lines.words) from error
     if not got or got != (count or got):
         expected = "a frame in each line" if count is None else f"{count} frames"
-        raise PUBLISHED.other(url, str(got), expected=expected)
+        raise PUBLISHED.unexpected(url, str(got), expected=expected)

@@ -1,7 +1,8 @@
-"""`ReprojectionLevel` for processors: one pass over each clip gives errors and gradients together.
+"""`ReprojectionLevel` for CPUs: one pass over each clip computes errors and gradients together.
 
-Several times faster than tensor operations, and nothing of full size is kept for a backward pass. It is written in C
-(fused.c, fused_kernel.h) and compiled when the package is installed; where there was no compiler, tensors do the work.
+It is several times faster than tensor operations, and keeps one map per disparity for the backward pass instead of
+every warped image. It is written in C (fused.c, fused_kernel.h) and compiled when the package is installed. Without a
+compiler, `TensorReprojectionLevel` does the work.
 """
 
 from __future__ import annotations
@@ -23,33 +24,39 @@ from selfdepth.losses.reprojection import ReprojectionLoss, static_error
 
 _NAMES = {torch.float32: "f32", torch.float64: "f64"}
 _REALS = ("ssim_weight", "l1_weight", "inverse_far", "disparity_span", "min_z")
+"""Fields of the library's Settings, in the order of fused.c."""
 
 
 @cache
 def library() -> ctypes.CDLL | None:
     """The compiled pass, or None where it was not compiled or was compiled for another kind of system."""
-    found = importlib.util.find_spec("selfdepth.losses.fused._kernel")
-    if found is None or found.origin is None:
+    # Found like an extension module, since it is installed as one, but it has no Python entry point to import.
+    spec = importlib.util.find_spec("selfdepth.losses.fused._kernel")
+    if spec is None or spec.origin is None:
         return None
     try:
-        return ctypes.CDLL(found.origin)
+        return ctypes.CDLL(spec.origin)
     except OSError:
         return None
 
 
 def can_fuse(frames: Tensor, cfg: LossConfig) -> bool:
-    """Whether the fused pass serves: frames on a processor, in float32 or float64, and no predictive mask."""
+    """Whether the fused pass can take these frames: on a CPU, in float32 or float64, without a predictive mask."""
     if frames.device.type != "cpu" or frames.dtype not in _NAMES or cfg.predictive_mask:
         return False
+    # torch.compile cannot trace a call into another library.
     return not torch.compiler.is_compiling() and library() is not None
 
 
 @dataclass(frozen=True, kw_only=True)
 class FusedReprojectionLevel:
-    """A `ReprojectionLevel` whose work is done by the library.
+    """A `ReprojectionLevel` computed by the C library.
 
     Attributes:
+        frames: the target, then the sources; colours in [0, 1], contiguous.
+        K: intrinsics in pixels at this level's size.
         statistics: mean (3 maps) and variance (3 maps) of the target's 3x3 windows.
+        static: photometric error of the unwarped sources; None without auto-mask.
     """
 
     frames: Float[Tensor, "b views 3 h w"]
@@ -62,13 +69,14 @@ class FusedReprojectionLevel:
     def of(
         frames: Float[Tensor, "b views 3 h w"], K: Float[Tensor, "b 3 3"], cfg: LossConfig
     ) -> FusedReprojectionLevel:
-        """Prepare a level."""
+        """Prepare a level from frames of its size. Raises MemoryError where the library cannot allocate its maps."""
         b, views, _, h, w = frames.shape
-        frames = frames.detach().contiguous()
+        frames = frames.detach().contiguous()  # the library reads raw memory
         statistics = frames.new_empty(b, 6, h, w)
         errors = frames.new_empty(b, views - 1, h, w) if cfg.automask else None
         threads = torch.get_num_threads()
         _call("prepare", frames, b, views - 1, _settings(frames, cfg), threads, statistics, errors)
+        # Reduced by the same function as on other devices, so that the same seed gives the same noise.
         static = static_error(errors, cfg) if errors is not None else None
         return FusedReprojectionLevel(frames=frames, K=K, statistics=statistics, static=static, cfg=cfg)
 
@@ -79,14 +87,19 @@ class FusedReprojectionLevel:
         masks: tuple[Float[Tensor, "b s h w"], ...] | None = None,
     ) -> list[ReprojectionLoss]:
         """As `ReprojectionLevel.compare`, without masks."""
-        assert masks is None, "can_fuse says so"
+        assert masks is None, "can_fuse refuses predictive masks"
+        # The library differentiates down to these two small matrices; autograd takes over from there to the motion.
         H, e = homography_and_epipole(T_source_target, self.K.unsqueeze(1))
-        losses, *keeps = _Reprojection.apply(H, e, self, *disparities)
-        return [ReprojectionLoss(loss, keep) for loss, keep in zip(losses.unbind(), keeps, strict=True)]
+        losses, *automasks = _Reprojection.apply(H, e, self, *disparities)
+        return [ReprojectionLoss(loss, automask) for loss, automask in zip(losses.unbind(), automasks, strict=True)]
 
 
 class _Reprojection(torch.autograd.Function):
-    """Loss and gradient in one pass: the gradient of a mean is known up to the factor that `backward` brings."""
+    """Loss and gradient in one pass.
+
+    The loss is a mean, so its gradient is fixed up to one factor per scale. `forward` computes the gradient at factor
+    one, and `backward` only multiplies.
+    """
 
     @staticmethod
     def forward(
@@ -94,10 +107,12 @@ class _Reprojection(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         n, (b, s) = len(disparities), H.shape[:2]
         disparities = tuple(disparity.contiguous() for disparity in disparities)
-        keeps = [torch.empty_like(disparity[:, 0]) for disparity in disparities]
+        automasks = [torch.empty_like(disparity[:, 0]) for disparity in disparities]
+        # In validation nothing needs a gradient, and the library skips that part of the work.
         gradients = [torch.empty_like(disparity) for disparity in disparities] if any(ctx.needs_input_grad) else []
         g_H, g_e = H.new_empty(n, b, s, 3, 3), H.new_empty(n, b, s, 3)
-        sums = torch.empty(n, b, dtype=torch.float64)
+        sums = torch.empty(n, b, dtype=torch.float64)  # in double: a float32 sum of 120,000 pixels loses digits
+        # In the order of the C function's parameters (fused_kernel.h).
         _call(
             "reprojection",
             disparities,
@@ -111,7 +126,7 @@ class _Reprojection(torch.autograd.Function):
             s,
             _settings(level.frames, level.cfg),
             torch.get_num_threads(),
-            keeps,
+            automasks,
             sums,
             gradients or None,
             g_H,
@@ -119,23 +134,25 @@ class _Reprojection(torch.autograd.Function):
         )
         if gradients:
             ctx.save_for_backward(g_H, g_e, *gradients)
-        ctx.mark_non_differentiable(*keeps)
-        ctx.n_pixels = keeps[0].numel()
-        return ((sums.sum(1) / ctx.n_pixels).to(H.dtype), *keeps)
+        ctx.mark_non_differentiable(*automasks)
+        ctx.n_pixels = automasks[0].numel()
+        return ((sums.sum(1) / ctx.n_pixels).to(H.dtype), *automasks)
 
     @staticmethod
     def backward(ctx: Any, *g_outputs: Tensor) -> tuple[Tensor | None, ...]:
         g_H, g_e, *gradients = ctx.saved_tensors
         factors = g_outputs[0] / ctx.n_pixels
+        # H and e serve all scales, so their gradients are summed over the scales, each with its own factor.
         to_motion = [torch.einsum("n,n...->...", factors, g) for g in (g_H, g_e)]
         return (*to_motion, None, *(g * factor for g, factor in zip(gradients, factors.unbind(), strict=True)))
 
 
 def _settings(frames: Tensor, cfg: LossConfig) -> ctypes.Structure:
-    """The library's Settings."""
+    """The library's Settings, for the kind of numbers that the frames hold."""
     real = ctypes.c_float if frames.dtype == torch.float32 else ctypes.c_double
     fields = [(name, ctypes.c_int) for name in ("h", "w", "mean")] + [(name, real) for name in _REALS]
     kind = type("Settings", (ctypes.Structure,), {"_fields_": fields})
+    # Without SSIM the L1 part counts in full, not with its share of 1 - alpha.
     weights = (cfg.ssim_weight, 1 - cfg.ssim_weight) if cfg.ssim else (0.0, 1.0)
     depth = (cfg.depth_range.inverse_far, cfg.depth_range.disparity_span, MIN_Z)
     settings: ctypes.Structure = kind(*frames.shape[-2:], cfg.reprojection == "mean", *weights, *depth)
@@ -146,10 +163,14 @@ _Argument = Tensor | Sequence[Tensor] | ctypes.Structure | int | None
 
 
 def _call(name: str, *arguments: _Argument) -> None:
-    """Call the library's function of that name for the kind of numbers that its first tensor holds."""
+    """Call the library's function of that name, in the precision of the first argument's tensors.
+
+    Raises:
+        MemoryError: where the library cannot allocate its maps.
+    """
     first = arguments[0]
-    kind = (first if isinstance(first, Tensor) else first[0]).dtype  # type: ignore[index]
-    if getattr(library(), f"{name}_{_NAMES[kind]}")(*map(_as_c, arguments)) != 0:
+    dtype = (first if isinstance(first, Tensor) else first[0]).dtype  # type: ignore[index]
+    if getattr(library(), f"{name}_{_NAMES[dtype]}")(*map(_as_c, arguments)) != 0:
         raise MemoryError("there is not enough memory for the objective")
 
 

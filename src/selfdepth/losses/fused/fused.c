@@ -1,5 +1,7 @@
 /* The fused objective as a plain C library: float for training, double for comparison with reference values.
- * Needs no header but the compiler's own. binding.py calls it. */
+ *
+ * It includes C standard headers only, none of Python or torch, so that one build works with every version of both.
+ * binding.py calls it through ctypes. */
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -11,14 +13,16 @@
 #define THREADS(n) PRAGMA(omp parallel for schedule(dynamic) num_threads(n) reduction(| : failed))
 #define ABS(x) ((x) < 0 ? -(x) : (x))
 
-/* One library for every processor: the widest vectors that this one has are chosen when it is loaded. */
+/* One library for every x86 CPU: each function is compiled several times, and the loader takes the one with the widest
+ * vectors that the machine has. */
 #if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__)
 #define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define CLONES
 #endif
 
-/* The order and kinds are those of binding.py; inverse_far and disparity_span come from geometry/depth_range.py. */
+/* binding.py fills this struct: the order and the types of the fields must match there. inverse_far and disparity_span come
+ * from geometry/depth_range.py, min_z from geometry/warp.py; `mean` is 1 for the mean over the sources, 0 for the minimum. */
 #define SETTINGS(REAL)                                                                                                 \
     struct {                                                                                                           \
         int h, w, mean;                                                                                                \

@@ -1,20 +1,25 @@
-/* The photometric part of the objective for one clip, forward and backward in one pass, on a processor.
+/* The photometric part of the objective for one clip, forward and backward in one pass, on a CPU.
  *
- * Included by fused.c once for each REAL. The same mathematics as photometric.py and objective.py, which say what it
- * means; here only the order of work differs: everything of a clip stays in the cache, nothing of full size is kept for
- * a backward pass (the gradient of a sum is known up to one factor, so it is made at once), and a point is two small
- * matrices away from its pixel (K R K^-1 and K t).
+ * fused.c includes this file once per type of REAL. The mathematics is that of photometric.py and reprojection.py; read those
+ * first. Only the order of the work differs:
+ * - One clip is finished before the next begins, so that its maps stay in the cache.
+ * - The gradient is computed together with the error, while the warped images are still there. That is possible because
+ *   the loss is a sum: its gradient is fixed up to one factor, which backward multiplies in.
+ * - A pixel is projected with two small matrices, H = K R K^-1 and e = K t, without a point cloud (warp.py: project).
  *
- * Maps are rows of w; an image is 3 maps; a clip is the target and its sources. */
+ * Memory layout: a map is h rows of w numbers; an image is 3 maps, one per channel; a clip is the target image, then its
+ * sources. `row` is scratch space for a few rows. */
 
 #define AT(name) JOIN(name, SUFFIX)
 #define JOIN(a, b) JOIN_(a, b)
 #define JOIN_(a, b) a##_##b
 
+/* As in photometric.py. */
 static const REAL AT(C1) = (REAL)1e-4, AT(C2) = (REAL)9e-4;
 
-/* Sums over 3x3 windows of x, x^2 and x y along row `y` of one channel. Beyond the border the image is reflected: `column`
- * holds three rows of w + 2 vertical sums, whose ends are filled in. */
+/* Means over the 3x3 windows of x, x^2 and x t along row `y` of one channel, into 3 rows of `out`. The image is reflected at
+ * its border. `column` holds three rows of w + 2 vertical sums: the sum over a column of three serves three windows, and the
+ * two extra entries are the reflected columns. */
 INLINE void AT(window_sums)(const REAL *x, const REAL *t, int h, int w, int y, REAL *column, REAL *out) {
     const size_t above = (size_t)(y > 0 ? y - 1 : 1) * w, here = (size_t)y * w;
     const size_t below = (size_t)(y < h - 1 ? y + 1 : h - 2) * w;
@@ -35,7 +40,7 @@ INLINE void AT(window_sums)(const REAL *x, const REAL *t, int h, int w, int y, R
     }
 }
 
-/* Mean and variance of the target's windows, 3 maps each. */
+/* Mean and variance of the target's windows, 3 maps each: computed once per clip, for all sources and scales. */
 INLINE void AT(target_statistics)(const REAL *target, int h, int w, REAL *row, REAL *statistics) {
     const size_t n = (size_t)h * w;
     for (int c = 0; c < 3; c++)
@@ -48,7 +53,7 @@ INLINE void AT(target_statistics)(const REAL *target, int h, int w, REAL *row, R
         }
 }
 
-/* pe = ssim_weight (1 - SSIM) / 2 + l1_weight |x - t|, mean over the channels, for all pixels. */
+/* pe = ssim_weight (1 - SSIM) / 2 + l1_weight |x - t| of every pixel, mean over the channels (paper, section 3.1). */
 INLINE void AT(photometric_error)(const REAL *x, const REAL *target, const REAL *statistics, const AT(Settings) * set,
                                   REAL *row, REAL *error) {
     const int h = set->h, w = set->w;
@@ -78,7 +83,7 @@ INLINE void AT(photometric_error)(const REAL *x, const REAL *target, const REAL 
     }
 }
 
-/* Where row y of the target is seen in a source: depth, and u', v' before they are clamped to the image, and 1 / z. */
+/* Where the pixels of row y of the target project to in a source: their depth, (u', v') not yet clamped to the image, 1 / z. */
 INLINE void AT(project_row)(const REAL *disparity, const REAL *H, const REAL *e, const AT(Settings) * set, int y,
                             REAL *depth, REAL *u, REAL *v, REAL *inverse_z) {
     SIMD
@@ -92,14 +97,15 @@ INLINE void AT(project_row)(const REAL *disparity, const REAL *H, const REAL *e,
     }
 }
 
-/* The four neighbours of (u, v) clamped to the image; not-a-number becomes 0, so that no address is ever outside. */
+/* The four neighbours of (u, v), clamped to the image, and the weights between them. A NaN fails both comparisons and becomes
+ * 0: no address ever lies outside the image. objective.py makes sure that the loss is NaN then. */
 #define NEIGHBOURS(u, v)                                                                                               \
     const REAL uc = (u) > 0 ? ((u) < w - 1 ? (u) : w - 1) : 0, vc = (v) > 0 ? ((v) < h - 1 ? (v) : h - 1) : 0;         \
     const int u0 = (int)uc, v0 = (int)vc, u1 = u0 + (u0 < w - 1), v1 = v0 + (v0 < h - 1);                              \
     const REAL fu = uc - u0, fv = vc - v0;                                                                             \
     const int i00 = v0 * w + u0, i01 = v0 * w + u1, i10 = v1 * w + u0, i11 = v1 * w + u1;
 
-/* The source rebuilt as the target (equation 2), bilinear, border repeated. */
+/* Equation 2: the target rebuilt from a source. Bilinear; outside the image its border is repeated. */
 INLINE void AT(synthesize)(const REAL *source, const REAL *disparity, const REAL *H, const REAL *e,
                            const AT(Settings) * set, REAL *row, REAL *warped) {
     const int h = set->h, w = set->w;
@@ -120,7 +126,8 @@ INLINE void AT(synthesize)(const REAL *source, const REAL *disparity, const REAL
     }
 }
 
-/* Gradient of sum(weight * pe) with respect to x, 3 maps; `weight` is 0 where this source did not win. */
+/* Gradient of sum(weight * pe) with respect to the rebuilt image x, 3 maps. `weight` is 0 where another candidate won the
+ * pixel: by equation 4 such a pixel teaches this source nothing. */
 INLINE void AT(photometric_gradient)(const REAL *x, const REAL *target, const REAL *statistics, const REAL *weight,
                                      const AT(Settings) * set, REAL *row, REAL *maps, REAL *gradient) {
     const int h = set->h, w = set->w;
@@ -134,8 +141,8 @@ INLINE void AT(photometric_gradient)(const REAL *x, const REAL *target, const RE
         for (size_t i = 0; i < n; i++)
             g[i] = share * weight[i] * ((xc[i] > tc[i] ? (REAL)1 : (REAL)0) - (xc[i] < tc[i] ? (REAL)1 : (REAL)0));
         if (ssim_share == 0) continue;
-        /* Derivatives by the window's mean, mean square and mean product, summed along the row over the windows that a
-         * pixel is part of. */
+        /* First pass: SSIM depends on x through a window's mean, mean square and mean product. Their derivatives, summed
+         * along the row over the three windows that a pixel belongs to, go into three maps. */
         for (int y = 0; y < h; y++) {
             const size_t at = c * n + (size_t)y * w;
             const REAL *mean_t = statistics + at, *var_t = statistics + 3 * n + at, *g_y = weight + (size_t)y * w;
@@ -157,17 +164,18 @@ INLINE void AT(photometric_gradient)(const REAL *x, const REAL *target, const RE
                 p[-1] = p[w] = 0;
                 SIMD
                 for (int i = 0; i < w; i++) m[i] = p[i - 1] + p[i] + p[i + 1];
-                m[1] += p[0]; /* the reflected columns */
+                m[1] += p[0]; /* a window at the edge counts the reflected column twice */
                 m[w - 2] += p[w - 1];
             }
         }
+        /* Second pass: the same sum across the rows, and the chain rule from the three moments to x. */
         for (int y = 0; y < h; y++) {
             const REAL *xy = xc + (size_t)y * w, *ty = tc + (size_t)y * w;
             REAL *g_y = g + (size_t)y * w;
             for (int k = -1; k <= 1; k++) {
                 const int from = y + k;
                 if (from < 0 || from >= h) continue;
-                /* Twice where the window's other row is a reflection of this one. */
+                /* A window at the top or bottom edge counts the reflected row twice. */
                 const int twice = (from == 0 && y == 1) + (from == h - 1 && y == h - 2);
                 const REAL times = (REAL)(1 + twice);
                 const REAL *m = maps + (size_t)from * w, *mxx = m + n, *mxt = mxx + n;
@@ -178,14 +186,14 @@ INLINE void AT(photometric_gradient)(const REAL *x, const REAL *target, const RE
     }
 }
 
-/* From the gradient of the rebuilt image to that of disparity (added to), H and e. */
+/* Chain rule from the gradient of the rebuilt image to the disparity (added to g_disparity: sources share it), H and e. */
 INLINE void AT(synthesis_gradient)(const REAL *source, const REAL *disparity, const REAL *gradient, const REAL *H,
                                    const REAL *e, const AT(Settings) * set, REAL *row, REAL *g_disparity, REAL *g_H,
                                    REAL *g_e) {
     const int h = set->h, w = set->w;
     const size_t n = (size_t)h * w;
     REAL *depth = row, *u = row + w, *v = row + 2 * w, *iz = row + 3 * w;
-    double total[12] = {0};
+    double total[12] = {0}; /* a whole image is summed into each: in float the last rows would hardly count */
     for (int y = 0; y < h; y++) {
         AT(project_row)(disparity + (size_t)y * w, H, e, set, y, depth, u, v, iz);
         const REAL *g = gradient + (size_t)y * w;
@@ -207,6 +215,7 @@ INLINE void AT(synthesis_gradient)(const REAL *source, const REAL *disparity, co
             gv = v[i] > 0 && v[i] < h - 1 ? gv : 0;
             const REAL d = depth[i];
             const REAL gx = gu * iz[i], gy = gv * iz[i];
+            /* No gradient for z where project_row clamped it to min_z. */
             const REAL gz = iz[i] * min_z < 1 ? -(gu * u[i] + gv * v[i]) * iz[i] : 0;
             const REAL rx = H[0] * i + H[1] * y + H[2], ry = H[3] * i + H[4] * y + H[5];
             const REAL rz = H[6] * i + H[7] * y + H[8];
@@ -224,8 +233,8 @@ INLINE void AT(synthesis_gradient)(const REAL *source, const REAL *disparity, co
 
 static size_t AT(row_size)(int w) { return (size_t)12 * (w + 2); }
 
-/* Statistics of the target (6 maps), and the error of each source as it is (one map each; NULL: not wanted). Returns 0, or -1
- * when there is no memory. */
+/* Statistics of the target (6 maps), and the error of each unwarped source (one map each; NULL without auto-mask). Returns 0,
+ * or -1 if memory runs out. */
 CLONES static int AT(prepare_clip)(const REAL *frames, int sources, const AT(Settings) * set, REAL *statistics, REAL *errors) {
     const size_t n = (size_t)set->h * set->w;
     REAL *row = malloc(AT(row_size)(set->w) * sizeof(REAL));
@@ -237,8 +246,9 @@ CLONES static int AT(prepare_clip)(const REAL *frames, int sources, const AT(Set
     return 0;
 }
 
-/* Which candidate wins each pixel: writes keep, and in the errors' place the weight of each source's error. */
-INLINE double AT(choose)(REAL *errors, const REAL *unwarped, int sources, const AT(Settings) * set, REAL *keep) {
+/* Equations 4 and 5: which candidate wins each pixel. Writes the auto-mask, replaces the errors by the weight of each source's
+ * error in the loss, and returns the sum of the winning errors. An unwarped source wins ties. */
+INLINE double AT(choose)(REAL *errors, const REAL *unwarped, int sources, const AT(Settings) * set, REAL *automask) {
     const size_t n = (size_t)set->h * set->w;
     const REAL share = set->mean ? (REAL)1 / sources : 1;
     double total = 0;
@@ -253,20 +263,20 @@ INLINE double AT(choose)(REAL *errors, const REAL *unwarped, int sources, const 
                 best = other, winner = s;
         }
         best *= share;
-        const int kept = !unwarped || best < unwarped[i];
-        total += kept ? best : unwarped[i];
-        keep[i] = (REAL)kept;
-        for (int s = 0; s < sources; s++) errors[s * n + i] = kept && (set->mean || s == winner) ? share : 0;
+        const int warped_wins = !unwarped || best < unwarped[i];
+        total += warped_wins ? best : unwarped[i];
+        automask[i] = (REAL)warped_wins;
+        for (int s = 0; s < sources; s++) errors[s * n + i] = warped_wins && (set->mean || s == winner) ? share : 0;
     }
     return total;
 }
 
 /* The photometric error of one clip at one scale, summed over the pixels, and its gradients.
  *
- * unwarped: the static error (NULL without auto-mask). g_disparity: h w, or NULL where no gradient is wanted; g_H, g_e: 9 and
- * 3 a source. Returns 0, or -1 when there is no memory. */
+ * unwarped: the static error, tie-break noise included (NULL without auto-mask). g_disparity: one map, or NULL to skip all
+ * gradients; g_H, g_e: 9 and 3 numbers per source. Returns 0, or -1 if memory runs out. */
 CLONES static int AT(reproject_clip)(const REAL *disparity, const REAL *frames, const REAL *statistics, const REAL *unwarped,
-                            const REAL *H, const REAL *e, int sources, const AT(Settings) * set, REAL *keep, double *loss,
+                            const REAL *H, const REAL *e, int sources, const AT(Settings) * set, REAL *automask, double *loss,
                             REAL *g_disparity, REAL *g_H, REAL *g_e) {
     const size_t n = (size_t)set->h * set->w;
     REAL *memory = malloc((AT(row_size)(set->w) + (4 * sources + 6) * n) * sizeof(REAL));
@@ -277,7 +287,7 @@ CLONES static int AT(reproject_clip)(const REAL *disparity, const REAL *frames, 
         AT(synthesize)(frames + 3 * n * (s + 1), disparity, H + 9 * s, e + 3 * s, set, row, warped + 3 * n * s);
         AT(photometric_error)(warped + 3 * n * s, frames, statistics, set, row, errors + n * s);
     }
-    *loss = AT(choose)(errors, unwarped, sources, set, keep);
+    *loss = AT(choose)(errors, unwarped, sources, set, automask);
     if (g_disparity) {
         for (size_t i = 0; i < n; i++) g_disparity[i] = 0;
         for (int s = 0; s < sources; s++) {
@@ -290,7 +300,7 @@ CLONES static int AT(reproject_clip)(const REAL *disparity, const REAL *frames, 
     return 0;
 }
 
-/* The same for a batch, on several threads. errors: clips x sources maps, or NULL. */
+/* prepare_clip for a batch, one clip per task. errors: clips x sources maps, or NULL without auto-mask. */
 int AT(prepare)(const REAL *frames, int clips, int sources, const AT(Settings) * set, int threads, REAL *statistics,
                 REAL *errors) {
     const size_t n = (size_t)set->h * set->w;
@@ -302,11 +312,11 @@ int AT(prepare)(const REAL *frames, int clips, int sources, const AT(Settings) *
     return failed;
 }
 
-/* The same for a batch at several scales, all compared at one size: one pointer for each scale; loss, g_H and g_e are by
- * scale, then clip. g_disparity: NULL where no gradient is wanted. */
+/* reproject_clip for a batch at several scales, all compared at one size. disparity, automask and g_disparity hold one pointer
+ * per scale; loss, g_H and g_e are ordered by scale, then clip. g_disparity: NULL to skip all gradients. */
 int AT(reprojection)(const REAL *const *disparity, const REAL *frames, const REAL *statistics, const REAL *unwarped,
                      const REAL *H, const REAL *e, int scales, int clips, int sources, const AT(Settings) * set,
-                     int threads, REAL *const *keep, double *loss, REAL *const *g_disparity, REAL *g_H, REAL *g_e) {
+                     int threads, REAL *const *automask, double *loss, REAL *const *g_disparity, REAL *g_H, REAL *g_e) {
     const size_t n = (size_t)set->h * set->w;
     int failed = 0;
     THREADS(threads)
@@ -314,7 +324,7 @@ int AT(reprojection)(const REAL *const *disparity, const REAL *frames, const REA
         const int scale = task / clips, b = task % clips;
         failed |= AT(reproject_clip)(disparity[scale] + n * b, frames + (size_t)b * 3 * (sources + 1) * n,
                                      statistics + 6 * n * b, unwarped ? unwarped + n * b : NULL, H + 9 * sources * b,
-                                     e + 3 * sources * b, sources, set, keep[scale] + n * b, loss + task,
+                                     e + 3 * sources * b, sources, set, automask[scale] + n * b, loss + task,
                                      g_disparity ? g_disparity[scale] + n * b : NULL, g_H + (size_t)9 * sources * task,
                                      g_e + (size_t)3 * sources * task);
     }
