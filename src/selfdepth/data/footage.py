@@ -84,6 +84,7 @@ class Footage:
     train: tuple[FrameRef, ...] = ()
     val: tuple[FrameRef, ...] = ()
     test: tuple[FrameRef, ...] = ()
+    # Not compared: ground truth reads files on demand and has no value of its own.
     truth: DepthTruth = field(default_factory=NoTruth, compare=False)
     protocol: str = "eigen"
     spacing: int = 1

@@ -72,6 +72,7 @@ def inspect_source(source: DataSource, camera: str | None = None, split: str | N
     Raises:
         DataError: for data that training would refuse.
     """
+    # Recorded, not shown: the summary lists the warnings, so that `check --json` holds them, too.
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", SelfDepthWarning)
         footage = source.footage(split=split, camera=camera)
@@ -93,6 +94,7 @@ def inspect_source(source: DataSource, camera: str | None = None, split: str | N
         )
         for sequence, motion in zip(footage.sequences, motions, strict=True)
     )
+    # Every sequence may give the same warning, for example of an assumed camera.
     sentences = (str(item.message) for item in caught if issubclass(item.category, SelfDepthWarning))
     return FootageSummary(
         kind=source.kind,
@@ -110,7 +112,7 @@ def _describe_pairs(source: DataSource, camera: str | None, split: str | None) -
     """A sentence: how many training frames have a stereo partner, or why none has one."""
     try:
         footage = source.footage(split=split, camera=camera, stereo=True)
-    except DataError as error:
+    except DataError as error:  # to have no pairs is a result of the inspection, not its failure
         return error.what
     partners = {sequence.name: sequence.partner for sequence in footage.sequences}
     numbers = {sequence.name: frozenset(sequence.numbers) for sequence in footage.sequences}

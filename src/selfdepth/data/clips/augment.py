@@ -141,6 +141,7 @@ def _flip(batch: Batch, chosen: Tensor) -> Batch:
         return batch
     frames, K, T = batch.frames, batch.K, batch.T_stereo_target
     clips = _indices(chosen, frames.device)
+    # The image and its camera change in one call; only the chosen clips are copied.
     mirrored, K_mirrored = flip_with_camera(frames.index_select(0, clips), K.index_select(0, clips))
     if T is not None:  # in a mirrored clip, the partner is on the other side
         T = T.index_copy(0, clips, mirror(T.index_select(0, clips)))

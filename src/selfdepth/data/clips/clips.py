@@ -87,11 +87,9 @@ def make_clips(
     stereo: Stereo = "none",
     lone_targets: bool = False,
 ) -> ClipSet:
-    """Find the rows of every target and its sources, target + offset * spacing; keep the complete clips in order.
+    """Find the rows of every target in `refs` and its sources, target + offset * spacing; keep the complete clips.
 
     Args:
-        refs: the targets.
-        offsets, spacing: as in `ClipSet`.
         stereo: "none"; or add the partner where the store has it, at the "calibrated" or the "nominal" baseline. A clip
             is complete without a partner if it has other sources.
         lone_targets: also keep targets without any source. Their depth can be evaluated, but not learned from.
@@ -115,6 +113,7 @@ def make_clips(
             partner_rows[indices] = store.by_name[sequence.partner.sequence].rows(numbers[indices])
             T[indices, :3, 3] = _translation(sequence.partner, stereo)
     complete = (rows >= 0).all(axis=1)
+    # Without sources in time, the partner is the only image that the target can be compared with.
     if not offsets and not lone_targets:
         complete &= partner_rows >= 0
     if stereo != "none":
@@ -214,6 +213,7 @@ class ClipLoader:
         """
         ready: queue.Queue[tuple[int, _Gathered] | BaseException] = queue.Queue(_PREFETCHED)
         stop = threading.Event()
+        # A daemon: it must not keep the program alive if the consumer dies without closing the iterator.
         worker = threading.Thread(target=self._fill, args=(start_step, ready, stop), daemon=True)
         worker.start()
         try:
@@ -263,6 +263,7 @@ class ClipLoader:
 
     def _gather(self, indices: Int[ndarray, "b"]) -> _Gathered:
         """The views of clips that either all have a stereo partner or all have none."""
+        # The last view of a clip without a partner has no row. A batch is of one kind, so the first clip decides.
         rows, T = self.clips.rows[indices], None
         if self.clips.T_stereo_target is not None:
             if self.clips.has_partner[indices[0]]:
@@ -285,6 +286,7 @@ class ClipLoader:
         assert pixels is not None and K is not None
         if self.resident is not None:
             pixels = torch.unflatten(self.resident.index_select(0, pixels.flatten()), 0, pixels.shape)
+        # The pixels travel as bytes, and become four times as large only on the device.
         frames = pixels.to(torch.float32).div_(255)
         return Batch(frames=frames, inputs=frames, K=K, offsets=self.clips.offsets, T_stereo_target=T)
 
@@ -293,6 +295,7 @@ class ClipLoader:
         if not self.augment:
             return batch
         seed = np.random.SeedSequence(entropy(self.seed, step, _AUGMENTATION_STREAM))
+        # 63 bits of it: torch takes a signed number.
         generator = torch.Generator().manual_seed(int(seed.generate_state(1, np.uint64)[0] >> np.uint64(1)))
         # Drawn for all processes, and each takes its share, so the number of processes does not change the run.
         drawn = draw_augmentation(self.batch_size * self.world_size, generator)

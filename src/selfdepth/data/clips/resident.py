@@ -25,5 +25,6 @@ def frames_on(store: Store, device: torch.device) -> UInt8[Tensor, "n 3 h w"]:
     """All frames of a store, copied to a device in pieces."""
     frames = torch.empty(store.frames.shape, dtype=torch.uint8, device=device)
     for start in range(0, len(frames), _ROWS):
+        # `tensor` copies; `from_numpy` would warn, because the memory map is read-only.
         frames[start : start + _ROWS] = torch.tensor(store.frames[start : start + _ROWS])
     return frames

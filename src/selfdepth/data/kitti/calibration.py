@@ -53,10 +53,11 @@ def camera_from_calibration(date_folder: Path, side: str) -> Camera:
         DataError: naming file and key, for an entry that is missing or cannot be used.
     """
     path = date_folder / CAMERA_FILE
-    index = CAMERAS[side][-2:]
+    index = CAMERAS[side][-2:]  # "02" or "03", as in the keys
     calibration = read_calibration(path)
     P = matrix_entry(calibration, path, f"P_rect_{index}", (3, 4))
     width, height = matrix_entry(calibration, path, f"S_rect_{index}", (2,))
+    # S_rect holds the size as floats, as in 1.242000e+03.
     with naming(f"P_rect_{index} in {path}"):
         return Camera(fx=P[0, 0], fy=P[1, 1], cx=P[0, 2], cy=P[1, 2], width=int(width), height=int(height))
 

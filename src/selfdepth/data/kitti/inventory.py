@@ -158,6 +158,7 @@ def split_folder(name: str, lists: Path | None) -> Path:
     Raises:
         DataError: if there is none.
     """
+    # As in `find_split`, an existing folder takes precedence over a name.
     if lists is None or Path(name).expanduser().is_dir():
         return find_split(name)
     if not (lists / name).is_dir():
@@ -197,7 +198,7 @@ def odometry_layout(root: Path) -> KittiLayout:
         root=root,
         kind=ODOMETRY_KIND,
         lines=ODOMETRY,
-        images=cache(partial(odometry_images, root)),
+        images=cache(partial(odometry_images, root)),  # many lines, few folders
         partner=partial(other_camera, sides=ODOMETRY_CAMERAS),
         calibration=lambda sequence: (root / "sequences" / sequence.split("/")[0] / "calib.txt",),
         has_truth=lambda ref, split: (root / "poses" / f"{ref.sequence.split('/')[0]}.txt").is_file(),
@@ -219,6 +220,7 @@ def _count(
 ) -> PartInventory:
     """One row of the inventory; `missing` holds the images of this part that do not exist."""
     offsets = needed_offsets(part, OFFSETS)
+    # `missing` has no frames before the first of a drive, so a neighbour there is ruled out by its number.
     refs = [
         each.ref
         for each in listed

@@ -57,6 +57,7 @@ def project_scan(
     uvz = xyz @ P_image_velo[:, :3].T + P_image_velo[:, 3]
     z = uvz[:, 2]
     with np.errstate(divide="ignore", invalid="ignore"):
+        # `np.round` rounds halves to even, as the published projection does.
         column, row = np.round(uvz[:, 0] / z) - 1, np.round(uvz[:, 1] / z) - 1
     inside = (column >= 0) & (row >= 0) & (column < width) & (row < height)
     column, row, z = column[inside].astype(np.int64), row[inside].astype(np.int64), z[inside]
@@ -64,7 +65,7 @@ def project_scan(
     depth = np.zeros(shape, dtype=np.float64)
     depth[row, column] = z  # of several points in a pixel, the last one in the file wins
     _nearest_of_each_group(depth, row, column, z)
-    return np.maximum(depth, 0)
+    return np.maximum(depth, 0)  # points in front of the LiDAR but behind the camera have negative depth
 
 
 def _nearest_of_each_group(depth: ndarray, row: ndarray, column: ndarray, z: ndarray) -> None:

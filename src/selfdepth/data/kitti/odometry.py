@@ -42,6 +42,7 @@ class OdometrySplit:
 
 def is_kitti_odometry(path: Path) -> bool:
     """Whether a folder holds sequences/NN with KITTI odometry's calibration file or colour images."""
+    # One of the two is enough: a download may be incomplete, and the errors and `check` then say what is missing.
     return any(
         (folder / "calib.txt").is_file() or any((folder / image).is_dir() for image in ODOMETRY_CAMERAS.values())
         for folder in _sequence_folders(path)
@@ -92,6 +93,7 @@ def open_odometry_split(
     for part, listed in read_split(split, ODOMETRY).items():
         needed = needed_offsets(part, offsets)
         refs[part] = usable_frames(listed, needed, images, partial(_expected_path, root))
+        # Only the frames of the clips, so that a store holds no frame that no clip uses.
         for ref in refs[part]:
             used.setdefault(ref.sequence, set()).update(ref.number + offset for offset in needed)
     sequences = tuple(_sequence(root, name, sorted(used[name]), images(name), camera) for name in sorted(used))

@@ -42,6 +42,7 @@ def camera_poses(root: Path, sequence: str, numbers: tuple[int, ...]) -> Traject
     T_camera_imu = _camera_from_imu(root / drive.split("/")[0], image[-2:])
     T_world_camera = T_world_imu @ inverse(T_camera_imu)
     times = read_timestamps(root / sequence / "timestamps.txt", numbers)
+    # The origin of the map is thousands of kilometres away; KITTI odometry, too, starts each sequence at the identity.
     return Trajectory(T_world_camera=T_world_camera, timestamps=times).from_first()
 
 
@@ -86,12 +87,13 @@ def read_timestamps(path: Path, numbers: tuple[int, ...]) -> Float[ndarray, "n"]
             expected=f"a line for each of {max(numbers) + 1} frames, as in 2011-09-26 13:02:25.594360375",
             got=str(error),
         ) from error
+    # times[0] is the first frame of the drive, whether or not it was requested.
     return np.array([(time - times[0]).total_seconds() for time in times[1:]])
 
 
 def _about(axis: int, angle_rad: Float[ndarray, "n"]) -> Float[ndarray, "n 3 3"]:
     """Rotation matrices about the axis x (0), y (1) or z (2)."""
-    j, k = (axis + 1) % 3, (axis + 2) % 3
+    j, k = (axis + 1) % 3, (axis + 2) % 3  # the rotation turns axis j towards axis k
     R = np.tile(np.eye(3), (len(angle_rad), 1, 1))
     R[:, j, j] = R[:, k, k] = np.cos(angle_rad)
     R[:, k, j] = np.sin(angle_rad)

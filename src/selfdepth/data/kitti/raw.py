@@ -43,6 +43,7 @@ _DATE = re.compile(r"\d{4}_\d{2}_\d{2}")
 
 def is_kitti_raw(path: Path) -> bool:
     """Whether a folder holds date folders (YYYY_MM_DD) with KITTI's calibration file or drives."""
+    # One of the two is enough: a download may be incomplete, and the errors and `check` then say what is missing.
     return any((date / CAMERA_FILE).is_file() or any(date.glob("*_sync")) for date in _date_folders(path))
 
 
@@ -85,6 +86,7 @@ class KittiTruth(DepthTruth):
         scan, date = self.scan(ref), self.root / ref.sequence.split("/")[0]
         if not scan.is_file():
             return None
+        # The path is part of it: one cache folder may serve several roots, whose frames have the same names.
         files = [file for file in (scan, *(date / name for name in CALIBRATION_FILES)) if file.is_file()]
         stats = [(file.resolve(), file.stat()) for file in files]
         return "; ".join(f"{file} {stat.st_size} {stat.st_mtime_ns}" for file, stat in stats)
@@ -120,7 +122,7 @@ def open_kitti_raw(
     frames = _frames_of(refs_of, offsets)
     pairs = _find_partners(refs_of, folders) if stereo else FoundPartners(partners={}, numbers={})
 
-    @cache
+    @cache  # many drives share the calibration of a date
     def calibrated(date: str, image: str) -> Camera:
         return camera_from_calibration(root / date, next(side for side, folder in CAMERAS.items() if folder == image))
 
@@ -226,6 +228,7 @@ def _read_split(
 
 def _hold_out(root: Path, folders: ImageFolders, offsets: tuple[int, ...]) -> dict[str, tuple[FrameRef, ...]]:
     """The targets of the hold-out rule: frames of every drive's left camera that have their neighbours."""
+    # Sorted: the order of a directory differs between disks, and the hold-out must not.
     drives = sorted(drive for date in _date_folders(root) for drive in date.iterdir())
     names = [f"{drive.parent.name}/{drive.name}/{CAMERAS['l']}" for drive in drives]
     train, val = hold_out({name: sorted(folders.files(name)) for name in names}, offsets)

@@ -40,6 +40,7 @@ class LineFormat:
 
 
 def _raw_frame(words: Sequence[str]) -> FrameRef | None:
+    # Published lists write frame numbers with and without leading zeros; `int` reads both.
     if not _DRIVE.fullmatch(words[0]) or not words[1].isdecimal() or words[2] not in CAMERAS:
         return None
     return FrameRef(sequence=f"{words[0]}/{CAMERAS[words[2]]}", number=int(words[1]))
@@ -48,6 +49,7 @@ def _raw_frame(words: Sequence[str]) -> FrameRef | None:
 def _odometry_frame(words: Sequence[str]) -> FrameRef | None:
     if not (words[0] + words[1]).isdecimal() or words[2] not in ODOMETRY_CAMERAS:
         return None
+    # Published lists write sequence 9, whose folder is 09.
     return FrameRef(sequence=f"{int(words[0]):02d}/{ODOMETRY_CAMERAS[words[2]]}", number=int(words[1]))
 
 
@@ -253,8 +255,9 @@ def _fetch(name: str, folder: Path) -> None:
     warnings.warn(f"downloading the split {name} to {folder}", SelfDepthWarning, stacklevel=3)
     with writing_to(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}.") as place:
-            complete = Path(place) / name
+        # Beside its destination, so that the last step is a rename on one disk: a split in the cache is complete.
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}.") as temporary:
+            complete = Path(temporary) / name
             complete.mkdir()
             for file, count in split.files.items():
                 url = receive(PUBLISHED, f"{name}/{file}", complete / file, announce=lambda n_bytes: None)
@@ -268,6 +271,6 @@ def _check(file: Path, url: str, lines: LineFormat, count: int | None) -> None:
         got = sum(1 for _ in _read_file(file, lines))
     except DataError as error:
         raise PUBLISHED.other(url, f"{error.what}: {error.got}", expected=lines.description) from error
-    if not got or got != (count or got):
+    if not got or got != (count or got):  # without a verified count, any number of lines but none
         expected = "a frame in each line" if count is None else f"{count} frames"
         raise PUBLISHED.other(url, str(got), expected=expected)

@@ -66,6 +66,7 @@ def find_partners(
                 x, y, z = translation_m(drive)
                 translation = (x, y, z) if image == left else (-x, -y, -z)
                 partners[ref.sequence] = StereoPartner(sequence=other, translation_m=translation)
+    # Validation frames may go without partners: their depth is evaluated all the same.
     if refs_of.get("train") and not n_paired["train"]:
         raise DataError(
             "no training frame has a stereo partner",

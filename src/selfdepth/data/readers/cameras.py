@@ -50,7 +50,7 @@ def parse_camera(spec: str | None, *, width: int, height: int) -> Camera:
     if spec.startswith("fov:"):
         with naming(where):
             return Camera.from_fov(_number(spec, spec[4:]), width=width, height=height)
-    if spec.count(",") == 3 and not path.is_file():
+    if spec.count(",") == 3 and not path.is_file():  # a file name may contain commas, too
         fx, fy, cx, cy = (_number(spec, part) for part in spec.split(","))
         with naming(where):
             camera = Camera(fx=fx, fy=fy, cx=cx, cy=cy, width=width, height=height)
@@ -77,7 +77,7 @@ def naming(where: str) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        if error.where is not None:
+        if error.where is not None:  # it already names a more specific place
             raise
         raise DataError(error.what, where=where, expected=error.expected, got=error.got, fix=error.fix) from error
 
@@ -111,6 +111,7 @@ def read_camera_file(path: Path) -> Camera:
     with naming(str(path)):
         camera = Camera(fx=fx, fy=fy, cx=cx, cy=cy, width=width, height=height)
     _warn_of_principal_point(camera, str(path))
+    # The same entry has a name of its own in OpenCV's files, ROS's files, ROS's messages and ours.
     distortion = _numbers(_first(entries, "distortion_coefficients", "distortion", "D", "d"), path)
     if any(distortion):
         warnings.warn(
@@ -120,6 +121,7 @@ def read_camera_file(path: Path) -> Camera:
             stacklevel=2,
         )
     rectified = _numbers(_first(entries, "projection_matrix", "P", "p"), path)
+    # An uncalibrated ROS driver publishes a P of zeros, which says nothing about the frames.
     if len(rectified) == 12 and rectified[0] > 0 and abs(rectified[0] / fx - 1) > MAX_FOCAL_ERROR:
         warnings.warn(
             f"{path} has a rectified projection P (fx {rectified[0]:g}) besides K (fx {fx:g}); K is used, which is "
@@ -133,6 +135,7 @@ def read_camera_file(path: Path) -> Camera:
 def camera_to_yaml(camera: Camera) -> str:
     """A camera in our own format, six lines in pixels, which `parse_camera` reads back unchanged."""
     values = {name: getattr(camera, name) for name in ("width", "height", "fx", "fy", "cx", "cy")}
+    # `repr` writes as many digits as a float needs to be read back unchanged.
     return "".join(f"{name}: {value!r}\n" for name, value in values.items())
 
 
@@ -151,7 +154,7 @@ _Loader.add_constructor("tag:yaml.org,2002:opencv-matrix", _opencv_matrix)
 
 def _load_yaml(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")  # some editors put a byte-order mark first
         # OpenCV writes "%YAML:1.0". The directive would be "%YAML 1.0", and parsers reject the colon.
         lines = [line for line in text.splitlines() if not line.startswith("%YAML")]
         entries = yaml.load("\n".join(lines), Loader=_Loader)
@@ -173,6 +176,7 @@ def _first(entries: dict[str, Any], *names: str) -> Any:
 
 def _size(entries: dict[str, Any], name: str, path: Path) -> int:
     value = _first(entries, name, f"image_{name}", f"image_{name.capitalize()}")
+    # In YAML, "yes" is a bool, which Python counts among the integers.
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise DataError(
             f"the camera file does not state the {name} of its images",

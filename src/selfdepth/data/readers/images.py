@@ -25,7 +25,7 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".
 MIN_FRAMES = 3
 """A clip is a frame and its two neighbours."""
 MAX_DEPTH = 4
-"""How many levels below a folder its images are searched for."""
+"""How many levels below a folder its images are searched for. KITTI's DATE/DRIVE/image_02/data has four."""
 
 _NOT_READABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 """What Pillow raises for damaged files, depending on format and damage."""

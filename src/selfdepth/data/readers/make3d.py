@@ -91,6 +91,7 @@ class Make3DTruth(DepthTruth):
 
 def _open_image(file: Path) -> Make3DImage:
     width, height = image_size(file)
+    # The images come without calibration, and single-image depth needs none.
     return Make3DImage(
         name=f"{IMAGES}/{file.stem}",
         camera=any_camera(*_margins((height, width), (width, height)).size_of(width, height)),
@@ -120,7 +121,7 @@ def _margins(shape: tuple[int, int], image: tuple[int, int]) -> Crop:
 
 def _read_grid(file: Path) -> Float[ndarray, "h w 4"]:
     """x, y, z and depth in metres at each point of the laser's grid, float64. Raises DataError for a broken file."""
-    from scipy.io import loadmat
+    from scipy.io import loadmat  # slow to import, and no other kind of data needs it
 
     expected = f"{_GRID} of 55x305x4: x, y, z and depth, metres"
     try:

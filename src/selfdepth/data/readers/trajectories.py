@@ -100,6 +100,7 @@ def _numbers(path: Path) -> list[tuple[int, list[float]]]:
         count = len(numbered[0][1]) if numbered else len(values)
         if not values or len(values) != count or not np.isfinite(values).all():
             expected = f"{count} finite numbers, as in the lines before" if numbered else "finite numbers"
+            # Shortened: what is not a trajectory at all may be one endless line.
             raise DataError(
                 "the line cannot be read", where=f"{path}, line {number}", expected=expected, got=f'"{line[:60]}"'
             )

@@ -113,10 +113,11 @@ def open_video(path: Path, *, camera: str | None = None, min_frames: int = MIN_F
     with _opened(path) as container:
         stream = _stream(container, path)
         fps = float(stream.average_rate or stream.guessed_rate or 0)
-        square = stream.sample_aspect_ratio in (None, 0, 1)
+        square = stream.sample_aspect_ratio in (None, 0, 1)  # 0 stands for unknown
         count = _count_frames(container, stream, path)
     if count < min_frames:
         raise DataError("the video has too few frames", where=path, expected=f"at least {min_frames}", got=str(count))
+    # The count has read the container to its end, so it is opened again.
     with _opened(path) as container:
         first = next(_decode(container, path), None)
         if first is None:
@@ -159,7 +160,7 @@ def _stream(container: Any, path: Path) -> Any:
     for stream in container.streams.video:
         # An attached picture, such as the cover of an album, is a video stream of one frame.
         if not stream.disposition & av.stream.Disposition.attached_pic:
-            stream.thread_type = "AUTO"
+            stream.thread_type = "AUTO"  # decode on all cores
             return stream
     kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
     raise DataError("the file has no video stream", where=path, expected="a video file", got=f"{kinds} only")
@@ -176,7 +177,7 @@ def _count_frames(container: Any, stream: Any, path: Path) -> int:
     states_duration = not _INDEXED.isdisjoint(container.format.name.split(","))
     count, begin, end = 0, None, 0.0
     for packet in container.demux(stream):
-        if not packet.size:
+        if not packet.size:  # the demuxer ends with an empty packet, to flush the decoder
             continue
         if packet.is_corrupt and states_duration:
             raise _cut_off(path, f"a break at frame {count}", stream.frames)

@@ -61,6 +61,7 @@ class KittiOdometry(DataSource):
             footage = Footage(kind=KIND, sequences=sequences, train=train, val=val)
         else:
             listed = open_odometry_split(self.path, find_split(request.split), camera=camera, offsets=request.steps)
+            # The fields of `OdometrySplit` have the names of `Footage`'s.
             footage = Footage(kind=KIND, **vars(listed))
         if not request.stereo:
             return footage

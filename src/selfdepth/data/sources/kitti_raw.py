@@ -73,6 +73,7 @@ class KittiRaw(DataSource):
         Without a split: the held-out validation frames, or all frames if there are none or `whole` is set.
         """
         if split is None:
+            # Depth is compared pixel by pixel, without intrinsics, so a missing calibration is no obstacle.
             footage = self.footage(camera=ANY_CAMERA)
             chosen = part or ("val" if footage.val and not whole else "all")
         else:

@@ -43,6 +43,7 @@ class PreparedStore(DataSource):
         """Whether the path is a store."""
         return is_store(path)
 
+    # `cached_property` works on a frozen dataclass, because it writes to `__dict__` directly.
     @cached_property
     def store(self) -> Store:
         """The opened store. Raises DataError if it cannot be used."""
@@ -84,6 +85,7 @@ class PreparedStore(DataSource):
     def _original(self) -> DataSource | None:
         """The data that the store was made from; None if it has no ground truth or no longer exists."""
         origin = self.store.origin
+        # A missing video is worth no warning: it never had ground truth.
         if origin is None or self.store.kind not in self.measured_kinds:
             return None
         if not origin.path.exists():

@@ -16,7 +16,8 @@ from selfdepth.errors import DataError
 
 KINDS: list[type[DataSource]] = [KittiRaw, KittiOdometry, Make3D, RenderedDrives, ImageFolders, Videos]
 """The kinds of data, in the order in which they are tried: the most specific first, because a root of KITTI is a folder
-of folders of images, too. A new kind of data is a file and a line here."""
+of folders of images, too; and videos last, because they claim any file. A new kind of data is a file and a line here.
+"""
 
 
 def recognise(path: Path) -> DataSource:

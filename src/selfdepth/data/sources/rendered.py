@@ -45,6 +45,7 @@ class RenderedDrives(ImageFolders):
     def recognise(cls, path: Path) -> DataSource | None:
         """Folders of images that each hold a camera file and a poses file, too."""
         folders = find_image_folders(path) if path.is_dir() else ()
+        # All or none: the sequences of a source share one protocol, and whether they are calibrated.
         complete = [all((folder / name).is_file() for name in (CAMERA_FILE, POSES_FILE)) for folder in folders]
         return cls(path=path, folders=folders) if folders and all(complete) else None
 

@@ -240,6 +240,7 @@ class DataSource(ABC):
             DataError: for a file that cannot be used.
         """
         beside = sequence.files[0].parent / POSES_FILE
+        # KITTI's format has no times; TUM's has its own, and `timestamps` is then ignored.
         return read_trajectory(beside, timestamps=self.times(sequence)) if beside.is_file() else None
 
     def times(self, sequence: FrameSequence) -> Float[ndarray, "n"]:

@@ -104,6 +104,8 @@ def build_store(
     sequences = _plan(footage, fit)
     n_frames = sum(len(sequence.numbers) for sequence in sequences)
     needed_bytes = n_frames * 3 * height * width
+    # Checked first: decoding may take an hour. The fingerprint, too, comes before: it describes the files as they are
+    # now, so a change while they are decoded makes the store stale.
     with _writing(folder, needed_bytes):
         _check_target(folder, needed_bytes)
     index = _index_text(footage, fit, sequences)
@@ -131,6 +133,7 @@ def fingerprint(footage: Footage, *, width: int, height: int, crop: Crop = NO_CR
     digest = hashlib.sha256()
 
     def add(*values: object) -> None:
+        # As JSON, one line per call: values run together would let different data have one digest.
         digest.update(json.dumps(values).encode() + b"\n")
 
     add(VERSION, footage.kind, footage.protocol, footage.spacing, _origin(footage), width, height, astuple(crop))
@@ -213,7 +216,7 @@ def _write_frames(footage: Footage, fit: CropResize, path: Path, counter: _Count
     needed_bytes = counter.total * 3 * fit.height * fit.width
     with _writing(path, needed_bytes):
         file = path.open("wb")
-    pool = ThreadPoolExecutor(threads)
+    pool = ThreadPoolExecutor(threads)  # threads suffice: image decoders release Python's lock
 
     def write_first() -> None:
         rows = pending.popleft().result()
@@ -245,7 +248,7 @@ def _check_target(folder: Path, needed_bytes: int) -> None:
             expected="a folder that does not exist yet, is empty, or holds nothing but a store",
             fix="name another folder with --store",
         )
-    existing = next(parent for parent in folder.parents if parent.exists())
+    existing = next(parent for parent in folder.parents if parent.exists())  # the folder itself may not exist yet
     free_bytes = shutil.disk_usage(existing).free
     if free_bytes < needed_bytes:
         raise _no_space(folder, needed_bytes, got=f"{free_bytes / 1e6:.0f} MB free")

@@ -52,6 +52,7 @@ def _fit_all(images: list[ndarray], camera: Camera, fit: CropResize) -> UInt8[nd
 
 
 def _check_count(sequence: FrameSequence, got: int, expected: int) -> None:
+    # A frame too few would shift all later rows, and every clip would show the wrong frames.
     if got != expected:
         raise DataError(
             "the sequence ends early",

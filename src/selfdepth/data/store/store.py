@@ -61,8 +61,9 @@ class StoredSequence:
         """Rows of these frame numbers in the store; -1 for numbers that the sequence does not have."""
         if len(self.numbers) == 0:
             return np.full(numbers.shape, -1, dtype=np.int64)
-        place = np.minimum(np.searchsorted(self.numbers, numbers), len(self.numbers) - 1)
-        return np.where(self.numbers[place] == numbers, self.start + place, -1)
+        # Numbers beyond the last one are clipped to it, and then differ from it.
+        index = np.minimum(np.searchsorted(self.numbers, numbers), len(self.numbers) - 1)
+        return np.where(self.numbers[index] == numbers, self.start + index, -1)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -107,7 +108,7 @@ class Store:
 
     @cached_property
     def _in_ram(self) -> UInt8[Tensor, "n 3 h w"]:
-        return torch.from_numpy(np.array(self.frames))
+        return torch.from_numpy(np.array(self.frames))  # a copy: the map itself stays on the disk
 
     def gather(self, rows: Int[ndarray, "n"]) -> UInt8[Tensor, "n 3 h w"]:
         """Copy these rows out of the store. With `load_to_ram`, the first call reads the whole store into memory."""
@@ -131,6 +132,7 @@ def training_size(camera_width: int, camera_height: int, width: int, height: int
 
 def is_store(path: Path) -> bool:
     """Whether this folder is a store (of any version)."""
+    # The first bytes are enough: the index of a large store has megabytes, and `recognise` looks at every path.
     marker = f'{{"format": "{FORMAT}"'.encode()
     try:
         with (path / INDEX_FILE).open("rb") as file:
@@ -186,6 +188,7 @@ def encode_index(store_values: dict[str, Any], sequences: Sequence[StoredSequenc
         }
         for item in sequences
     ]
+    # "format" comes first: `is_store` reads only the beginning.
     return json.dumps({"format": FORMAT, "version": VERSION, **store_values, "sequences": entries})
 
 
@@ -233,7 +236,7 @@ def _open(folder: Path, index: dict[str, Any]) -> Store:
         spacing=index["spacing"],
         origin=Origin.from_json(index["origin"]) if index["origin"] else None,
         fingerprint=index["fingerprint"],
-        load_to_ram=expected_bytes < _available_bytes() / 2,
+        load_to_ram=expected_bytes < _available_bytes() / 2,  # the other half is for the model and its batches
     )
 
 
@@ -243,6 +246,7 @@ def _decode_sequence(entry: dict[str, Any]) -> StoredSequence:
     names = entry["names"]
     if isinstance(names, int):
         names = [f"{number:0{names}d}" for number in numbers.tolist()]
+    # `open_store` turns this ValueError, like any other one in an index, into a DataError that names the file.
     if len(names) != len(numbers):
         raise ValueError(f"{len(names)} names for {len(numbers)} frames of {entry['name']}")
     return StoredSequence(
