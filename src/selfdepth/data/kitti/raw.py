@@ -217,11 +217,11 @@ def _sequence(
 def _read_split(
     split: Path, folders: ImageFolders, offsets: tuple[int, ...], parts: tuple[str, ...]
 ) -> dict[str, tuple[FrameRef, ...]]:
-    def place(ref: FrameRef) -> str:
+    def expected_path(ref: FrameRef) -> str:
         return f"{folders.folder(ref.sequence) / f'{ref.number:010d}'}.jpg or .png"
 
     return {
-        part: usable_frames(listed, needed_offsets(part, offsets), folders.files, place)
+        part: usable_frames(listed, needed_offsets(part, offsets), folders.files, expected_path)
         for part, listed in read_split(split, RAW, parts).items()
     }
 

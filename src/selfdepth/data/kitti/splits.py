@@ -173,20 +173,20 @@ def usable_frames(
     listed: Sequence[SplitLine],
     offsets: Sequence[int],
     images: Callable[[str], Mapping[int, Any]],
-    place: Callable[[FrameRef], str],
+    expected_path: Callable[[FrameRef], str],
 ) -> tuple[FrameRef, ...]:
     """The listed frames, without those near the ends of a drive that lack a distant neighbour (with a warning).
 
     Args:
         offsets: offsets of the frames that each listed frame needs, 0 for itself.
         images: the images of a sequence, by number.
-        place: the path where the image of a frame is expected.
+        expected_path: the path where the image of a frame should be.
 
     Raises:
         DataError: for the first frame that is missing, or whose nearest neighbour or a neighbour within the drive is
             missing; or if no frame is left.
     """
-    kept = tuple(each.ref for each in listed if _is_usable(each, offsets, images, place))
+    kept = tuple(each.ref for each in listed if _is_usable(each, offsets, images, expected_path))
     neighbours = ", ".join(f"{offset:+d}" for offset in offsets if offset)
     if listed and not kept:
         raise DataError(
@@ -210,7 +210,7 @@ def _is_usable(
     each: SplitLine,
     offsets: Sequence[int],
     images: Callable[[str], Mapping[int, Any]],
-    place: Callable[[FrameRef], str],
+    expected_path: Callable[[FrameRef], str],
 ) -> bool:
     existing = images(each.ref.sequence)
     missing = [offset for offset in offsets if each.ref.number + offset not in existing]
@@ -227,7 +227,7 @@ def _is_usable(
     raise DataError(
         f"{role} is missing",
         where=each.where,
-        expected=place(FrameRef(each.ref.sequence, each.ref.number + offset)),
+        expected=expected_path(FrameRef(each.ref.sequence, each.ref.number + offset)),
         got=f"{len(existing)} images in that folder" if existing else "no images in that folder",
         fix="list everything that is missing with: selfdepth check DIR --split SPLIT",
     )
