@@ -242,7 +242,7 @@ FOOTAGE: dict[str, tuple[Make, tuple[str, ...]]] = {
     "truncated video": (lambda w: train(w, truncated(w.copy("street.mp4"))), ("street.mp4", "copy the file again")),
     "zero-byte video": (lambda w: train(w, w.write("zero.mp4")), ("zero.mp4", "copy the file again")),
     "zero-byte GIF": (lambda w: train(w, gif_without_content(w)), ("zero.gif", "copy the file again")),
-    "text as video": (lambda w: train(w, w.write("notes.mp4", "hello\n" * 99)), ("notes.mp4", "whole video")),
+    "text as video": (lambda w: train(w, w.write("notes.mp4", "hello\n" * 99)), ("notes.mp4", "complete video")),
     "sound without pictures": (lambda w: train(w, with_sound_only(w)), ("song.mp4", "audio only")),
     "one image as footage": (lambda w: train(w, w.sound / "frames/0.jpg"), ("0.jpg", "give its folder")),
     "truncated JPEG": (lambda w: train(w, with_a_truncated_jpeg(w)), ("frames/5.jpg", "truncated", "remove it")),

@@ -199,8 +199,8 @@ def test_footage_or_a_store_without_partners_is_refused_in_a_sentence(
     assert main(["prepare", str(world / "kitti"), "--out", str(tmp_path / "store"), *size]) == 0
     frames = world / "kitti" / NAME / "image_02/data"
     for place, sentence in (
-        (tmp_path / "store", "the store holds no stereo partners"),
-        (frames, "there are no stereo partners in this footage"),
+        (tmp_path / "store", "the store holds no stereo pairs"),
+        (frames, "there are no stereo pairs in this data"),
     ):
         words = ["train", preset, "--data", str(place), *TINY.split(), *encoders(preset), "--steps", "1"]
         assert main([*words, "--out", str(tmp_path / "run")]) == 2

@@ -143,7 +143,7 @@ def small_store(frames: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         (["gone", "--out", "OUT"], "no such data"),
         (["STORE", "--out", "OUT"], "a store already"),
-        (["FRAMES", "--out", "FRAMES"], "holds other things"),
+        (["FRAMES", "--out", "FRAMES"], "holds other files"),
         (["FRAMES", "--out", "OUT", "--width", "100"], "--width"),
         (["FRAMES", "--out", "OUT", "--every", "often"], "--every"),
         (["FRAMES", "--out", "OUT", "--every", "50"], "--every"),

@@ -1,4 +1,4 @@
-"""What a run learns from: sequences of frames, and which of them are for training, validation and test."""
+"""The data of a run: its sequences, and which of their frames are for training, validation and test."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from selfdepth.data.truth import DepthTruth, NoTruth
 from selfdepth.errors import DataError
 
 PARTS = {"test": "test frames", "val": "validation frames", "train": "training frames", "all": "all frames"}
-"""The parts of a data set that can be evaluated on, and what to call their frames."""
+"""The parts of a data set that can be evaluated, with the name of their frames in messages."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,11 +19,12 @@ class ClipRequest:
     """Which clips a run learns from.
 
     Attributes:
-        split: name or folder of split lists, as `find_split` takes it; None: the hold-out rule decides.
-        camera: as `parse_camera` reads it; None: the source's own calibration, or 60 degrees assumed.
+        split: name or folder of split lists, as `find_split` takes it; None: `hold_out` divides the sequences.
+        camera: as `parse_camera` reads it; None: the source's own calibration, or an assumed field of view of 60
+            degrees where there is none.
         offsets: times of a clip's sources relative to its target, in units of `spacing` frames.
-        spacing: frames between neighbours of a clip.
-        stereo: add the other camera of a stereo pair.
+        spacing: distance in frames between neighbours of a clip, at least 1.
+        stereo: add the frame of the other camera where the target has one.
     """
 
     split: str | None = None
@@ -40,13 +41,13 @@ class ClipRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """What footage was opened from, as the user gave it.
+    """The options that a data set was opened with. A store records them, so that a later run can be checked against it.
 
     Attributes:
         path: root, folder or file, absolute.
-        split: folder of the split files, absolute; None where none was given.
-        camera: as given; None for the footage's own or an assumed one.
-        auto: whether the spacing was chosen by the motion.
+        split: folder of the split files, absolute; None without a split.
+        camera: the user's --camera, a file by its absolute path; None if there was none.
+        auto: whether the spacing was measured (`--every auto`) rather than given.
     """
 
     path: Path
@@ -55,27 +56,27 @@ class Origin:
     auto: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values; `from_json` reads them back."""
+        """JSON values, which `from_json` reads back."""
         return {**asdict(self), "path": str(self.path), "split": self.split and str(self.split)}
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> Origin:
-        """Read what `to_json` gave."""
+        """The inverse of `to_json`."""
         return Origin(**{**values, "path": Path(values["path"]), "split": values["split"] and Path(values["split"])})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Footage:
-    """Everything a run needs to know of its data: the sequences, and which of their frames are for what.
+    """A data set opened for a run: its sequences, and the target frames of each part.
 
     Attributes:
-        kind: that of the data source (`DataSource.kind`).
+        kind: kind of the data source (`DataSource.kind`).
         sequences: every sequence that holds a target or a neighbour of one.
         train, val, test: target frames. Their neighbours in time are the sources.
-        truth: ground-truth depth of its frames.
+        truth: ground-truth depth of the frames.
         protocol: name of the depth protocol that fits the ground truth (evaluation.depth.PROTOCOLS).
-        spacing: frames between the neighbours of a clip; what the targets were chosen for.
-        origin: what it was opened from; None for footage that is no file's.
+        spacing: distance in frames between the neighbours of a clip. The targets were chosen for this spacing.
+        origin: the path and options it was opened with; None for data that did not come from files.
     """
 
     kind: str
@@ -83,28 +84,29 @@ class Footage:
     train: tuple[FrameRef, ...] = ()
     val: tuple[FrameRef, ...] = ()
     test: tuple[FrameRef, ...] = ()
+    # Not compared: ground truth reads files on demand and has no value of its own.
     truth: DepthTruth = field(default_factory=NoTruth, compare=False)
     protocol: str = "eigen"
     spacing: int = 1
     origin: Origin | None = None
 
     def part(self, name: str) -> tuple[FrameRef, ...]:
-        """The targets of "train", "val" or "test"."""
+        """The targets of "train", "val" or "test". Raises KeyError for another name."""
         return {"train": self.train, "val": self.val, "test": self.test}[name]
 
     def sequence(self, name: str) -> FrameSequence:
-        """The sequence of that name. Raises KeyError if there is none."""
+        """The sequence with this name. Raises KeyError if there is none."""
         return {sequence.name: sequence for sequence in self.sequences}[name]
 
 
 @dataclass(frozen=True, kw_only=True)
 class FrameSelection:
-    """Frames of a data source to evaluate on, one by one; they need no neighbours.
+    """Frames of a data source on which depth is evaluated, one by one. Unlike targets, they need no neighbours.
 
     Attributes:
-        part: what they are: a key of `PARTS`.
+        part: the part they belong to, a key of `PARTS`.
         refs: the frames, in the order of the split.
-        sequences: those that hold the frames.
+        sequences: the sequences that hold the frames.
     """
 
     part: str
@@ -113,5 +115,5 @@ class FrameSelection:
 
 
 def no_frames(part: str, where: Path) -> DataError:
-    """The refusal to evaluate on a part that has no frames."""
-    return DataError(f"there are no {PARTS[part]} to compare", where=where, fix="name another --part, or leave it out")
+    """The error for a part without frames."""
+    return DataError(f"there are no {PARTS[part]} to evaluate", where=where, fix="name another --part, or leave it out")

@@ -1,4 +1,4 @@
-"""Look at footage before training on it: what was recognised, and what is wrong with it."""
+"""Inspect data before training on it: what was recognised, and which problems it has."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from selfdepth.errors import DataError, SelfDepthWarning
 
 @dataclass(frozen=True, kw_only=True)
 class SequenceSummary:
-    """One sequence.
+    """Summary of one sequence.
 
     Attributes:
-        name: of the sequence.
-        n_frames: frames used by clips.
-        width, height: of the upright frames in pixels.
-        fps: frames per second; None if the frames are images, 0 if the video does not say.
+        name: name of the sequence.
+        n_frames: number of frames that clips use.
+        width, height: size of the upright frames in pixels.
+        fps: frames per second; None if the frames are images, 0 if the video does not state it.
         camera: where the intrinsics come from: "given", "calibration" or "assumed".
         fov_deg: horizontal field of view in degrees.
         gaps: places where the frame numbers jump, as (last before, first after).
-        parked: stretches in which the camera stands, as (first, last).
-        every: spacing that this sequence alone asks for.
+        parked: stretches in which the camera stands still, as (first, last).
+        every: the spacing that `--every auto` would choose for this sequence alone, 1 to 10.
     """
 
     name: str
@@ -42,15 +42,15 @@ class SequenceSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class FootageSummary:
-    """All of it.
+    """Summary of a data set.
 
     Attributes:
-        kind: what was recognised (`DataSource.kind`).
-        sequences: one row each.
-        n_train, n_val, n_test: target frames at a spacing of 1.
-        stereo: what there is of stereo pairs, as a sentence; None for data that has none.
-        every: the spacing that `--every auto` would use, 1 to 10.
-        warnings: sentences on what the user should know.
+        kind: the kind that was recognised (`DataSource.kind`).
+        sequences: one row per sequence.
+        n_train, n_val, n_test: number of target frames at a spacing of 1.
+        stereo: a sentence on the stereo pairs; None for kinds of data without stereo.
+        every: the spacing that `--every auto` would choose, 1 to 10.
+        warnings: the warnings that training would show, without repetitions.
     """
 
     kind: str
@@ -64,11 +64,15 @@ class FootageSummary:
 
 
 def inspect_source(source: DataSource, camera: str | None = None, split: str | None = None) -> FootageSummary:
-    """Open a data source as training would, look at the size of every image, and measure the motion.
+    """Open a data source as training would, check the size of every image, and measure the motion.
+
+    Args:
+        camera, split: as in `ClipRequest`.
 
     Raises:
-        DataError: for what training would refuse.
+        DataError: for data that training would refuse.
     """
+    # Recorded, not shown: the summary lists the warnings, so that `check --json` holds them, too.
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", SelfDepthWarning)
         footage = source.footage(split=split, camera=camera)
@@ -90,6 +94,7 @@ def inspect_source(source: DataSource, camera: str | None = None, split: str | N
         )
         for sequence, motion in zip(footage.sequences, motions, strict=True)
     )
+    # Every sequence may give the same warning, for example of an assumed camera.
     sentences = (str(item.message) for item in caught if issubclass(item.category, SelfDepthWarning))
     return FootageSummary(
         kind=source.kind,
@@ -97,22 +102,23 @@ def inspect_source(source: DataSource, camera: str | None = None, split: str | N
         n_train=len(footage.train),
         n_val=len(footage.val),
         n_test=len(footage.test),
-        stereo=_pairs(source, camera, split) if source.stereo else None,
+        stereo=_describe_pairs(source, camera, split) if source.stereo else None,
         every=choose_spacing(motions),
         warnings=tuple(dict.fromkeys(sentences)),
     )
 
 
-def _pairs(source: DataSource, camera: str | None, split: str | None) -> str:
-    """How many training frames have a stereo partner, or why none has."""
+def _describe_pairs(source: DataSource, camera: str | None, split: str | None) -> str:
+    """A sentence: how many training frames have a stereo partner, or why none has one."""
     try:
         footage = source.footage(split=split, camera=camera, stereo=True)
-    except DataError as error:
+    except DataError as error:  # to have no pairs is a result of the inspection, not its failure
         return error.what
     partners = {sequence.name: sequence.partner for sequence in footage.sequences}
-    there = {sequence.name: frozenset(sequence.numbers) for sequence in footage.sequences}
+    numbers = {sequence.name: frozenset(sequence.numbers) for sequence in footage.sequences}
+    # A sequence with a partner does not mean that each of its frames has one: the other camera may lack some.
     paired = (
-        partner is not None and ref.number in there[partner.sequence]
+        partner is not None and ref.number in numbers[partner.sequence]
         for ref in footage.train
         for partner in (partners[ref.sequence],)
     )

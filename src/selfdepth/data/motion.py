@@ -1,8 +1,8 @@
-"""How much footage moves: which stretches are parked, and how many frames apart a clip's frames should be.
+"""How much a sequence moves: where the camera is parked, and how many frames apart a clip's frames should be.
 
-Self-supervision needs parallax between neighbours, yet they must overlap. The method was designed on drives at 10
-frames a second, where most of the image moves by about one percent of its width from frame to frame; `choose_spacing`
-looks for the spacing that comes nearest to that.
+Self-supervision needs parallax between neighbours, but they must overlap. The method was designed on KITTI, at 10
+frames per second, where most of the image moves by about one percent of its width from frame to frame;
+`choose_spacing` finds the spacing that comes closest to that.
 """
 
 from __future__ import annotations
@@ -19,16 +19,20 @@ from selfdepth.data.frames import FrameSequence
 
 MAX_SPACING = 10
 IDEAL_MOTION = 0.0095
-"""Typical displacement between neighbours that is aimed at, as a share of the image's width."""
+"""Displacement between neighbours to aim for, as a share of the image's width."""
 PARKED_MOTION = 0.0015
-"""Displacement over MAX_SPACING frames, as a share of the width, below which the camera stands."""
+"""Displacement over MAX_SPACING frames, as a share of the width, below which the camera stands still: a seventh of a
+pixel in the small images that are compared."""
 
 _ANCHOR_STEP = MAX_SPACING // 2
+"""Every fifth frame is compared with the one ten frames later, so that consecutive stretches overlap."""
 _N_WINDOWS = 24
 _WIDTH_PX, _BLOCK_PX = 96, 12
+"""Width of the images that are compared, and side of a block. So small, a sequence is measured in seconds."""
 _REACH_X_PX, _REACH_Y_PX = 12, 6
+"""Largest displacement that is searched. A turn moves the image sideways; little moves it up and down."""
 _MIN_TEXTURE = 3.0
-"""Standard deviation in grey levels (0 to 255) below which a block says nothing about motion."""
+"""Standard deviation in grey levels (0 to 255) below which a block matches anywhere, so its displacement is noise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +40,10 @@ class Motion:
     """How much one sequence moves.
 
     Attributes:
-        parked: stretches in which the camera stands, as (first, last) frame numbers; they do not touch.
+        parked: stretches in which the camera stands still, as (first, last) frame numbers; they do not touch.
         by_spacing: mean displacement between frames 1, 2, ... MAX_SPACING apart outside parked stretches, as a share
-            of the width; NaN where no such pair was found.
-        n_frames: frames that are not parked: the weight of this sequence among others.
+            of the width; NaN if no such pair was measured.
+        n_frames: number of frames outside parked stretches, the weight of this sequence in `choose_spacing`.
     """
 
     parked: tuple[tuple[int, int], ...]
@@ -47,45 +51,47 @@ class Motion:
     n_frames: int
 
     def is_parked(self, number: int) -> bool:
-        """Whether the frame of that number lies in a parked stretch."""
+        """Whether the frame with this number lies in a parked stretch."""
         return any(first <= number <= last for first, last in self.parked)
 
 
 def measure_motion(sequence: FrameSequence) -> Motion:
-    """Look at every fifth frame for parked stretches, and at some windows of eleven frames for the spacing.
+    """Compare every fifth frame with a later one to find parked stretches, and windows of eleven frames for the motion.
 
     Raises:
         DataError: for frames that cannot be read.
     """
-    known = set(sequence.numbers)
-    anchors = [number for number in sequence.numbers[::_ANCHOR_STEP] if number + MAX_SPACING in known]
+    existing = set(sequence.numbers)
+    anchors = [number for number in sequence.numbers[::_ANCHOR_STEP] if number + MAX_SPACING in existing]
     windows = [
         (start, start + s)
         for start in _window_starts(sequence)
         for s in range(1, MAX_SPACING + 1)
-        if start + s in known
+        if start + s in existing
     ]
-    ends = [(anchor, anchor + MAX_SPACING) for anchor in anchors if anchor + MAX_SPACING in known]
-    wanted = tuple(sorted({number for pair in (*windows, *ends) for number in pair}))
-    small = dict(zip(wanted, map(_shrink, sequence.read(wanted)), strict=True)) if wanted else {}
+    ends = [(anchor, anchor + MAX_SPACING) for anchor in anchors if anchor + MAX_SPACING in existing]
+    # One pass in increasing order: a video can only be decoded forward.
+    needed = tuple(sorted({number for pair in (*windows, *ends) for number in pair}))
+    small = dict(zip(needed, map(_shrink, sequence.read(needed)), strict=True)) if needed else {}
 
     parked = _join(pair for pair in ends if displacement(small[pair[0]], small[pair[1]]) < PARKED_MOTION)
-    standing = Motion(parked=parked, by_spacing=(), n_frames=0)
+    stops = Motion(parked=parked, by_spacing=(), n_frames=0)
     motions: dict[int, list[float]] = {s: [] for s in range(1, MAX_SPACING + 1)}
     for start, end in windows:
-        if not (standing.is_parked(start) or standing.is_parked(end)):
+        # A stop at traffic lights must not raise the spacing of the moving rest.
+        if not (stops.is_parked(start) or stops.is_parked(end)):
             motions[end - start].append(displacement(small[start], small[end]))
     return Motion(
         parked=parked,
         by_spacing=tuple(float(np.mean(values)) if values else float("nan") for values in motions.values()),
-        n_frames=sum(not standing.is_parked(number) for number in sequence.numbers),
+        n_frames=sum(not stops.is_parked(number) for number in sequence.numbers),
     )
 
 
 def choose_spacing(motions: Iterable[Motion]) -> int:
-    """The spacing, 1 to 10, whose mean motion comes nearest in ratio to the ideal; 1 where nothing was measured.
+    """The spacing, 1 to 10, whose mean motion is closest in ratio to IDEAL_MOTION; 1 if nothing was measured.
 
-    Not the median: in footage with repeated frames it would jump from nothing to the motion of the true frame rate.
+    The mean, not the median: with repeated frames, the median would jump from zero to the motion of the true rate.
     """
     total, weight = np.zeros(MAX_SPACING), np.zeros(MAX_SPACING)
     for motion in motions:
@@ -96,24 +102,27 @@ def choose_spacing(motions: Iterable[Motion]) -> int:
     typical = np.divide(total, weight, out=np.zeros(MAX_SPACING), where=weight > 0)
     if not (typical > 0).any():
         return 1
-    ratio = np.full(MAX_SPACING, np.inf)
-    ratio[typical > 0] = np.abs(np.log(typical[typical > 0] / IDEAL_MOTION))
-    return int(ratio.argmin()) + 1
+    # Half the motion is as far from the ideal as twice the motion, so the distance is a ratio.
+    log_ratio = np.full(MAX_SPACING, np.inf)
+    log_ratio[typical > 0] = np.abs(np.log(typical[typical > 0] / IDEAL_MOTION))
+    return int(log_ratio.argmin()) + 1
 
 
 def displacement(before: Float[ndarray, "h w"], after: Float[ndarray, "h w"]) -> float:
-    """Median length of the displacements of blocks with texture between two small grey images, as share of the width.
+    """Median displacement of the textured blocks between two small grey images (0 to 255), as a share of the width.
 
-    Block matching by squared differences, to a fraction of a pixel by a parabola through the minimum. The median:
-    what drives past a standing camera covers less than half of the image. 0 for images without texture. Displacements
-    beyond an eighth of the width are not found.
+    Block matching by squared differences, refined to a fraction of a pixel by a parabola through the minimum. The
+    median, because traffic that passes a standing camera covers less than half of the image.
+
+    Returns:
+        0 for images without texture. At most about an eighth of the width: larger displacements are not searched.
     """
     rows, columns = before.shape[0] // _BLOCK_PX, before.shape[1] // _BLOCK_PX
     if rows == 0 or columns == 0:
         return 0.0
     height, width = rows * _BLOCK_PX, columns * _BLOCK_PX
     target = before[:height, :width]
-    # Out of the image, every candidate is dear.
+    # Candidates outside the image get a cost that no candidate inside can reach.
     source = np.pad(after[:height, :width], ((_REACH_Y_PX,) * 2, (_REACH_X_PX,) * 2), constant_values=1e4)
     n_y, n_x = 2 * _REACH_Y_PX + 1, 2 * _REACH_X_PX + 1
     cost = np.empty((n_y, n_x, rows, columns), dtype=np.float32)
@@ -123,7 +132,7 @@ def displacement(before: Float[ndarray, "h w"], after: Float[ndarray, "h w"]) ->
     textured = np.sqrt(_per_block(target**2) - _per_block(target) ** 2) > _MIN_TEXTURE
     if not textured.any():
         return 0.0
-    cost[_REACH_Y_PX, _REACH_X_PX] -= 1e-3  # of equals, the one that stands still
+    cost[_REACH_Y_PX, _REACH_X_PX] -= 1e-3  # zero displacement wins a tie, as in a repeated frame
     best = cost.reshape(n_y * n_x, rows, columns).argmin(axis=0)
     dy, dx = best // n_x, best % n_x
     lengths = np.hypot(dy - _REACH_Y_PX + _vertex(cost, dy, dx, 0), dx - _REACH_X_PX + _vertex(cost, dy, dx, 1))
@@ -131,43 +140,43 @@ def displacement(before: Float[ndarray, "h w"], after: Float[ndarray, "h w"]) ->
 
 
 def _window_starts(sequence: FrameSequence) -> list[int]:
-    """Frame numbers spread over the sequence, unevenly: even steps would fall in with a period of repeated frames."""
-    places = np.linspace(0, max(0, len(sequence.numbers) - MAX_SPACING - 1), _N_WINDOWS).astype(int)
-    spread = (np.arange(_N_WINDOWS) * 7) % MAX_SPACING  # each remainder as often as any other
-    chosen = np.minimum(places + spread, len(sequence.numbers) - 1)
-    return [sequence.numbers[place] for place in sorted(set(chosen.tolist()))]
+    """Frame numbers spread unevenly over the sequence: even steps could coincide with a period of repeated frames."""
+    indices = np.linspace(0, max(0, len(sequence.numbers) - MAX_SPACING - 1), _N_WINDOWS).astype(int)
+    shifts = (np.arange(_N_WINDOWS) * 7) % MAX_SPACING  # 7 and 10 have no common divisor: all remainders occur
+    chosen = np.minimum(indices + shifts, len(sequence.numbers) - 1)
+    return [sequence.numbers[index] for index in sorted(set(chosen.tolist()))]
 
 
 def _vertex(cost: Float[ndarray, "y x r c"], dy: ndarray, dx: ndarray, axis: int) -> Float[ndarray, "r c"]:
-    """Where the parabola through a minimum and its two neighbours along an axis has its vertex, -1/2 to 1/2."""
+    """Vertex of the parabola through a minimum and its two neighbours along an axis, -1/2 to 1/2 from the minimum."""
     r, c = np.indices(dy.shape)
     index, limit = (dy, cost.shape[0]) if axis == 0 else (dx, cost.shape[1])
     inside = (index > 0) & (index < limit - 1)
     step_y, step_x = (inside.astype(int), 0) if axis == 0 else (0, inside.astype(int))
     lower, upper = cost[dy - step_y, dx - step_x, r, c], cost[dy + step_y, dx + step_x, r, c]
     curvature = lower + upper - 2 * cost[dy, dx, r, c]
-    # A neighbour outside the image is dear beyond measure and would push the vertex away from it.
+    # The artificial cost of a neighbour outside the image would push the vertex away from it.
     usable = inside & (curvature > 0) & (np.maximum(lower, upper) < 1e5)
     offset: ndarray = np.divide(0.5 * (lower - upper), curvature, out=np.zeros_like(curvature), where=usable)
     return offset.clip(-0.5, 0.5)
 
 
 def _per_block(values: Float[ndarray, "h w"]) -> Float[ndarray, "r c"]:
-    """Mean over each block."""
+    """Mean over each block of _BLOCK_PX x _BLOCK_PX pixels."""
     rows, columns = values.shape[0] // _BLOCK_PX, values.shape[1] // _BLOCK_PX
     means: ndarray = values.reshape(rows, _BLOCK_PX, columns, _BLOCK_PX).mean(axis=(1, 3))
     return means
 
 
 def _shrink(image: UInt8[ndarray, "h w 3"]) -> Float[ndarray, "_h _w"]:
-    """Grey, 96 pixels wide, 0 to 255."""
+    """The image in grey levels 0 to 255, _WIDTH_PX wide."""
     height = max(_BLOCK_PX, round(image.shape[0] * _WIDTH_PX / image.shape[1]))
     grey = Image.fromarray(image).convert("L").resize((_WIDTH_PX, height), Image.Resampling.BOX)
     return np.asarray(grey, dtype=np.float32)
 
 
 def _join(stretches: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """Unite stretches, in increasing order of their starts, that touch or overlap."""
+    """Merge stretches that touch or overlap. They come in increasing order of their starts."""
     joined: list[tuple[int, int]] = []
     for first, last in stretches:
         if joined and first <= joined[-1][1] + 1:

@@ -1,4 +1,4 @@
-"""Ground-truth depth of frames, wherever it comes from."""
+"""Ground-truth depth of frames, as the evaluation reads it from any kind of data."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class DepthTruth(ABC):
 
     @abstractmethod
     def __call__(self, ref: FrameRef) -> Float[ndarray, "h w"] | None:
-        """Depth map of a whole frame at its own resolution, or None where the frame has none.
+        """Depth map of an uncropped frame, or None if the frame has none.
 
         Returns:
-            metres along the camera's z axis; 0 where the depth is unknown.
+            metres along the camera's z axis, at the ground truth's own resolution; 0 where the depth is unknown.
 
         Raises:
             DataError: for files that cannot be used.
@@ -29,38 +29,45 @@ class DepthTruth(ABC):
 
     @property
     def root(self) -> Path | None:
-        """The folder that the maps are read from; None if they are not in files."""
+        """The folder that the maps are read from; None if they do not come from files."""
         return None
 
     @property
     def layout(self) -> str:
-        """Where such a map would be, for the error that reports that no frame has one."""
-        return "KITTI raw with velodyne_points, or a store of it; or --ground-truth FILE"
+        """Where the maps are expected, for the error that no frame has one."""
+        return "KITTI raw with velodyne_points, or a store made from it; or --ground-truth FILE"
 
     @property
     def is_computed(self) -> bool:
-        """Whether maps take time to compute, so that they are worth keeping (--truth-cache)."""
+        """Whether maps are slow to compute, and so worth caching (--truth-cache)."""
         return False
 
     def fingerprint(self, ref: FrameRef) -> str | None:
-        """What a frame's map is computed from: paths, sizes and times of files; None where there is no map."""
+        """Paths, sizes and times of the files that a frame's map is computed from; None if there is no map.
+
+        The cache of maps (--truth-cache) compares it to notice that a file has changed.
+        """
         return None
 
 
 class NoTruth(DepthTruth):
-    """For data without ground truth."""
+    """The ground truth of data that has none."""
 
     def __call__(self, ref: FrameRef) -> Float[ndarray, "h w"] | None:
-        """None."""
+        """None for every frame."""
         return None
 
 
 @dataclass(frozen=True)
 class GivenTruth(DepthTruth):
-    """Depth maps held in memory."""
+    """Ground truth held in memory.
+
+    Attributes:
+        maps: depth maps in metres, 0 where the depth is unknown.
+    """
 
     maps: Mapping[FrameRef, Float[ndarray, "_h _w"]]
 
     def __call__(self, ref: FrameRef) -> Float[ndarray, "h w"] | None:
-        """The map of a frame, or None."""
+        """The map of a frame, or None if it has none."""
         return self.maps.get(ref)

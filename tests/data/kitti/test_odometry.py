@@ -189,16 +189,16 @@ def test_a_sequence_without_poses_has_none_and_one_with_too_few_is_refused(root:
     with pytest.raises(DataError, match=r"09\.txt"):
         odometry_truth(root, "09/image_2", 24)
     (root / "sequences/09/times.txt").unlink()
-    with pytest.raises(DataError, match=r"one true pose for each frame: .*09\.txt; expected 24 lines.*got 23"):
+    with pytest.raises(DataError, match=r"one ground-truth pose for each frame: .*09\.txt; expected 24 lines.*got 23"):
         odometry_truth(root, "09/image_2", 24)
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("0 0 l\n", "neighbour at -1 of frame 0 is not there"),
-        ("0 23 l\n", r"neighbour at \+1 of frame 23 is not there"),
-        ("0 99 l\n", "the frame is not there"),
+        ("0 0 l\n", "neighbour at -1 of frame 0 is missing"),
+        ("0 23 l\n", r"neighbour at \+1 of frame 23 is missing"),
+        ("0 99 l\n", "the frame is missing"),
         ("5 1 l\n", "no images in that folder"),
         ("0 1 x\n", 'got "0 1 x"'),
         ("zero 1 l\n", "the line cannot be read"),

@@ -81,8 +81,8 @@ def test_a_drive_without_positions_has_none_and_missing_times_are_the_numbers(ro
         (f"{DRIVE}/oxts/data/0000000001.txt", "1 2 3 4 5 nan", "cannot be used"),
         (f"{DRIVE}/oxts/data/0000000001.txt", "north", "cannot be read"),
         (f"{DRIVE}/oxts/data/0000000001.txt", None, "cannot be read"),
-        (f"{DRIVE}/image_02/timestamps.txt", "2011-09-26 13:02:25.5\n", "the times cannot be read"),
-        (f"{DRIVE}/image_02/timestamps.txt", "noon\nnoon\n", "the times cannot be read"),
+        (f"{DRIVE}/image_02/timestamps.txt", "2011-09-26 13:02:25.5\n", "the timestamps cannot be read"),
+        (f"{DRIVE}/image_02/timestamps.txt", "noon\nnoon\n", "the timestamps cannot be read"),
         ("2011_09_26/calib_imu_to_velo.txt", "R: 1\n", "R: 9 numbers"),
     ],
 )

@@ -165,7 +165,7 @@ def test_a_jpeg_goes_before_a_png_of_the_same_frame(root: Path, tmp_path: Path) 
         ("train", f"{DRIVE} 40 l", r"train_files\.txt, line 2; expected .*0000000040\.jpg or \.png"),
         ("test", f"{DRIVE} 20 l", r"test_files\.txt, line 2; expected .*image_02/data/0000000020\.jpg"),
         ("test", f"{DRIVE} 5 r", "image_03/data/0000000005"),
-        ("train", f"{DRIVE} 19 l", r"the neighbour at \+1 of frame 19 is not there: .*line 2; .*0000000020"),
+        ("train", f"{DRIVE} 19 l", r"the neighbour at \+1 of frame 19 is missing: .*line 2; .*0000000020"),
         ("val", f"{DRIVE} 0 l", r"the neighbour at -1 of frame 0 .*val_files\.txt, line 2"),
         ("train", f"{DATE}/{DATE}_drive_0002_sync 3 l", "no images in that folder"),
         ("train", f"{DRIVE} 3", r"the line cannot be read: .*train_files\.txt, line 2"),

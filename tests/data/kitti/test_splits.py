@@ -205,5 +205,5 @@ def test_frames_near_the_end_of_a_drive_are_left_out_where_neighbours_are_farthe
     ):
         recognise(tmp_path / "kitti").footage(split=str(tmp_path), spacing=4)
     (tmp_path / "kitti" / drive / "image_02/data/0000000005.jpg").unlink()
-    with pytest.raises(DataError, match="neighbour at \\+2 of frame 3 is not there"):  # a gap is no end
+    with pytest.raises(DataError, match="neighbour at \\+2 of frame 3 is missing"):  # a gap is no end
         recognise(tmp_path / "kitti").footage(split=str(tmp_path), spacing=2)

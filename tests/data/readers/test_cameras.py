@@ -77,10 +77,10 @@ def test_a_file_for_another_size_is_scaled_like_an_image_of_that_size(tmp_path: 
     assert parse_camera(_file(tmp_path, FILES[kind]), width=320, height=240) == expected
 
 
-def test_a_file_for_another_aspect_is_refused_beyond_one_percent(tmp_path: Path) -> None:
+def test_a_file_for_another_aspect_ratio_is_refused_beyond_one_percent(tmp_path: Path) -> None:
     spec = _file(tmp_path, OURS)
     assert parse_camera(spec, width=640, height=478).cy == pytest.approx(240 * 478 / 480 - 0.5)
-    with pytest.raises(DataError, match=r"another shape.*camera\.yaml.*1242x375; got 640x480"):
+    with pytest.raises(DataError, match=r"another aspect ratio.*camera\.yaml.*1242x375; got 640x480"):
         parse_camera(spec, width=1242, height=375)
 
 

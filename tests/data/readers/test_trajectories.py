@@ -87,7 +87,7 @@ def test_times_are_one_number_a_line(tmp_path: Path) -> None:
     (tmp_path / "times.txt").write_text("0.0e+00\n1.036224e-01\n")
     assert read_times(tmp_path / "times.txt").tolist() == [0.0, 0.1036224]
     (tmp_path / "poses.txt").write_text(EYE)
-    with pytest.raises(DataError, match="no times"):
+    with pytest.raises(DataError, match="not a list of times"):
         read_times(tmp_path / "poses.txt")
 
 

@@ -136,7 +136,7 @@ def test_a_file_with_sound_only_is_refused(tmp_path: Path) -> None:
         frame.sample_rate = 44100
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    with pytest.raises(DataError, match=r"no pictures.*song\.mp4.*got audio only"):
+    with pytest.raises(DataError, match=r"no video stream.*song\.mp4.*got audio only"):
         open_video(path, camera=CAMERA)
 
 

@@ -189,7 +189,7 @@ def test_a_camera_in_terms_of_the_frame_is_taken_for_the_frames_of_each_date(tmp
 
 
 def test_a_camera_in_pixels_is_refused_for_frames_of_two_sizes(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"size that its camera is for.*expected 4\dx24; got 4\dx24"):
+    with pytest.raises(DataError, match=r"size of its camera.*expected 4\dx24; got 4\dx24"):
         recognise(two_dates(tmp_path)).footage(camera="30,30,19.5,11.5")
 
 

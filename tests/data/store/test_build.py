@@ -173,14 +173,14 @@ def test_a_folder_of_the_user_is_never_replaced(tmp_path: Path, drive: Footage, 
     folder.mkdir()
     (folder / held).write_text("{}")
     for make in (build_store, open_or_build):
-        with pytest.raises(OutputError, match="holds other things"):
+        with pytest.raises(OutputError, match="holds other files"):
             make(drive, folder, **SIZE)
     assert in_folder(folder) == [held]
 
 
 def test_a_store_with_other_files_in_it_is_not_replaced(drive: Footage, built: Store) -> None:
     (built.folder / "notes.txt").write_text("mine")
-    with pytest.raises(OutputError, match="holds other things"):
+    with pytest.raises(OutputError, match="holds other files"):
         open_or_build(drive, built.folder, width=32, height=32)
     assert (built.folder / "notes.txt").exists()
 
@@ -243,8 +243,8 @@ def edit_index(**values: object):
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        (lambda folder: os.truncate(folder / "frames.u8", 1000), "not all there.*1000 bytes"),
-        (lambda folder: (folder / "frames.u8").unlink(), "not all there"),
+        (lambda folder: os.truncate(folder / "frames.u8", 1000), "frames are incomplete.*1000 bytes"),
+        (lambda folder: (folder / "frames.u8").unlink(), "frames are incomplete"),
         (lambda folder: (folder / "index.json").unlink(), "not a store"),
         (lambda folder: shutil.rmtree(folder), "not a store"),
         (cut_index, "index cannot be read"),

@@ -123,7 +123,7 @@ def test_a_part_of_a_store_or_of_kitti_without_a_split_is_that_of_training(world
     fit = CropResize(width=96, height=64)
     for data in (world.root, tmp_path / "store"):
         assert frames_to_evaluate(data, None, fit, part="train").refs == footage.train != ()
-        with pytest.raises(DataError, match=f"no test frames to compare: {data}"):
+        with pytest.raises(DataError, match=f"no test frames to evaluate: {data}"):
             frames_to_evaluate(data, None, fit, part="test")
 
 
@@ -200,7 +200,7 @@ def test_a_store_whose_root_is_gone_has_no_ground_truth_and_says_why(world: Worl
     store = build_store(footage, tmp_path / "store", width=96, height=64)
     shutil.rmtree(root)
     with (
-        pytest.warns(SelfDepthWarning, match="which is not there"),
+        pytest.warns(SelfDepthWarning, match="which no longer exists"),
         pytest.raises(DataError, match="no ground truth"),
     ):
         evaluate_model(str(world.model), store.folder, device="cpu")

@@ -95,7 +95,7 @@ def test_what_has_no_true_poses_is_refused(world: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such data"):
         sequence_to_evaluate(tmp_path / "gone")
     build_store(recognise(world / "odometry").footage(), tmp_path / "store", width=96, height=64)
-    with pytest.raises(DataError, match="a store holds no true poses"):
+    with pytest.raises(DataError, match="a store holds neither ground-truth poses"):
         sequence_to_evaluate(tmp_path / "store")
 
 

@@ -1,7 +1,7 @@
-"""Augmentation of a whole batch on its device: mirror and colour jitter, one draw a clip for all its views.
+"""Augmentation of a whole batch on its device: flip and colour jitter, with one draw per clip for all its views.
 
-The loss sees the frames; only the networks see the jittered `inputs` (section 5.1 of the paper: flip and jitter each
-with probability 1/2).
+The loss compares the clean frames; only the networks see the jittered `inputs` (section 5.1 of the paper: flip and
+jitter, each with probability 1/2).
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ GREY_WEIGHTS = (0.2989, 0.587, 0.114)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Augmentation:
-    """What is done to each clip of a batch. Lives on the host, so that no decision waits for the device.
+    """The draw for each clip of a batch. It stays on the host, so that no decision waits for the device.
 
     Attributes:
         flip: whether the clip is mirrored left to right.
         jitter: whether its colours are changed.
-        brightness, contrast, saturation: factors, 1 changes nothing.
-        hue: shift as a share of a turn, -0.5 to 0.5; 0 changes nothing.
-        order: which of the four (0 brightness, 1 contrast, 2 saturation, 3 hue) comes first, second, third, last.
+        brightness, contrast, saturation: factors; 1 changes nothing.
+        hue: shift as a share of a full turn, -0.5 to 0.5; 0 changes nothing.
+        order: the four adjustments (0 brightness, 1 contrast, 2 saturation, 3 hue) in the order of their application.
     """
 
     flip: Bool[Tensor, "b"]
@@ -42,15 +42,15 @@ class Augmentation:
     order: Int[Tensor, "b 4"]
 
     def __getitem__(self, clips: slice) -> Augmentation:
-        """The same for some of the clips."""
+        """The draw for a slice of the clips."""
         return Augmentation(**{name: values[clips] for name, values in vars(self).items()})
 
 
 def draw_augmentation(b: int, generator: torch.Generator) -> Augmentation:
-    """Draw for `b` clips: flip and jitter with probability 1/2, factors in [.8, 1.2], hue in [-.1, .1], any order.
+    """Draw for `b` clips: flip and jitter with probability 1/2, factors in [.8, 1.2], hue in [-.1, .1], random order.
 
     Args:
-        generator: on the CPU; the draw depends on nothing else.
+        generator: a CPU generator, so that the draw is the same for every device.
     """
 
     def uniform(low: float, high: float) -> Tensor:
@@ -68,9 +68,9 @@ def draw_augmentation(b: int, generator: torch.Generator) -> Augmentation:
 
 
 def apply(batch: Batch, augmentation: Augmentation) -> Batch:
-    """Augment a batch: mirrored frames with their cameras, and `inputs`, the jittered copy of the new frames.
+    """Augment a batch: flip frames together with K and T_stereo_target, then make `inputs`, the jittered frames.
 
-    The argument is left as it is. Colours in [0, 1] before and after.
+    The argument is not changed. Colours are in [0, 1] before and after.
     """
     batch = _flip(batch, augmentation.flip)
     return replace(batch, inputs=_jitter(batch.frames, augmentation))
@@ -79,35 +79,35 @@ def apply(batch: Batch, augmentation: Augmentation) -> Batch:
 def adjust_brightness(
     images: Float[Tensor, "n views 3 h w"], factor: Float[Tensor, "n"]
 ) -> Float[Tensor, "n views 3 h w"]:
-    """Scale colours."""
+    """Multiply colours by a factor per clip."""
     return (images * _per_clip(factor)).clamp_(0, 1)
 
 
 def adjust_contrast(
     images: Float[Tensor, "n views 3 h w"], factor: Float[Tensor, "n"]
 ) -> Float[Tensor, "n views 3 h w"]:
-    """Scale colours about the mean grey of each image (not of the clip)."""
+    """Scale colours about the mean grey of each image (not of the clip), by a factor per clip."""
     return _blend(images, _grey(images).mean((-2, -1), keepdim=True), factor)
 
 
 def adjust_saturation(
     images: Float[Tensor, "n views 3 h w"], factor: Float[Tensor, "n"]
 ) -> Float[Tensor, "n views 3 h w"]:
-    """Scale colours about the grey of each pixel."""
+    """Scale colours about the grey of each pixel, by a factor per clip."""
     return _blend(images, _grey(images), factor)
 
 
 def adjust_hue(images: Float[Tensor, "n views 3 h w"], turns: Float[Tensor, "n"]) -> Float[Tensor, "n views 3 h w"]:
-    """Turn the hue (of HSV), keeping value and saturation.
+    """Shift the hue (of HSV) by a share of a full turn per clip, keeping value and saturation.
 
-    With value V, chroma C = max - min and hue H in sixths of a turn, each channel is V - C + C times a trapezoid of
-    H: one ramp up, one plateau and one ramp down of the colour circle. So HSV is never written out.
+    With value V, chroma C = max - min and hue H in sixths of a turn, each channel is V - C + C times a trapezoid of H:
+    one ramp up, one plateau and one ramp down around the colour circle. This needs no intermediate HSV image.
     """
     red, green, blue = images.unbind(-3)
     highest = torch.maximum(red, green).maximum(blue)
     lowest = torch.minimum(red, green).minimum(blue)
     chroma = highest - lowest
-    # Where chroma is 0 the hue is any finite number: it is multiplied by chroma below.
+    # For greys, chroma is 0 and the hue undefined. Any finite number will do: it is multiplied by chroma below.
     per_chroma = chroma.clamp(min=torch.finfo(chroma.dtype).tiny).reciprocal_()
     sixths = torch.where(
         highest == red,
@@ -119,7 +119,7 @@ def adjust_hue(images: Float[Tensor, "n views 3 h w"], turns: Float[Tensor, "n"]
         ),
     )
     sixths += 6 * turns[:, None, None, None]
-    sixths -= (sixths / 6).floor_().mul_(6)
+    sixths -= (sixths / 6).floor_().mul_(6)  # back into [0, 6)
     turned = torch.empty_like(images)
     for channel, ramps in enumerate(
         ((sixths - 3).abs_().sub_(1), (sixths - 2).abs_().neg_().add_(2), (sixths - 4).abs_().neg_().add_(2))
@@ -141,8 +141,9 @@ def _flip(batch: Batch, chosen: Tensor) -> Batch:
         return batch
     frames, K, T = batch.frames, batch.K, batch.T_stereo_target
     clips = _indices(chosen, frames.device)
+    # The image and its camera change in one call; only the chosen clips are copied.
     mirrored, K_mirrored = flip_with_camera(frames.index_select(0, clips), K.index_select(0, clips))
-    if T is not None:  # in the mirror, the partner stands on the other side
+    if T is not None:  # in a mirrored clip, the partner is on the other side
         T = T.index_copy(0, clips, mirror(T.index_select(0, clips)))
     frames, K = frames.index_copy(0, clips, mirrored), K.index_copy(0, clips, K_mirrored)
     return replace(batch, frames=frames, K=K, T_stereo_target=T)
@@ -150,7 +151,7 @@ def _flip(batch: Batch, chosen: Tensor) -> Batch:
 
 def _jitter(frames: Tensor, augmentation: Augmentation) -> Tensor:
     jittered = frames.clone() if augmentation.jitter.any() else frames
-    # Processors want a clip at a time, which stays in their cache; accelerators want few launches.
+    # A CPU is faster clip by clip, because a clip fits into its cache; a GPU with few, large launches.
     block = 1 if frames.device.type == "cpu" else len(frames)
     for start in range(0, len(frames), block):
         clips = slice(start, start + block)
@@ -173,7 +174,7 @@ def _indices(chosen: Tensor, device: torch.device) -> Tensor:
 
 
 def _upload(values: Tensor, device: torch.device) -> Tensor:
-    # Without blocking: an index made on the GPU would wait there for all the work before it.
+    # Indices are made on the host and sent without blocking: `nonzero` on the GPU would wait for all its queued work.
     return values.to(device, non_blocking=device.type == "cuda")
 
 

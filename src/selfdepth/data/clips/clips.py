@@ -1,7 +1,7 @@
 """Clips as index arithmetic on a store, and batches of them as a function of (seed, epoch, step).
 
-Nothing here has a state that a resumed run could lose: batch `step` of a run is the same whether or not the steps
-before it were ever made.
+There is no state that a resumed run could lose: the batch of a step is the same whether or not the batches of earlier
+steps were ever made.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from selfdepth.data.store.store import Store
 from selfdepth.structs import Batch
 
 _PREFETCHED = 2
+"""Batches that the thread gathers ahead of the training step."""
 _AUGMENTATION_STREAM = 1
-"""Keeps the draws of augmentation apart from those of the order of clips."""
+"""Makes the draws of augmentation independent of those of the clips' order, which come from the same seed."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,8 +42,9 @@ class ClipSet:
         K: intrinsics in pixels of the stored frames.
         refs: the targets.
         offsets: times of the sources relative to the target, in units of `spacing`.
-        spacing: frames between neighbours.
-        T_stereo_target: target to partner, in metres or nominal; the identity where there is none. None: no stereo.
+        spacing: distance in frames between neighbours.
+        T_stereo_target: from the target's to the partner's frame, in metres or with the nominal baseline; the identity
+            for clips without a partner. None without stereo.
         n_dropped: targets left out because they, or a source that they need, are not in the store.
     """
 
@@ -66,13 +68,13 @@ class ClipSet:
 
     @cached_property
     def n_of_kind(self) -> tuple[int, int]:
-        """Clips without a stereo partner, and with one."""
+        """Number of clips without a stereo partner, and with one."""
         n = int(self.has_partner.sum())
         return len(self) - n, n
 
     @property
     def with_source(self) -> Int[ndarray, "n"]:
-        """Indices of the clips that hold anything to compare their target with."""
+        """Indices of the clips with at least one source, in time or the partner."""
         return np.arange(len(self)) if self.offsets else np.flatnonzero(self.has_partner)
 
 
@@ -85,11 +87,12 @@ def make_clips(
     stereo: Stereo = "none",
     lone_targets: bool = False,
 ) -> ClipSet:
-    """Find the rows of every target and its sources, target + offset * spacing; keep the complete clips in order.
+    """Find the rows of every target in `refs` and its sources, target + offset * spacing; keep the complete clips.
 
     Args:
-        stereo: add the partner, where the store has it; a clip is complete without one if it has other sources.
-        lone_targets: keep targets without any source too: depth can be judged, though not learned, on these.
+        stereo: "none"; or add the partner where the store has it, at the "calibrated" or the "nominal" baseline. A clip
+            is complete without a partner if it has other sources.
+        lone_targets: also keep targets without any source. Their depth can be evaluated, but not learned from.
     """
     targets: dict[str, list[int]] = defaultdict(list)
     for i, ref in enumerate(refs):
@@ -110,6 +113,7 @@ def make_clips(
             partner_rows[indices] = store.by_name[sequence.partner.sequence].rows(numbers[indices])
             T[indices, :3, 3] = _translation(sequence.partner, stereo)
     complete = (rows >= 0).all(axis=1)
+    # Without sources in time, the partner is the only image that the target can be compared with.
     if not offsets and not lone_targets:
         complete &= partner_rows >= 0
     if stereo != "none":
@@ -128,12 +132,12 @@ def make_clips(
 def _translation(partner: StereoPartner, stereo: Stereo) -> tuple[float, float, float]:
     if stereo == "calibrated":
         return partner.translation_m
-    # The paper's: one baseline of 0.1 for all, along x, whatever the cameras' true distance.
+    # As published: a baseline of 0.1 along x, whatever the true one is. Depth is then in units of 5.4 metres on KITTI.
     return float(np.copysign(NOMINAL_BASELINE, partner.translation_m[0])), 0.0, 0.0
 
 
 class _Gathered(NamedTuple):
-    """Frames (uint8; or their rows, where the frames are on the device) and geometry of some clips, on the host."""
+    """Frames (uint8, or their rows if the frames are on the device) and geometry of some clips, on the host."""
 
     pixels: Tensor
     K: Tensor
@@ -144,11 +148,12 @@ class ClipLoader:
     """Batches of a clip set on a device.
 
     Args:
-        batch_size: clips in a batch of this process.
+        batch_size: clips per batch of this process.
+        seed: seed of the order of clips and of their augmentation.
         augment: flip and jitter the training batches.
-        resident: the store's frames on the device, if they are there (`data.resident`).
-        share: (rank, world size) of this process among those that share each step; together they make the batches that
-            one process would make with world size times the batch size.
+        resident: the store's frames on the device, if they fit there (`data.clips.resident`).
+        share: (rank, world size) of this process. Together, the processes make the batches that one process would make
+            with world size times the batch size.
     """
 
     def __init__(
@@ -172,13 +177,13 @@ class ClipLoader:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps in one pass over the clips. Raises DataError if the clips do not fill one batch."""
+        """Number of steps in one pass over the clips. Raises DataError if the clips do not fill one batch."""
         return steps_per_epoch(self.clips.n_of_kind, self.batch_size * self.world_size)
 
     def indices(self, step: int) -> Int[ndarray, "b"]:
-        """Which clips this process sees at a step (0 is a run's first): its share of `epoch_batches`."""
+        """The clips of this process at a step (0 is the first step of a run): its share of `epoch_batches`."""
         epoch, position = divmod(step, self.steps_per_epoch)
-        # One epoch's order is kept: a permutation of all clips a step would cost more than the batch.
+        # The order of the current epoch is cached: to permute all clips at each step would cost more than the batch.
         order = self._order
         if order is None or order[0] != epoch:
             size = self.batch_size * self.world_size
@@ -188,7 +193,7 @@ class ClipLoader:
         return order[1][position, start : start + self.batch_size]
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step: the same whenever it is asked for."""
+        """The batch of a step, the same at every call."""
         return self._finish(step, self._gather(self.indices(step)))
 
     def clip(self, index: int) -> Batch:
@@ -196,18 +201,19 @@ class ClipLoader:
         return self._on_device(self._gather(np.array([index])))
 
     def describe(self, step: int) -> list[str]:
-        """The targets of a step, for messages: "frame 12 of drive_0001/image_02"."""
+        """The targets of a step, for error messages: "frame 12 of drive_0001/image_02"."""
         refs = (self.clips.refs[i] for i in self.indices(step).tolist())
         return [f"frame {ref.number} of {ref.sequence}" for ref in refs]
 
     def iterate(self, start_step: int = 0) -> Generator[Batch, None, None]:
-        """Batches from a step on, without end; a thread gathers the frames ahead. Closing the iterator ends it.
+        """Endless batches from a step on, with frames gathered ahead in a thread. Closing the iterator ends the thread.
 
         Raises:
             DataError: if the clips do not fill one batch.
         """
         ready: queue.Queue[tuple[int, _Gathered] | BaseException] = queue.Queue(_PREFETCHED)
         stop = threading.Event()
+        # A daemon: it must not keep the program alive if the consumer dies without closing the iterator.
         worker = threading.Thread(target=self._fill, args=(start_step, ready, stop), daemon=True)
         worker.start()
         try:
@@ -215,15 +221,15 @@ class ClipLoader:
                 item = ready.get()
                 if isinstance(item, BaseException):
                     raise item
-                # Device work stays in the caller's thread: another one must not launch while a graph is captured.
+                # Device work stays in the caller's thread: no other may launch kernels while a CUDA graph is captured.
                 yield self._finish(*item)
         finally:
             stop.set()
             worker.join()
 
     def evaluation_batches(self, batch_size: int) -> Iterator[tuple[list[FrameRef], Batch]]:
-        """All clips, without augmentation, with their targets: those without a stereo partner in order, then those
-        with one; the last batch of each may be short."""
+        """All clips without augmentation, as (targets, batch): clips without a stereo partner first, then those with
+        one. The last batch of each may be short."""
         has_partner = self.clips.has_partner
         for kind in (False, True):
             alike = np.flatnonzero(has_partner == kind)
@@ -237,14 +243,16 @@ class ClipLoader:
         ready: queue.Queue[tuple[int, _Gathered] | BaseException],
         stop: threading.Event,
     ) -> None:
+        """Gather batches from `step` on into the queue until `stop` is set or an error occurs; runs in the thread."""
         while not stop.is_set():
             item: tuple[int, _Gathered] | BaseException
             try:
                 item = (step, self._gather(self.indices(step)))
-            except BaseException as error:  # handed to the consumer, who raises it
+            except BaseException as error:  # passed to the consumer, which raises it
                 item = error
             while not stop.is_set():
                 try:
+                    # With a time limit: a consumer that is gone never makes room, and only sets `stop`.
                     ready.put(item, timeout=0.1)
                     break
                 except queue.Full:
@@ -254,7 +262,8 @@ class ClipLoader:
             step += 1
 
     def _gather(self, indices: Int[ndarray, "b"]) -> _Gathered:
-        """The views of clips that all have a stereo partner, or all have none."""
+        """The views of clips that either all have a stereo partner or all have none."""
+        # The last view of a clip without a partner has no row. A batch is of one kind, so the first clip decides.
         rows, T = self.clips.rows[indices], None
         if self.clips.T_stereo_target is not None:
             if self.clips.has_partner[indices[0]]:
@@ -266,6 +275,7 @@ class ClipLoader:
         else:
             pixels = torch.unflatten(self.store.gather(rows.reshape(-1)), 0, rows.shape)
         K = torch.from_numpy(self.clips.K[indices])
+        # Only from pinned memory does a copy to the GPU run beside its computation.
         if self.device.type == "cuda":
             return _Gathered(pixels.pin_memory(), K.pin_memory(), None if T is None else T.pin_memory())
         return _Gathered(pixels, K, T)
@@ -276,6 +286,7 @@ class ClipLoader:
         assert pixels is not None and K is not None
         if self.resident is not None:
             pixels = torch.unflatten(self.resident.index_select(0, pixels.flatten()), 0, pixels.shape)
+        # The pixels travel as bytes, and become four times as large only on the device.
         frames = pixels.to(torch.float32).div_(255)
         return Batch(frames=frames, inputs=frames, K=K, offsets=self.clips.offsets, T_stereo_target=T)
 
@@ -284,7 +295,8 @@ class ClipLoader:
         if not self.augment:
             return batch
         seed = np.random.SeedSequence(entropy(self.seed, step, _AUGMENTATION_STREAM))
+        # 63 bits of it: torch takes a signed number.
         generator = torch.Generator().manual_seed(int(seed.generate_state(1, np.uint64)[0] >> np.uint64(1)))
-        # Drawn for the step of all processes and then shared out, so the split does not change the run.
+        # Drawn for all processes, and each takes its share, so the number of processes does not change the run.
         drawn = draw_augmentation(self.batch_size * self.world_size, generator)
         return apply(batch, drawn[self.rank * self.batch_size : (self.rank + 1) * self.batch_size])

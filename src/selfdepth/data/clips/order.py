@@ -1,7 +1,7 @@
-"""Which clips make which batch, in an epoch: a pure function of its seed and number.
+"""The clips of each batch of an epoch, a pure function of the seed and the epoch's number.
 
-All clips of a batch have the same views. Where some have a stereo partner and others have none, the two kinds make
-batches of their own.
+All clips of a batch have the same views. If some have a stereo partner and others do not, the two kinds go into
+separate batches.
 """
 
 from __future__ import annotations
@@ -16,37 +16,39 @@ from selfdepth.errors import DataError
 
 
 def entropy(seed: int, *place: int) -> tuple[int, ...]:
-    """The seed of what is drawn at one place of a run; numpy takes no negative ones."""
-    return (seed % 2**64, *place)
+    """Seed of the draw at one place of a run, such as (step, stream)."""
+    return (seed % 2**64, *place)  # numpy refuses negative seeds
 
 
 def epoch_order(seed: int, epoch: int, n: int) -> Int[ndarray, "n"]:
-    """The order of the n clips in an epoch."""
+    """Order of the n clips in an epoch: a permutation of 0 to n - 1."""
     return np.random.default_rng(entropy(seed, epoch)).permutation(n)
 
 
 def epoch_batches(
     has_partner: Bool[ndarray, "clips"], *, batch_size: int, seed: int, epoch: int
 ) -> Int[ndarray, "steps b"]:
-    """The batches of an epoch, as indices of clips; the last short one of each kind is dropped.
+    """The batches of an epoch, as indices of clips. The last, incomplete batch of each kind is dropped.
 
-    The clips come in the epoch's order. A batch is due when there are enough clips of its kind, so that the kinds
-    alternate as often as their numbers say; with one kind, the batches are simply the order cut into pieces.
+    The clips come in the epoch's order, and a batch is made as soon as there are enough clips of its kind. So the kinds
+    alternate in proportion to their numbers. With a single kind, the batches are the order cut into pieces.
     """
     order = epoch_order(seed, epoch, len(has_partner))
-    due = []
+    batches = []
     for kind in (False, True):
-        places = np.flatnonzero(has_partner[order] == kind)
-        due.append(places[: len(places) // batch_size * batch_size].reshape(-1, batch_size))
-    places = np.concatenate(due)
-    return np.asarray(order[places[np.argsort(places[:, -1])]])
+        positions = np.flatnonzero(has_partner[order] == kind)
+        batches.append(positions[: len(positions) // batch_size * batch_size].reshape(-1, batch_size))
+    positions = np.concatenate(batches)
+    # A batch is complete at the position of its last clip, which therefore decides when it comes.
+    return np.asarray(order[positions[np.argsort(positions[:, -1])]])
 
 
 def steps_per_epoch(n_of_kind: Sequence[int], batch_size: int) -> int:
-    """Full batches in an epoch; the last short one of each kind is dropped.
+    """Number of full batches in an epoch. The last, incomplete batch of each kind is dropped.
 
     Args:
-        n_of_kind: clips of each kind.
+        n_of_kind: number of clips of each kind.
+        batch_size: clips per batch of all processes together.
 
     Raises:
         DataError: if there is no full batch.
@@ -54,13 +56,13 @@ def steps_per_epoch(n_of_kind: Sequence[int], batch_size: int) -> int:
     if sum(n_of_kind) < 1:
         raise DataError(
             "there is no clip to train on",
-            expected="frames whose neighbours in time are there too",
+            expected="frames with their neighbours in time",
             fix="check the split and --every, or give longer sequences",
         )
     steps = sum(n // batch_size for n in n_of_kind)
     if steps < 1:
         raise DataError(
-            "there are fewer clips than one batch takes",
+            "there are fewer clips than one batch holds",
             where="--batch-size",
             expected=f"at most {max(n_of_kind)}",
             got=str(batch_size),

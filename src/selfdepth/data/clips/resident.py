@@ -1,4 +1,4 @@
-"""A store's frames on the GPU, where they fit: batches are then made there and nothing is copied for them."""
+"""A store's frames on the GPU, if they fit: batches are then made there, without a copy from the host."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from torch import Tensor
 from selfdepth.data.store.store import Store
 
 _SHARE = 0.4
-"""Of the GPU's free memory that frames may take; the rest is the training's."""
+"""Share of the GPU's free memory that frames may take; the rest is for training."""
 _ROWS = 512
-"""Copied at a time, so that the frames need not fit into RAM beside the store."""
+"""Rows copied at a time, so that host memory need not hold all frames at once."""
 
 
 def resident_frames(store: Store, device: torch.device) -> UInt8[Tensor, "n 3 h w"] | None:
-    """All frames of a store on a CUDA device, or None where they are better read from the store."""
+    """All frames of a store on a CUDA device; None for other devices, or if they do not fit."""
     if device.type != "cuda" or store.frames.nbytes > _SHARE * torch.cuda.mem_get_info(device)[0]:
         return None
     return frames_on(store, device)
 
 
 def frames_on(store: Store, device: torch.device) -> UInt8[Tensor, "n 3 h w"]:
-    """All frames of a store, copied to a device piece by piece."""
+    """All frames of a store, copied to a device in pieces."""
     frames = torch.empty(store.frames.shape, dtype=torch.uint8, device=device)
     for start in range(0, len(frames), _ROWS):
+        # `tensor` copies; `from_numpy` would warn, because the memory map is read-only.
         frames[start : start + _ROWS] = torch.tensor(store.frames[start : start + _ROWS])
     return frames

@@ -1,4 +1,4 @@
-"""KITTI's calibration of a date: the colour cameras, how they stand to each other, and where the scanner is."""
+"""KITTI's calibration of a date: intrinsics of the colour cameras, their baseline, and the pose of the LiDAR."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ ODOMETRY_CAMERAS = {"l": "image_2", "r": "image_3"}
 CAMERA_FILE = "calib_cam_to_cam.txt"
 VELODYNE_FILE = "calib_velo_to_cam.txt"
 CALIBRATION_FILES = (CAMERA_FILE, VELODYNE_FILE)
-"""Of a date: what depth maps of scans need."""
+"""The files of a date that are needed to project LiDAR scans into an image."""
 
 
 def read_calibration(path: Path) -> dict[str, Float[ndarray, "_n"]]:
-    """The numbers of a KITTI calibration file by key, flat float64; entries that are no numbers are left out.
+    """The entries of a KITTI calibration file by key, as flat float64 arrays; entries without numbers are left out.
 
     Raises:
         DataError: if the file cannot be read.
@@ -47,38 +47,39 @@ def read_calibration(path: Path) -> dict[str, Float[ndarray, "_n"]]:
 
 
 def camera_from_calibration(date_folder: Path, side: str) -> Camera:
-    """The rectified colour camera of a date: "l" is camera 2, "r" camera 3. K from P_rect, the size from S_rect.
+    """The rectified colour camera of a date: "l" is camera 2, "r" camera 3. K comes from P_rect, the size from S_rect.
 
     Raises:
-        DataError: naming file and key, if the calibration lacks one or it holds something else.
+        DataError: naming file and key, for an entry that is missing or cannot be used.
     """
     path = date_folder / CAMERA_FILE
-    index = CAMERAS[side][-2:]
+    index = CAMERAS[side][-2:]  # "02" or "03", as in the keys
     calibration = read_calibration(path)
     P = matrix_entry(calibration, path, f"P_rect_{index}", (3, 4))
     width, height = matrix_entry(calibration, path, f"S_rect_{index}", (2,))
+    # S_rect holds the size as floats, as in 1.242000e+03.
     with naming(f"P_rect_{index} in {path}"):
         return Camera(fx=P[0, 0], fy=P[1, 1], cx=P[0, 2], cy=P[1, 2], width=int(width), height=int(height))
 
 
 def stereo_translation_m(date_folder: Path) -> tuple[float, float, float]:
-    """Where the left colour camera of a date stands as seen from the right one. As `translation_between_m`."""
+    """Translation (x, y, z) of T_right_left of a date's colour cameras, metres. See `translation_between_m`."""
     return translation_between_m(date_folder / CAMERA_FILE, left="P_rect_02", right="P_rect_03")
 
 
 def translation_between_m(path: Path, *, left: str, right: str) -> tuple[float, float, float]:
-    """Where the left colour camera stands as seen from the right one, metres: a point in the right camera is the
-    point in the left one plus this (x about -0.53).
+    """Translation (x, y, z) of T_right_left in metres: a point in the right camera's frame is the point in the left
+    camera's frame plus it (x is about -0.53).
 
-    Both are rectified to the same orientation, so nothing turns. The small y (3 mm) is theirs too: only the grey
-    cameras were rectified to each other.
+    Both cameras are rectified to the same orientation, so T_right_left has no rotation. y is not zero (3 mm), because
+    KITTI rectified the grey cameras to each other, not the colour cameras.
 
     Args:
         path: calibration file.
-        left, right: keys of the two projection matrices, both K [I | t] with the t of the camera.
+        left, right: keys of the two projection matrices, each K [I | t] with the camera's own t.
 
     Raises:
-        DataError: for a broken file, or cameras that differ in K: a clip has one for all of its views.
+        DataError: for a broken file, or cameras that differ in K: a clip has one K for all of its views.
     """
     calibration = read_calibration(path)
     P_left, P_right = (matrix_entry(calibration, path, key, (3, 4)) for key in (left, right))
@@ -91,25 +92,34 @@ def translation_between_m(path: Path, *, left: str, right: str) -> tuple[float, 
             got=f"{np.array2string(K[:2].ravel())} and {np.array2string(P_right[:2, :3].ravel())}",
             fix="copy KITTI's calibration again, or leave --stereo out",
         )
+    # The fourth column is K t, so the difference of the two columns is K (t_right - t_left).
     x, y, z = np.linalg.solve(K, P_right[:, 3] - P_left[:, 3]).tolist()
     return x, y, z
 
 
 def projection_from_velodyne(date_folder: Path, index: str) -> tuple[Float[ndarray, "3 4"], tuple[int, int]]:
-    """P_rect R_rect_00 T_cam_velo of a camera ("02", "03"), and the (height, width) of the depth map."""
+    """The matrix from LiDAR points to pixels of a camera ("02", "03"), and the (height, width) of its depth map.
+
+    Returns:
+        P_rect R_rect_00 T_cam0_velo: homogeneous metres in the LiDAR's frame to homogeneous pixels.
+
+    Raises:
+        DataError: naming file and key, for an entry that is missing or cannot be used.
+    """
     path, velo_path = date_folder / CAMERA_FILE, date_folder / VELODYNE_FILE
     calibration, velo = read_calibration(path), read_calibration(velo_path)
-    T_cam_velo, R_rect = np.eye(4), np.eye(4)
-    T_cam_velo[:3, :3] = matrix_entry(velo, velo_path, "R", (3, 3))
-    T_cam_velo[:3, 3] = matrix_entry(velo, velo_path, "T", (3,))
+    T_cam0_velo, R_rect = np.eye(4), np.eye(4)
+    T_cam0_velo[:3, :3] = matrix_entry(velo, velo_path, "R", (3, 3))
+    T_cam0_velo[:3, 3] = matrix_entry(velo, velo_path, "T", (3,))
     R_rect[:3, :3] = matrix_entry(calibration, path, "R_rect_00", (3, 3))
+    # The size of camera 2 for both cameras, as in the published ground truth.
     width, height = matrix_entry(calibration, path, "S_rect_02", (2,))
     P_rect = matrix_entry(calibration, path, f"P_rect_{index}", (3, 4))
-    return P_rect @ R_rect @ T_cam_velo, (int(height), int(width))
+    return P_rect @ R_rect @ T_cam0_velo, (int(height), int(width))
 
 
 def matrix_entry(calibration: dict[str, ndarray], path: Path, key: str, shape: tuple[int, ...]) -> ndarray:
-    """An entry of `read_calibration`, in a shape. Raises DataError if it is missing, too short, or not finite."""
+    """An entry of `read_calibration`, reshaped. Raises DataError if it is missing, of another size, or not finite."""
     count = int(np.prod(shape))
     numbers = calibration.get(key)
     if numbers is None or numbers.size != count or not np.isfinite(numbers).all():

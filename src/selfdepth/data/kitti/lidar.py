@@ -1,8 +1,8 @@
-"""LiDAR scans as depth maps, projected as the published KITTI evaluation does.
+"""LiDAR scans as depth maps, projected as in the published KITTI evaluation.
 
-The projection keeps two published peculiarities, because the ground truth everybody compares with has them: pixels
-are rounded coordinates minus one, and the key that finds points of one pixel is row (W - 1) + col - 1, which takes
-the last pixel of a row and the first of the next for one.
+The projection keeps two peculiarities of the published one, because the ground truth of all published figures has
+them: pixels are rounded coordinates minus one, and the key that groups the points of a pixel is row (W - 1) + col - 1,
+which puts the last pixel of a row and the first of the next into one group.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy import ndarray
 from selfdepth.errors import DataError
 
 BYTES_PER_POINT = 16
+"""Four float32: x, y, z and reflectance."""
 
 
 def read_scan(path: Path) -> Float32[ndarray, "n 4"]:
@@ -45,28 +46,33 @@ def project_scan(
     """Depth map of a scan: metres along the camera's z, 0 where no point falls.
 
     Args:
-        points: x, y, z in metres in the scanner's frame (x forward), further columns are ignored.
-        P_image_velo: homogeneous scanner coordinates to homogeneous pixels, P_rect_0c R_rect_00 T_cam_velo.
+        points: x, y, z in metres in the LiDAR's frame (x forward); further columns are ignored.
+        P_image_velo: homogeneous LiDAR coordinates to homogeneous pixels, P_rect_0c R_rect_00 T_cam0_velo.
         shape: (height, width) of the depth map.
     """
     height, width = shape
     xyz = points[:, :3].astype(np.float64)
+    # Points behind the LiDAR would project into the image upside down.
     xyz = xyz[xyz[:, 0] >= 0]
     uvz = xyz @ P_image_velo[:, :3].T + P_image_velo[:, 3]
     z = uvz[:, 2]
     with np.errstate(divide="ignore", invalid="ignore"):
+        # `np.round` rounds halves to even, as the published projection does.
         column, row = np.round(uvz[:, 0] / z) - 1, np.round(uvz[:, 1] / z) - 1
     inside = (column >= 0) & (row >= 0) & (column < width) & (row < height)
     column, row, z = column[inside].astype(np.int64), row[inside].astype(np.int64), z[inside]
 
     depth = np.zeros(shape, dtype=np.float64)
-    depth[row, column] = z  # of several points of a pixel the last one stays
+    depth[row, column] = z  # of several points in a pixel, the last one in the file wins
     _nearest_of_each_group(depth, row, column, z)
-    return np.maximum(depth, 0)
+    return np.maximum(depth, 0)  # points in front of the LiDAR but behind the camera have negative depth
 
 
 def _nearest_of_each_group(depth: ndarray, row: ndarray, column: ndarray, z: ndarray) -> None:
-    """Give the pixel of the first point of each group of 2 or more the smallest depth of its group, in place."""
+    """Set the pixel of the first point of each group of 2 or more to the smallest depth of its group, in place.
+
+    The nearest point occludes the others. The group of (row, W - 1) and (row + 1, 0) mixes two pixels, as published.
+    """
     if not z.size:
         return
     key = row * (depth.shape[1] - 1) + column - 1

@@ -1,4 +1,4 @@
-"""KITTI odometry: numbered sequences with one calibration each, times, split files, and true poses of the first eleven.
+"""KITTI odometry: numbered sequences with a calibration and times, splits, and ground-truth poses for 00 to 10.
 
 ROOT/sequences/09/calib.txt                 P0 to P3: 2 is the left colour camera, 3 the right one
 ROOT/sequences/09/times.txt
@@ -19,7 +19,7 @@ from numpy import ndarray
 from selfdepth.data.frames import FrameRef, FrameSequence
 from selfdepth.data.kitti.calibration import ODOMETRY_CAMERAS, matrix_entry, read_calibration, translation_between_m
 from selfdepth.data.kitti.splits import ODOMETRY, PARTS, needed_offsets, read_split, usable_frames
-from selfdepth.data.kitti.stereo import find_partners, united
+from selfdepth.data.kitti.stereo import find_partners, merge_numbers
 from selfdepth.data.readers.cameras import naming, parse_camera
 from selfdepth.data.readers.images import ImageSequence, image_size, list_images
 from selfdepth.data.readers.trajectories import read_times, read_trajectory
@@ -32,7 +32,7 @@ KIND = "kitti-odometry"
 
 @dataclass(frozen=True, kw_only=True)
 class OdometrySplit:
-    """What the files of a split list, and the sequences that hold it: these frames and their neighbours only."""
+    """The targets that a split lists, and the sequences that hold them, with only these frames and their neighbours."""
 
     sequences: tuple[ImageSequence, ...]
     train: tuple[FrameRef, ...]
@@ -42,6 +42,7 @@ class OdometrySplit:
 
 def is_kitti_odometry(path: Path) -> bool:
     """Whether a folder holds sequences/NN with KITTI odometry's calibration file or colour images."""
+    # One of the two is enough: a download may be incomplete, and the errors and `check` then say what is missing.
     return any(
         (folder / "calib.txt").is_file() or any((folder / image).is_dir() for image in ODOMETRY_CAMERAS.values())
         for folder in _sequence_folders(path)
@@ -49,48 +50,53 @@ def is_kitti_odometry(path: Path) -> bool:
 
 
 def open_odometry_sequences(root: Path, *, camera: str | None = None, side: str = "l") -> tuple[ImageSequence, ...]:
-    """All sequences of one camera that has images, whole. Their names are like "09/image_2".
+    """All frames of one camera in every sequence that has its images. The sequences' names are like "09/image_2".
 
     Args:
-        camera: for frames that are not the official ones; default: each sequence's own calibration.
+        camera: as `parse_camera` reads it, for resized or cropped frames; default: each sequence's own calibration.
+        side: "l" or "r", the left or right colour camera.
 
     Raises:
         DataError: if there are no images, or a calibration cannot be used.
     """
     names = [f"{folder.name}/{ODOMETRY_CAMERAS[side]}" for folder in _sequence_folders(root)]
     files = {name: odometry_images(root, name) for name in names}
-    found = tuple(_sequence(root, name, sorted(files[name]), files[name], camera) for name in names if files[name])
-    if not found:
+    sequences = tuple(_sequence(root, name, sorted(files[name]), files[name], camera) for name in names if files[name])
+    if not sequences:
         raise DataError(
             "there are no images",
             where=root,
             expected=f"sequences/00/{ODOMETRY_CAMERAS[side]}/000000.png or .jpg",
             got="none",
         )
-    return found
+    return sequences
 
 
 def open_odometry_split(
     root: Path, split: Path, *, camera: str | None = None, offsets: tuple[int, ...] = (-1, 1)
 ) -> OdometrySplit:
-    """The frames that the files of a split list.
+    """The frames that a split lists.
 
     Args:
         split: folder with some of train_files.txt, val_files.txt, test_files.txt, test_files_09.txt, ...
-        offsets: times of a clip's sources. Training and validation frames need these neighbours, test frames do not.
+        camera: as for `open_odometry_sequences`.
+        offsets: times of a clip's sources relative to its target. Training and validation frames need these
+            neighbours, test frames do not.
 
     Raises:
-        DataError: for a split, image or calibration that is not there or cannot be used.
+        DataError: for a split, image or calibration that is missing or cannot be used.
     """
+    # A split has tens of thousands of lines from a few folders: each folder is listed once.
     images = cache(partial(odometry_images, root))
-    wanted: dict[str, set[int]] = {}
+    used: dict[str, set[int]] = {}
     refs: dict[str, tuple[FrameRef, ...]] = {part: () for part in PARTS}
     for part, listed in read_split(split, ODOMETRY).items():
         needed = needed_offsets(part, offsets)
-        refs[part] = usable_frames(listed, needed, images, partial(_place, root))
+        refs[part] = usable_frames(listed, needed, images, partial(_expected_path, root))
+        # Only the frames of the clips, so that a store holds no frame that no clip uses.
         for ref in refs[part]:
-            wanted.setdefault(ref.sequence, set()).update(ref.number + offset for offset in needed)
-    sequences = tuple(_sequence(root, name, sorted(wanted[name]), images(name), camera) for name in sorted(wanted))
+            used.setdefault(ref.sequence, set()).update(ref.number + offset for offset in needed)
+    sequences = tuple(_sequence(root, name, sorted(used[name]), images(name), camera) for name in sorted(used))
     return OdometrySplit(sequences=sequences, **refs)
 
 
@@ -101,11 +107,11 @@ def with_partners(
     *,
     camera: str | None = None,
 ) -> tuple[ImageSequence, ...]:
-    """The same sequences with their stereo partners, and these: the other colour camera's frames of the targets.
+    """The given sequences linked to their stereo partners, and the partners with the frames that the targets need.
 
     Args:
-        sequences: of this root.
-        refs_of: targets by part; those of "train" and "val" get partners, where there are images.
+        sequences: sequences of this root.
+        refs_of: targets by part. Those of "train" and "val" get partners where the other camera has an image.
         camera: as for `open_odometry_sequences`.
 
     Raises:
@@ -113,10 +119,10 @@ def with_partners(
     """
     images = cache(partial(odometry_images, root))
     translation_m = partial(_stereo_translation_m, root)
-    found = find_partners(refs_of, root, sides=ODOMETRY_CAMERAS, images=images, translation_m=translation_m)
-    frames = united({sequence.name: sequence.numbers for sequence in sequences}, found.numbers)
+    pairs = find_partners(refs_of, root, sides=ODOMETRY_CAMERAS, images=images, translation_m=translation_m)
+    frames = merge_numbers({sequence.name: sequence.numbers for sequence in sequences}, pairs.numbers)
     return tuple(
-        replace(_sequence(root, name, numbers, images(name), camera), partner=found.partners.get(name))
+        replace(_sequence(root, name, numbers, images(name), camera), partner=pairs.partners.get(name))
         for name, numbers in frames.items()
     )
 
@@ -126,31 +132,32 @@ def _stereo_translation_m(root: Path, number: str) -> tuple[float, float, float]
 
 
 def odometry_truth(root: Path, sequence: str, n_frames: int) -> Trajectory | None:
-    """The true poses of a sequence ("09/image_2"), or None where there are none.
+    """The ground-truth poses of a sequence ("09/image_2"), or None if there are none.
 
-    They are those of camera 0, which stands some centimetres beside the colour cameras; predictions from colour images
-    are compared with them as they are, as everybody does.
+    They are the poses of camera 0, some centimetres beside the colour cameras. Trajectories from colour images are
+    compared with them unchanged, as in all published results.
 
     Raises:
-        DataError: for a file that cannot be used or has another number of poses than there are frames.
+        DataError: for a file that cannot be used, or whose number of poses is not `n_frames`.
     """
     number = sequence.split("/")[0]
     path = root / "poses" / f"{number}.txt"
     if not path.is_file():
         return None
-    found = read_trajectory(path, timestamps=odometry_times(root, sequence))
-    if len(found) != n_frames:
+    trajectory = read_trajectory(path, timestamps=odometry_times(root, sequence))
+    if len(trajectory) != n_frames:
         raise DataError(
-            "there is not one true pose for each frame",
+            "there is not one ground-truth pose for each frame",
             where=path,
             expected=f"{n_frames} lines, one for each image of {sequence}",
-            got=str(len(found)),
+            got=str(len(trajectory)),
+            fix="copy KITTI's images or poses again",
         )
-    return found
+    return trajectory
 
 
 def odometry_times(root: Path, sequence: str) -> Float[ndarray, "n"] | None:
-    """Seconds of each frame of a sequence, or None if there is no times.txt. Raises DataError if it is no such file."""
+    """Seconds of each frame of a sequence, or None if there is no times.txt. Raises DataError for a broken file."""
     path = root / "sequences" / sequence.split("/")[0] / "times.txt"
     return read_times(path) if path.is_file() else None
 
@@ -171,9 +178,10 @@ def _calibrated(root: Path, name: str, width: int, height: int) -> Camera:
     P = matrix_entry(read_calibration(path), path, key, (3, 4)).tolist()
     with naming(f"{key} in {path}"):
         own = Camera(fx=P[0][0], fy=P[1][1], cx=P[0][2], cy=P[1][2], width=width, height=height)
-    if not own.principal_point_inside:  # calib.txt does not say the size that it is for
+    # calib.txt does not state an image size. For images made smaller, its principal point lies outside.
+    if not own.principal_point_inside:
         raise DataError(
-            "the images are not of the size that their calibration is for",
+            "the images do not have the size of their calibration",
             where=f"{key} in {path}",
             expected=f"a principal point inside {width}x{height}",
             got=f"({own.cx:.1f}, {own.cy:.1f})",
@@ -182,15 +190,15 @@ def _calibrated(root: Path, name: str, width: int, height: int) -> Camera:
     return own
 
 
-def _place(root: Path, ref: FrameRef) -> str:
+def _expected_path(root: Path, ref: FrameRef) -> str:
     return f"{root / 'sequences' / ref.sequence / f'{ref.number:06d}'}.png or .jpg"
 
 
 def odometry_images(root: Path, name: str) -> dict[int, Path]:
-    """The image file of each frame; empty if there is no such folder. Of a JPEG and a PNG, the JPEG."""
+    """The image file of each frame by number; empty if there is no such folder. A JPEG takes precedence over a PNG."""
     folder = root / "sequences" / name
-    found = list_images(folder) if folder.is_dir() else ()
-    ranked = sorted(found, key=lambda path: path.suffix.lower() != ".png")  # the later one replaces the earlier
+    files = list_images(folder) if folder.is_dir() else ()
+    ranked = sorted(files, key=lambda path: path.suffix.lower() != ".png")  # in the dictionary, the last one wins
     return {int(path.stem): path for path in ranked if path.stem.isdecimal()}
 
 

@@ -1,4 +1,4 @@
-"""KITTI raw's positions: what the satellite and inertial receiver (OXTS) measured, as poses of a camera."""
+"""Ground-truth poses of a camera in KITTI raw, from the measurements of the GPS/IMU (OXTS)."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from selfdepth.geometry.rigid import inverse
 from selfdepth.structs import Trajectory
 
 EARTH_RADIUS_M = 6378137.0
+"""Equatorial radius of WGS 84, as in KITTI's own tools."""
 MIN_NUMBERS = 6
-"""Latitude and longitude in degrees, altitude in metres, roll, pitch, yaw in radians; what follows is not needed."""
+"""Latitude and longitude in degrees, altitude in metres, roll, pitch, yaw in radians. The other 24 are not needed."""
 
 
 def camera_poses(root: Path, sequence: str, numbers: tuple[int, ...]) -> Trajectory | None:
-    """Where a camera was at some frames of a KITTI raw drive, in metres; the world is the camera at the first of them.
+    """Poses T_world_camera in metres at some frames of a KITTI raw drive.
 
     Args:
         sequence: like "2011_09_26/2011_09_26_drive_0005_sync/image_02".
+        numbers: increasing frame numbers.
 
     Returns:
-        None if the drive has no oxts.
+        The trajectory, whose world frame is the camera at the first of the frames; None if the drive has no oxts.
 
     Raises:
         DataError: for a file that is missing or cannot be used.
@@ -40,17 +42,22 @@ def camera_poses(root: Path, sequence: str, numbers: tuple[int, ...]) -> Traject
     T_camera_imu = _camera_from_imu(root / drive.split("/")[0], image[-2:])
     T_world_camera = T_world_imu @ inverse(T_camera_imu)
     times = read_timestamps(root / sequence / "timestamps.txt", numbers)
+    # The origin of the map is thousands of kilometres away; KITTI odometry, too, starts each sequence at the identity.
     return Trajectory(T_world_camera=T_world_camera, timestamps=times).from_first()
 
 
 def imu_poses(oxts: Float[ndarray, "n _m"]) -> Float[ndarray, "n 4 4"]:
-    """T_world_imu of the receiver in metres; x is east, y north, z up.
+    """Poses T_world_imu of the receiver in metres; x is east, y north, z up.
 
-    From latitude, longitude, altitude, roll, pitch, yaw by the Mercator projection of KITTI's own tools: with
-    s = cos(first latitude) and R the earth's radius, x = s R lon, y = s R ln tan(pi/4 + lat/2), z = altitude. Near the
-    start it is true to scale. The rotation is Rz(yaw) Ry(pitch) Rx(roll), yaw counted from east.
+    The Mercator projection of KITTI's own tools: with s = cos(first latitude) and R the earth's radius,
+    x = s R lon, y = s R ln tan(pi/4 + lat/2), z = altitude. It is true to scale at the latitude of the start. The
+    rotation is Rz(yaw) Ry(pitch) Rx(roll), with yaw counted from east.
+
+    Args:
+        oxts: latitude, longitude (degrees), altitude (metres), roll, pitch, yaw (radians) in the first six columns.
     """
     lat, lon = np.radians(oxts[:, 0]), np.radians(oxts[:, 1])
+    # Mercator stretches lengths by 1 / cos(latitude). One factor for the whole drive keeps its shape.
     scale_m = np.cos(lat[0]) * EARTH_RADIUS_M
     T_world_imu = np.tile(np.eye(4), (len(oxts), 1, 1))
     T_world_imu[:, 0, 3] = scale_m * lon
@@ -62,30 +69,31 @@ def imu_poses(oxts: Float[ndarray, "n _m"]) -> Float[ndarray, "n 4 4"]:
 
 
 def read_timestamps(path: Path, numbers: tuple[int, ...]) -> Float[ndarray, "n"]:
-    """Seconds of some frames since the first of the drive; the frames' numbers if there is no such file.
+    """Seconds of some frames since the first frame of the drive; the frame numbers if there is no such file.
 
     Raises:
-        DataError: for lines that are no times, or too few of them.
+        DataError: for lines that are not timestamps, or too few lines.
     """
     if not path.is_file():
         return np.array(numbers, np.float64)
     lines = path.read_text(encoding="utf-8").split("\n")
     try:
-        # Nanoseconds are three digits too many for datetime.
+        # KITTI writes nanoseconds, datetime takes microseconds: the last three digits are cut off.
         times = [datetime.fromisoformat(lines[number].strip()[:26]) for number in (0, *numbers)]
     except (ValueError, IndexError) as error:
         raise DataError(
-            "the times cannot be read",
+            "the timestamps cannot be read",
             where=path,
             expected=f"a line for each of {max(numbers) + 1} frames, as in 2011-09-26 13:02:25.594360375",
             got=str(error),
         ) from error
+    # times[0] is the first frame of the drive, whether or not it was requested.
     return np.array([(time - times[0]).total_seconds() for time in times[1:]])
 
 
 def _about(axis: int, angle_rad: Float[ndarray, "n"]) -> Float[ndarray, "n 3 3"]:
-    """Rotations about x (0), y (1) or z (2)."""
-    j, k = (axis + 1) % 3, (axis + 2) % 3
+    """Rotation matrices about the axis x (0), y (1) or z (2)."""
+    j, k = (axis + 1) % 3, (axis + 2) % 3  # the rotation turns axis j towards axis k
     R = np.tile(np.eye(3), (len(angle_rad), 1, 1))
     R[:, j, j] = R[:, k, k] = np.cos(angle_rad)
     R[:, k, j] = np.sin(angle_rad)
@@ -106,12 +114,12 @@ def _read(path: Path) -> Float[ndarray, "6"]:
 
 
 def _camera_from_imu(date_folder: Path, index: str) -> Float[ndarray, "4 4"]:
-    """T_camera_imu of a rectified camera ("02", "03"): along the calibration from receiver to scanner to camera 0."""
+    """T_camera_imu of a rectified camera ("02", "03"): T_camera_rect0 T_rect0_cam0 T_cam0_velo T_velo_imu."""
     camera_path = date_folder / "calib_cam_to_cam.txt"
     calibration = read_calibration(camera_path)
     P = matrix_entry(calibration, camera_path, f"P_rect_{index}", (3, 4))
     T_camera_rect0, T_rect0_cam0 = np.eye(4), np.eye(4)
-    T_camera_rect0[:3, 3] = np.linalg.solve(P[:, :3], P[:, 3])
+    T_camera_rect0[:3, 3] = np.linalg.solve(P[:, :3], P[:, 3])  # P_rect = K [I | t]
     T_rect0_cam0[:3, :3] = matrix_entry(calibration, camera_path, "R_rect_00", (3, 3))
     T_camera_imu = T_camera_rect0 @ T_rect0_cam0
     for name in ("calib_velo_to_cam.txt", "calib_imu_to_velo.txt"):

@@ -1,4 +1,4 @@
-"""KITTI raw: the official folders, the calibration of each date, split files, and LiDAR ground truth.
+"""KITTI raw: the official folders, the calibration of each date, splits, and LiDAR ground truth.
 
 ROOT/2011_09_26/calib_cam_to_cam.txt
 ROOT/2011_09_26/2011_09_26_drive_0005_sync/image_02/data/0000000000.jpg     (03: the right camera)
@@ -30,7 +30,7 @@ from selfdepth.data.kitti.calibration import (
 )
 from selfdepth.data.kitti.lidar import project_scan, read_scan
 from selfdepth.data.kitti.splits import PARTS, RAW, needed_offsets, read_split, usable_frames
-from selfdepth.data.kitti.stereo import FoundPartners, find_partners, united
+from selfdepth.data.kitti.stereo import FoundPartners, find_partners, merge_numbers
 from selfdepth.data.readers.images import ImageSequence, image_size
 from selfdepth.data.truth import DepthTruth
 from selfdepth.errors import DataError
@@ -43,12 +43,13 @@ _DATE = re.compile(r"\d{4}_\d{2}_\d{2}")
 
 def is_kitti_raw(path: Path) -> bool:
     """Whether a folder holds date folders (YYYY_MM_DD) with KITTI's calibration file or drives."""
+    # One of the two is enough: a download may be incomplete, and the errors and `check` then say what is missing.
     return any((date / CAMERA_FILE).is_file() or any(date.glob("*_sync")) for date in _date_folders(path))
 
 
 @dataclass(frozen=True)
 class KittiTruth(DepthTruth):
-    """Depth that the laser scanner measured, projected into the image.
+    """Ground truth from the LiDAR: the scan of a frame, projected into the image.
 
     Attributes:
         folder: root of KITTI raw.
@@ -63,11 +64,11 @@ class KittiTruth(DepthTruth):
 
     @property
     def is_computed(self) -> bool:
-        """Projecting a scan takes time."""
+        """True: projecting a scan takes longer than reading the result from a cache."""
         return True
 
     def __call__(self, ref: FrameRef) -> Float[ndarray, "h w"] | None:
-        """The map of a frame, or None if it has no scan. Raises DataError for bad files."""
+        """Depth in metres, 0 where unknown, or None if the frame has no scan. Raises DataError for a broken file."""
         scan = self.scan(ref)
         if not scan.is_file():
             return None
@@ -76,15 +77,16 @@ class KittiTruth(DepthTruth):
         return project_scan(read_scan(scan), P_image_velo, shape)
 
     def scan(self, ref: FrameRef) -> Path:
-        """Where the scan of a frame is, if there is one."""
+        """Path of a frame's scan, whether or not it exists."""
         drive = ref.sequence.rsplit("/", 1)[0]
         return self.root / drive / "velodyne_points" / "data" / f"{ref.number:010d}.bin"
 
     def fingerprint(self, ref: FrameRef) -> str | None:
-        """What the depth map depends on: paths, sizes and times of scan and calibration; None without a scan."""
+        """Paths, sizes and times of the scan and its calibration, which determine the map; None without a scan."""
         scan, date = self.scan(ref), self.root / ref.sequence.split("/")[0]
         if not scan.is_file():
             return None
+        # The path is part of it: one cache folder may serve several roots, whose frames have the same names.
         files = [file for file in (scan, *(date / name for name in CALIBRATION_FILES)) if file.is_file()]
         stats = [(file.resolve(), file.stat()) for file in files]
         return "; ".join(f"{file} {stat.st_size} {stat.st_mtime_ns}" for file, stat in stats)
@@ -99,27 +101,28 @@ def open_kitti_raw(
     stereo: bool = False,
     parts: tuple[str, ...] = tuple(PARTS),
 ) -> Footage:
-    """Recognise the frames of a KITTI raw root.
+    """Open a root of KITTI raw with the targets of a split, or of the hold-out rule.
 
     Args:
-        root: the folder of the date folders.
+        root: the folder that holds the date folders.
         split: folder with some of train_files.txt, val_files.txt, test_files.txt. None: the left camera of every
             drive, divided by `hold_out`.
-        camera: instead of each date's own calibration, that of frames of a width and height in pixels.
-        offsets: times of a clip's sources. Training and validation frames need these neighbours, test frames do not.
-        stereo: take the other colour camera's image of training and validation frames too, where there is one.
-        parts: of a split, those to read; the images of the others need not be there.
+        camera: function from (width, height) in pixels to the camera, used instead of each date's own calibration.
+        offsets: times of a clip's sources relative to its target. Training and validation frames need these
+            neighbours, test frames do not.
+        stereo: add the other colour camera's image of training and validation frames where there is one.
+        parts: the parts of the split to read. Images of other parts need not exist.
 
     Raises:
-        DataError: for a split, image or calibration that is not there or cannot be used, or if there should be
-            stereo partners, and no training frame has one.
+        DataError: for a split, image or calibration that is missing or cannot be used; with `stereo`, if no training
+            frame has a partner.
     """
     folders = ImageFolders(root)
     refs_of = _read_split(split, folders, offsets, parts) if split else _hold_out(root, folders, offsets)
     frames = _frames_of(refs_of, offsets)
-    found = _find_partners(refs_of, folders) if stereo else FoundPartners(partners={}, numbers={})
+    pairs = _find_partners(refs_of, folders) if stereo else FoundPartners(partners={}, numbers={})
 
-    @cache
+    @cache  # many drives share the calibration of a date
     def calibrated(date: str, image: str) -> Camera:
         return camera_from_calibration(root / date, next(side for side, folder in CAMERAS.items() if folder == image))
 
@@ -127,15 +130,15 @@ def open_kitti_raw(
         return camera(*size) if camera is not None else calibrated(name.split("/")[0], name.rsplit("/", 1)[1])
 
     sequences = tuple(
-        _sequence(name, numbers, folders, camera_of, found.partners.get(name))
-        for name, numbers in united(frames, found.numbers).items()
+        _sequence(name, numbers, folders, camera_of, pairs.partners.get(name))
+        for name, numbers in merge_numbers(frames, pairs.numbers).items()
     )
     train, val, test = (refs_of.get(part, ()) for part in PARTS)
     return Footage(kind=KIND, sequences=sequences, train=train, val=val, test=test, truth=KittiTruth(root))
 
 
 def _frames_of(refs_of: Mapping[str, tuple[FrameRef, ...]], offsets: tuple[int, ...]) -> dict[str, set[int]]:
-    """The frames that clips of these targets consist of, by sequence."""
+    """The frames of all clips with these targets, by sequence."""
     frames: dict[str, set[int]] = {}
     for part, refs in refs_of.items():
         reach = needed_offsets(part, offsets)
@@ -152,7 +155,11 @@ def _find_partners(refs_of: Mapping[str, tuple[FrameRef, ...]], folders: ImageFo
 
 
 class ImageFolders:
-    """The images of each sequence by number. A folder is listed once, when first asked for."""
+    """The images of each sequence by number. A folder is listed once, at its first use.
+
+    A published split has about 40 000 lines from some sixty folders, and each line needs three images: testing every
+    image for existence would be slow, on a network disk above all.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -162,14 +169,14 @@ class ImageFolders:
         return self.root / sequence / "data"
 
     def files(self, sequence: str) -> dict[int, str]:
-        """File name of each frame; empty if there is no such folder. Of a JPEG and a PNG, the JPEG."""
+        """File name of each frame by number; empty if there is no such folder. A JPEG takes precedence over a PNG."""
         if sequence not in self._listed:
             names: list[str] = []
             if self.folder(sequence).is_dir():
                 with os.scandir(self.folder(sequence)) as entries:
                     names = [entry.name for entry in entries]
             images: dict[int, str] = {}
-            for name in sorted(names, reverse=True):  # jpg comes after png and replaces it
+            for name in sorted(names, reverse=True):  # in reverse order, jpg follows png and replaces it
                 stem, dot, kind = name.rpartition(".")
                 if dot and stem.isdecimal() and kind.lower() in ("jpg", "jpeg", "png"):
                     images[int(stem)] = name
@@ -184,14 +191,14 @@ def _sequence(
     camera_of: Callable[[str, tuple[int, int]], Camera],
     partner: StereoPartner | None,
 ) -> FrameSequence:
-    """The named frames as a sequence; the first one's header is looked at, to refuse a wrong camera early."""
+    """These frames of a sequence. The header of the first one is checked, to refuse a wrong camera early."""
     files = folders.files(name)
     paths = tuple(folders.folder(name) / files[number] for number in numbers)
     size = image_size(paths[0])
     camera = camera_of(name, size)
     if size != (camera.width, camera.height):
         raise DataError(
-            "the image does not have the size that its camera is for",
+            "the image does not have the size of its camera",
             where=paths[0],
             expected=f"{camera.width}x{camera.height}",
             got=f"{size[0]}x{size[1]}",
@@ -210,17 +217,18 @@ def _sequence(
 def _read_split(
     split: Path, folders: ImageFolders, offsets: tuple[int, ...], parts: tuple[str, ...]
 ) -> dict[str, tuple[FrameRef, ...]]:
-    def place(ref: FrameRef) -> str:
+    def expected_path(ref: FrameRef) -> str:
         return f"{folders.folder(ref.sequence) / f'{ref.number:010d}'}.jpg or .png"
 
     return {
-        part: usable_frames(listed, needed_offsets(part, offsets), folders.files, place)
+        part: usable_frames(listed, needed_offsets(part, offsets), folders.files, expected_path)
         for part, listed in read_split(split, RAW, parts).items()
     }
 
 
 def _hold_out(root: Path, folders: ImageFolders, offsets: tuple[int, ...]) -> dict[str, tuple[FrameRef, ...]]:
-    """All frames of every drive's left camera that have their neighbours; some for validation, by the usual rule."""
+    """The targets of the hold-out rule: frames of every drive's left camera that have their neighbours."""
+    # Sorted: the order of a directory differs between disks, and the hold-out must not.
     drives = sorted(drive for date in _date_folders(root) for drive in date.iterdir())
     names = [f"{drive.parent.name}/{drive.name}/{CAMERAS['l']}" for drive in drives]
     train, val = hold_out({name: sorted(folders.files(name)) for name in names}, offsets)

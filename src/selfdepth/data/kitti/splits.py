@@ -1,4 +1,4 @@
-"""Lists of frames for training, validation and test: a folder in the published format, or a published name.
+"""Splits: lists of frames for training, validation and test, in a folder or under a published name.
 
 NAME/train_files.txt, NAME/val_files.txt, NAME/test_files.txt, with a frame in each line (KITTI raw, or KITTI odometry):
 
@@ -23,23 +23,24 @@ from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.files import writing_to
 
 PARTS = {"train": "train_files.txt", "val": "val_files.txt", "test": "test_files*.txt"}
-"""Files of each part. KITTI odometry's split has a test file for each sequence: test_files_09.txt."""
+"""Files of each part. KITTI odometry's split has one test file per sequence: test_files_09.txt."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LineFormat:
-    """How a data set's lists name a frame.
+    """How the lists of a data set name a frame.
 
     Attributes:
-        words: the format, as it is told to the user.
-        frame: the frame that the three words of a line name, or None if they name none.
+        description: the format with an example, for error messages.
+        frame: the frame that the three words of a line name, or None if they do not name one.
     """
 
-    words: str
+    description: str
     frame: Callable[[Sequence[str]], FrameRef | None]
 
 
 def _raw_frame(words: Sequence[str]) -> FrameRef | None:
+    # Published lists write frame numbers with and without leading zeros; `int` reads both.
     if not _DRIVE.fullmatch(words[0]) or not words[1].isdecimal() or words[2] not in CAMERAS:
         return None
     return FrameRef(sequence=f"{words[0]}/{CAMERAS[words[2]]}", number=int(words[1]))
@@ -48,17 +49,21 @@ def _raw_frame(words: Sequence[str]) -> FrameRef | None:
 def _odometry_frame(words: Sequence[str]) -> FrameRef | None:
     if not (words[0] + words[1]).isdecimal() or words[2] not in ODOMETRY_CAMERAS:
         return None
+    # Published lists write sequence 9, whose folder is 09.
     return FrameRef(sequence=f"{int(words[0]):02d}/{ODOMETRY_CAMERAS[words[2]]}", number=int(words[1]))
 
 
 _DRIVE = re.compile(r"\d{4}_\d{2}_\d{2}/\w[\w.-]*")
-RAW = LineFormat(words='DATE/DRIVE FRAME l|r, as in "2011_09_26/2011_09_26_drive_0005_sync 12 l"', frame=_raw_frame)
-ODOMETRY = LineFormat(words='SEQUENCE FRAME l|r, as in "9 12 l"', frame=_odometry_frame)
+"""Exactly DATE/DRIVE: a list from a stranger must not lead to files outside the root, as "../../etc" would."""
+RAW = LineFormat(
+    description='DATE/DRIVE FRAME l|r, as in "2011_09_26/2011_09_26_drive_0005_sync 12 l"', frame=_raw_frame
+)
+ODOMETRY = LineFormat(description='SEQUENCE FRAME l|r, as in "9 12 l"', frame=_odometry_frame)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedSplit:
-    """A split with a name: its files, and how many frames each lists (None: not known to us)."""
+    """A split with a published name: its files, and how many frames each lists (None: not verified)."""
 
     format: LineFormat
     files: Mapping[str, int | None]
@@ -74,29 +79,32 @@ PUBLISHED_SPLITS = {
         files={"train_files.txt": 36671, "val_files.txt": 4075, "test_files_09.txt": 1590, "test_files_10.txt": 1200},
     ),
 }
-"""eigen: test frames with LiDAR. eigen_benchmark: those of them with improved ground truth. eigen_zhou: training frames
-without standstill; eigen_full: with it. odom: KITTI odometry."""
+"""eigen: 697 test frames with LiDAR. eigen_benchmark: the 652 of them that have improved ground truth. eigen_zhou:
+training frames without those where the car stands still; eigen_full: with them. odom: KITTI odometry. The counts reveal
+a download that is truncated or is something else, such as the login page of a network."""
 
 PUBLISHED = DownloadSite(
     base="https://raw.githubusercontent.com/nianticlabs/monodepth2/master/splits",
     variable="SELFDEPTH_SPLITS_URL",
     what="the published split",
-    wrong="what was downloaded is not the published split",
+    wrong="the download is not the published split",
     kind=DataError,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class SplitLine:
-    """A frame that a list names, and where: "train_files.txt, line 3"."""
+    """A frame that a split lists, and where, for error messages: "train_files.txt, line 3"."""
 
     ref: FrameRef
     where: str
 
 
 def split_path(split: str | Path) -> Path:
-    """The folder that a split's name or folder stands for, absolute; a name's need not be there yet. A folder of that
-    name comes first."""
+    """The absolute folder of a split, given by its folder or its published name.
+
+    A published split's folder in the cache need not exist yet. A local folder of that name takes precedence.
+    """
     folder = Path(split).expanduser()
     if str(split) in PUBLISHED_SPLITS and not folder.is_dir():
         return cache_folder() / "splits" / str(split)
@@ -107,9 +115,9 @@ def find_split(split: str | Path) -> Path:
     """As `split_path`; a published split is downloaded if it is not in the cache yet.
 
     Raises:
-        DataError: for what is neither a folder nor a published name, or when it cannot be fetched or is not the
-            published split. Nothing is left in the cache then.
-        OutputError: when the cache cannot be written to.
+        DataError: if `split` is neither a folder nor a published name, or if the download fails or is not the published
+            split. The cache is left unchanged then.
+        OutputError: if the cache cannot be written.
     """
     folder = split_path(split)
     if folder.is_dir():
@@ -126,33 +134,38 @@ def find_split(split: str | Path) -> Path:
 
 
 def read_split(folder: Path, lines: LineFormat, parts: Sequence[str] = tuple(PARTS)) -> dict[str, list[SplitLine]]:
-    """The frames that a folder's files list, by part, in their order. A part without a file is left out.
+    """The frames that a split's files list, by part, in the order of the lines. Parts without a file are left out.
+
+    Args:
+        folder: the split's folder.
+        lines: format of the lines.
+        parts: the parts to read.
 
     Raises:
-        DataError: for a file that cannot be read, a line of another format, or if there are no frames at all.
+        DataError: for a file that cannot be read, a line in another format, or if no part lists a frame.
     """
-    found = {
+    listed_of = {
         part: [listed for file in files for listed in _read_file(file, lines)]
         for part in parts
         if (files := sorted(folder.glob(PARTS[part])))
     }
-    if not any(found.values()):
+    if not any(listed_of.values()):
         raise DataError(
             "the split has no frames",
             where=folder,
-            expected=f"a folder with lines in {', '.join(PARTS[part] for part in parts)}, or in some of them",
+            expected=f"a folder with lines in at least one of {', '.join(PARTS[part] for part in parts)}",
             got=", ".join(sorted(path.name for path in folder.glob("*_files*.txt"))) or "none of them",
         )
-    return found
+    return listed_of
 
 
 def lists_frames(folder: Path, part: str) -> bool:
-    """Whether a part's files have lines."""
+    """Whether the files of a part have any lines."""
     return any(file.read_bytes().strip() for file in folder.glob(PARTS[part]) if file.is_file())
 
 
 def needed_offsets(part: str, offsets: Sequence[int]) -> tuple[int, ...]:
-    """Frames that a listed one needs, itself (0) included: neighbours for training and validation, none for test."""
+    """Offsets of the frames that a listed frame needs: itself (0), and for training and validation its neighbours."""
     return (0,) if part == "test" else (0, *offsets)
 
 
@@ -160,33 +173,33 @@ def usable_frames(
     listed: Sequence[SplitLine],
     offsets: Sequence[int],
     images: Callable[[str], Mapping[int, Any]],
-    place: Callable[[FrameRef], str],
+    expected_path: Callable[[FrameRef], str],
 ) -> tuple[FrameRef, ...]:
-    """The listed frames; without those near the end of a drive that lack a distant neighbour, of which a warning tells.
+    """The listed frames, without those near the ends of a drive that lack a distant neighbour (with a warning).
 
     Args:
-        offsets: of the frames that are needed, 0 for the one that is named.
-        images: the images of a sequence by number.
-        place: where a frame's image should be.
+        offsets: offsets of the frames that each listed frame needs, 0 for itself.
+        images: the images of a sequence, by number.
+        expected_path: the path where the image of a frame should be.
 
     Raises:
-        DataError: for the first frame that is not there, or lacks its next neighbour or one within the drive; or if
-            no frame is left.
+        DataError: for the first frame that is missing, or whose nearest neighbour or a neighbour within the drive is
+            missing; or if no frame is left.
     """
-    kept = tuple(each.ref for each in listed if _is_usable(each, offsets, images, place))
+    kept = tuple(each.ref for each in listed if _is_usable(each, offsets, images, expected_path))
     neighbours = ", ".join(f"{offset:+d}" for offset in offsets if offset)
     if listed and not kept:
         raise DataError(
             "no frame of the split has its neighbours",
             where=listed[0].where.rpartition(",")[0],
             expected=f"frames with images at {neighbours}",
-            got=f"{len(listed)} frames, all too near the ends of their drives",
+            got=f"{len(listed)} frames, all too close to the ends of their drives",
             fix="give a smaller --every",
         )
     if len(kept) < len(listed):
         warnings.warn(
-            f"{len(listed) - len(kept)} of {len(listed)} frames of the split are left out: so near the end of their "
-            f"drive they have no neighbours at {neighbours}",
+            f"{len(listed) - len(kept)} of {len(listed)} frames of the split are left out: they are too close to the "
+            f"end of their drive to have neighbours at {neighbours}",
             SelfDepthWarning,
             stacklevel=2,
         )
@@ -197,13 +210,14 @@ def _is_usable(
     each: SplitLine,
     offsets: Sequence[int],
     images: Callable[[str], Mapping[int, Any]],
-    place: Callable[[FrameRef], str],
+    expected_path: Callable[[FrameRef], str],
 ) -> bool:
-    there = images(each.ref.sequence)
-    missing = [offset for offset in offsets if each.ref.number + offset not in there]
-    # Published lists name frames whose next neighbours exist; farther ones may lie beyond the ends of the drive.
+    existing = images(each.ref.sequence)
+    missing = [offset for offset in offsets if each.ref.number + offset not in existing]
+    # Published lists name only frames whose nearest neighbours exist: without those, data is missing. More distant
+    # neighbours (--every 2) may lie beyond the ends of the drive, and such a frame is simply left out.
     if missing and not {-1, 0, 1} & set(missing):
-        missing = [offset for offset in missing if min(there) < each.ref.number + offset < max(there)]
+        missing = [offset for offset in missing if min(existing) < each.ref.number + offset < max(existing)]
         if not missing:
             return False
     if not missing:
@@ -211,11 +225,11 @@ def _is_usable(
     offset = min(missing, key=abs)
     role = "the frame" if offset == 0 else f"the neighbour at {offset:+d} of frame {each.ref.number}"
     raise DataError(
-        f"{role} is not there",
+        f"{role} is missing",
         where=each.where,
-        expected=place(FrameRef(each.ref.sequence, each.ref.number + offset)),
-        got=f"{len(there)} images in that folder" if there else "no images in that folder",
-        fix="see what else is not there with: selfdepth check DIR --split SPLIT",
+        expected=expected_path(FrameRef(each.ref.sequence, each.ref.number + offset)),
+        got=f"{len(existing)} images in that folder" if existing else "no images in that folder",
+        fix="list everything that is missing with: selfdepth check DIR --split SPLIT",
     )
 
 
@@ -231,23 +245,24 @@ def _read_file(path: Path, lines: LineFormat) -> Iterator[SplitLine]:
         ref = lines.frame(words) if len(words) == 3 else None
         where = f"{path}, line {index}"
         if ref is None:
-            raise DataError("the line cannot be read", where=where, expected=lines.words, got=f'"{line}"')
+            raise DataError("the line cannot be read", where=where, expected=lines.description, got=f'"{line}"')
         yield SplitLine(ref=ref, where=where)
 
 
 def _fetch(name: str, folder: Path) -> None:
-    """Put the files of a published split into `folder`, all or none."""
+    """Download the files of a published split into `folder`: all of them, or none on an error."""
     split = PUBLISHED_SPLITS[name]
     warnings.warn(f"downloading the split {name} to {folder}", SelfDepthWarning, stacklevel=3)
     with writing_to(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}.") as place:
-            complete = Path(place) / name
+        # Beside its destination, so that the last step is a rename on one disk: a split in the cache is complete.
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}.") as temporary:
+            complete = Path(temporary) / name
             complete.mkdir()
             for file, count in split.files.items():
                 url = receive(PUBLISHED, f"{name}/{file}", complete / file, announce=lambda n_bytes: None)
                 _check(complete / file, url, split.format, count)
-            if not folder.is_dir():  # another process may have been faster
+            if not folder.is_dir():  # another process may have finished first
                 complete.rename(folder)
 
 
@@ -255,7 +270,7 @@ def _check(file: Path, url: str, lines: LineFormat, count: int | None) -> None:
     try:
         got = sum(1 for _ in _read_file(file, lines))
     except DataError as error:
-        raise PUBLISHED.unexpected(url, f"{error.what}: {error.got}", expected=lines.words) from error
-    if not got or got != (count or got):
+        raise PUBLISHED.unexpected(url, f"{error.what}: {error.got}", expected=lines.description) from error
+    if not got or got != (count or got):  # without a verified count, any number of lines but none
         expected = "a frame in each line" if count is None else f"{count} frames"
         raise PUBLISHED.unexpected(url, str(got), expected=expected)

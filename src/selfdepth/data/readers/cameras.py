@@ -15,24 +15,25 @@ from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.camera import Camera
 
 ASSUMED_FOV_DEG = 60.0
+"""Horizontal field of view without --camera."""
 MAX_FOCAL_ERROR = 0.01
 """Share by which the focal length of a rectified P may differ from that of K without a warning."""
 PAPER = "paper"
 ANY_CAMERA = "fov:60"
-"""For frames whose camera is not used: nothing has to be known of it, and nothing is to be warned of."""
+"""A camera for frames whose intrinsics are not used, as in prediction. Given explicitly, it causes no warning."""
 FORMS = "fx,fy,cx,cy in pixels, fov:DEGREES, a YAML file (ours, OpenCV, ROS camera_info), or paper (KITTI only)"
 
 
 def parse_camera(spec: str | None, *, width: int, height: int) -> Camera:
-    """The camera of frames of that size in pixels.
+    """The camera of frames of a size in pixels.
 
     Args:
-        spec: "fx,fy,cx,cy" in pixels of these frames; "fov:DEGREES", horizontal; "paper", its one camera for all of
-            KITTI, in fractions of the frame; or a YAML file, whose K refers to the size in the file and is scaled to
-            the frames. None: 60 degrees are assumed, with a warning.
+        spec: "fx,fy,cx,cy" in pixels of these frames; "fov:DEGREES", the horizontal field of view; "paper", the one
+            camera that the paper uses for all of KITTI, in fractions of the frame; or a YAML file, whose K refers to
+            the image size in the file and is scaled to the frames. None: 60 degrees are assumed, with a warning.
 
     Raises:
-        DataError: for anything else, numbers that are no camera, or a file for another aspect.
+        DataError: for any other text, invalid numbers, or a file for another aspect ratio.
     """
     if spec is None:
         warnings.warn(
@@ -43,12 +44,13 @@ def parse_camera(spec: str | None, *, width: int, height: int) -> Camera:
         )
         return Camera.from_fov(ASSUMED_FOV_DEG, width=width, height=height)
     if spec == PAPER:
+        # The published K: fractions of the frame, the same for every date although KITTI's calibrations differ.
         return Camera(fx=0.58 * width, fy=1.92 * height, cx=0.5 * width, cy=0.5 * height, width=width, height=height)
     where, path = f"--camera {spec}", Path(spec).expanduser()
     if spec.startswith("fov:"):
         with naming(where):
             return Camera.from_fov(_number(spec, spec[4:]), width=width, height=height)
-    if spec.count(",") == 3 and not path.is_file():
+    if spec.count(",") == 3 and not path.is_file():  # a file name may contain commas, too
         fx, fy, cx, cy = (_number(spec, part) for part in spec.split(","))
         with naming(where):
             camera = Camera(fx=fx, fy=fy, cx=cx, cy=cy, width=width, height=height)
@@ -60,33 +62,34 @@ def parse_camera(spec: str | None, *, width: int, height: int) -> Camera:
 
 
 def any_camera(width: int, height: int) -> Camera:
-    """ANY_CAMERA for frames of this size."""
+    """ANY_CAMERA for frames of this size in pixels."""
     return parse_camera(ANY_CAMERA, width=width, height=height)
 
 
 def is_camera_file(spec: str | None) -> bool:
-    """Whether a camera is given as a file, so that its place must be remembered."""
+    """Whether a camera is given as a file, whose path must be made absolute before it is recorded."""
     return spec is not None and spec != PAPER and Path(spec).expanduser().is_file()
 
 
 @contextmanager
 def naming(where: str) -> Iterator[None]:
-    """Let an error about numbers that are no camera's say where they were read."""
+    """Add to an error about invalid intrinsics where they were read."""
     try:
         yield
     except DataError as error:
-        if error.where is not None:
+        if error.where is not None:  # it already names a more specific place
             raise
         raise DataError(error.what, where=where, expected=error.expected, got=error.got, fix=error.fix) from error
 
 
 def _for_size(camera: Camera, *, width: int, height: int, where: str) -> Camera:
-    """A file's camera for frames of that size. Raises DataError if the aspects differ, as after a crop."""
+    """A file's camera, scaled to frames of this size. Raises DataError if the aspect ratios differ."""
+    # With another aspect ratio the frames were cropped, and K cannot be scaled without knowing where.
     if not camera.has_aspect_of(width, height):
         raise DataError(
-            "the camera file is for images of another shape",
+            "the camera file is for images of another aspect ratio",
             where=where,
-            expected=f"the aspect of the frames, {width}x{height}",
+            expected=f"the aspect ratio of the frames, {width}x{height}",
             got=f"{camera.width}x{camera.height}",
             fix="give the calibration of these frames, e.g. --camera fx,fy,cx,cy in their pixels",
         )
@@ -94,13 +97,13 @@ def _for_size(camera: Camera, *, width: int, height: int, where: str) -> Camera:
 
 
 def read_camera_file(path: Path) -> Camera:
-    """Read a YAML file for the image size that it names: ours (`camera_to_yaml`), OpenCV's or ROS's camera_info.
+    """Read a camera from YAML, for the image size stated in it: ours (`camera_to_yaml`), OpenCV's or ROS's camera_info.
 
-    Always K is read, never the rectified P of camera_info: frames are taken as the camera recorded them. Distortion
-    that is not zero, a P that is another camera than K, and a principal point outside the image are warned of.
+    K is read, never the rectified P of camera_info: the frames are assumed to be as the camera recorded them. Nonzero
+    distortion, a P that differs from K, and a principal point outside the image cause a warning.
 
     Raises:
-        DataError: naming the file, if it cannot be parsed, lacks an entry, or its numbers are no camera.
+        DataError: naming the file, if it cannot be parsed, lacks an entry, or holds invalid numbers.
     """
     entries = _load_yaml(path)
     width, height = (_size(entries, name, path) for name in ("width", "height"))
@@ -108,19 +111,21 @@ def read_camera_file(path: Path) -> Camera:
     with naming(str(path)):
         camera = Camera(fx=fx, fy=fy, cx=cx, cy=cy, width=width, height=height)
     _warn_of_principal_point(camera, str(path))
+    # The same entry has a name of its own in OpenCV's files, ROS's files, ROS's messages and ours.
     distortion = _numbers(_first(entries, "distortion_coefficients", "distortion", "D", "d"), path)
     if any(distortion):
         warnings.warn(
             f"{path} has lens distortion ({', '.join(f'{value:g}' for value in distortion)}) and frames are NOT "
-            "undistorted: they are taken as a pinhole camera's; rectify them first if straight lines look bent",
+            "undistorted: the camera is treated as a pinhole; rectify the frames first if straight lines look bent",
             SelfDepthWarning,
             stacklevel=2,
         )
     rectified = _numbers(_first(entries, "projection_matrix", "P", "p"), path)
+    # An uncalibrated ROS driver publishes a P of zeros, which says nothing about the frames.
     if len(rectified) == 12 and rectified[0] > 0 and abs(rectified[0] / fx - 1) > MAX_FOCAL_ERROR:
         warnings.warn(
-            f"{path} has a rectified projection P (fx {rectified[0]:g}) besides K (fx {fx:g}); K is used, as for "
-            "frames that are not rectified; for rectified ones give --camera fx,fy,cx,cy from P",
+            f"{path} has a rectified projection P (fx {rectified[0]:g}) besides K (fx {fx:g}); K is used, which is "
+            "right for unrectified frames; for rectified ones give --camera fx,fy,cx,cy from P",
             SelfDepthWarning,
             stacklevel=2,
         )
@@ -128,13 +133,14 @@ def read_camera_file(path: Path) -> Camera:
 
 
 def camera_to_yaml(camera: Camera) -> str:
-    """A camera in our own form, which `parse_camera` reads back unchanged: six lines, in pixels."""
+    """A camera in our own format, six lines in pixels, which `parse_camera` reads back unchanged."""
     values = {name: getattr(camera, name) for name in ("width", "height", "fx", "fy", "cx", "cy")}
+    # `repr` writes as many digits as a float needs to be read back unchanged.
     return "".join(f"{name}: {value!r}\n" for name, value in values.items())
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, which also knows OpenCV's matrices: mappings with rows, cols, data."""
+    """PyYAML's safe loader with OpenCV's matrices: mappings with rows, cols and data."""
 
 
 def _opencv_matrix(loader: yaml.SafeLoader, node: yaml.Node) -> dict[Any, Any]:
@@ -148,8 +154,8 @@ _Loader.add_constructor("tag:yaml.org,2002:opencv-matrix", _opencv_matrix)
 
 def _load_yaml(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        # OpenCV writes "%YAML:1.0", which no YAML parser takes for a directive.
+        text = path.read_text(encoding="utf-8-sig")  # some editors put a byte-order mark first
+        # OpenCV writes "%YAML:1.0". The directive would be "%YAML 1.0", and parsers reject the colon.
         lines = [line for line in text.splitlines() if not line.startswith("%YAML")]
         entries = yaml.load("\n".join(lines), Loader=_Loader)
     except (OSError, UnicodeDecodeError, ValueError, RecursionError, yaml.YAMLError) as error:
@@ -170,9 +176,10 @@ def _first(entries: dict[str, Any], *names: str) -> Any:
 
 def _size(entries: dict[str, Any], name: str, path: Path) -> int:
     value = _first(entries, name, f"image_{name}", f"image_{name.capitalize()}")
+    # In YAML, "yes" is a bool, which Python counts among the integers.
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise DataError(
-            f"the camera file does not say the {name} of the images that it is for",
+            f"the camera file does not state the {name} of its images",
             where=path,
             expected=f"{name} or image_{name}, in pixels",
             got="none" if value is None else str(value),
@@ -194,13 +201,16 @@ def _intrinsics(entries: dict[str, Any], path: Path) -> tuple[float, float, floa
         )
     if any(abs(K[index]) > 1e-6 for index in (3, 6, 7)) or abs(K[8] - 1) > 1e-6:
         raise DataError(
-            "the camera matrix is not a pinhole camera's", where=path, expected="fx 0 cx, 0 fy cy, 0 0 1", got=str(K)
+            "the camera matrix is not that of a pinhole camera",
+            where=path,
+            expected="fx 0 cx, 0 fy cy, 0 0 1",
+            got=str(K),
         )
     return K[0], K[4], K[2], K[5]
 
 
 def _numbers(value: Any, path: Path) -> list[float]:
-    """The numbers of a list, a list of rows, or a {rows, cols, data} mapping; none for None."""
+    """The numbers of a list, a list of rows, or a {rows, cols, data} mapping; an empty list for None."""
     if isinstance(value, dict):
         value = value.get("data")
     if value is None:
@@ -213,7 +223,7 @@ def _numbers(value: Any, path: Path) -> list[float]:
     try:
         return [float(item) for item in flat]
     except (TypeError, ValueError) as error:
-        raise DataError("the camera file holds something else than numbers", where=path, got=str(value)) from error
+        raise DataError("the camera file has entries that are not numbers", where=path, got=str(value)) from error
 
 
 def _number(spec: str, text: str) -> float:
@@ -229,7 +239,7 @@ def _warn_of_principal_point(camera: Camera, where: str) -> None:
     if not camera.principal_point_inside or not math.isfinite(camera.cx + camera.cy):
         warnings.warn(
             f"the principal point ({camera.cx:g}, {camera.cy:g}) lies outside the image of {camera.width}x"
-            f"{camera.height}: {where}; check the order fx,fy,cx,cy and the size that the numbers are for",
+            f"{camera.height}: {where}; check the order fx,fy,cx,cy and the image size that the numbers refer to",
             SelfDepthWarning,
             stacklevel=3,
         )

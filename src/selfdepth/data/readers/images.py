@@ -25,34 +25,36 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".
 MIN_FRAMES = 3
 """A clip is a frame and its two neighbours."""
 MAX_DEPTH = 4
-"""How far below a folder its images are looked for."""
+"""How many levels below a folder its images are searched for. KITTI's DATE/DRIVE/image_02/data has four."""
 
 _NOT_READABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+"""What Pillow raises for damaged files, depending on format and damage."""
 _SIDEWAYS = frozenset({5, 6, 7, 8})
+"""EXIF orientations that swap width and height."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSequence(FrameSequence):
-    """Frames that are image files: files[i] holds the frame numbers[i].
+    """A sequence with one image file per frame: files[i] holds frame numbers[i].
 
     Attributes:
-        any_size: whether images may be of other sizes than the camera's, as in a folder of stills.
+        any_size: whether images may differ in size from the camera, as in a folder of stills.
     """
 
     any_size: bool = False
 
     def read(self, numbers: tuple[int, ...]) -> Iterator[UInt8[ndarray, "h w 3"]]:
-        """Decode the frames with these numbers, RGB, upright.
+        """Decode the frames with these numbers: RGB, upright.
 
         Raises:
-            DataError: naming the file, if it cannot be decoded or is not of the camera's size.
+            DataError: naming the file, if it cannot be decoded or its size differs from the camera's.
         """
         return self.read_reduced(numbers, 1)
 
     def read_reduced(self, numbers: tuple[int, ...], reduction: int) -> Iterator[UInt8[ndarray, "_h _w 3"]]:
-        """As `read`; JPEGs come at 1/reduction of their size, straight from their frequencies."""
+        """As `read`; JPEGs come at 1/reduction of their size, decoded from their low frequencies alone."""
         files = dict(zip(self.numbers, self.files, strict=True))
-        reduced = tuple(-(-side // reduction) for side in self.size)
+        reduced = tuple(-(-side // reduction) for side in self.size)  # the JPEG decoder rounds up
         for number in numbers:
             image = read_image(files[number], reduction)
             size = (image.shape[1], image.shape[0])
@@ -61,7 +63,7 @@ class ImageSequence(FrameSequence):
             yield image
 
     def check_sizes(self) -> None:
-        """Look at the header of every image. Raises DataError for the first that is not of the sequence's size."""
+        """Read the header of every image. Raises DataError for the first whose size differs from the camera's."""
         for file in self.files:
             require_size(file, image_size(file), self.size)
 
@@ -72,13 +74,13 @@ class ImageSequence(FrameSequence):
 
 
 def read_image(path: Path, reduction: int = 1) -> UInt8[ndarray, "h w 3"]:
-    """Decode an image file to upright RGB; grey becomes RGB, 16-bit becomes 8-bit, transparency is dropped.
+    """Decode an image file to upright RGB. Grey becomes RGB, 16 bits become 8, transparency is dropped.
 
     Args:
-        reduction: 2, 4 or 8 decodes a JPEG at that fraction of its size (rounded up); other files come whole.
+        reduction: 2, 4 or 8 decodes a JPEG at 1/2, 1/4 or 1/8 of its size (rounded up); other formats ignore it.
 
     Raises:
-        DataError: naming the file, if it is missing, truncated, corrupt or no image.
+        DataError: naming the file, if it is missing, truncated, corrupt or not an image.
     """
     try:
         with Image.open(path) as image:
@@ -93,6 +95,7 @@ def read_image(path: Path, reduction: int = 1) -> UInt8[ndarray, "h w 3"]:
                     fix="convert the images, or leave them out",
                 )
             if image.mode.startswith("I;16"):
+                # Pillow's own conversion to RGB would clip 16-bit values at 255.
                 grey = np.asarray(image, dtype=np.float32) * np.float32(255 / 65535)
                 upright = Image.fromarray(np.rint(grey).astype(np.uint8)).convert("RGB")
             else:
@@ -100,6 +103,7 @@ def read_image(path: Path, reduction: int = 1) -> UInt8[ndarray, "h w 3"]:
     except _NOT_READABLE as error:
         raise _not_an_image(path, error) from error
     if orientation != 1:
+        # The conversion above may have dropped the tag that `exif_transpose` reads.
         upright.getexif()[ExifTags.Base.Orientation] = orientation
         upright = ImageOps.exif_transpose(upright)
     return np.asarray(upright)
@@ -109,7 +113,7 @@ def image_size(path: Path) -> tuple[int, int]:
     """(width, height) in pixels of the upright image, from the file's header alone.
 
     Raises:
-        DataError: naming the file, if it is missing or no image.
+        DataError: naming the file, if it is missing or not an image.
     """
     try:
         with Image.open(path) as image:
@@ -120,29 +124,31 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def require_size(path: Path, got: tuple[int, int], expected: tuple[int, int]) -> None:
-    """Raise DataError, naming the file, unless an image's (width, height) is the one of its sequence."""
+    """Raise DataError, naming the file, unless an image has the (width, height) of its sequence."""
     if got != expected:
         raise DataError(
             "the image does not have the size of its sequence",
             where=path,
             expected=f"{expected[0]}x{expected[1]}",
             got=f"{got[0]}x{got[1]}",
-            fix="sort images of different sizes into folders of their own, or remove it",
+            fix="give images of each size a folder of their own, or remove it",
         )
 
 
 def list_images(folder: Path) -> tuple[Path, ...]:
-    """The image files directly in a folder, in natural order (frame2 before frame10); hidden ones left out."""
-    found = [
+    """The image files directly in a folder, in natural order (frame2 before frame10), without hidden ones."""
+    # Hidden files such as ._frame1.jpg hold attributes that macOS writes to foreign disks, not images.
+    images = [
         path
         for path in folder.iterdir()
         if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
     ]
-    return tuple(sorted(found, key=lambda path: (natural_key(path.stem), path.name)))
+    return tuple(sorted(images, key=lambda path: (natural_key(path.stem), path.name)))
 
 
 def find_image_folders(root: Path, depth: int = MAX_DEPTH) -> tuple[Path, ...]:
     """The folder itself if it holds images, else the nearest folders below it that do, in natural order."""
+    # Not searched below a folder with images: masks or depth maps often lie there.
     if list_images(root):
         return (root,)
     if depth == 0:
@@ -151,7 +157,7 @@ def find_image_folders(root: Path, depth: int = MAX_DEPTH) -> tuple[Path, ...]:
         (path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")),
         key=lambda path: natural_key(path.name),
     )
-    return tuple(found for path in below for found in find_image_folders(path, depth - 1))
+    return tuple(folder for path in below for folder in find_image_folders(path, depth - 1))
 
 
 def open_folder(
@@ -159,13 +165,13 @@ def open_folder(
 ) -> ImageSequence:
     """The images directly in a folder as one sequence, in natural order.
 
-    The frame numbers are those at the end of the file names, in units of their commonest step (so a video of which
-    every fifth frame was extracted is whole), where all have one and they increase; else the positions.
+    Frame numbers come from the ends of the file names (`frame_numbers`), so that missing frames leave a gap.
 
     Args:
         camera: as `parse_camera` reads it, for the size of these images.
-        name: of the sequence; default: the folder's.
-        stills: take any number of images of any sizes, to predict them one by one; else at least three of one size.
+        name: name of the sequence; default: the folder's.
+        stills: accept any number of images of any size, to predict them one by one. Otherwise at least three images of
+            one size are needed, and the sizes are checked as the images are read.
 
     Raises:
         DataError: for a folder that is missing or holds too few images, a first image that cannot be opened, or a
@@ -188,6 +194,7 @@ def open_folder(
         name=name or folder.resolve().name,
         camera=parse_camera(camera, width=width, height=height),
         numbers=frame_numbers(tuple(path.stem for path in files)),
+        # Outputs are named by stem. With 1.bmp beside 1.png one would overwrite the other, so these keep their suffix.
         names=tuple(path.stem if stems[path.stem] == 1 else path.name for path in files),
         files=files,
         any_size=stills,
@@ -195,44 +202,46 @@ def open_folder(
 
 
 def frame_numbers(stems: tuple[str, ...]) -> tuple[int, ...]:
-    """Frame numbers from file stems in their order: consecutive where the drive is, with gaps where it has gaps.
+    """Frame numbers from ordered file stems: consecutive for consecutive frames, with gaps where frames are missing.
 
-    Numbers at the end of all stems that increase strictly are counted in their commonest step: 0, 5, 10, 25 gives
-    0, 1, 2, 5, and any other step is a gap. Where no step is common to half of them (stems that are times), they are
-    counted in their median step, rounded. Anything else: 0, 1, 2, ...
+    If all stems end in numbers that increase strictly, these are divided by their most common step: 0, 5, 10, 25 gives
+    0, 1, 2, 5, so a video of which every fifth frame was extracted has no gaps. Any other step is a gap. If no step
+    accounts for half of them (stems that are timestamps), they are divided by the median step and rounded. Stems
+    without such numbers give 0, 1, 2, ...
     """
-    values = [_trailing_number(stem) for stem in stems]
-    known = [value for value in values if value is not None]
-    steps = [after - before for before, after in itertools.pairwise(known)]
-    if len(known) < len(stems) or not steps or min(steps) <= 0:
+    trailing = [_trailing_number(stem) for stem in stems]
+    values = [value for value in trailing if value is not None]
+    steps = [after - before for before, after in itertools.pairwise(values)]
+    if len(values) < len(stems) or not steps or min(steps) <= 0:
         return tuple(range(len(stems)))
     common, count = Counter(steps).most_common(1)[0]
     regular = 2 * count >= len(steps)
     unit = common if regular else median(steps)
-    first = int(known[0] / unit)
+    first = int(values[0] / unit)
     numbers = [first]
     for step in steps:
         apart = round(step / unit)
+        # In a regular sequence a shorter step, too, means that frames are missing: it must not look like a neighbour.
         least = 2 if regular and step != unit else 1
         numbers.append(numbers[-1] + max(least, apart))
     return tuple(numbers)
 
 
 def natural_key(text: str) -> tuple[tuple[str | int, ...], str]:
-    """Sort key by which frame2 comes before frame10."""
+    """Sort key that puts frame2 before frame10. The text itself comes last, to order 01 and 1."""
     parts = re.split(r"([0-9]+)", text.casefold())
     return tuple(int(part) if index % 2 else part for index, part in enumerate(parts)), text
 
 
 def _trailing_number(stem: str) -> Decimal | None:
-    """The number that ends a stem; the whole stem if that is a decimal number, as times in seconds are."""
+    """The number at the end of a stem, or the whole stem if it is a decimal number, such as a time in seconds."""
     match = re.fullmatch(r"[0-9]+\.[0-9]+", stem) or re.search(r"[0-9]+$", stem)
     return Decimal(match.group()) if match else None
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF orientation, 1 (upright) to 8. Looks at what precedes the pixels only: Pillow would decode a whole
-    PNG to find a tag behind them."""
+    """EXIF orientation, 1 (upright) to 8."""
+    # A PNG may hold the tag behind its pixels, and Pillow would decode the whole image to look for it there.
     if image.format == "PNG" and "exif" not in image.info:
         return 1
     value = image.getexif().get(ExifTags.Base.Orientation, 1)

@@ -1,10 +1,10 @@
-"""Make3D's test images and their laser depth (Saxena et al., PAMI 2009), and the part of both that is compared.
+"""Make3D's test images and their laser depth (Saxena et al., PAMI 2009), and the crop of both that is evaluated.
 
 ROOT/Test134/img-10.21op2-p-015t000.jpg                         1704x2272 pixels, upright
 ROOT/Gridlaserdata/depth_sph_corr-10.21op2-p-015t000.mat        Position3DGrid: 55 rows, 305 columns, x y z and depth
 
-Depth covers the image: a row of it is about 41 rows of the image, a column 6 columns. Compared is the middle, twice as
-wide as high: of the image 1704x852 pixels, of the depth all columns of 21 rows.
+The depth grid covers the whole image: one of its rows is about 41 image rows, one of its columns 6 image columns. The
+evaluation uses the middle, twice as wide as high: 1704x852 pixels of the image, 21 rows with all columns of the grid.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from selfdepth.geometry.crop import Crop
 IMAGES, TRUTHS = "Test134", "Gridlaserdata"
 LAYOUT = f"{IMAGES}/img-NAME.jpg and {TRUTHS}/depth_sph_corr-NAME.mat"
 WIDTH_TO_HEIGHT = 2.0
-"""Of the part that is compared: about what networks trained on streets know."""
+"""Aspect ratio of the crop that is evaluated: close to the wide images that networks trained on KITTI expect."""
 _GRID = "Position3DGrid"
 
 
@@ -44,16 +44,16 @@ def open_make3d(root: Path) -> tuple[Make3DImage, ...]:
     """
     files = sorted((root / IMAGES).glob("img-*.jpg"))
     if not any(_truth_file(root, file.stem).is_file() for file in files):
-        raise DataError("there is no ground truth", where=root, expected=LAYOUT, got=f"{len(files)} images without any")
+        raise DataError("there is no ground truth", where=root, expected=LAYOUT, got=f"{len(files)} images without it")
     return tuple(_open_image(file) for file in files)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Make3DImage(FrameSequence):
-    """The part of one test image that is compared, as a sequence of the one frame 0."""
+    """The crop of one test image that is evaluated, as a sequence with the single frame 0."""
 
     def read(self, numbers: tuple[int, ...]) -> Iterator[UInt8[ndarray, "h w 3"]]:
-        """The middle of the image. Raises DataError for what is no image."""
+        """The middle of the image. Raises DataError for a file that is not an image."""
         for _ in numbers:
             image = read_image(self.files[0])
             yield centre(image, (image.shape[1], image.shape[0]))
@@ -61,7 +61,7 @@ class Make3DImage(FrameSequence):
 
 @dataclass(frozen=True)
 class Make3DTruth(DepthTruth):
-    """The laser's depth of the same part of each image, at the laser's own resolution.
+    """The laser's depth of the same crop of each image, at the laser's own resolution (21 x 305).
 
     Attributes:
         folder: root of Make3D.
@@ -76,11 +76,11 @@ class Make3DTruth(DepthTruth):
 
     @property
     def layout(self) -> str:
-        """Where the grids are."""
+        """Where the depth grids are expected."""
         return LAYOUT
 
     def __call__(self, ref: FrameRef) -> Float[ndarray, "h w"] | None:
-        """The map of an image, or None if it has none. Raises DataError for a file that is no such grid."""
+        """Depth in metres, 0 where unknown, or None if the image has none. Raises DataError for a broken file."""
         file = _truth_file(self.folder, ref.sequence.removeprefix(f"{IMAGES}/"))
         if not file.is_file():
             return None
@@ -91,6 +91,7 @@ class Make3DTruth(DepthTruth):
 
 def _open_image(file: Path) -> Make3DImage:
     width, height = image_size(file)
+    # The images come without calibration, and single-image depth needs none.
     return Make3DImage(
         name=f"{IMAGES}/{file.stem}",
         camera=any_camera(*_margins((height, width), (width, height)).size_of(width, height)),
@@ -101,31 +102,31 @@ def _open_image(file: Path) -> Make3DImage:
 
 
 def centre(array: Shaped[ndarray, "h w ..."], image: tuple[int, int]) -> Shaped[ndarray, "_h _w ..."]:
-    """The middle of an array that covers an image of that (width, height): the part twice as wide as high.
+    """The middle of an array that covers an image of this (width, height): the crop twice as wide as high.
 
-    As much is cut off on either side, so that the middle stays where it is; at any resolution of the array.
+    The array may have any resolution. The margins on opposite sides are equal, so image and depth stay aligned.
     """
     rows, columns = array.shape[:2]
     return array[_margins((rows, columns), image).window(columns, rows)]
 
 
 def _margins(shape: tuple[int, int], image: tuple[int, int]) -> Crop:
-    """What is cut off an array of that (rows, columns)."""
+    """The rows and columns to cut off an array of this (rows, columns) that covers an image of (width, height)."""
     width, height = image
-    seen_rows = min(1.0, width / WIDTH_TO_HEIGHT / height)
-    seen_columns = min(1.0, height * WIDTH_TO_HEIGHT / width)
-    rows, columns = round(shape[0] * (1 - seen_rows) / 2), round(shape[1] * (1 - seen_columns) / 2)
+    kept_rows = min(1.0, width / WIDTH_TO_HEIGHT / height)
+    kept_columns = min(1.0, height * WIDTH_TO_HEIGHT / width)
+    rows, columns = round(shape[0] * (1 - kept_rows) / 2), round(shape[1] * (1 - kept_columns) / 2)
     return Crop(top=rows, bottom=rows, left=columns, right=columns)
 
 
 def _read_grid(file: Path) -> Float[ndarray, "h w 4"]:
-    """x, y, z and depth in metres at each point of the laser's grid, float64. Raises DataError if there is none."""
-    from scipy.io import loadmat
+    """x, y, z and depth in metres at each point of the laser's grid, float64. Raises DataError for a broken file."""
+    from scipy.io import loadmat  # slow to import, and no other kind of data needs it
 
     expected = f"{_GRID} of 55x305x4: x, y, z and depth, metres"
     try:
         grid = loadmat(file, variable_names=[_GRID]).get(_GRID)
-    except Exception as error:  # on damaged bytes it raises nearly anything
+    except Exception as error:  # on damaged bytes scipy raises almost any exception
         got = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise DataError("the file cannot be read", where=file, expected=expected, got=got) from error
     if not isinstance(grid, ndarray) or grid.dtype.kind not in "iuf" or grid.ndim != 3 or grid.shape[2] != 4:

@@ -13,36 +13,37 @@ from selfdepth.geometry.quaternion import rotation_from_quaternion
 from selfdepth.structs import Trajectory
 
 POSES_FILE = "poses.txt"
-"""True poses of a folder of images, beside them."""
+"""Name of the file with ground-truth poses beside a folder's images."""
 
 KITTI_NUMBERS, TUM_NUMBERS = 12, 8
+"""Numbers in a line, by which the format is recognised."""
 FORMATS = (
     "12 numbers a line (KITTI: three rows of T_world_camera), or 8 (TUM: timestamp tx ty tz qx qy qz qw); "
     "lines that begin with # are comments"
 )
 ROTATION_TOLERANCE = 1e-3
-"""Rotations are written with six digits or so; what is farther from a rotation than this is something else."""
+"""Files hold about six digits. A matrix that deviates more than this from a rotation is something else."""
 
 
 def read_trajectory(path: Path, *, timestamps: Float[ndarray, "n"] | None = None) -> Trajectory:
-    """Poses T_world_camera from KITTI's or TUM's text, recognised by the count of numbers in a line.
+    """Read poses T_world_camera in KITTI's or TUM's format, recognised by the number of columns.
 
     Args:
-        timestamps: of the poses of a KITTI file, which has none; default: 0, 1, 2, ...
+        timestamps: seconds of the poses of a KITTI file, which holds none; default: 0, 1, 2, ...
 
     Raises:
-        DataError: naming file and line, for anything that is not such a text.
+        DataError: naming file and line, for a file in neither format.
     """
     numbered = _numbers(path)
     rows = np.array([numbers for _, numbers in numbered])
     width = rows.shape[1]
     if width not in (KITTI_NUMBERS, TUM_NUMBERS):
-        raise DataError("the file is no trajectory", where=path, expected=FORMATS, got=f"{width} numbers a line")
+        raise DataError("the file is not a trajectory", where=path, expected=FORMATS, got=f"{width} numbers a line")
     T_world_camera = np.tile(np.eye(4), (len(rows), 1, 1))
     if width == KITTI_NUMBERS:
         if timestamps is not None and len(timestamps) != len(rows):
             raise DataError(
-                "there is not one pose for each frame",
+                "the file does not have one pose for each frame",
                 where=path,
                 expected=f"{len(timestamps)} lines",
                 got=str(len(rows)),
@@ -56,6 +57,7 @@ def read_trajectory(path: Path, *, timestamps: Float[ndarray, "n"] | None = None
         T_world_camera[:, :3, 3], times = rows[:, 1:4], rows[:, 0]
     R = T_world_camera[:, :3, :3]
     skewed = np.abs(R @ np.swapaxes(R, 1, 2) - np.eye(3)).max((1, 2)) > ROTATION_TOLERANCE
+    # An orthonormal matrix with a negative determinant is a reflection, as from a left-handed frame.
     _refuse(path, numbered, skewed | (np.linalg.det(R) < 0), "a rotation in the first three columns")
     try:
         return Trajectory(T_world_camera=T_world_camera, timestamps=times)
@@ -64,15 +66,23 @@ def read_trajectory(path: Path, *, timestamps: Float[ndarray, "n"] | None = None
 
 
 def read_times(path: Path) -> Float[ndarray, "n"]:
-    """Seconds, one number a line, as KITTI odometry's times.txt. Raises DataError for anything else."""
+    """Seconds from a text file with one number a line, as KITTI odometry's times.txt.
+
+    Raises:
+        DataError: naming file and line, for any other content.
+    """
     numbered = _numbers(path)
     if len(numbered[0][1]) != 1:
-        raise DataError("the file holds no times", where=path, expected="one number a line, in seconds")
+        raise DataError("the file is not a list of times", where=path, expected="one number a line, in seconds")
     return np.array([numbers[0] for _, numbers in numbered])
 
 
 def _numbers(path: Path) -> list[tuple[int, list[float]]]:
-    """(number of the line, its finite numbers) of every line; all lines have the same count."""
+    """(line number, its finite numbers) for every line with content. All have the same count of numbers.
+
+    Raises:
+        DataError: naming the first bad line, or an empty or unreadable file.
+    """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -90,6 +100,7 @@ def _numbers(path: Path) -> list[tuple[int, list[float]]]:
         count = len(numbered[0][1]) if numbered else len(values)
         if not values or len(values) != count or not np.isfinite(values).all():
             expected = f"{count} finite numbers, as in the lines before" if numbered else "finite numbers"
+            # Shortened: what is not a trajectory at all may be one endless line.
             raise DataError(
                 "the line cannot be read", where=f"{path}, line {number}", expected=expected, got=f'"{line[:60]}"'
             )
@@ -100,7 +111,7 @@ def _numbers(path: Path) -> list[tuple[int, list[float]]]:
 
 
 def _refuse(path: Path, numbered: list[tuple[int, list[float]]], wrong: ndarray, expected: str) -> None:
-    """Name the first line that is wrong."""
+    """Raise DataError for the first line marked in `wrong`, if there is one."""
     if wrong.any():
         number, values = numbered[int(wrong.argmax())]
         got = " ".join(f"{value:g}" for value in values)

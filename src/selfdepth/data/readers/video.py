@@ -25,34 +25,36 @@ VIDEO_SUFFIXES = frozenset(
     | {".h264", ".hevc", ".ogv", ".gif", ".mjpeg"}
 )
 WHOLE = 0.9
-"""A file whose frames cover less than this share of the length that it promises has been cut off."""
+"""A file whose frames cover less than this share of the duration in its header has been cut off."""
 MAX_UNDECODABLE = 0.01
-"""Share of frames that may fail to come out of the decoder (leading frames of a cut) with a warning only."""
+"""Share of frames that the decoder may drop (leading frames after an edit) with a warning instead of an error."""
 
 _INDEXED = frozenset({"mp4", "matroska", "avi", "asf", "flv"})
-"""Containers that say how long they are. Others (transport streams) go from anywhere to anywhere."""
-_REPAIR = "copy the file again, or convert it (ffmpeg -i IN OUT.mp4) and look at its end"
+"""Containers that state their duration. Others (transport streams) may start and end anywhere."""
+_REPAIR = "copy the file again, or convert it (ffmpeg -i IN OUT.mp4) and check its end"
 
 
 @dataclass(frozen=True, kw_only=True)
 class VideoSequence(FrameSequence):
-    """The frames of one video file, numbered from 0 in the order they are shown."""
+    """The frames of one video file, numbered from 0 in display order."""
 
     def read(self, numbers: tuple[int, ...]) -> Iterator[UInt8[ndarray, "h w 3"]]:
-        """Decode the frames with these numbers, RGB, upright. The file is decoded from its start.
+        """Decode the frames with these numbers: RGB, upright.
+
+        The file is decoded from its start, because seeking to a frame number is not exact in all containers.
 
         Raises:
-            DataError: naming the file, where its stream breaks, ends early or changes its size.
+            DataError: naming the file, if its stream is damaged, ends early or changes its size.
         """
         if not numbers:
             return
-        path, wanted, last, damaged = self.files[0], set(numbers), numbers[-1], 0
+        path, requested, last, damaged = self.files[0], set(numbers), numbers[-1], 0
         image, number = None, -1
         with _opened(path) as container:
             for frame in _decode(container, path):
                 number += 1
                 damaged += frame.is_corrupt
-                if number in wanted:
+                if number in requested:
                     image = _upright(frame)
                     self._require_size(image, number)
                     yield image
@@ -60,7 +62,7 @@ class VideoSequence(FrameSequence):
                     break
         missing = last - number
         if missing > 0:
-            yield from self._end_early(number + 1, image, sum(wanted_ > number for wanted_ in wanted))
+            yield from self._end_early(number + 1, image, sum(later > number for later in requested))
         if damaged:
             warnings.warn(f"{damaged} frames of {path} are damaged", SelfDepthWarning, stacklevel=2)
 
@@ -77,7 +79,7 @@ class VideoSequence(FrameSequence):
     def _end_early(
         self, n_decoded: int, last: UInt8[ndarray, "h w 3"] | None, n_missing: int
     ) -> Iterator[UInt8[ndarray, "h w 3"]]:
-        """A few frames too few are made up for by the last one, and said; more are a broken file."""
+        """Repeat the last frame, with a warning, for a few missing ones. Raises DataError if many are missing."""
         count = len(self.numbers)
         if last is None or count - n_decoded > max(2, MAX_UNDECODABLE * count):
             raise DataError(
@@ -88,7 +90,7 @@ class VideoSequence(FrameSequence):
                 fix=_REPAIR,
             )
         warnings.warn(
-            f"{n_missing} of {count} frames cannot be decoded; the last one stands in for them: {self.files[0]}",
+            f"{n_missing} of {count} frames cannot be decoded; the last frame is repeated instead: {self.files[0]}",
             SelfDepthWarning,
             stacklevel=3,
         )
@@ -97,24 +99,25 @@ class VideoSequence(FrameSequence):
 
 
 def open_video(path: Path, *, camera: str | None = None, min_frames: int = MIN_FRAMES) -> VideoSequence:
-    """A video file as a sequence. The packets are counted and the first frame is decoded, no more.
+    """A video file as a sequence. Only its packets are counted and its first frame is decoded.
 
     Args:
         camera: as `parse_camera` reads it, for the size of the upright frames.
-        min_frames: refuse fewer; 3 are needed to train, 1 to predict.
+        min_frames: the fewest frames to accept; training needs 3, prediction 1.
 
     Raises:
-        DataError: for a file that is missing, not a video, cut off, without pictures, or too short.
+        DataError: for a file that is missing, not a video, cut off, without a video stream, or too short.
     """
     if not path.is_file():
         raise DataError("there is no such video", where=path)
     with _opened(path) as container:
         stream = _stream(container, path)
         fps = float(stream.average_rate or stream.guessed_rate or 0)
-        square = stream.sample_aspect_ratio in (None, 0, 1)
+        square = stream.sample_aspect_ratio in (None, 0, 1)  # 0 stands for unknown
         count = _count_frames(container, stream, path)
     if count < min_frames:
         raise DataError("the video has too few frames", where=path, expected=f"at least {min_frames}", got=str(count))
+    # The count has read the container to its end, so it is opened again.
     with _opened(path) as container:
         first = next(_decode(container, path), None)
         if first is None:
@@ -122,7 +125,8 @@ def open_video(path: Path, *, camera: str | None = None, min_frames: int = MIN_F
         height, width = _upright(first).shape[:2]
     if not square:
         warnings.warn(
-            f"the pixels of {path} are not square; give --camera fx,fy,cx,cy, as a field of view takes them for square",
+            f"the pixels of {path} are not square; give --camera fx,fy,cx,cy, because a field of view assumes square "
+            "ones",
             SelfDepthWarning,
             stacklevel=2,
         )
@@ -140,60 +144,66 @@ def open_video(path: Path, *, camera: str | None = None, min_frames: int = MIN_F
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """An open container; whatever the demuxer refuses is a DataError that names the file."""
+    """An open container. Errors of the demuxer become a DataError that names the file."""
     try:
         with av.open(str(path)) as container:
             yield container
     except (av.error.FFmpegError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DataError(
-            "the video cannot be read", where=path, expected="a whole video file", got=str(reason), fix=_REPAIR
+            "the video cannot be read", where=path, expected="a complete video file", got=str(reason), fix=_REPAIR
         ) from error
 
 
 def _stream(container: Any, path: Path) -> Any:
-    """The first stream of pictures that is not a cover."""
+    """The first video stream. Raises DataError if there is none."""
     for stream in container.streams.video:
+        # An attached picture, such as the cover of an album, is a video stream of one frame.
         if not stream.disposition & av.stream.Disposition.attached_pic:
-            stream.thread_type = "AUTO"
+            stream.thread_type = "AUTO"  # decode on all cores
             return stream
     kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
-    raise DataError("the file has no pictures", where=path, expected="a video stream", got=f"{kinds} only")
+    raise DataError("the file has no video stream", where=path, expected="a video file", got=f"{kinds} only")
 
 
 def _count_frames(container: Any, stream: Any, path: Path) -> int:
-    """Frames to expect, from the packets: the containers' own counts are absent or include what was trimmed away.
+    """Number of frames to expect, counted from the packets.
+
+    The containers' own counts are often absent, or include frames that were trimmed away.
 
     Raises:
-        DataError: if the file was cut off: its last packet is not whole, or the time it promises is not filled.
+        DataError: if the file was cut off: a packet is incomplete, or the frames do not fill the stated duration.
     """
-    promises = not _INDEXED.isdisjoint(container.format.name.split(","))
+    states_duration = not _INDEXED.isdisjoint(container.format.name.split(","))
     count, begin, end = 0, None, 0.0
     for packet in container.demux(stream):
-        if not packet.size:
+        if not packet.size:  # the demuxer ends with an empty packet, to flush the decoder
             continue
-        if packet.is_corrupt and promises:
+        if packet.is_corrupt and states_duration:
             raise _cut_off(path, f"a break at frame {count}", stream.frames)
         if packet.pts is not None:
             time = float(packet.pts * packet.time_base)
+            # Packets come in decoding order, which B-frames make differ from the order of their times.
             begin = time if begin is None else min(begin, time)
             end = max(end, time + float((packet.duration or 0) * packet.time_base))
-        # Nothing can be decoded before the first key frame, and trimmed frames are not shown.
+        # Nothing can be decoded before the first key frame, and trimmed frames are not displayed.
         count += (count > 0 or packet.is_keyframe) and not packet.is_discard
     lengths = [float(stream.duration * stream.time_base)] if stream.duration else []
     lengths += [container.duration / 1e6] if container.duration else []
-    if promises and begin is not None and lengths and end - begin < WHOLE * min(lengths):
+    # The shorter one: the container lasts as long as its longest stream, which may be the sound.
+    if states_duration and begin is not None and lengths and end - begin < WHOLE * min(lengths):
         raise _cut_off(path, f"{end - begin:.1f} of {min(lengths):.1f} seconds", stream.frames)
     return count
 
 
-def _cut_off(path: Path, got: str, promised: int) -> DataError:
-    expected = f"{promised} frames" if promised else "a whole video file"
+def _cut_off(path: Path, got: str, stated: int) -> DataError:
+    """The error for a file whose end is missing; `stated` is the container's own count of frames, or 0."""
+    expected = f"{stated} frames" if stated else "a complete video file"
     return DataError("the video has been cut off", where=path, expected=expected, got=got, fix=_REPAIR)
 
 
 def _decode(container: Any, path: Path) -> Iterator[Any]:
-    """The frames in the order they are shown; where the stream breaks is said."""
+    """The frames in display order. Raises DataError, with the frame number, where the stream is damaged."""
     stream, n_decoded = _stream(container, path), 0
     try:
         for frame in container.decode(stream):
@@ -201,17 +211,18 @@ def _decode(container: Any, path: Path) -> Iterator[Any]:
             n_decoded += 1
     except av.error.FFmpegError as error:
         raise DataError(
-            f"the video breaks after {n_decoded} frames", where=path, got=str(error.strerror), fix=_REPAIR
+            f"the video is damaged after {n_decoded} frames", where=path, got=str(error.strerror), fix=_REPAIR
         ) from error
 
 
 def _upright(frame: Any) -> UInt8[ndarray, "h w 3"]:
-    """RGB pixels as they are to be shown: turned and mirrored by the file's display matrix, as phones need it."""
+    """RGB pixels, turned and mirrored by the file's display matrix: phones store upright videos sideways."""
     image: ndarray = frame.to_ndarray(format="rgb24")
     data = frame.side_data.get(SideDataType.DISPLAYMATRIX)
     if data is None:
         return image
-    # Shown (x', y') = (a x + c y, b x + d y) in 16.16 fixed point, with y down.
+    # The display matrix maps a stored pixel to (x', y') = (a x + c y, b x + d y), in 16.16 fixed point, y down. Only
+    # quarter turns and mirrors are applied, so the signs are enough.
     a, b, _, c, d = np.frombuffer(bytes(data), dtype=np.int32)[:5].tolist()
     if abs(a) >= abs(b):
         flip_x, flip_y = a < 0, d < 0

@@ -1,4 +1,4 @@
-"""A folder of images in the order of time, or a folder of such folders."""
+"""A folder of images in the order of time, or a folder of such folders, as a data source."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from selfdepth.errors import SelfDepthWarning
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFolders(DataSource):
-    """Images as they are: one sequence for each folder that holds some.
+    """Folders of plain images, each one sequence.
 
     Attributes:
         folders: `path` itself, or the nearest folders below it that hold images.
@@ -32,34 +32,34 @@ class ImageFolders(DataSource):
         return cls(path=path, folders=folders) if folders else None
 
     def sequences(self, camera: str | None = None) -> tuple[FrameSequence, ...]:
-        """One sequence per folder, named by its path below the root; folders with too few images are left out."""
+        """One sequence per folder, named by its path below `path`. Folders with too few images are left out."""
         return tuple(
             open_folder(folder, camera=camera, name=folder_name(self.path, folder)) for folder in self._long_enough()
         )
 
     def sequences_to_predict(self) -> tuple[FrameSequence, ...]:
-        """Every folder, even of a single image, and with images of any sizes."""
+        """Every folder, even with a single image, and with images of any size."""
         return plain_sequences(self.path, self.folders)
 
     def _long_enough(self) -> tuple[Path, ...]:
-        # A folder with an image or two beside the drives is no reason to refuse the drives. If all folders are short,
-        # all are opened, and the first one's refusal says what is missing.
+        # A stray folder with an image or two is no reason to refuse the sequences beside it. If all folders are short,
+        # all are opened, and the error of the first says what is missing.
         enough = [folder for folder in self.folders if len(list_images(folder)) >= MIN_FRAMES]
         if not enough:
             return self.folders
         for folder in self.folders:
             if folder not in enough:
-                warnings.warn(f"left out, as it has fewer than {MIN_FRAMES} images: {folder}", SelfDepthWarning, 2)
+                warnings.warn(f"left out, because it has fewer than {MIN_FRAMES} images: {folder}", SelfDepthWarning, 2)
         return tuple(enough)
 
 
 def plain_sequences(root: Path, folders: tuple[Path, ...]) -> tuple[FrameSequence, ...]:
-    """Folders of images below `root`, or at it, whatever they are parts of: to predict them image by image."""
+    """One sequence per folder below `root`, or at it, for prediction image by image: any size, any number of images."""
     return tuple(
         open_folder(folder, camera=ANY_CAMERA, name=folder_name(root, folder), stills=True) for folder in folders
     )
 
 
 def folder_name(root: Path, folder: Path) -> str:
-    """What the sequence of a folder is called: its path below the root, or the root's own name."""
+    """Name of a folder's sequence: its path below the root, or the root's own name."""
     return root.resolve().name if folder == root else folder.relative_to(root).as_posix()

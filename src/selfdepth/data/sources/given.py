@@ -1,4 +1,4 @@
-"""Footage that a program made itself, as a data source: rendered in memory, or assembled by hand."""
+"""A `Footage` that a program assembled itself, for example from rendered frames, as a data source."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from selfdepth.data.truth import DepthTruth
 
 @dataclass(frozen=True, kw_only=True)
 class GivenFootage(DataSource):
-    """Footage whose targets are chosen already. It has no path, and is never recognised.
+    """A `Footage` whose targets are already chosen. It has no path and is never recognised.
 
     Attributes:
-        given: the footage.
+        given: the `Footage`.
     """
 
     kind: ClassVar[str] = "given"
@@ -25,16 +25,16 @@ class GivenFootage(DataSource):
     path: Path = Path()
 
     def sequences(self, camera: str | None = None) -> tuple[FrameSequence, ...]:
-        """Those of the footage."""
+        """The sequences of the `Footage`."""
         return self.given.sequences
 
     def clips(self, request: ClipRequest) -> Footage:
-        """The footage as it is."""
+        """The `Footage` unchanged."""
         return self.given
 
     @property
     def truth(self) -> DepthTruth:
-        """That of the footage."""
+        """The ground truth of the `Footage`."""
         return self.given.truth
 
     def footage(
@@ -46,5 +46,5 @@ class GivenFootage(DataSource):
         spacing: int | None = 1,
         stereo: bool = False,
     ) -> Footage:
-        """The footage as it is: the program chose its targets, cameras and spacing."""
+        """The `Footage` unchanged: the program chose its targets, cameras and spacing."""
         return self.given

@@ -31,7 +31,7 @@ from selfdepth.structs import Trajectory
 
 @dataclass(frozen=True, kw_only=True)
 class KittiOdometry(DataSource):
-    """The folder of `sequences` and `poses`: calibrated, in stereo, with poses, and listed by the split odom."""
+    """The folder with `sequences` and `poses`: calibrated stereo, ground-truth poses, listed by the split odom."""
 
     kind: ClassVar[str] = KIND
     calibrated: ClassVar[bool] = True
@@ -41,7 +41,7 @@ class KittiOdometry(DataSource):
 
     @classmethod
     def recognise(cls, path: Path) -> DataSource | None:
-        """A folder with numbered sequences that hold KITTI's calibration or colour images."""
+        """A folder with numbered sequences that hold KITTI odometry's calibration or colour images."""
         return cls(path=path) if is_kitti_odometry(path) else None
 
     def sequences(self, camera: str | None = None) -> tuple[FrameSequence, ...]:
@@ -49,11 +49,11 @@ class KittiOdometry(DataSource):
         return open_odometry_sequences(self.path, camera=camera)
 
     def sequences_to_predict(self) -> tuple[FrameSequence, ...]:
-        """Every folder of images, of whichever camera."""
+        """Every folder of images, of any camera."""
         return plain_sequences(self.path, find_image_folders(self.path))
 
     def clips(self, request: ClipRequest) -> Footage:
-        """Targets from the split; without one, from the left camera of every sequence."""
+        """Targets of the split; without a split, of the left camera of every sequence."""
         camera = request.camera
         if request.split is None:
             sequences = self.sequences(camera)
@@ -61,6 +61,7 @@ class KittiOdometry(DataSource):
             footage = Footage(kind=KIND, sequences=sequences, train=train, val=val)
         else:
             listed = open_odometry_split(self.path, find_split(request.split), camera=camera, offsets=request.steps)
+            # The fields of `OdometrySplit` have the names of `Footage`'s.
             footage = Footage(kind=KIND, **vars(listed))
         if not request.stereo:
             return footage
@@ -68,14 +69,14 @@ class KittiOdometry(DataSource):
         return replace(footage, sequences=with_partners(self.path, footage.sequences, refs_of, camera=camera))
 
     def poses(self, sequence: FrameSequence) -> Trajectory | None:
-        """Those of the first eleven sequences."""
+        """The poses of camera 0; KITTI published those of the first eleven sequences."""
         return odometry_truth(self.path, sequence.name, len(sequence.numbers))
 
     def times(self, sequence: FrameSequence) -> Float[ndarray, "n"]:
-        """From times.txt."""
-        known = odometry_times(self.path, sequence.name)
-        return super().times(sequence) if known is None else known
+        """Seconds from times.txt."""
+        times = odometry_times(self.path, sequence.name)
+        return super().times(sequence) if times is None else times
 
     def inventory(self, splits: tuple[str, ...] = (), lists: Path | None = None) -> Inventory:
-        """What is there of the splits."""
+        """Which frames of the splits the root holds, and what is missing."""
         return take_inventory(odometry_layout(self.path), splits, lists)

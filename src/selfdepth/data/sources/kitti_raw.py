@@ -29,7 +29,7 @@ from selfdepth.structs import Trajectory
 
 @dataclass(frozen=True, kw_only=True)
 class KittiRaw(DataSource):
-    """The folder of the date folders: calibrated, in stereo, with scans and positions, and listed by splits."""
+    """The folder of the date folders: calibrated stereo with LiDAR scans and GPS/IMU, listed by several splits."""
 
     kind: ClassVar[str] = KIND
     calibrated: ClassVar[bool] = True
@@ -45,36 +45,39 @@ class KittiRaw(DataSource):
 
     def sequences(self, camera: str | None = None) -> tuple[FrameSequence, ...]:
         """The left camera of every drive."""
-        # At an offset of 0 every frame has its neighbour: all of them are opened.
+        # With 0 as the only offset every frame is its own neighbour, so all frames are opened.
         return open_kitti_raw(self.path, None, camera=self._camera(camera), offsets=(0,)).sequences
 
     def sequences_to_predict(self) -> tuple[FrameSequence, ...]:
-        """Every folder of images, of whichever camera."""
+        """Every folder of images, of any camera."""
         return plain_sequences(self.path, find_image_folders(self.path))
 
     def clips(self, request: ClipRequest) -> Footage:
-        """Targets from the split, of both cameras; without a split, from the left camera of every drive."""
+        """Targets of the split, of either camera; without a split, of the left camera of every drive."""
         folder = None if request.split is None else find_split(request.split)
         camera = self._camera(request.camera)
         return open_kitti_raw(self.path, folder, camera=camera, offsets=request.steps, stereo=request.stereo)
 
     @property
     def truth(self) -> DepthTruth:
-        """Projected scans."""
+        """LiDAR scans projected into the image."""
         return KittiTruth(self.path)
 
     def improved_truth(self, root: Path | None) -> DepthTruth | None:
-        """The improved ground truth of the same frames."""
+        """The improved ground truth of the same frames, below `root` or beside the images."""
         return ImprovedTruth(root or self.path)
 
     def select(self, *, split: str | None, part: str | None, whole: bool) -> FrameSelection:
-        """The test frames of a split, else its validation frames, else those for training; without a split, the
-        validation frames."""
+        """With a split: its test frames, else its validation frames, else its training frames.
+
+        Without a split: the held-out validation frames, or all frames if there are none or `whole` is set.
+        """
         if split is None:
+            # Depth is compared pixel by pixel, without intrinsics, so a missing calibration is no obstacle.
             footage = self.footage(camera=ANY_CAMERA)
             chosen = part or ("val" if footage.val and not whole else "all")
         else:
-            # Only the part in question is opened: images of the others need not be there, nor any neighbour.
+            # Only this part is opened, and without neighbours: a user who evaluates needs no training images.
             folder = find_split(split)
             chosen = part or next((name for name in ("test", "val", "train") if lists_frames(folder, name)), "test")
             footage = open_kitti_raw(self.path, folder, camera=any_camera, offsets=(), parts=(chosen,))
@@ -87,23 +90,27 @@ class KittiRaw(DataSource):
         return FrameSelection(part=chosen, refs=refs, sequences=footage.sequences)
 
     def poses(self, sequence: FrameSequence) -> Trajectory | None:
-        """What the satellite and inertial receiver measured."""
+        """Poses measured by the GPS/IMU (oxts)."""
         return camera_poses(self.path, sequence.name, sequence.numbers)
 
     def times(self, sequence: FrameSequence) -> Float[ndarray, "n"]:
-        """From timestamps.txt."""
+        """Seconds from timestamps.txt."""
         return read_timestamps(self.path / sequence.name / "timestamps.txt", sequence.numbers)
 
     def inventory(self, splits: tuple[str, ...] = (), lists: Path | None = None) -> Inventory:
-        """What is there of the splits."""
+        """Which frames of the splits the root holds, and what is missing."""
         return take_inventory(raw_layout(self.path), splits, lists)
 
     def describe_truth(self) -> str:
-        """The root."""
+        """A sentence with the root."""
         return f"read from {self.path} where it has scans"
 
     def _camera(self, spec: str | None) -> Callable[[int, int], Camera] | None:
-        """The camera that is given for all dates, by width and height of the images: those of the dates differ."""
+        """The user's camera as a function of the images' (width, height), because these differ between dates.
+
+        Raises:
+            DataError: if there is no image, or as `parse_camera`.
+        """
         if spec is None:
             return None
         paths = self.path.glob("*/*/image_0[23]/data/*")
@@ -114,4 +121,4 @@ class KittiRaw(DataSource):
             return lambda width, height: parse_camera(spec, width=width, height=height)
         width, height = image_size(first)
         camera = parse_camera(spec, width=width, height=height)
-        return lambda width, height: camera  # numbers are for one size: images of another are refused
+        return lambda width, height: camera  # pixels refer to one size: images of another size are refused later

@@ -1,4 +1,4 @@
-"""Make3D's test images as a data source: for evaluation only, since they do not follow each other in time."""
+"""Make3D's test images as a data source, for evaluation only: they are single views, not a sequence in time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from selfdepth.geometry.crop_resize import CropResize
 
 @dataclass(frozen=True, kw_only=True)
 class Make3D(DataSource):
-    """The folder of Test134 and Gridlaserdata. Each image is a sequence of its own, of the one frame 0."""
+    """The folder with Test134 and Gridlaserdata. Each image is a sequence of its own, with the single frame 0."""
 
     kind: ClassVar[str] = "make3d"
     measures_depth: ClassVar[bool] = True
@@ -28,21 +28,21 @@ class Make3D(DataSource):
 
     @classmethod
     def recognise(cls, path: Path) -> DataSource | None:
-        """A folder that holds the test images under their names."""
+        """A folder that holds the test images under their published names."""
         return cls(path=path) if is_make3d(path) else None
 
     def sequences(self, camera: str | None = None) -> tuple[FrameSequence, ...]:
-        """The middle of each image. The camera is not known, and not used."""
+        """The middle of each image. Its camera is unknown and not used."""
         return open_make3d(self.path)
 
     def sequences_to_predict(self) -> tuple[FrameSequence, ...]:
-        """Whole images."""
+        """The uncropped images."""
         return plain_sequences(self.path, find_image_folders(self.path))
 
     def clips(self, request: ClipRequest) -> Footage:
-        """Refused: there is nothing to train on."""
+        """Always raises DataError: single views cannot be trained on."""
         raise DataError(
-            "Make3D's test images do not follow each other in time, so they cannot be trained on",
+            "Make3D's test images are single views, which cannot be trained on",
             where=self.path,
             expected="video, or images in the order of time",
             fix="evaluate on them with: selfdepth evaluate depth MODEL --data DIR",
@@ -54,16 +54,16 @@ class Make3D(DataSource):
         return Make3DTruth(self.path)
 
     def select(self, *, split: str | None, part: str | None, whole: bool) -> FrameSelection:
-        """All of them are test images."""
+        """All images, as test frames."""
         self.refuse_split(split)
         if part not in (None, "test"):
             raise no_frames(part or "test", self.path)
         return replace(super().select(split=None, part=None, whole=True), part="test")
 
     def fitting(self, fit: CropResize) -> CropResize:
-        """Without the crop of the training: that was chosen for other images."""
+        """`fit` without the crop that the network was trained with, because that was chosen for other images."""
         return replace(fit, crop=NO_CROP)
 
     def describe_truth(self) -> str:
-        """The root."""
+        """A sentence with the root."""
         return f"read from {self.path}"

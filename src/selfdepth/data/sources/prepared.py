@@ -1,4 +1,4 @@
-"""A store as a data source: frames that were decoded, cropped and resized before."""
+"""A store as a data source: frames that are already decoded, cropped and resized."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from selfdepth.geometry.crop_resize import CropResize
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedStore(DataSource):
-    """A store. What it was made from is asked for what a store does not hold: ground truth.
+    """A store. Ground truth, which a store does not hold, is read from the data that it was made from.
 
     Attributes:
-        reopen: recognises what the store was made from.
+        reopen: opens the data that the store was made from; `recognise`, which this file cannot import.
         measured_kinds: kinds of data that may have ground truth.
     """
 
@@ -40,55 +40,58 @@ class PreparedStore(DataSource):
 
     @staticmethod
     def is_one(path: Path) -> bool:
-        """Whether there is a store."""
+        """Whether the path is a store."""
         return is_store(path)
 
+    # `cached_property` works on a frozen dataclass, because it writes to `__dict__` directly.
     @cached_property
     def store(self) -> Store:
-        """The store. Raises DataError if it cannot be used."""
+        """The opened store. Raises DataError if it cannot be used."""
         return open_store(self.path)
 
     def store_for(
         self, config: TrainConfig, folder: Path, *, check: CheckRun | None = None, progress: Progress | None = None
     ) -> Store:
-        """The store itself, if it was made as the run asks. Raises ConfigError for options that it does not fit."""
+        """The store itself. Raises ConfigError for an option that differs from those it was made with."""
         check_agreement(config, self.store)
         if check is not None:
             check(resolved(config, self.store), len(self.store.train))
         return self.store
 
     def sequences(self, camera: str | None = None) -> tuple[FrameSequence, ...]:
-        """Refused: the frames are not whole, and their poses and times are not kept."""
+        """Always raises DataError: a store holds cropped frames, and neither poses nor times."""
         raise DataError(
-            "a store holds no true poses and no whole frames",
+            "a store holds neither ground-truth poses nor uncropped frames",
             where=self.path,
-            expected="what the store was made from",
+            expected="the data that the store was made from",
             fix="give that as --data",
         )
 
     def clips(self, request: ClipRequest) -> Footage:
-        """Refused: there is nothing left to open or decode."""
+        """Always raises ConfigError: there is nothing left to open or decode."""
         raise ConfigError("the data is a store already", where=self.path, fix="train on it with: --data STORE")
 
     @property
     def truth(self) -> DepthTruth:
-        """That of what the store was made from. Warns if that is gone."""
+        """The ground truth of the data that the store was made from. Warns if that data no longer exists."""
         original = self._original
         return NoTruth() if original is None else original.truth
 
     def improved_truth(self, root: Path | None) -> DepthTruth | None:
-        """That of what the store was made from."""
+        """The improved ground truth of the data that the store was made from."""
         return None if self._original is None else self._original.improved_truth(root)
 
     @cached_property
     def _original(self) -> DataSource | None:
+        """The data that the store was made from; None if it has no ground truth or no longer exists."""
         origin = self.store.origin
+        # A missing video is worth no warning: it never had ground truth.
         if origin is None or self.store.kind not in self.measured_kinds:
             return None
         if not origin.path.exists():
             warnings.warn(
-                f"the store {self.path} was made from {origin.path}, which is not there: its frames have no ground "
-                "truth now",
+                f"the store {self.path} was made from {origin.path}, which no longer exists: its frames have no ground "
+                "truth",
                 SelfDepthWarning,
                 stacklevel=2,
             )
@@ -96,7 +99,7 @@ class PreparedStore(DataSource):
         return self.reopen(origin.path)
 
     def select(self, *, split: str | None, part: str | None, whole: bool) -> FrameSelection:
-        """The test frames, else the validation frames, else those for training."""
+        """The test frames, else the validation frames, else the training frames."""
         self.refuse_split(split)
         store = self.store
         refs_of = {"test": store.test, "val": store.val, "train": store.train}
@@ -107,15 +110,15 @@ class PreparedStore(DataSource):
         return FrameSelection(part=chosen, refs=refs_of[chosen], sequences=sequences)
 
     def names(self, selection: FrameSelection) -> dict[FrameRef, str]:
-        """Refused."""
+        """Always raises DataError."""
         raise DataError(
-            "a store cannot tell which file is which frame",
+            "files of predictions cannot be matched with the frames of a store",
             where=self.path,
-            fix="give what it was made from as --data",
+            fix="give the data that the store was made from as --data",
         )
 
     def fitting(self, fit: CropResize) -> CropResize:
-        """As they are stored. Raises DataError if that is not how the network was trained."""
+        """`fit`, with which the frames were stored. Raises DataError if they have another size or crop."""
         store = self.store
         if (store.width, store.height, store.crop) != (fit.width, fit.height, fit.crop):
             raise DataError(
@@ -123,36 +126,37 @@ class PreparedStore(DataSource):
                 where=self.path,
                 expected=f"frames of {fit.width}x{fit.height} with --crop {fit.crop}",
                 got=f"{store.width}x{store.height} with --crop {store.crop}",
-                fix="give what the store was made from as --data",
+                fix="give the data that the store was made from as --data",
             )
         return fit
 
     def read(
         self, selection: FrameSelection, refs: tuple[FrameRef, ...], fit: CropResize
     ) -> Iterator[UInt8[ndarray, "h w 3"]]:
-        """Stored frames, which have the network's size already."""
+        """Stored frames, which already have the network's size."""
         self.fitting(fit)
         for ref in refs:
             row = int(self.store.by_name[ref.sequence].rows(np.array(ref.number)))
+            # A store is planar, 3 x h x w, as batches need it; images elsewhere are h x w x 3.
             yield np.ascontiguousarray(self.store.frames[row].transpose(1, 2, 0))
 
     def describe_truth(self) -> str | None:
-        """That of what the store was made from."""
+        """The sentence of the data that the store was made from."""
         return None if self._original is None else self._original.describe_truth()
 
 
 @dataclass(frozen=True, kw_only=True)
 class _StoredFrames(FrameSequence):
-    """A sequence of a store: its whole frames' camera, names and numbers, without the frames."""
+    """A sequence of a store: the camera of its uncropped frames, their names and numbers, without the frames."""
 
     @staticmethod
     def of(sequence: StoredSequence) -> _StoredFrames:
-        """That of a stored sequence."""
+        """The same metadata, without files."""
         numbers = tuple(sequence.numbers.tolist())
         return _StoredFrames(
             name=sequence.name, camera=sequence.camera, numbers=numbers, names=sequence.names, files=()
         )
 
     def read(self, numbers: tuple[int, ...]) -> Iterator[UInt8[ndarray, "h w 3"]]:
-        """Nothing: `PreparedStore.read` gives the frames."""
+        """Nothing: `PreparedStore.read` reads the frames."""
         yield from ()

@@ -1,4 +1,4 @@
-"""What kind of data is at a path? Recognised by looking, in one place for the whole program."""
+"""Recognise the kind of data at a path, in one place for the whole program."""
 
 from __future__ import annotations
 
@@ -15,21 +15,24 @@ from selfdepth.data.sources.video import Videos
 from selfdepth.errors import DataError
 
 KINDS: list[type[DataSource]] = [KittiRaw, KittiOdometry, Make3D, RenderedDrives, ImageFolders, Videos]
-"""In the order in which they are tried: the more particular first. A new kind of data is a line here, and a file."""
+"""The kinds of data, in the order in which they are tried: the most specific first, because a root of KITTI is a folder
+of folders of images, too; and videos last, because they claim any file. A new kind of data is a file and a line here.
+"""
 
 
 def recognise(path: Path) -> DataSource:
-    """The data at a path, as a source that every verb can ask.
+    """The data at a path, as a source that every verb can use.
 
     Args:
         path: root of KITTI raw or odometry or of Make3D, rendered drive, folder of images, folder of such folders or of
             videos, video file, or store.
 
     Raises:
-        DataError: for a path that is missing, or where nothing is recognised.
+        DataError: for a path that does not exist, or holds no data of a known kind.
     """
     if not path.exists():
         raise DataError("there is no such data", where=path, fix="check --data")
+    # A store is not in KINDS: it needs this function itself, to open the data that it was made from.
     if PreparedStore.is_one(path):
         measured_kinds = frozenset(kind.kind for kind in KINDS if kind.measures_depth)
         return PreparedStore(path=path, reopen=recognise, measured_kinds=measured_kinds)
@@ -46,5 +49,6 @@ def recognise(path: Path) -> DataSource:
 
 
 def _listing(folder: Path) -> str:
+    """The first three names in a folder, for an error message."""
     names = sorted(path.name for path in folder.iterdir())
     return f"{', '.join(names[:3])}{', ...' if len(names) > 3 else ''}" if names else "an empty folder"

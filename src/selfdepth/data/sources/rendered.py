@@ -1,4 +1,4 @@
-"""Rendered drives on disk: images, and beside them the exact camera, the poses and, where it was written, the depth.
+"""Rendered drives on disk: images with their exact camera and poses and, if it was written, their exact depth.
 
 FOLDER/000000.png ...   FOLDER/camera.yaml   FOLDER/poses.txt (KITTI's text)   FOLDER/depth.npz ("depth", n h w, metres)
 """
@@ -43,13 +43,14 @@ class RenderedDrives(ImageFolders):
 
     @classmethod
     def recognise(cls, path: Path) -> DataSource | None:
-        """Folders of images, each with a camera and poses beside them."""
+        """Folders of images that each hold a camera file and a poses file, too."""
         folders = find_image_folders(path) if path.is_dir() else ()
+        # All or none: the sequences of a source share one protocol, and whether they are calibrated.
         complete = [all((folder / name).is_file() for name in (CAMERA_FILE, POSES_FILE)) for folder in folders]
         return cls(path=path, folders=folders) if folders and all(complete) else None
 
     def sequences(self, camera: str | None = None) -> tuple[FrameSequence, ...]:
-        """One sequence per drive, with its own camera unless another is given."""
+        """One sequence per drive, with its own camera unless the user gives another."""
         return tuple(
             open_folder(folder, camera=camera or str(folder / CAMERA_FILE), name=folder_name(self.path, folder))
             for folder in self.folders
@@ -57,23 +58,23 @@ class RenderedDrives(ImageFolders):
 
     @property
     def truth(self) -> DepthTruth:
-        """The rendered depth of the drives that it was written for."""
+        """The rendered depth, of those drives that were written with it."""
         return RenderedTruth(
             path=self.path, folders=tuple((folder_name(self.path, folder), folder) for folder in self.folders)
         )
 
     def describe_truth(self) -> str | None:
-        """The files that hold depth."""
-        found = [folder / DEPTH_FILE for folder in self.folders if (folder / DEPTH_FILE).is_file()]
-        return f"read from {', '.join(map(str, found))}" if found else None
+        """A sentence with the files that hold depth."""
+        files = [folder / DEPTH_FILE for folder in self.folders if (folder / DEPTH_FILE).is_file()]
+        return f"read from {', '.join(map(str, files))}" if files else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class RenderedTruth(DepthTruth):
-    """Depth that was rendered with the images.
+    """Exact depth, rendered together with the images.
 
     Attributes:
-        path: of the data source.
+        path: path of the data source.
         folders: (name, folder) of each sequence.
     """
 
@@ -87,18 +88,18 @@ class RenderedTruth(DepthTruth):
 
     @property
     def layout(self) -> str:
-        """Where the depth of a drive is."""
+        """Where the depth of a drive is expected."""
         return f"{DEPTH_FILE} beside the images"
 
     def __call__(self, ref: FrameRef) -> Float[ndarray, "h w"] | None:
-        """The map of a frame, or None where the drive was written without depth. Raises DataError for a bad file."""
+        """Depth in metres, or None if the drive was written without depth. Raises DataError for a broken file."""
         file = dict(self.folders)[ref.sequence] / DEPTH_FILE
         if not file.is_file():
             return None
         depth = _read_depth(file, file.stat().st_mtime_ns)
         if not 0 <= ref.number < len(depth):
             raise DataError(
-                "there is not one depth map for each frame",
+                "the drive has fewer depth maps than frames",
                 where=file,
                 expected=f"a map for frame {ref.number}",
                 got=f"{len(depth)} maps",
@@ -108,13 +109,13 @@ class RenderedTruth(DepthTruth):
 
 
 def write_drive(drive: SyntheticDrive, folder: Path, *, with_depth: bool = False) -> None:
-    """Write the left camera's images as 000000.png, 000001.png, ..., its camera and its true poses.
+    """Write the left camera's images as 000000.png, 000001.png, ..., its camera, and its ground-truth poses.
 
     Args:
-        with_depth: write the true depth too.
+        with_depth: write the ground-truth depth, too.
 
     Raises:
-        OutputError: when the folder cannot be written.
+        OutputError: if the folder cannot be written.
     """
     with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -129,7 +130,8 @@ def write_drive(drive: SyntheticDrive, folder: Path, *, with_depth: bool = False
 
 @lru_cache(maxsize=4)
 def _read_depth(file: Path, changed_ns: int) -> Float[ndarray, "n h w"]:
-    # One compressed array holds a whole drive: it is unpacked once for all its frames.
+    # One compressed array holds a whole drive, so it is unpacked once for all frames. `changed_ns` is unused here: as
+    # part of the key it makes the cache miss after the file was written again.
     try:
         with np.load(file, allow_pickle=False) as entries:
             depth: ndarray = entries["depth"]

@@ -1,7 +1,7 @@
-"""What every kind of data answers, so that no other part of the program needs to ask which kind it is.
+"""The interface of every kind of data, so that no other part of the program needs to know which kind it has.
 
-One class per kind, in a file of its own, derives from `DataSource`; `recognise.py` holds the table of them. Training,
-evaluation, odometry, `check` and `prepare` ask a source and nothing else.
+Each kind is a class that derives from `DataSource`, in a file of its own; `recognise.py` holds the table of them.
+Training, evaluation, odometry, `check` and `prepare` use a source through this interface alone.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.structs import Trajectory
 
 CheckRun = Callable[[TrainConfig, int], None]
-"""Refuses a configuration, given the number of its training targets, before frames are decoded for it."""
+"""Raises an error for a configuration and its number of training targets, before any frame is decoded."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataSource(ABC):
     """One data set on disk: a folder of images, a video, a root of KITTI, ...
 
-    The defaults below hold for plain footage, whose sequences are all there is. A kind that knows more (a calibration,
-    stereo pairs, splits, ground truth, poses) overrides the methods that tell it.
+    The defaults below suit plain images and videos, which have nothing but their frames. A kind with more (a
+    calibration, stereo pairs, splits, ground truth, poses) overrides the methods concerned.
 
     Attributes:
         path: as the user gave it.
@@ -52,9 +52,9 @@ class DataSource(ABC):
     path: Path
 
     kind: ClassVar[str]
-    """The name that `check` prints and a store records, like "kitti-raw"."""
+    """Name of the kind, like "kitti-raw", which `check` prints and a store records."""
     calibrated: ClassVar[bool] = False
-    """Whether the cameras are known without --camera."""
+    """Whether the data comes with its camera, so that --camera is not needed."""
     stereo: ClassVar[bool] = False
     """Whether frames may have a stereo partner."""
     measures_depth: ClassVar[bool] = False
@@ -64,31 +64,30 @@ class DataSource(ABC):
     protocol: ClassVar[str] = "eigen"
     """Name of the depth protocol that fits the ground truth (evaluation.depth.PROTOCOLS)."""
     poses_are_in: ClassVar[str] = f"{POSES_FILE} beside the images"
-    """Where true poses would be, for the error that reports that there are none."""
+    """Where ground-truth poses are expected, for the error that there are none."""
 
     @classmethod
     def recognise(cls, path: Path) -> DataSource | None:
-        """The data at an existing path, if it is of this kind; None if it is of another, or if this kind is never
-        found by looking.
+        """The data at an existing path if it is of this kind, else None. The default is for kinds without files.
 
         Raises:
-            DataError: if it is of this kind and cannot be used.
+            DataError: if it is of this kind but cannot be used.
         """
         return None
 
     @abstractmethod
     def sequences(self, camera: str | None = None) -> tuple[FrameSequence, ...]:
-        """All sequences, whole.
+        """All sequences with all their frames.
 
         Args:
-            camera: as `parse_camera` reads it; None: as in `ClipRequest`.
+            camera: as in `ClipRequest`.
 
         Raises:
             DataError: if there are none, or frames or cameras cannot be used.
         """
 
     def sequences_to_predict(self) -> tuple[FrameSequence, ...]:
-        """The sequences whose frames `predict` takes; however short, and without a known camera.
+        """The sequences that `predict` reads, of any length. Their camera may be a stand-in (`ANY_CAMERA`).
 
         Raises:
             DataError: as `sequences`.
@@ -106,11 +105,11 @@ class DataSource(ABC):
         spacing: int | None = 1,
         stereo: bool = False,
     ) -> Footage:
-        """The sequences to learn from, and which of their frames are for training, validation and test.
+        """Open the data for a run: its sequences, and the targets for training, validation and test.
 
         Args:
-            spacing: frames between neighbours of a clip. None (`--every auto`): what the motion asks for, 1 to 10, and
-                no targets in parked stretches.
+            spacing: distance in frames between neighbours of a clip. None (`--every auto`): chosen by the measured
+                motion, 1 to 10, without targets in parked stretches.
             others: as in `ClipRequest`.
 
         Raises:
@@ -123,21 +122,21 @@ class DataSource(ABC):
 
     def _open(self, request: ClipRequest) -> Footage:
         footage = self.clips(request)
-        if not footage.train and request.split is None:  # lists may hold test frames alone
+        if not footage.train and request.split is None:  # a split may list test frames only
             raise self.too_short(footage.sequences, request.steps)
         return replace(footage, spacing=request.spacing, origin=self._origin(request))
 
     def clips(self, request: ClipRequest) -> Footage:
-        """Footage with the targets that `request` asks for, found by the hold-out rule or a split.
+        """The data with the targets of the split in `request`, or of the hold-out rule.
 
         Raises:
             DataError: as `footage`.
         """
-        self._refuse_what_only_kitti_has(request)
+        self._refuse_kitti_options(request)
         if request.camera == PAPER and not self.calibrated:
             warnings.warn(
-                f"the paper's camera is KITTI's, and {self.path} is other footage: depth will be distorted; give its "
-                "own camera with --camera",
+                f"the paper's camera is KITTI's, and {self.path} is not KITTI: depth will be distorted; give its own "
+                "camera with --camera",
                 SelfDepthWarning,
                 stacklevel=2,
             )
@@ -150,12 +149,12 @@ class DataSource(ABC):
     def store_for(
         self, config: TrainConfig, folder: Path, *, check: CheckRun | None = None, progress: Progress | None = None
     ) -> Store:
-        """The frames that a run learns from, decoded: in `folder`, where a store is built if none there fits.
+        """The store that a run with this configuration learns from. It is built in `folder` unless one there fits.
 
         Args:
-            check: called with the configuration and the number of training targets before anything is decoded; what
-                it raises ends the work.
-            progress: called with (frames done, frames in all) while the store is built.
+            check: called with the configuration and the number of training targets before anything is decoded. Its
+                errors are passed on.
+            progress: called with (frames done, frames in total) while the store is built.
 
         Raises:
             SelfDepthError: for data or a folder that cannot be used.
@@ -165,10 +164,7 @@ class DataSource(ABC):
     def new_store(
         self, config: TrainConfig, folder: Path, *, check: CheckRun | None = None, progress: Progress | None = None
     ) -> Store:
-        """A store in `folder` for runs with this configuration; one that is there and fits is used again.
-
-        Args and errors as for `store_for`; ConfigError for data that is a store already.
-        """
+        """As `store_for`, but raises ConfigError if the data is already a store."""
         footage = self.footage(
             split=config.split,
             camera=config.camera,
@@ -188,19 +184,19 @@ class DataSource(ABC):
         return NoTruth()
 
     def improved_truth(self, root: Path | None) -> DepthTruth | None:
-        """KITTI's improved ground truth of the same frames, in `root` or beside them; None for other data."""
+        """KITTI's improved ground truth of the same frames, below `root` or beside the images; None for other data."""
         return None
 
     def select(self, *, split: str | None, part: str | None, whole: bool) -> FrameSelection:
-        """The frames to evaluate depth on.
+        """The frames on which depth is evaluated.
 
         Args:
             split: as `find_split` takes it.
-            part: "train", "val" or "test"; None: what is usual for this kind of data.
-            whole: take all frames where `part` is None and no split says otherwise.
+            part: "train", "val" or "test"; None: the usual part of this kind of data.
+            whole: take all frames if neither `part` nor `split` is given.
 
         Raises:
-            DataError: if the data has no such part, or a split does not apply.
+            DataError: if the data has no such part, or a split does not apply to it.
         """
         self.refuse_split(split)
         if part is not None:
@@ -210,13 +206,17 @@ class DataSource(ABC):
         return FrameSelection(part="all", refs=refs, sequences=sequences)
 
     def fitting(self, fit: CropResize) -> CropResize:
-        """How `read` brings frames to a network that was trained with `fit`. Raises DataError if it cannot."""
+        """The crop and resize that `read` applies for a network that was trained with `fit`.
+
+        Raises:
+            DataError: if frames of this size and crop cannot be read.
+        """
         return fit
 
     def read(
         self, selection: FrameSelection, refs: tuple[FrameRef, ...], fit: CropResize
     ) -> Iterator[UInt8[ndarray, "h w 3"]]:
-        """Frames of a selection in the order of `refs`, brought to the network's size."""
+        """Frames of a selection in the order of `refs`, cropped and resized to the network's size."""
         sequences = {sequence.name: sequence for sequence in selection.sequences}
         fit = self.fitting(fit)
         for name, numbers in increasing_runs(refs):
@@ -224,7 +224,7 @@ class DataSource(ABC):
                 yield fit(image, sequences[name].camera)[0]
 
     def names(self, selection: FrameSelection) -> dict[FrameRef, str]:
-        """What the file of each frame is called, without its ending; a file of predictions has the same name."""
+        """Name of each frame's file without its suffix, by which files of predictions are matched."""
         return {
             FrameRef(sequence.name, number): name
             for sequence in selection.sequences
@@ -234,23 +234,24 @@ class DataSource(ABC):
     # Odometry
 
     def poses(self, sequence: FrameSequence) -> Trajectory | None:
-        """True poses T_world_camera of the frames of a whole sequence, or None where they are not known.
+        """Ground-truth poses T_world_camera of all frames of a sequence, or None if there are none.
 
         Raises:
             DataError: for a file that cannot be used.
         """
         beside = sequence.files[0].parent / POSES_FILE
+        # KITTI's format has no times; TUM's has its own, and `timestamps` is then ignored.
         return read_trajectory(beside, timestamps=self.times(sequence)) if beside.is_file() else None
 
     def times(self, sequence: FrameSequence) -> Float[ndarray, "n"]:
-        """Seconds of each frame of a whole sequence; the frames' numbers where their times are not known."""
+        """Seconds of all frames of a sequence; the frame numbers if the times are unknown."""
         numbers = np.array(sequence.numbers, np.float64)
         return np.asarray(numbers / sequence.fps) if sequence.fps else numbers
 
-    # What there is, in words
+    # Inventory and descriptions
 
     def inventory(self, splits: tuple[str, ...] = (), lists: Path | None = None) -> Inventory:
-        """What is there of published splits, and what is missing for them; `lists` holds their folders.
+        """Which frames of published splits the data holds, and what is missing. Arguments as `take_inventory`.
 
         Raises:
             DataError: for data that no split lists.
@@ -269,37 +270,42 @@ class DataSource(ABC):
         return "given" if camera is not None else "calibration" if self.calibrated else "assumed"
 
     def describe_truth(self) -> str | None:
-        """Where ground truth is read from, as a sentence for the user; None where there is none."""
+        """Where the ground truth is read from, in the form "read from ..."; None if there is none."""
         return None
 
     # Shared by the kinds
 
     def refuse_split(self, split: str | None) -> None:
-        """Raise DataError if a split is given for data that no list names."""
+        """Raise DataError for a split, if no split lists frames of this kind."""
         if split is not None:
             raise DataError(
                 "a split applies to KITTI only",
                 where=f"--split {split}",
                 got=f"{self.path}, of kind {self.kind}",
-                fix="leave --split out: the end of each sequence is kept for validation",
+                fix="leave --split out: the end of each sequence is held out for validation",
             )
 
-    def _refuse_what_only_kitti_has(self, request: ClipRequest) -> None:
+    def _refuse_kitti_options(self, request: ClipRequest) -> None:
         if request.stereo:
             raise DataError(
-                "there are no stereo partners in this footage",
+                "there are no stereo pairs in this data",
                 where=self.path,
-                expected="a root of KITTI raw or odometry, or a store made of one with --stereo",
-                got="footage of one camera",
+                expected="a root of KITTI raw or odometry, or a store made from one with --stereo",
+                got="frames of one camera",
                 fix="leave --stereo out",
             )
         self.refuse_split(request.split)
 
     def _at_measured_spacing(self, first: Footage, request: ClipRequest) -> Footage:
-        """The footage again, at the spacing that its motion asks for and without targets in parked stretches."""
+        """The data again, at the spacing that fits its motion and without targets in parked stretches.
+
+        Args:
+            first: the data at a spacing of 1, whose sequences are measured.
+        """
+        # The targets depend on the spacing, and the spacing on the sequences: so the data is opened twice.
         motions = {sequence.name: measure_motion(sequence) for sequence in first.sequences}
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SelfDepthWarning)  # the user saw them when the footage was opened first
+            warnings.simplefilter("ignore", SelfDepthWarning)  # already shown when the data was first opened
             footage = self._open(replace(request, spacing=choose_spacing(motions.values())))
 
         def moving(refs: tuple[FrameRef, ...]) -> tuple[FrameRef, ...]:
@@ -309,15 +315,15 @@ class DataSource(ABC):
         footage = replace(footage, train=moving(footage.train), val=moving(footage.val), origin=origin)
         if not footage.train:
             raise DataError(
-                "the camera stands still wherever there are frames to train on",
+                "the camera stands still at every frame that could be trained on",
                 where=self.path,
-                expected="footage from a moving camera",
-                fix="give other footage, or set --every by hand",
+                expected="frames from a moving camera",
+                fix="give other data, or set --every by hand",
             )
         return footage
 
     def _origin(self, request: ClipRequest) -> Origin:
-        """The request as given; files and folders by their whole path, so that they are found from anywhere."""
+        """The request as a store records it, with absolute paths, so that they hold in any working directory."""
         camera = request.camera
         if camera is not None and is_camera_file(camera):
             camera = str(Path(camera).expanduser().resolve())
@@ -325,12 +331,12 @@ class DataSource(ABC):
         return Origin(path=self.path.resolve(), split=split, camera=camera)
 
     def too_short(self, sequences: tuple[FrameSequence, ...], steps: tuple[int, ...]) -> DataError:
-        """The refusal to train where no frame has its neighbours."""
+        """The error for data in which no frame has its neighbours; `steps` are their times in frames."""
         longest = max((len(sequence.numbers) for sequence in sequences), default=0)
         return DataError(
             "there are no frames to train on",
             where=self.path,
             expected=f"frames with neighbours at {', '.join(f'{step:+d}' for step in steps)}" if steps else "frames",
             got=f"sequences of up to {longest} frames, with gaps or too short",
-            fix="give longer footage or a smaller --every",
+            fix="give longer sequences or a smaller --every",
         )

@@ -1,4 +1,4 @@
-"""A video file, or a folder of them."""
+"""A video file, or a folder of video files, as a data source."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from selfdepth.errors import DataError
 
 @dataclass(frozen=True, kw_only=True)
 class Videos(DataSource):
-    """Video files: one sequence each.
+    """Video files, each one sequence.
 
     Attributes:
-        files: `path` itself, or the videos directly in it, by name.
+        files: `path` itself, or the videos directly in it, sorted by name.
     """
 
     kind: ClassVar[str] = "video"
@@ -27,7 +27,11 @@ class Videos(DataSource):
 
     @classmethod
     def recognise(cls, path: Path) -> DataSource | None:
-        """Any file, since containers have many names, and any folder that directly holds videos."""
+        """Any folder that directly holds videos, and any file: containers have too many suffixes to list them.
+
+        Raises:
+            DataError: for a single image.
+        """
         if path.is_file():
             if path.suffix.lower() in IMAGE_SUFFIXES:
                 raise DataError(
@@ -41,11 +45,11 @@ class Videos(DataSource):
         return cls(path=path, files=tuple(files)) if files else None
 
     def sequences(self, camera: str | None = None) -> tuple[FrameSequence, ...]:
-        """One sequence per file, named by its stem; in a folder, where stems may repeat, by its whole name."""
+        """One sequence per file, named by its stem; in a folder, where stems may repeat, by its full name."""
         return self._named(tuple(open_video(file, camera=camera) for file in self.files))
 
     def sequences_to_predict(self) -> tuple[FrameSequence, ...]:
-        """Every video, even of a single frame."""
+        """Every video, even with a single frame."""
         return self._named(tuple(open_video(file, camera=ANY_CAMERA, min_frames=1) for file in self.files))
 
     def _named(self, opened: tuple[FrameSequence, ...]) -> tuple[FrameSequence, ...]:

@@ -1,6 +1,6 @@
-"""The store: every frame decoded once; then training runs at the speed of memory.
+"""Build a store: every frame is decoded once, so that training runs at the speed of memory.
 
-Building uses all cores, and leaves nothing behind when it fails or is interrupted.
+Building uses all cores and leaves nothing behind when it fails or is interrupted.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ __all__ = [
 ]
 
 Progress = Callable[[int, int], None]
+"""Called with (frames done, frames in total)."""
 
 
 def open_or_build(
@@ -62,7 +63,7 @@ def open_or_build(
     crop: Crop = NO_CROP,
     progress: Progress | None = None,
 ) -> Store:
-    """The store in `folder` if it was made from these very files and settings, else a new one in its place.
+    """The store in `folder` if it was made from these very files and settings, else a new store in its place.
 
     Args and errors as in `build_store`.
     """
@@ -70,7 +71,7 @@ def open_or_build(
         try:
             store = open_store(folder)
         except DataError:
-            pass  # of another version, or damaged: made anew below
+            pass  # of another version, or damaged: it is built again below
         else:
             if store.fingerprint == fingerprint(footage, width=width, height=height, crop=crop):
                 return store
@@ -86,26 +87,29 @@ def build_store(
     crop: Crop = NO_CROP,
     progress: Progress | None = None,
 ) -> Store:
-    """Decode all frames of a footage into a new store. On any error or interrupt nothing is left behind.
+    """Decode all frames of a data set into a new store. After an error or interrupt nothing is left behind.
 
     Args:
-        folder: where the store will be; it must not exist, be empty, or be a store (which is then replaced).
-        width, height: size of the stored frames, pixels.
-        crop: pixels cut off before resizing.
-        progress: called with (frames done, frames in all).
+        folder: the store's folder. It must not exist, be empty, or be a store, which is then replaced.
+        width, height: size of the stored frames in pixels.
+        crop: pixels to cut off before resizing.
+        progress: called with (frames done, frames in total).
 
     Raises:
         DataError: for frames that cannot be decoded, or a crop that leaves nothing of them.
-        OutputError: if the folder holds something else, cannot be written, or the disk is too small.
+        OutputError: if the folder holds other files or cannot be written, or the disk is too small.
     """
     folder = folder.resolve()
     fit = CropResize(width=width, height=height, crop=crop)
     sequences = _plan(footage, fit)
     n_frames = sum(len(sequence.numbers) for sequence in sequences)
     needed_bytes = n_frames * 3 * height * width
+    # Checked first: decoding may take an hour. The fingerprint, too, comes before: it describes the files as they are
+    # now, so a change while they are decoded makes the store stale.
     with _writing(folder, needed_bytes):
         _check_target(folder, needed_bytes)
     index = _index_text(footage, fit, sequences)
+    # Built beside its destination, on the same disk, and renamed at the end: a store is complete or absent.
     partial_folder = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     try:
         with _writing(folder, needed_bytes):
@@ -114,21 +118,22 @@ def build_store(
         with _writing(folder, needed_bytes):
             (partial_folder / INDEX_FILE).write_text(index, encoding="utf-8")
             _put_in_place(partial_folder, folder)
-    except BaseException:
+    except BaseException:  # KeyboardInterrupt, too
         shutil.rmtree(partial_folder, ignore_errors=True)
         raise
     return open_store(folder)
 
 
 def fingerprint(footage: Footage, *, width: int, height: int, crop: Crop = NO_CROP) -> str:
-    """A digest of everything a store depends on: files (names, sizes, times), cameras, frames, splits, settings.
+    """A digest of everything that a store depends on: files (names, sizes, times), cameras, frames, splits, settings.
 
     Raises:
-        DataError: for a file that is gone.
+        DataError: for a file that no longer exists.
     """
     digest = hashlib.sha256()
 
     def add(*values: object) -> None:
+        # As JSON, one line per call: values run together would let different data have one digest.
         digest.update(json.dumps(values).encode() + b"\n")
 
     add(VERSION, footage.kind, footage.protocol, footage.spacing, _origin(footage), width, height, astuple(crop))
@@ -136,10 +141,11 @@ def fingerprint(footage: Footage, *, width: int, height: int, crop: Crop = NO_CR
         partner = sequence.partner and astuple(sequence.partner)
         add(sequence.name, astuple(sequence.camera), sequence.numbers, sequence.names, partner)
         for file in sequence.files:
+            # Sizes and times, not contents: hashing those would read the whole data set at the start of every run.
             try:
                 status = file.stat()
             except OSError as error:
-                raise DataError("a file of the footage is gone", where=file, got=str(error)) from error
+                raise DataError("a file of the data no longer exists", where=file, got=str(error)) from error
             add(file.name, status.st_size, status.st_mtime_ns)
     for refs in (footage.train, footage.val, footage.test):
         add([(ref.sequence, ref.number) for ref in refs])
@@ -148,7 +154,7 @@ def fingerprint(footage: Footage, *, width: int, height: int, crop: Crop = NO_CR
 
 @dataclass
 class _Counter:
-    """Tells a caller how far the work is."""
+    """Counts finished frames and reports them."""
 
     total: int
     report: Progress | None
@@ -161,6 +167,7 @@ class _Counter:
 
 
 def _plan(footage: Footage, fit: CropResize) -> tuple[StoredSequence, ...]:
+    """The stored sequences, with their rows and the cameras of the cropped and resized frames."""
     planned, start = [], 0
     for sequence in footage.sequences:
         planned.append(
@@ -203,13 +210,13 @@ def _origin(footage: Footage) -> dict[str, Any] | None:
 
 
 def _write_frames(footage: Footage, fit: CropResize, path: Path, counter: _Counter) -> None:
-    # Plain writes, not a map: a full disk is then an error that can be caught, not a bus error.
+    # Plain writes instead of a memory map: a full disk is then an error that can be caught, not a bus error.
     threads = os.cpu_count() or 1
     pending: deque[Future[ndarray]] = deque()
     needed_bytes = counter.total * 3 * fit.height * fit.width
     with _writing(path, needed_bytes):
         file = path.open("wb")
-    pool = ThreadPoolExecutor(threads)
+    pool = ThreadPoolExecutor(threads)  # threads suffice: image decoders release Python's lock
 
     def write_first() -> None:
         rows = pending.popleft().result()
@@ -220,6 +227,7 @@ def _write_frames(footage: Footage, fit: CropResize, path: Path, counter: _Count
     try:
         for job in decoding_jobs(footage, fit):
             pending.append(pool.submit(job))
+            # Bounded, or the frames of a fast decoder would pile up in memory while the disk is slow.
             if len(pending) > 2 * threads:
                 write_first()
         while pending:
@@ -235,12 +243,12 @@ def _write_frames(footage: Footage, fit: CropResize, path: Path, counter: _Count
 def _check_target(folder: Path, needed_bytes: int) -> None:
     if folder.exists() and not _replaceable(folder):
         raise OutputError(
-            "the store's folder holds other things",
+            "the store's folder holds other files",
             where=folder,
             expected="a folder that does not exist yet, is empty, or holds nothing but a store",
             fix="name another folder with --store",
         )
-    existing = next(parent for parent in folder.parents if parent.exists())
+    existing = next(parent for parent in folder.parents if parent.exists())  # the folder itself may not exist yet
     free_bytes = shutil.disk_usage(existing).free
     if free_bytes < needed_bytes:
         raise _no_space(folder, needed_bytes, got=f"{free_bytes / 1e6:.0f} MB free")
@@ -249,11 +257,12 @@ def _check_target(folder: Path, needed_bytes: int) -> None:
 def _replaceable(folder: Path) -> bool:
     if not folder.is_dir():
         return False
-    held = {path.name for path in folder.iterdir()}
-    return not held or (is_store(folder) and held <= {FRAMES_FILE, INDEX_FILE})
+    names = {path.name for path in folder.iterdir()}
+    return not names or (is_store(folder) and names <= {FRAMES_FILE, INDEX_FILE})
 
 
 def _put_in_place(new: Path, folder: Path) -> None:
+    # The old store is renamed before it is deleted, so that a failed rename can bring it back.
     old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
     if folder.exists():
         folder.rename(old)
@@ -268,6 +277,7 @@ def _put_in_place(new: Path, folder: Path) -> None:
 
 @contextmanager
 def _writing(where: Path, needed_bytes: int) -> Iterator[None]:
+    """Turn errors of the file system into an OutputError that says how much space is needed."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Decoding footage for a store: work that threads can share, in the order of the rows."""
+"""Decode the frames of a store: jobs that threads can share, in the order of the rows."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.crop_resize import CropResize
 
 _CHUNK = 8
-"""Frames of an image folder that one thread decodes at a time."""
+"""Image files that one job decodes: enough to outweigh the cost of a job, few enough to keep all threads busy."""
 
 
 def decoding_jobs(footage: Footage, fit: CropResize) -> Iterator[Callable[[], UInt8[ndarray, "n 3 h w"]]]:
-    """Work for the threads, in the order of the rows.
+    """Jobs for the threads, in the order of the store's rows.
 
-    Separate images decode in the threads. A video can only be decoded in order: that happens here, as this is
-    consumed, and the threads only resize.
+    Image files are decoded in the threads. A video can only be decoded in order, so it is decoded here, in the thread
+    that iterates, and the jobs only crop and resize.
+
+    Raises:
+        DataError: for frames that cannot be decoded, here or in a job.
     """
     for sequence in footage.sequences:
-        if len(sequence.files) >= len(sequence.numbers):
+        if len(sequence.files) >= len(sequence.numbers):  # a file per frame; a video is one file
             for i in range(0, len(sequence.numbers), _CHUNK):
                 yield partial(_decode, sequence, sequence.numbers[i : i + _CHUNK], fit)
         else:
@@ -49,9 +52,10 @@ def _fit_all(images: list[ndarray], camera: Camera, fit: CropResize) -> UInt8[nd
 
 
 def _check_count(sequence: FrameSequence, got: int, expected: int) -> None:
+    # A frame too few would shift all later rows, and every clip would show the wrong frames.
     if got != expected:
         raise DataError(
-            "the footage ends early",
+            "the sequence ends early",
             where=sequence.files[0] if sequence.files else sequence.name,
             expected=f"{expected} frames",
             got=f"{got}",

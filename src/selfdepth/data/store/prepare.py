@@ -1,4 +1,4 @@
-"""The store that a run learns from: built from footage at the size that the run asks for, or built already."""
+"""The store of a run: build it at the run's size, or check that an existing store agrees with the run's options."""
 
 from __future__ import annotations
 
@@ -13,28 +13,29 @@ from selfdepth.errors import ConfigError
 
 
 def store_of(config: TrainConfig, footage: Footage, folder: Path, progress: Progress | None = None) -> Store:
-    """The footage as a store in `folder`, cropped and at the size that a run asks for; used again where it fits.
+    """The store of a data set in `folder`, with the crop and size of a configuration. A fitting one is reused.
 
     Raises:
         DataError, OutputError: as `build_store`.
     """
+    # Without --height, the aspect ratio of the first sequence decides for all: a store has a single size.
     crop, camera = config.crop_px, footage.sequences[0].camera
     width, height = training_size(*crop.size_of(camera.width, camera.height), config.width, config.height)
     return open_or_build(footage, folder, width=width, height=height, crop=crop, progress=progress)
 
 
 def resolved(config: TrainConfig, store: Store) -> ResolvedConfig:
-    """The run's configuration with the size, spacing and crop of its store filled in."""
+    """The configuration with the store's size, spacing and crop filled in, as a run records it."""
     crop = str(store.crop) if store.crop else None
     every = config.every or str(store.spacing)
     return ResolvedConfig.of(config, width=store.width, height=store.height, crop=config.crop or crop, every=every)
 
 
 def check_agreement(config: TrainConfig, store: Store) -> None:
-    """Refuse options that a store was not made with: they cannot be changed any more.
+    """Check that the options of a run agree with those that the store was made with, which are fixed.
 
     Raises:
-        ConfigError: naming the first such option.
+        ConfigError: naming the first option that differs.
     """
     origin = store.origin or Origin(path=store.folder)
     if (config.width, config.height or store.height) != (store.width, store.height):
@@ -47,33 +48,35 @@ def check_agreement(config: TrainConfig, store: Store) -> None:
         )
     if config.stereo != "none" and not any(sequence.partner for sequence in store.sequences):
         raise ConfigError(
-            "the store holds no stereo partners",
+            "the store holds no stereo pairs",
             where=store.folder,
             expected="a store made with --stereo",
             got=f"--stereo {config.stereo}",
             fix="leave --stereo out, or make another store with: selfdepth prepare DATA --out STORE --stereo",
         )
-    asked_split = None if config.split is None else split_path(config.split)
+    requested_split = None if config.split is None else split_path(config.split)
+    # "auto" agrees only with a store made by "auto": elsewhere parked stretches are still among the targets.
     every = [str(store.spacing), "auto"] if origin.auto else [str(store.spacing)]
-    # Option, whether it agrees, what the store was made with, what was asked for.
+    # Option, whether it agrees, the store's value, the requested value. An option that is not given always agrees.
     table = (
-        ("--split", asked_split in (None, origin.split), origin.split, config.split),
+        ("--split", requested_split in (None, origin.split), origin.split, config.split),
         ("--camera", _same_camera(config.camera, origin.camera), origin.camera, config.camera),
         ("--every", config.every is None or config.every in every, " or ".join(every), config.every),
         ("--crop", config.crop is None or config.crop_px == store.crop, str(store.crop), config.crop),
     )
-    for option, agrees, made_with, asked in table:
+    for option, agrees, made_with, requested in table:
         if not agrees:
             raise ConfigError(
                 f"{option} was fixed when the store was made",
                 where=store.folder,
                 expected="none" if made_with is None else str(made_with),
-                got=str(asked),
+                got=str(requested),
                 fix="leave the option out, or make another store with: selfdepth prepare DATA --out STORE",
             )
 
 
-def _same_camera(asked: str | None, made_with: str | None) -> bool:
-    if asked is None or asked == made_with:
+def _same_camera(requested: str | None, made_with: str | None) -> bool:
+    if requested is None or requested == made_with:
         return True
-    return made_with is not None and str(Path(asked).expanduser().resolve()) == made_with
+    # A store records a camera file by its absolute path.
+    return made_with is not None and str(Path(requested).expanduser().resolve()) == made_with

@@ -1,8 +1,8 @@
 """A store: every frame decoded once, cropped and resized, as raw bytes in one memory-mapped file.
 
 A store is a folder with `frames.u8` (uint8, frames x 3 x height x width, planar RGB) and `index.json` (sizes, cameras,
-frame numbers, splits). Reading a clip is then a copy of a few rows: training runs at the speed of memory.
-`data/store/build.py` makes one.
+frame numbers, splits). To read a clip is to copy a few rows, so training runs at the speed of memory.
+`data/store/build.py` builds stores.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from selfdepth.geometry.crop import Crop
 
 FORMAT = "selfdepth-store"
 VERSION = 3
+"""Version of the format. A store of another version is refused, or built again where its data is at hand."""
 FRAMES_FILE = "frames.u8"
 INDEX_FILE = "index.json"
 
@@ -39,13 +40,13 @@ class StoredSequence:
     """One sequence of a store.
 
     Attributes:
-        name: as in the footage.
+        name: as in the data set.
         start: row of its first frame in the store.
         numbers: strictly increasing frame numbers; frame `numbers[i]` is row `start + i`.
         names: output name of each frame.
-        camera: the camera of the original frames, before crop and resize.
-        K: intrinsics in pixels of the stored frames.
-        partner: the other camera of a stereo pair, if the store was made with it.
+        camera: camera of the original frames, before crop and resize.
+        K: intrinsics in pixels of the stored frames, after crop and resize.
+        partner: the other camera of a stereo pair, if the store was made with stereo.
     """
 
     name: str
@@ -57,30 +58,31 @@ class StoredSequence:
     partner: StereoPartner | None = None
 
     def rows(self, numbers: Int[ndarray, "*shape"]) -> Int[ndarray, "*shape"]:
-        """Rows of these frame numbers in the store; -1 where the sequence has no such frame."""
+        """Rows of these frame numbers in the store; -1 for numbers that the sequence does not have."""
         if len(self.numbers) == 0:
             return np.full(numbers.shape, -1, dtype=np.int64)
-        place = np.minimum(np.searchsorted(self.numbers, numbers), len(self.numbers) - 1)
-        return np.where(self.numbers[place] == numbers, self.start + place, -1)
+        # Numbers beyond the last one are clipped to it, and then differ from it.
+        index = np.minimum(np.searchsorted(self.numbers, numbers), len(self.numbers) - 1)
+        return np.where(self.numbers[index] == numbers, self.start + index, -1)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Store:
-    """Decoded frames of a whole footage, and which of them are for what.
+    """The decoded frames of a data set, and the target frames of each part.
 
     Attributes:
-        folder: where it lies.
+        folder: folder of the store.
         width, height: size of every frame in pixels.
-        frames: planar RGB, memory-mapped and read-only.
-        sequences: in the order of their rows.
-        train, val, test: target frames, as the footage names them.
-        kind: what the footage was recognised as: "kitti-raw", "kitti-odometry", "folder", "video".
-        protocol: depth protocol that fits the footage's ground truth.
+        frames: planar RGB, 0 to 255, memory-mapped and read-only.
+        sequences: the sequences in the order of their rows.
+        train, val, test: target frames, as in `Footage`.
+        kind: kind of the data it was made from: "kitti-raw", "kitti-odometry", "folder", "video", ...
+        protocol: name of the depth protocol that fits the data's ground truth.
         crop: pixels cut off the original frames.
-        spacing: frames between the neighbours of a clip that the targets were chosen for.
-        origin: what the footage was opened from; None where it was no file's.
-        fingerprint: of the files and settings it was made from.
-        load_to_ram: whether it takes less than half of the memory that was free when it was opened.
+        spacing: distance in frames between the neighbours of a clip, for which the targets were chosen.
+        origin: path and options of the data it was made from; None for data that did not come from files.
+        fingerprint: digest of the files and settings it was made from.
+        load_to_ram: whether it takes less than half of the memory that was available when it was opened.
     """
 
     folder: Path
@@ -101,25 +103,26 @@ class Store:
 
     @cached_property
     def by_name(self) -> dict[str, StoredSequence]:
-        """The sequences by their names."""
+        """The sequences by name."""
         return {sequence.name: sequence for sequence in self.sequences}
 
     @cached_property
     def _in_ram(self) -> UInt8[Tensor, "n 3 h w"]:
-        return torch.from_numpy(np.array(self.frames))
+        return torch.from_numpy(np.array(self.frames))  # a copy: the map itself stays on the disk
 
     def gather(self, rows: Int[ndarray, "n"]) -> UInt8[Tensor, "n 3 h w"]:
-        """Copy these rows out of the store. The first call reads a store that is to live in RAM as a whole."""
+        """Copy these rows out of the store. With `load_to_ram`, the first call reads the whole store into memory."""
         if self.load_to_ram:
             return self._in_ram.index_select(0, torch.from_numpy(rows))
         return torch.from_numpy(np.take(self.frames, rows, axis=0))
 
 
 def training_size(camera_width: int, camera_height: int, width: int, height: int | None = None) -> tuple[int, int]:
-    """Training size in pixels: the height, if not given, is the multiple of 32 nearest to the camera's aspect.
+    """Training size (width, height) in pixels. Without a height: the multiple of 32 closest to the aspect ratio.
 
     Args:
-        camera_width, camera_height: size of the frames after the crop.
+        camera_width, camera_height: size of the frames after the crop, in pixels.
+        width, height: requested training size.
     """
     if height is None:
         exact = width * camera_height / camera_width
@@ -129,6 +132,7 @@ def training_size(camera_width: int, camera_height: int, width: int, height: int
 
 def is_store(path: Path) -> bool:
     """Whether this folder is a store (of any version)."""
+    # The first bytes are enough: the index of a large store has megabytes, and `recognise` looks at every path.
     marker = f'{{"format": "{FORMAT}"'.encode()
     try:
         with (path / INDEX_FILE).open("rb") as file:
@@ -138,10 +142,10 @@ def is_store(path: Path) -> bool:
 
 
 def open_store(folder: Path) -> Store:
-    """Map a store into memory; takes the time of reading its index, whatever its size.
+    """Map a store into memory. This reads the index only, so it is fast for stores of any size.
 
     Raises:
-        DataError: if the folder is no store, one of another version, or its frames are not all there.
+        DataError: if the folder is not a store, is one of another version, or lacks frames.
     """
     if not is_store(folder):
         raise DataError(
@@ -171,7 +175,7 @@ def open_store(folder: Path) -> Store:
 
 
 def encode_index(store_values: dict[str, Any], sequences: Sequence[StoredSequence]) -> str:
-    """The text of index.json. Numbers and references are kept as runs, so long drives stay short."""
+    """The text of index.json. Numbers and references are stored as runs, which keeps the index of long drives short."""
     entries = [
         {
             "name": item.name,
@@ -184,6 +188,7 @@ def encode_index(store_values: dict[str, Any], sequences: Sequence[StoredSequenc
         }
         for item in sequences
     ]
+    # "format" comes first: `is_store` reads only the beginning.
     return json.dumps({"format": FORMAT, "version": VERSION, **store_values, "sequences": entries})
 
 
@@ -209,7 +214,7 @@ def _open(folder: Path, index: dict[str, Any]) -> Store:
     got_bytes = path.stat().st_size if path.is_file() else 0
     if got_bytes != expected_bytes:
         raise DataError(
-            "the store's frames are not all there",
+            "the store's frames are incomplete",
             where=path,
             expected=f"{expected_bytes} bytes ({n_frames} frames of {width}x{height})",
             got=f"{got_bytes} bytes",
@@ -231,7 +236,7 @@ def _open(folder: Path, index: dict[str, Any]) -> Store:
         spacing=index["spacing"],
         origin=Origin.from_json(index["origin"]) if index["origin"] else None,
         fingerprint=index["fingerprint"],
-        load_to_ram=expected_bytes < _available_bytes() / 2,
+        load_to_ram=expected_bytes < _available_bytes() / 2,  # the other half is for the model and its batches
     )
 
 
@@ -241,6 +246,7 @@ def _decode_sequence(entry: dict[str, Any]) -> StoredSequence:
     names = entry["names"]
     if isinstance(names, int):
         names = [f"{number:0{names}d}" for number in numbers.tolist()]
+    # `open_store` turns this ValueError, like any other one in an index, into a DataError that names the file.
     if len(names) != len(numbers):
         raise ValueError(f"{len(names)} names for {len(numbers)} frames of {entry['name']}")
     return StoredSequence(
@@ -261,6 +267,7 @@ def _decode_refs(runs: list[list[int]], names: list[str]) -> tuple[FrameRef, ...
 
 
 def _runs(numbers: list[int]) -> list[tuple[int, int]]:
+    """Increasing numbers as runs (first number, count)."""
     runs: list[tuple[int, int]] = []
     for number in numbers:
         if runs and sum(runs[-1]) == number:
@@ -271,25 +278,26 @@ def _runs(numbers: list[int]) -> list[tuple[int, int]]:
 
 
 def _pack_names(sequence: StoredSequence) -> int | tuple[str, ...]:
-    """The number of digits where the names are the zero-padded numbers, else the names."""
+    """The number of digits if the names are the zero-padded numbers, else the names themselves."""
     digits = len(sequence.names[0]) if sequence.names else 1
     padded = (f"{number:0{digits}d}" for number in sequence.numbers.tolist())
     return digits if all(a == b for a, b in zip(padded, sequence.names, strict=True)) else sequence.names
 
 
 def _available_bytes() -> int:
-    """Memory that can be taken without pushing others out; 0 where the system does not say."""
+    """Memory that can be used without forcing other processes out, in bytes; 0 if the system does not state it."""
     limits = []
     try:
         memory = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
         limits.append(int(memory["MemAvailable"].split()[0]) * 1024)
-        # A container may be allowed less than the machine has.
+        # A container may be limited to less than the machine has.
         group = Path("/sys/fs/cgroup")
         limit = (group / "memory.max").read_text().strip()
         if limit != "max":
             limits.append(int(limit) - int((group / "memory.current").read_text()))
     except (OSError, ValueError, KeyError):
         pass
+    # Without /proc (macOS): half of the physical memory, a guess.
     if not limits and hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
     return min(limits, default=0)
