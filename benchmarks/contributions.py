@@ -25,7 +25,8 @@ import torch
 
 from measuring import facts, write_json
 from selfdepth.config import TrainConfig
-from selfdepth.demo.drives import CAMERA_FILE, TRAIN, Drives, make_drives
+from selfdepth.data.sources.rendered import CAMERA_FILE
+from selfdepth.demo.drives import TRAIN, Drives, make_drives
 from selfdepth.demo.evaluate import baselines
 from selfdepth.demo.run import DEMO_CONFIG
 from selfdepth.engine.train import train

@@ -22,7 +22,7 @@ from torch import Tensor
 from measuring import facts, write_json
 from plain import PlainObjective, four_scales, homogeneous
 from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
-from selfdepth.data.frames import Footage
+from selfdepth.data.footage import Footage
 from selfdepth.demo.drives import make_drives
 from selfdepth.engine.setup import Run, prepare_run, seed_step
 from selfdepth.engine.validate import validate

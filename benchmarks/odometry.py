@@ -22,8 +22,8 @@ from matplotlib.figure import Figure
 
 from measuring import facts, write_json
 from selfdepth.demo.drives import HELD_OUT
-from selfdepth.evaluation.odometry.drives import sequence_to_evaluate
 from selfdepth.evaluation.odometry.run import OdometryEvaluation, evaluate_trajectory, predict_trajectory
+from selfdepth.evaluation.odometry.sequences import sequence_to_evaluate
 from selfdepth.learner import SelfSupervisedDepth
 from selfdepth.weights.files import WeightsMeta, load_weights, save_weights
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from PIL import Image
 
 from measuring import Setting
-from selfdepth.data.footage import open_footage
-from selfdepth.data.frames import Footage
+from selfdepth.data.footage import Footage
+from selfdepth.data.sources.recognise import recognise
 from selfdepth.synthetic.drive import DriveSpec, render_drive
 
 CAMERA = "fov:80"
@@ -37,4 +37,4 @@ def write_street(folder: Path, setting: Setting) -> list[Path]:
 
 def street_footage(folder: Path) -> Footage:
     """The files as selfdepth sees them."""
-    return open_footage(folder, camera=CAMERA)
+    return recognise(folder).footage(camera=CAMERA)

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from selfdepth.demo.drives import DEPTH_FILE, HELD_OUT
-from selfdepth.engine.resume import read_run_config
+from selfdepth.data.sources.rendered import DEPTH_FILE
+from selfdepth.demo.drives import HELD_OUT
+from selfdepth.engine.run_config import read_run_config
 from selfdepth.inference.predictor import Predictor
 from selfdepth.inference.visualize import colorize_disparity, colour_range, strip
 from selfdepth.learner import SelfSupervisedDepth

@@ -69,9 +69,9 @@ class Clip:
 
     def keep(self) -> np.ndarray:
         """The auto-mask of the objective itself: h w."""
-        disparity = (1 / self.depth - 1 / LOSS.far) / (1 / LOSS.near - 1 / LOSS.far)
+        sigmoid = LOSS.depth_range.sigmoid(self.depth)
         torch.manual_seed(0)  # of the noise that breaks ties
-        return self_supervised_loss((disparity,), self.T_source_target, self.frames, self.K, LOSS).keep[0][0].numpy()
+        return self_supervised_loss((sigmoid,), self.T_source_target, self.frames, self.K, LOSS).keep[0][0].numpy()
 
 
 def picture(axes: Axes, values: Tensor | np.ndarray, title: str, **how: object) -> Axes:

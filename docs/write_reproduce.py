@@ -61,7 +61,7 @@ M: monocular, S: stereo pairs, MS: both. "No pt": from random weights. A dash is
 - The published lists of frames, which are downloaded by name on first use (offline, name a folder that holds them):
   `eigen_zhou` for training with neighbours in time; `eigen_full`, all of Eigen's training frames with those of
   standstill, for pairs alone; `eigen` (697 frames) and `eigen_benchmark` (652 frames) for measuring; `odom` for
-  odometry. `selfdepth prepare kitti kitti_raw` says whether your copy of KITTI has all that they name.
+  odometry. `selfdepth check kitti_raw --split eigen_zhou eigen` says whether your copy of KITTI has all that they name.
 - For Tables 7 and 8 `data_depth_annotated`: KITTI's improved depth maps, the unpacked archive of that name with its
   folders `train` and `val`. The 652 frames of the split are found in it by their names.
 - For Table 3 `make3d`: Make3D's test images in `Test134`, and their depth in `Gridlaserdata`.

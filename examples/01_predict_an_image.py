@@ -15,7 +15,7 @@ from PIL import Image
 
 import selfdepth
 from selfdepth.config import EncoderConfig
-from selfdepth.demo.drives import write_drive
+from selfdepth.data.sources.rendered import write_drive
 from selfdepth.engine.train import train
 from selfdepth.inference.visualize import colorize_disparity, side_by_side
 from selfdepth.presets import preset

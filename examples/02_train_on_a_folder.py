@@ -13,7 +13,7 @@ from pathlib import Path
 import tyro
 
 from selfdepth.config import EncoderConfig
-from selfdepth.demo.drives import write_drive
+from selfdepth.data.sources.rendered import write_drive
 from selfdepth.engine.tracking import read_metrics
 from selfdepth.engine.train import train
 from selfdepth.engine.watch import Silent, StepReport

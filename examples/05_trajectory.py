@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from selfdepth.data.sources.trajectories import read_trajectory
+from selfdepth.data.readers.trajectories import read_trajectory
 from selfdepth.evaluation.odometry.run import evaluate_trajectory, read_predicted
 from selfdepth.geometry.rigid import chain, relative
 from selfdepth.structs import Trajectory

@@ -20,15 +20,15 @@ FILES = sorted(SOURCE.rglob("*.py"))
 PACKAGES = {".".join(path.parent.relative_to(SOURCE).parts) for path in FILES} - {""}
 
 FLOORS = (
-    ("errors", "checks", "config", "download", "files", "paper", "presets"),
+    ("errors", "checks", "config", "download", "files", "geometry.crop", "geometry.depth_range", "paper", "presets"),
     ("device", "geometry", "structs"),
     ("networks", "losses", "synthetic"),
     ("data.frames",),
-    ("data.motion", "data.sources"),
-    ("data.kitti",),
-    ("data.footage",),
-    ("data.inspect", "data.store"),
-    ("data.clips",),
+    ("data.truth",),
+    ("data.footage", "data.hold_out", "data.motion", "data.readers"),
+    ("data.kitti", "data.store"),
+    ("data.sources",),
+    ("data.clips", "data.inspect"),
     ("learner",),
     ("weights",),
     ("inference",),
@@ -38,7 +38,7 @@ FLOORS = (
     ("cli",),
 )
 """The rooms of the house, the lowest floor first. A room is a module or a package; it imports from floors below and
-from its own floor."""
+from its own floor. Plain values of geometry lie at the bottom, because the configuration gives them."""
 ROOMS = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 STRANGERS = [
@@ -61,6 +61,8 @@ WITHOUT_TORCH = [
     "checks",
     "config",
     "presets",
+    "geometry.crop",
+    "geometry.depth_range",
     "paper.figures",
     "paper.tables",
     "geometry.rigid",
@@ -215,9 +217,9 @@ def test_no_part_imports_what_only_the_tests_may_use() -> None:
     assert [str(each) for path in FILES for each in imports_of(path) if is_in(each.imported, "evo")] == []
 
 
-def test_every_file_has_fewer_than_300_lines() -> None:
+def test_every_file_has_at_most_350_lines() -> None:
     lengths = {module_name(path): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
-    assert {name: length for name, length in lengths.items() if length >= 300} == {}
+    assert {name: length for name, length in lengths.items() if length > 350} == {}
 
 
 def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:

@@ -248,7 +248,7 @@ FOOTAGE: dict[str, tuple[Make, tuple[str, ...]]] = {
     "sizes differ, checked": (lambda w: ["check", str(with_an_odd_one(w))], ("5.jpg", "96x64", "80x64")),
     "missing folder, checked": (lambda w: ["check", str(w.here / "gone")], ("gone",)),
     "text as video, checked": (lambda w: ["check", str(w.write("a.mp4", "x" * 99))], ("a.mp4",)),
-    "folder without images predicted": (lambda w: predict(w, None, w.folder("nil")), ("nil", "files ending in")),
+    "folder without images predicted": (lambda w: predict(w, None, w.folder("nil")), ("nil", "folders of images")),
     "missing input predicted": (lambda w: predict(w, None, w.here / "gone.jpg"), ("gone.jpg",)),
     "truncated JPEG predicted": (
         lambda w: predict(w, None, truncated(w.copy("frames") / "0.jpg")),
@@ -455,10 +455,9 @@ def test_a_process_of_its_own_says_the_same(name: str, world: World) -> None:
 def test_what_no_option_is_or_takes_is_refused_by_name(
     word: str, world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main(train(world, None, word, "many"))
-    assert stop.value.code == 2
-    assert word in capsys.readouterr().err and _files(world.here) == []
+    code = main(train(world, None, word, "many"))
+    _require_refusal(code, capsys.readouterr().err, (word,))
+    assert _files(world.here) == []
 
 
 def test_a_principal_point_outside_the_image_is_warned_of_and_the_run_goes_on(

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from selfdepth.config import EncoderConfig, LossConfig, TrainConfig, from_json, parse_crop, to_json
+from selfdepth.config import EncoderConfig, LossConfig, TrainConfig, from_json, to_json
 from selfdepth.errors import ConfigError
+from selfdepth.geometry.crop import Crop
 from selfdepth.presets import PRESETS
 
 NAN = float("nan")
@@ -30,8 +31,11 @@ NAN = float("nan")
         ({"start_depth": 100.0}, "--loss.start-depth"),
         ({"far": float("inf")}, "--loss.far"),
         ({"predictive_mask": True}, "--loss.no-automask"),
-        ({"ssim": False, "ssim_weight": 0.3}, "--loss.ssim-weight; expected SSIM with it; got --loss.no-ssim"),
-        ({"automask": False, "tie_break_noise": 0.5}, "--loss.tie-break-noise; expected an auto-mask with it"),
+        (
+            {"ssim": False, "ssim_weight": 0.3},
+            "--loss.ssim-weight; expected --loss.ssim; got --loss.no-ssim",
+        ),
+        ({"automask": False, "tie_break_noise": 0.5}, "expected --loss.automask; got --loss.no-automask"),
     ],
 )
 def test_an_objective_out_of_range_is_refused_by_the_name_of_its_option(changes: dict[str, Any], named: str) -> None:
@@ -106,10 +110,10 @@ def test_a_run_out_of_range_is_refused_by_the_name_of_its_option(changes: dict[s
 
 
 def test_spacing_and_crop_are_read_as_numbers() -> None:
-    assert TrainConfig(every="3").spacing() == 3
-    assert TrainConfig(every="auto").spacing() is None
-    assert TrainConfig(crop=" 1, 2,3 ,4").crop_px() == (1, 2, 3, 4)
-    assert parse_crop(None) == (0, 0, 0, 0)
+    assert TrainConfig(every="3").spacing == 3
+    assert TrainConfig(every="auto").spacing is None
+    assert TrainConfig(crop=" 1, 2,3 ,4").crop_px == Crop(top=1, bottom=2, left=3, right=4)
+    assert TrainConfig().crop_px == Crop()
 
 
 FULL = TrainConfig(

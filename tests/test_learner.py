@@ -10,7 +10,6 @@ from torch import Tensor
 
 from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
-from selfdepth.geometry.warp import depth_from_disparity
 from selfdepth.learner import SelfSupervisedDepth
 from selfdepth.losses.objective import self_supervised_loss
 from selfdepth.networks.pose import PoseNetwork
@@ -171,7 +170,7 @@ def test_the_shared_pose_of_a_pair_is_that_of_its_two_images_features_the_earlie
 def test_the_translation_of_posecnn_is_scaled_by_the_mean_inverse_depth_of_the_finest_disparity_alone() -> None:
     learner, batch = build(replace(CONFIG, encoder=VARIANTS["posecnn"])).eval(), clips()
     T = learner.relative_transforms(batch)
-    depth = depth_from_disparity(learner.see(batch), CONFIG.loss.near, CONFIG.loss.far)
+    depth = CONFIG.loss.depth_range.depth(learner.see(batch))
     axis_angle, translation = learner.pose_net(batch.inputs[:, [0, 2]])
     scaled = translation[:, 0] * (1 / depth).mean((1, 2, 3))[:, None]
     torch.testing.assert_close(T[:, 1], transform_from_axis_angle(axis_angle[:, 0], scaled))
@@ -262,7 +261,7 @@ def test_the_untrained_network_starts_at_the_depth_that_is_asked_for() -> None:
     with torch.no_grad():
         disparities = learner.depth_net(torch.rand(1, 3, 64, 64))
     for disparity in disparities:
-        depth = depth_from_disparity(disparity, loss.near, loss.far)
+        depth = loss.depth_range.depth(disparity)
         assert 0.1 < float(depth.median()) < 0.4, "the sigmoid's middle would be 0.04"
 
 

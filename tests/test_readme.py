@@ -7,7 +7,7 @@ import importlib
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,113 +22,179 @@ from selfdepth import __version__
 from selfdepth.cli import main as main_module
 from selfdepth.cli.main import VERBS, main
 from selfdepth.config import EncoderConfig, TrainConfig, to_json
-from selfdepth.data.sources.cameras import parse_camera
+from selfdepth.data.readers.cameras import parse_camera
 from selfdepth.data.store.store import training_size
 from selfdepth.networks.depth import DepthNet
 from selfdepth.presets import PRESETS
 from selfdepth.weights.files import WeightsMeta, save_weights
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 DOCUMENTS = [
-    ROOT / "README.md",
+    *PAGES,
     ROOT / "CONTRIBUTING.md",
     ROOT / "CHANGELOG.md",
-    *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "benchmarks").rglob("*.md")),
 ]
-README = DOCUMENTS[0].read_text(encoding="utf-8")
+README_LINES = 140
+MUST_SAY = (
+    "Apache License 2.0",
+    "US patent 11,991,342",
+    "non-commercial",
+    "independent implementation",
+    "benchmarks/results/README.md",
+    "@inproceedings{",
+)
 
 
+@cache
 def text_of(path: Path) -> str:
     return path.read_text(encoding="utf-8")
+
+
+@cache
+def prose_of(path: Path) -> str:
+    """Everything but the blocks of code."""
+    return re.sub(r"^```.*?^```", "", text_of(path), flags=re.MULTILINE | re.DOTALL)
+
+
+README = text_of(PAGES[0])
+ALL_PAGES = "\n".join(map(text_of, PAGES))
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
 
 
 def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
-def spans(text: str) -> list[str]:
+def spans(path: Path) -> list[str]:
     """Code within sentences."""
-    return re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+    return re.findall(r"`([^`\n]+)`", prose_of(path))
 
 
-def commands() -> Iterator[str]:
-    """Every command line of ours, in blocks and in sentences; a verb named without its arguments is none."""
-    found: dict[str, None] = {}
+def links(path: Path) -> list[tuple[str, str]]:
+    """File and anchor of the links to this repository; without a file, the link stays on its page."""
+    targets = re.findall(r"\]\(([^)\s]+)\)", prose_of(path))
+    local = [target for target in targets if not target.startswith(("https://", "http://"))]
+    return [(file, anchor) for file, _, anchor in (target.partition("#") for target in local)]
+
+
+def anchors(path: Path) -> set[str]:
+    """The names that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", prose_of(path), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def commands() -> dict[str, str]:
+    """Every command line of ours and the page it is on, in blocks and in sentences; not a verb without arguments."""
+    found: dict[str, str] = {}
     for path in DOCUMENTS:
-        text = text_of(path)
-        lines = [line for block in blocks(text, "bash") for line in block.replace("\\\n", " ").splitlines()]
-        for line in (*lines, *spans(text)):
+        lines = [line for block in blocks(text_of(path), "bash") for line in block.replace("\\\n", " ").splitlines()]
+        for line in (*lines, *spans(path)):
             command = " ".join(shlex.split(line, comments=True)) if line.startswith("selfdepth ") else ""
             if command and command.removeprefix("selfdepth ") not in VERBS:
-                found[command] = None
-    yield from found
+                found.setdefault(command, name_of(path))
+    return found
 
 
 @pytest.fixture(autouse=True)
 def warnings_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command line replaces how warnings are shown; the other tests shall not notice."""
+    """The command line replaces how warnings are shown; keep that from the other tests."""
     monkeypatch.setattr(main_module, "warnings", SimpleNamespace(showwarning=None))
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where a reader would be: a folder with a run, an image and a video."""
+    """Where a reader would be: a folder with a run."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs/drive").mkdir(parents=True)
     (tmp_path / "runs/drive/config.json").write_text(json.dumps(to_json(PRESETS["mono-640x192"])))
     return tmp_path
 
 
-@pytest.mark.parametrize("command", list(commands()))
-def test_a_command_in_the_documents_is_understood(
-    command: str, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    seen: list[Any] = []
-    words = shlex.split(command)[1:]
-    verb = next((verb for verb in VERBS if words[: len(verb.split())] == verb.split()), None)
-    if verb is not None:
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The arguments that verbs are called with; no verb does anything else."""
+    received: list[Any] = []
+    for verb in VERBS:
         module = importlib.import_module(f"selfdepth.cli.{verb.replace(' ', '_')}")
-        monkeypatch.setattr(module, verb.replace(" ", "_"), seen.append)
-    try:
-        code = main(words)
-    except SystemExit as stop:  # the option parser's way out
-        code = int(stop.code or 0)
-    assert code == 0, capsys.readouterr().err
-    assert seen or "--help" in words
-    for args in seen:
-        config = getattr(args, "train", args)
-        camera = getattr(config, "camera", None)
-        if camera is not None and not camera.endswith(".yaml"):
-            parse_camera(camera, width=1242, height=375)
+        monkeypatch.setattr(module, verb.replace(" ", "_"), received.append)
+    return received
 
 
-def test_every_verb_and_every_preset_is_in_the_readme() -> None:
-    ours = [name for name in PRESETS if not name.startswith("paper-")]  # the others are in docs/reproduce.md
-    assert [name for name in (*(f"selfdepth {verb}" for verb in VERBS), *ours) if name not in README] == [
-        "selfdepth demo"  # there it is `make demo`
+def complaint(command: str, parsed: list[Any], capsys: pytest.CaptureFixture[str]) -> str:
+    """Why a command line is refused, or "" if it is understood."""
+    words = shlex.split(command)[1:]
+    parsed.clear()
+    code = main(words)
+    said = " ".join(capsys.readouterr().err.split())
+    if code != 0:
+        return said or f"exit code {code}"
+    return "" if parsed or "--help" in words else "no verb was called"
+
+
+def test_every_command_in_the_documents_is_understood(
+    place: Path, parsed: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = commands()
+    assert len(found) > 100
+    refused = [
+        f"{page}: {command}\n    {why}"
+        for command, page in found.items()
+        if (why := complaint(command, parsed, capsys))
     ]
+    assert not refused, "\n".join(("not understood:", *refused))
+
+
+def test_every_camera_in_a_command_is_one(place: Path, parsed: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    cameras: set[str] = set()
+    for command in (command for command in commands() if "--camera" in command):
+        complaint(command, parsed, capsys)
+        cameras |= {getattr(getattr(args, "train", args), "camera", None) for args in parsed} - {None}
+    numbers = set(re.findall(r"--camera ([\d.]+,[\d.]+,[\d.]+,[\d.]+)", ALL_PAGES))
+    assert "fov:70" in cameras
+    assert numbers
+    for camera in cameras | numbers:
+        if not camera.endswith(".yaml"):
+            assert parse_camera(camera, width=1242, height=375).principal_point_inside, camera
+
+
+def test_the_pages_name_every_verb_and_every_preset() -> None:
+    ours = [name for name in PRESETS if not name.startswith("paper-")]  # the others are in docs/reproduce.md
+    missing = [name for name in (*(f"selfdepth {verb}" for verb in VERBS), *ours) if name not in ALL_PAGES]
+    assert missing == ["selfdepth demo"]  # there it is `make demo`
 
 
 def test_every_option_that_is_named_exists(capsys: pytest.CaptureFixture[str]) -> None:
     for verb in VERBS:
-        with pytest.raises(SystemExit):
-            main([*verb.split(), "--help"])
+        assert main([*verb.split(), "--help"]) == 0
     known = set(re.findall(r"--[a-z][\w.-]*", capsys.readouterr().out)) | {"--help"}
-    named = {
-        option for path in DOCUMENTS for span in spans(text_of(path)) for option in re.findall(r"--[a-z][\w.-]*", span)
-    }
-    assert named - known == set()
+    unknown = [
+        f"{name_of(path)}: {option}"
+        for path in DOCUMENTS
+        for span in spans(path)
+        for option in re.findall(r"--[a-z][\w.-]*", span)
+        if option not in known
+    ]
+    assert not unknown, "\n".join(("no verb has these options:", *unknown))
 
 
-def test_the_height_follows_the_aspect_as_the_readme_says() -> None:
-    assert "a 16:9 video trained with `mono-640x192` becomes 640x352" in " ".join(README.split())
+def test_the_readme_is_short_and_says_what_it_must() -> None:
+    assert len(README.splitlines()) <= README_LINES
+    assert [words for words in MUST_SAY if words not in README] == []
+
+
+def test_every_page_can_be_found_from_the_readme() -> None:
+    linked = {file for file, _ in links(PAGES[0])}
+    assert [name_of(page) for page in PAGES[1:] if name_of(page) not in linked] == []
+
+
+def test_the_height_follows_the_aspect_as_the_pages_say() -> None:
+    assert "a 16:9 video trained with `mono-640x192` becomes 640x352" in " ".join(ALL_PAGES.split())
     assert training_size(1920, 1080, 640, None) == (640, 352)
-
-
-def test_the_camera_in_the_readme_is_one() -> None:
-    (numbers,) = re.findall(r"--camera ([\d.]+,[\d.]+,[\d.]+,[\d.]+)", README)
-    assert parse_camera(numbers, width=1242, height=375).principal_point_inside
 
 
 def test_the_python_snippet_runs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,28 +202,33 @@ def test_the_python_snippet_runs(place: Path, capsys: pytest.CaptureFixture[str]
     state = {f"depth_net.{name}": tensor for name, tensor in DepthNet("test_resnet").state_dict().items()}
     save_weights(place / "runs/drive/best", state, WeightsMeta(config=config, camera=None, scale="relative"))
     Image.fromarray(np.full((48, 80, 3), 99, np.uint8)).save(place / "street.jpg")
-    (snippet,) = blocks(README, "python")
+    (snippet,) = blocks(ALL_PAGES, "python")
     with torch.random.fork_rng():
         exec(compile(ast.parse(snippet), "README.md", "exec"), {})
     assert capsys.readouterr().out == "(48, 80) relative None\n"
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_links_to_files_of_this_repository_lead_somewhere(path: Path) -> None:
-    text = re.sub(r"^```.*?^```", "", text_of(path), flags=re.MULTILINE | re.DOTALL)
-    targets = [target.split("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text)]
-    local = [target for target in targets if target and not target.startswith(("https://", "http://"))]
-    assert [target for target in local if not (path.parent / target).exists()] == []
+def test_links_lead_to_files_and_headings_of_this_repository() -> None:
+    broken = []
+    for path in DOCUMENTS:
+        for file, anchor in links(path):
+            target = (path.parent / file).resolve() if file else path
+            if not target.exists() or (anchor and anchor not in anchors(target)):
+                broken.append(f"{name_of(path)}: {file}{'#' if anchor else ''}{anchor}")
+    assert not broken, "\n".join(("these links lead nowhere:", *broken))
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_files_and_tests_that_are_named_exist(path: Path) -> None:
-    for span in spans(text_of(path)):
-        file, _, name = span.partition("::")
-        if re.match(r"(src|tests|docs|examples)/", file):
-            assert (ROOT / file).exists(), span
-            if name:
-                assert f"\ndef {name}(" in text_of(ROOT / file), span
+def test_files_and_tests_that_are_named_exist() -> None:
+    missing = []
+    for path in DOCUMENTS:
+        for span in spans(path):
+            file, _, name = span.partition("::")
+            if not re.match(r"(src|tests|docs|examples)/", file):
+                continue
+            there = (ROOT / file).exists()
+            if not there or (name and f"\ndef {name}(" not in text_of(ROOT / file)):
+                missing.append(f"{name_of(path)}: {span}")
+    assert not missing, "\n".join(("these are not there:", *missing))
 
 
 def test_every_statement_of_the_conventions_names_its_test() -> None:
@@ -167,25 +238,22 @@ def test_every_statement_of_the_conventions_names_its_test() -> None:
     assert [statement for statement in statements if "::test_" not in statement] == []
 
 
+def test_the_floors_of_the_architecture_are_the_ones_that_are_enforced() -> None:
+    tree = ast.parse(text_of(ROOT / "tests/test_architecture.py"))
+    (floors,) = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "FLOORS"
+    )
+    drawn = blocks(text_of(ROOT / "docs/architecture.md"), "text")[0].splitlines()
+    rooms = [sorted(re.split(r"\s{2,}", line)[0].split(", ")) for line in reversed(drawn)]
+    assert rooms == [sorted(floor) for floor in floors]
+
+
 def test_every_picture_says_what_it_shows() -> None:
-    pictures = re.findall(r"!\[([^\]]*)\]\(", README)
-    assert pictures
-    assert all(len(alternative.split()) >= 5 for alternative in pictures)
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        "Apache License 2.0",
-        "US patent 11,991,342",
-        "non-commercial",
-        "independent implementation",
-        "benchmarks/results/README.md",
-        "@inproceedings{",
-    ],
-)
-def test_the_readme_says_what_it_must(words: str) -> None:
-    assert words in README
+    pictures = re.findall(r"!\[([^\]]*)\]\(", ALL_PAGES)
+    assert len(pictures) > 3
+    assert [alternative for alternative in pictures if len(alternative.split()) < 5] == []
 
 
 def test_the_version_is_the_same_everywhere() -> None:

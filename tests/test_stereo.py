@@ -22,7 +22,7 @@ from selfdepth.cli.main import main
 from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
 from selfdepth.data.clips.augment import apply, draw_augmentation
 from selfdepth.data.clips.clips import ClipLoader, make_clips
-from selfdepth.data.footage import open_footage
+from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.store.build import build_store
 from selfdepth.data.store.store import Store
 from selfdepth.engine.setup import prepare_run
@@ -320,7 +320,7 @@ def test_with_the_true_depth_and_baseline_the_stereo_error_is_smallest_and_mirro
     layout: str, drive: SyntheticDrive, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     folder = request.getfixturevalue(layout)
-    footage = open_footage(folder / "kitti", split=str(folder / "split"), stereo=True)
+    footage = recognise(folder / "kitti").footage(split=str(folder / "split"), stereo=True)
     store = build_store(footage, tmp_path / "store", width=WIDTH, height=HEIGHT)
     plain, depth = views(store, drive, flip=False)
     assert plain.T_stereo_target is not None

@@ -6,11 +6,14 @@ import dataclasses
 import json
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from selfdepth.checks import check_kinds, require, require_size
 from selfdepth.errors import ConfigError
+from selfdepth.geometry.crop import NO_CROP, Crop
+from selfdepth.geometry.depth_range import DepthRange
 
 POSE_ENCODER = "resnet18"
 """The paper's, for every depth encoder."""
@@ -25,20 +28,20 @@ NOMINAL_FACTOR = 5.4
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderConfig:
-    """The networks: which encoders, what finds the motion, and at which scales depth is learned."""
+    """The networks: which encoders, which pose network, and at which scales depth is learned."""
 
     name: str = "resnet18"
     """Depth encoder: any timm model with five feature levels."""
     pose_name: str = POSE_ENCODER
-    """Pose encoder, likewise; not needed to predict depth. Only the separate pose network has one."""
+    """Encoder of the separate pose network, likewise any timm model. Predicting depth does not need it."""
     pretrained: bool = True
-    """Start both encoders from ImageNet weights (for ResNets the paper's: tag tv_in1k)."""
+    """Start both encoders from ImageNet weights (for ResNets the paper's, tag tv_in1k)."""
     pose_network: PoseNetworkName = "separate"
-    """separate: an encoder of its own. shared: the depth encoder's features. posecnn: seven plain convolutions."""
+    """separate: has its own encoder. shared: uses the depth encoder's features. posecnn: seven plain convolutions."""
     pose_input: PoseInput = "pairs"
-    """pairs: the target with one source at a time, in the order of time. all: the target and all sources at once."""
+    """pairs: the target with one source at a time, in temporal order. all: the target with all sources at once."""
     scales: tuple[int, ...] = (0, 1, 2, 3)
-    """Depth is learned at 1/2^s of the size for each of these s, some of 0 to 3; the first one is what is predicted."""
+    """Learn depth at 1/2^s of the training size for each of these s, from 0 to 3; predictions use the first."""
 
     def __post_init__(self) -> None:
         require(
@@ -52,7 +55,7 @@ class EncoderConfig:
                 f"the {self.pose_network} pose network has no encoder of its own",
                 where="--encoder.pose-name",
                 got=self.pose_name,
-                fix="leave it away, or take --encoder.pose-network separate",
+                fix="leave it out, or take --encoder.pose-network separate",
             )
 
 
@@ -61,30 +64,30 @@ class LossConfig:
     """Every switch of the objective; the defaults are the paper's full method."""
 
     ssim: bool = True
-    """Compare with SSIM and L1; off: L1 alone, with weight 1."""
+    """Compare images with SSIM and L1; without it, with L1 alone, at weight 1."""
     ssim_weight: float = 0.85
-    """Share of SSIM in the photometric error, 0 to 1 (alpha in the paper)."""
+    """Weight of SSIM in the photometric error, from 0 to 1 (alpha in the paper)."""
     smoothness: float = 1e-3
     """Weight of the edge-aware smoothness of the disparity (lambda in the paper)."""
     automask: bool = True
-    """Leave out pixels that not warping explains better than warping."""
+    """Mask pixels that the unwarped source explains better than the warped one (equation 5)."""
     reprojection: Literal["min", "mean"] = "min"
-    """Photometric error over the sources: their minimum per pixel, or their mean."""
+    """Per pixel, take the minimum of the photometric errors of the sources, or their mean."""
     multiscale: Literal["full", "native"] = "full"
-    """Compare all scales at full resolution, or each at its own."""
+    """Compare every scale at full resolution, or each at its own."""
     predictive_mask: bool = False
-    """Weigh errors by a learned mask instead (the ablation after Zhou et al.); needs automask off."""
+    """Weight the errors with a learned mask (the ablation after Zhou et al.); needs --loss.no-automask."""
     tie_break_noise: float = 1e-5
-    """Standard deviation of the seeded noise that decides ties between warping and not; 0 turns it off."""
+    """Standard deviation of the seeded noise that breaks ties between warped and unwarped source; 0 turns it off."""
     near: float = 0.1
-    """Depth of the largest disparity, in the unit of the translation."""
+    """Smallest depth that the network can predict, in the unit of the translation."""
     far: float = 100.0
-    """Depth of the smallest disparity, in the unit of the translation."""
+    """Largest depth that the network can predict, in the unit of the translation."""
     start_depth: float | None = None
-    """Depth that the untrained network gives, in that unit. Default: the sigmoid's middle, about twice near, as
-    published. A smaller near with the same start leaves room for scenes that begin close to the camera."""
+    """Depth that the untrained network predicts, in the unit of the translation. A smaller near with the same start
+    leaves room for scenes that begin close to the camera. Default: the sigmoid's middle, about twice near."""
     pixel_convention: Literal["center", "corner"] = "center"
-    """K at lower scales: exact for integer pixel centres, or K / 2^s as published. Matters to native only."""
+    """K at lower scales: exact for integer pixel centres, or K / 2^s as published. Only native multiscale uses it."""
 
     def __post_init__(self) -> None:
         require(0 <= self.ssim_weight <= 1, "--loss.ssim-weight", "a number from 0 to 1", self.ssim_weight)
@@ -95,21 +98,16 @@ class LossConfig:
             "a number of at least 0",
             self.tie_break_noise,
         )
+        depths = self.depth_range  # refuses a near and far out of order
         require(
-            0 < self.near < self.far < math.inf,
-            "--loss.near, --loss.far",
-            "0 < near < far",
-            f"{self.near}, {self.far}",
-        )
-        require(
-            self.start_depth is None or self.near < self.start_depth < self.far,
+            self.start_depth is None or depths.near < self.start_depth < depths.far,
             "--loss.start-depth",
             "between near and far",
             self.start_depth,
         )
-        require(self.ssim or self.ssim_weight == 0.85, "--loss.ssim-weight", "SSIM with it", "--loss.no-ssim")
+        require(self.ssim or self.ssim_weight == 0.85, "--loss.ssim-weight", "--loss.ssim", "--loss.no-ssim")
         ties = self.automask or self.tie_break_noise in (0, 1e-5)
-        require(ties, "--loss.tie-break-noise", "an auto-mask with it", "--loss.no-automask")
+        require(ties, "--loss.tie-break-noise", "--loss.automask", "--loss.no-automask")
         if self.predictive_mask and self.automask:
             raise ConfigError(
                 "the predictive mask and the auto-mask exclude each other",
@@ -117,37 +115,42 @@ class LossConfig:
                 fix="add --loss.no-automask",
             )
 
+    @property
+    def depth_range(self) -> DepthRange:
+        """The depths between `near` and `far`, and what stands for them."""
+        return DepthRange(float(self.near), float(self.far))  # JSON may hold whole numbers
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """One training run, complete: what `config.json` holds and `train --config` repeats."""
 
     data: str = ""
-    """Root of KITTI raw or odometry, folder of images, video file, or store."""
+    """Root of KITTI raw or odometry, folder of images, video file, or store. Not needed with --config or --resume."""
     split: str | None = None
-    """Folder with train_files.txt, val_files.txt, test_files.txt ("folder frame side" lines); or a published split,
-    downloaded once: eigen_zhou, eigen_full, odom (KITTI)."""
+    """Folder with train_files.txt, val_files.txt and test_files.txt (lines of "folder frame side"); or a published
+    split, downloaded once: eigen_zhou, eigen_full, odom (KITTI)."""
     camera: str | None = None
-    """fx,fy,cx,cy in pixels of the frames; or a YAML file (ours, OpenCV, ROS camera_info); or fov:DEGREES; or, for
-    KITTI, paper: its one camera for all dates."""
+    """fx,fy,cx,cy in pixels of the frames; a YAML file (ours, OpenCV, ROS camera_info); fov:DEGREES; or paper, its one
+    camera for all of KITTI. Default: KITTI's calibration, else fov:60."""
     every: str | None = None
     """Frames between a target and its neighbours: a number, or auto (by motion; drops parked stretches).
-    Default: 1; a store's own."""
+    Default: 1, or the store's."""
     crop: str | None = None
-    """Pixels to cut off each side, top,bottom,left,right (bonnet, overlays); the camera follows."""
+    """Pixels to cut off, as top,bottom,left,right (bonnet, overlays); the camera follows."""
     store: str | None = None
-    """Folder of the decoded frames; made if it is not there. Default: OUT/store."""
+    """Folder of the decoded frames, made if it does not exist. Default: OUT/store."""
     width: int = 640
     """Training width in pixels, a multiple of 32."""
     height: int | None = None
-    """Training height in pixels, a multiple of 32. Default: the frames' aspect, to the nearest multiple."""
+    """Training height in pixels, a multiple of 32. Default: the nearest to the frames' aspect."""
     offsets: tuple[int, ...] = (-1, 1)
-    """Sources of a clip, as times relative to its target, in units of --every. With --stereo there may be none: no
-    pose network is then built."""
+    """Sources of a clip, as times relative to its target, in units of --every. With --stereo there may be none, and
+    then no pose network is built."""
     stereo: Stereo = "none"
-    """Learn from the other camera of a stereo pair too (KITTI). calibrated: metres. nominal: the paper's 0.1."""
+    """Also learn from a stereo pair's other camera (KITTI). calibrated: in metres. nominal: at a baseline of 0.1."""
     init: str | None = None
-    """MODEL whose weights the networks start from, instead of --encoder.pretrained and --loss.start-depth."""
+    """Model whose weights the networks start from, instead of --encoder.pretrained and --loss.start-depth."""
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     """The networks' encoders."""
     loss: LossConfig = field(default_factory=LossConfig)
@@ -155,28 +158,28 @@ class TrainConfig:
     batch_size: int = 12
     """Clips per step."""
     learning_rate: float = 1e-4
-    """Adam's; a tenth of it later on."""
+    """Adam's learning rate; it drops to a tenth late in the run."""
     drop_after: int | None = None
-    """Epochs after which the learning rate falls to a tenth (the paper's 15). Default: 75 % of the budget."""
+    """Epochs after which the learning rate drops (15 in the paper). Default: 75 % of the budget."""
     steps: int | None = None
-    """Budget in steps. Give at most one budget; the preset's is in epochs."""
+    """Budget in steps. Give at most one budget; it replaces the preset's."""
     epochs: int | None = None
-    """Budget in passes over the training clips."""
+    """Budget in passes over the training clips. Default: 20, unless another budget is given."""
     minutes: float | None = None
     """Budget in minutes of training."""
     seed: int = 0
-    """Seed of weights, clip order, augmentation and tie-breaking."""
+    """Seed of weights, clip order, augmentation and tie-breaking noise."""
     save_every: int = 500
     """Steps between checkpoints, validations and previews."""
     keep: int = 2
-    """Checkpoints kept, the newest ones."""
+    """Number of checkpoints to keep, the newest ones."""
     device: str = "auto"
-    """auto, cpu, cuda, cuda:1, mps."""
+    """auto, cpu, cuda, cuda:1 or mps."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """The networks' arithmetic; geometry and loss are always fp32. auto: bf16 where the processor has it."""
+    """Arithmetic of the networks; geometry and loss are always fp32. auto: bf16 where the processor is faster in it."""
     compile: bool | None = None
-    """Compile the training step. Default: on CUDA only; on a processor the objective is compiled anyway,
-    and compiling the networks too was measured not to help."""
+    """Compile the training step. On a processor the objective is compiled anyway, and compiling the networks too was
+    measured not to help. Default: on CUDA only."""
 
     def __post_init__(self) -> None:
         require_size(self.width, "--width")
@@ -199,14 +202,14 @@ class TrainConfig:
             require(amount is None or 0 < amount < math.inf, flag, "more than 0", amount)
         given = [flag for flag, amount in budgets.items() if amount is not None]
         require(len(given) <= 1, " and ".join(given), "one budget", f"{len(given)} budgets")
-        self.spacing()
-        self.crop_px()
+        # Both are parsed here, so that a wrong one is refused at once and a right one is read only once.
+        _ = self.spacing, self.crop_px
 
     def _check_motion(self) -> None:
         n = len(self.offsets)
         if self.encoder.pose_input == "all" and n < 2:
             raise ConfigError(
-                "all sources at once are two or more",
+                "the pose network cannot see all sources at once",
                 where="--encoder.pose-input",
                 expected="at least two --offsets",
                 got=str(self.offsets),
@@ -219,7 +222,7 @@ class TrainConfig:
                     "without neighbours in time there is no pose network to choose",
                     where=f"--encoder.pose-{option}",
                     got=got,
-                    fix="leave it away, or give --offsets",
+                    fix="leave it out, or give --offsets",
                 )
 
     @property
@@ -232,8 +235,9 @@ class TrainConfig:
         """What depth is multiplied by to be metres; None where that cannot be known."""
         return {"none": None, "calibrated": 1.0, "nominal": NOMINAL_FACTOR}[self.stereo]
 
+    @cached_property
     def spacing(self) -> int | None:
-        """Frames between neighbours of a clip; None stands for auto."""
+        """`every` as a number: frames between neighbours of a clip, 1 if not given; None stands for auto."""
         if self.every == "auto":
             return None
         if self.every is None:
@@ -246,24 +250,28 @@ class TrainConfig:
         )
         return int(self.every)
 
-    def crop_px(self) -> tuple[int, int, int, int]:
-        """Pixels cut off at top, bottom, left, right."""
-        return parse_crop(self.crop)
+    @cached_property
+    def crop_px(self) -> Crop:
+        """`crop` as a value: what is cut off the frames."""
+        return NO_CROP if self.crop is None else Crop.parse(self.crop)
 
 
-def parse_crop(text: str | None) -> tuple[int, int, int, int]:
-    """Read "top,bottom,left,right" in pixels; None is no crop. Raises ConfigError for anything else."""
-    if text is None:
-        return (0, 0, 0, 0)
-    parts = [part.strip() for part in text.split(",")]
-    require(
-        len(parts) == 4 and all(part.isdecimal() for part in parts),
-        "--crop",
-        "top,bottom,left,right in whole pixels",
-        text,
-    )
-    top, bottom, left, right = map(int, parts)
-    return top, bottom, left, right
+@dataclass(frozen=True, kw_only=True)
+class ResolvedConfig(TrainConfig):
+    """A run or a model whose frames are known: nothing about their size is left open."""
+
+    height: int
+
+    @staticmethod
+    def of(config: TrainConfig, **changes: Any) -> ResolvedConfig:
+        """The configuration with some fields replaced.
+
+        Raises:
+            ConfigError: if it still has no height, or for a value out of range.
+        """
+        values = {field.name: getattr(config, field.name) for field in dataclasses.fields(TrainConfig)} | changes
+        require(values["height"] is not None, "height", "a number of pixels", "no height")
+        return ResolvedConfig(**values)
 
 
 def to_json(config: TrainConfig) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def resolve_device(name: str) -> torch.device:
             where="--device",
             expected="auto, cpu, cuda, cuda:1 or mps, and a machine that has it",
             got=name,
-            fix="leave --device away to take what is there",
+            fix="leave --device out to take what is there",
         ) from error
     return device
 

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from selfdepth.config import TrainConfig
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
-from selfdepth.geometry.warp import disparity_from_depth, scaled_disparity
 from selfdepth.losses.objective import self_supervised_loss
 from selfdepth.networks.depth import DepthNet
 from selfdepth.networks.pose import DepthFeatures
@@ -35,8 +34,7 @@ class SelfSupervisedDepth(nn.Module):
             scales=config.encoder.scales,
         )
         if config.loss.start_depth is not None:
-            near, far = config.loss.near, config.loss.far
-            self.depth_net.decoder.start_at(disparity_from_depth(config.loss.start_depth, near, far))
+            self.depth_net.decoder.start_at(config.loss.depth_range.sigmoid(config.loss.start_depth))
         self.pose_net = pose_network(config.encoder, config.offsets, channels=self.depth_net.encoder.channels[-1])
         self.pose_passes = POSE_INPUTS[config.encoder.pose_input]
 
@@ -74,7 +72,7 @@ class SelfSupervisedDepth(nn.Module):
         with self._network_precision(batch):
             features = self.depth_net.encode(batch.inputs[:, :n_images])
             disparities, masks = self.depth_net.decode([level[:, 0] for level in features])
-        inverse_depth = scaled_disparity(disparities[0], self.loss_config.near, self.loss_config.far)
+        inverse_depth = self.loss_config.depth_range.disparity(disparities[0])
         return (
             disparities,
             masks,

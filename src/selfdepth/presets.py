@@ -2,7 +2,7 @@
 
 `MODE-SIZE` are ours: calibrated cameras, exact pixels, metres where they can be known. Their height is not given: with
 the frames' aspect kept, KITTI's become 640x192, 1024x320, 416x128 as named. `paper-MODE-SIZE-VARIANT` are the rows of
-the paper's tables, in its own conventions; what was published for each is in `paper_tables.py`.
+the paper's tables, in its own conventions; what was published for each is in `paper/tables.py`.
 """
 
 from __future__ import annotations

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
@@ -35,33 +33,6 @@ class Batch:
     K: Float[Tensor, "b 3 3"]
     offsets: tuple[int, ...]
     T_stereo_target: Float[Tensor, "b 4 4"] | None = None
-
-    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
-        """The same batch with its tensors on `device`."""
-        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
-
-    def pin_memory(self) -> Batch:
-        """The same batch in page-locked memory, for fast copies to a GPU."""
-        return self._map(lambda tensor: tensor.pin_memory())
-
-    @staticmethod
-    def collate(batches: Sequence[Batch]) -> Batch:
-        """Join batches along the first axis. All must have the same offsets, and a partner or none."""
-        first = batches[0]
-        joined: dict[str, Any] = {
-            item.name: torch.cat([getattr(batch, item.name) for batch in batches])
-            for item in fields(first)
-            if isinstance(getattr(first, item.name), Tensor)
-        }
-        return replace(first, **joined)
-
-    def _map(self, function: Any) -> Batch:
-        tensors: dict[str, Any] = {
-            item.name: function(getattr(self, item.name))
-            for item in fields(self)
-            if isinstance(getattr(self, item.name), Tensor)
-        }
-        return replace(self, **tensors)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 import odometry
-from selfdepth.demo.drives import CAMERA_FILE, TRAIN, make_drives
+from selfdepth.data.sources.rendered import CAMERA_FILE
+from selfdepth.demo.drives import TRAIN, make_drives
 from selfdepth.demo.run import DEMO_CONFIG
 from selfdepth.engine.train import train
 from selfdepth.synthetic.drive import DriveSpec

@@ -50,7 +50,7 @@ def test_a_given_camera_is_not_warned_of(
 
 
 def test_what_cannot_be_used_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no such footage"):
+    with pytest.raises(DataError, match="no such data"):
         check(CheckArgs(data=str(tmp_path / "gone")))
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from selfdepth.cli.main import main
 from selfdepth.config import EncoderConfig, TrainConfig
-from selfdepth.data.sources.trajectories import read_trajectory
+from selfdepth.data.readers.trajectories import read_trajectory
 from selfdepth.geometry.camera import Camera
 from selfdepth.inference.writers import create_video
 from selfdepth.learner import SelfSupervisedDepth
@@ -150,8 +150,8 @@ def test_several_inputs_have_a_trajectory_each(world: Path, tmp_path: Path) -> N
         (("model", "frames/0.png", "--save", "trajectory"), "not known to follow each other in time"),
         (("model", "frames", "--save", "trajectory", "--every", "0"), "--every"),
         (("clips", "frames", "--save", "trajectory", "--every", "3"), "too short for a motion: frames; expected"),
-        (("model", "frames", "--every", "2"), "--every is about the camera's path"),
-        (("model", "frames", "--save", "trajectory", "--voxel", "1"), "--voxel is about point clouds"),
+        (("model", "frames", "--every", "2"), "--every applies only to the path of the camera"),
+        (("model", "frames", "--save", "trajectory", "--voxel", "1"), "--voxel applies only to point clouds"),
         (("model", "frames", "--save", "ply", "--max-depth", "-1"), "--max-depth"),
         (("model", "frames", "--save", "ply", "--voxel", "nan"), "--voxel"),
     ],
@@ -239,5 +239,5 @@ def test_a_spacing_without_a_camera_to_follow_is_refused(
 ) -> None:
     words = ["predict", str(world / "still"), str(world / "frames"), "--out", str(tmp_path / "out"), "--save", "ply"]
     assert main([*words, "--every", "3"]) == 2
-    assert "no camera is followed here: --every" in capsys.readouterr().err
+    assert "no camera path can be computed here: --every" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -17,7 +17,8 @@ from selfdepth.data.kitti.improved import read_depth_png
 from selfdepth.errors import ConfigError, DataError, OutputError, SelfDepthError
 from selfdepth.evaluation.depth.metrics import METRICS, resize_disparity
 from selfdepth.evaluation.depth.run import ComparisonOptions, evaluate_model, evaluate_predictions
-from selfdepth.inference.predictor import Predictor, resize_pixels
+from selfdepth.geometry.camera import resample
+from selfdepth.inference.predictor import Predictor
 from selfdepth.inference.writers import create_video, write_kitti, write_png16
 from selfdepth.networks.depth import DepthNet
 from selfdepth.structs import DepthPrediction
@@ -87,7 +88,7 @@ def test_the_files_hold_metres_of_the_disparity_at_the_images_size(
     with Image.open(tmp_path / "kitti/0000000001.png") as file:
         assert (file.size, file.mode) == (SIZE, "I;16")
     predictor = Predictor.load(place / model, device="cpu", precision="fp32")
-    small = resize_pixels(np.asarray(image(1)), 96, 64)
+    small = resample(np.asarray(image(1)), 96, 64)
     disparity = resize_disparity(predictor.predict(small).disparity.astype(np.float64), SIZE[::-1])
     expected = np.clip(factor / disparity, 1e-3, 80)
     np.testing.assert_allclose(read_depth_png(tmp_path / "kitti/0000000001.png"), expected, atol=0.51 / 256, rtol=1e-4)
@@ -131,7 +132,7 @@ REFUSED: list[tuple[dict[str, Any], type[SelfDepthError], str]] = [
     ({"inputs": ("twice",)}, DataError, "two images would have the same depth map: twice/a"),
     ({"factor": 0.0}, ConfigError, "out of range: --factor"),
     ({"factor": float("nan")}, ConfigError, "out of range: --factor"),
-    ({"factor": 2.0, "save": ("color",)}, ConfigError, "--factor is about KITTI's benchmark.*--save kitti"),
+    ({"factor": 2.0, "save": ("color",)}, ConfigError, "--factor applies only to KITTI's benchmark.*--save kitti"),
 ]
 
 
@@ -174,7 +175,7 @@ def test_the_scale_that_evaluate_shows_makes_what_one_scale_measures(place: Path
     write_kitti_raw(drive, tmp_path / "kitti", image_format="png")
     (tmp_path / "train_files.txt").write_text("".join(f"{name} {number} l\n" for number in range(3)))
     measured = evaluate_model(
-        str(place / "mono"), tmp_path / "kitti", split=tmp_path, measure=ComparisonOptions(part="train", one_scale=True)
+        str(place / "mono"), tmp_path / "kitti", split=tmp_path, options=ComparisonOptions(part="train", one_scale=True)
     ).report
     assert measured.ratio_median is not None
     images = str(tmp_path / "kitti" / name / "image_02/data")
@@ -184,7 +185,7 @@ def test_the_scale_that_evaluate_shows_makes_what_one_scale_measures(place: Path
         tmp_path / "kitti",
         split=tmp_path,
         quantity="depth",
-        measure=ComparisonOptions(part="train", median_scaling=False),
+        options=ComparisonOptions(part="train", median_scaling=False),
     ).report
     assert measured.abs_rel > 0.1, "a network that has learned nothing"
     for metric in METRICS:

@@ -17,6 +17,7 @@ from selfdepth.data.store.store import open_store
 from selfdepth.engine.setup import Run
 from selfdepth.engine.train import train
 from selfdepth.errors import ConfigError
+from selfdepth.geometry.crop import Crop
 from selfdepth.synthetic.drive import DriveSpec, render_drive
 from selfdepth.synthetic.kitti import write_kitti_raw
 
@@ -79,7 +80,7 @@ def test_training_on_a_store_is_training_on_its_source(frames: Path, tmp_path: P
     from_source = train(replace(TINY, data=str(frames), camera="fov:60", **options), tmp_path / "b")  # type: ignore[arg-type]
     assert same_weights(from_store, from_source)
     assert from_store.weights_meta().camera == from_source.weights_meta().camera
-    assert from_store.config.crop_px() == from_source.config.crop_px(), "prediction has to know"
+    assert from_store.config.crop_px == from_source.config.crop_px, "prediction has to know"
     repeated = train(replace(from_store.config), tmp_path / "c")
     assert same_weights(repeated, from_store)
 
@@ -102,7 +103,7 @@ def test_what_was_said_when_the_store_was_made_is_remembered(kitti: Path, tmp_pa
     words = ["--width", "64", "--every", "3", "--crop", "0,4,0,0", "--camera", str(camera)]
     assert main(["prepare", str(kitti), "--out", str(tmp_path / "store"), *words]) == 0
     store = open_store(tmp_path / "store")
-    assert (store.spacing, store.crop, store.kind) == (3, (0, 4, 0, 0), "kitti-raw")
+    assert (store.spacing, store.crop, store.kind) == (3, Crop(bottom=4), "kitti-raw")
     assert store.origin is not None
     assert (store.origin.path, store.origin.camera) == (kitti.resolve(), str(camera.resolve()))
     agreeing = replace(TINY, data=str(store.folder), every="3", crop="0, 4, 0, 0", camera=str(camera))
@@ -140,7 +141,7 @@ def small_store(frames: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["gone", "--out", "OUT"], "no such footage"),
+        (["gone", "--out", "OUT"], "no such data"),
         (["STORE", "--out", "OUT"], "a store already"),
         (["FRAMES", "--out", "FRAMES"], "holds other things"),
         (["FRAMES", "--out", "OUT", "--width", "100"], "--width"),
@@ -162,3 +163,14 @@ def test_what_cannot_be_prepared_is_refused_and_leaves_nothing(
     assert main(["prepare", *(str(places.get(word, word)) for word in words)]) == 2
     assert sentence in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_called_kitti_is_data_like_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "kitti").mkdir()
+    for number in range(5):
+        Image.fromarray(np.full((48, 80, 3), 9 * number, np.uint8)).save(tmp_path / "kitti" / f"{number}.png")
+    assert main(["prepare", "kitti", "--out", "st", "--camera", "fov:60", "--width", "64", "--height", "64"]) == 0
+    assert "frames: 5 of 64x64 from 1 sequence (folder)" in capsys.readouterr().out

@@ -49,6 +49,7 @@ def test_the_list_as_json_has_options_figures_and_commands(capsys: pytest.Captur
 def test_a_preset_that_continues_a_model_is_refused_without_one(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    (tmp_path / "street.mp4").touch()
     words = ["train", "paper-stereo-1024x320", "--data", str(tmp_path), "--out", str(tmp_path / "run")]
     assert main(words) == 2
     line = capsys.readouterr().err.strip()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from selfdepth.data.footage import open_footage
+from selfdepth.data.sources.recognise import recognise
 from selfdepth.demo.drives import Drives, make_drives
 from selfdepth.errors import OutputError
 from selfdepth.synthetic.drive import DriveSpec
@@ -55,7 +55,7 @@ def test_progress_counts_both_streets_together(drives: Drives, told: list[tuple[
 
 def test_the_drives_can_be_trained_on_by_hand(drives: Drives) -> None:
     data = drives.folder / "train"
-    footage = open_footage(data, camera=str(data / "camera.yaml"))
+    footage = recognise(data).footage(camera=str(data / "camera.yaml"))
     assert footage.sequences[0].numbers == tuple(range(7))
     assert footage.sequences[0].camera == TRAIN.camera()
 

@@ -9,13 +9,59 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from selfdepth.config import EncoderConfig, TrainConfig
 from selfdepth.engine.setup import Run, prepare_run, start_from
 from selfdepth.engine.train import train
-from selfdepth.errors import CheckpointError, ConfigError
+from selfdepth.errors import CheckpointError, ConfigError, SelfDepthError
 from selfdepth.learner import SelfSupervisedDepth
 from selfdepth.networks import encoder as encoder_module
+
+
+def put_nothing(path: Path) -> None:
+    """Leave the place empty."""
+
+
+def put_one_image(path: Path) -> None:
+    Image.new("RGB", (96, 64)).save(path, format="PNG")
+
+
+@pytest.mark.parametrize(
+    ("name", "put", "named"),
+    [
+        ("", put_nothing, "--data VIDEO or --data FOLDER"),
+        ("gone", put_nothing, "gone; check --data"),
+        ("empty", Path.mkdir, "expected a root of KITTI raw or odometry, images, folders of images, videos"),
+        ("street.png", put_one_image, "give its folder"),
+    ],
+)
+def test_data_that_cannot_be_used_is_refused_before_pretrained_weights_are_looked_for(
+    tiny: TrainConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    put: Callable[[Path], None],
+    named: str,
+) -> None:
+    monkeypatch.setattr(encoder_module, "require_weights", lambda name: pytest.fail("looked for ImageNet weights"))
+    put(tmp_path / name)
+    asked = replace(tiny, data=name and str(tmp_path / name), encoder=replace(tiny.encoder, pretrained=True))
+    with pytest.raises(SelfDepthError, match=named):
+        prepare_run(asked, tmp_path / "run", resume=False)
+
+
+def test_missing_pretrained_weights_are_refused_before_a_frame_is_decoded(
+    tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(name: str) -> None:
+        raise ConfigError("no such weights", where=name)
+
+    monkeypatch.setattr(encoder_module, "require_weights", missing)
+    asked = replace(tiny, encoder=replace(tiny.encoder, pretrained=True))
+    with pytest.raises(ConfigError, match="no such weights"):
+        prepare_run(asked, tmp_path / "run", resume=False, on_frames=lambda done, total: pytest.fail("decoded a frame"))
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_starts_from_the_weights_of_the_model_and_at_the_first_step(

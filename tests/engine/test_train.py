@@ -15,10 +15,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from selfdepth.config import TrainConfig, from_json
+from selfdepth.config import ResolvedConfig, TrainConfig, from_json
 from selfdepth.engine import train as module
 from selfdepth.engine.checkpoint import last_checkpoint
-from selfdepth.engine.resume import read_run_config
+from selfdepth.engine.run_config import read_run_config
 from selfdepth.engine.setup import Run
 from selfdepth.engine.tracking import read_metrics
 from selfdepth.engine.train import train
@@ -58,7 +58,7 @@ def test_a_run_folder_holds_exactly_what_is_promised(whole_run: Run) -> None:
 def test_the_configuration_is_written_resolved_and_reads_back_as_it_is(whole_run: Run, tiny: TrainConfig) -> None:
     text = (whole_run.folder / "config.json").read_text()
     written = from_json(json.loads(text), where="config.json")
-    assert written == whole_run.config == replace(tiny, height=64, every="1")
+    assert ResolvedConfig.of(written) == whole_run.config == ResolvedConfig.of(tiny, height=64, every="1")
 
 
 def test_the_record_has_losses_signs_and_validations(whole_run: Run) -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from numpy import ndarray
 
 from selfdepth.errors import DataError
-from selfdepth.geometry.camera import Camera, crop, downscale, flip, resize
+from selfdepth.geometry.camera import Camera, crop, downscale, flip, resample, resize
+from selfdepth.geometry.crop import NO_CROP, Crop
 
 CAMERA = Camera(fx=52.0, fy=48.0, cx=30.25, cy=17.5, width=64, height=40)
 
@@ -50,7 +51,7 @@ def test_a_resized_image_and_its_camera_still_agree_on_every_ray(width: int, hei
 
 
 def test_a_cropped_image_and_its_camera_still_agree_on_every_ray() -> None:
-    image, camera = crop(coordinates(64, 40, 3), CAMERA, top=5, bottom=7, left=11, right=2)
+    image, camera = crop(coordinates(64, 40, 3), CAMERA, Crop(top=5, bottom=7, left=11, right=2))
     assert image.shape == (camera.height, camera.width, 3) == (28, 51, 3)
     after, before = rays_before_and_after(CAMERA, image, camera, 3)
     np.testing.assert_allclose(after, before, rtol=0, atol=1e-12)
@@ -142,11 +143,32 @@ def test_an_impossible_field_of_view_is_refused(fov: float) -> None:
         Camera.from_fov(fov, width=100, height=50)
 
 
-@pytest.mark.parametrize("sides", [(20, 20, 0, 0), (0, 0, 40, 30), (-1, 0, 0, 0)])
-def test_a_crop_that_leaves_nothing_or_adds_pixels_is_refused(sides: tuple[int, int, int, int]) -> None:
-    names = ("top", "bottom", "left", "right")
-    with pytest.raises(DataError, match="--crop"):
-        crop(np.zeros((40, 64, 3), dtype=np.uint8), CAMERA, **dict(zip(names, sides, strict=True)))
+@pytest.mark.parametrize("sides", [Crop(top=20, bottom=20), Crop(left=40, right=30)])
+def test_a_crop_that_leaves_nothing_is_refused(sides: Crop) -> None:
+    with pytest.raises(DataError, match=r"--crop.*64x40"):
+        crop(np.zeros((40, 64, 3), dtype=np.uint8), CAMERA, sides)
+
+
+def test_a_depth_map_is_cropped_as_its_image() -> None:
+    image, sides = coordinates(64, 40, 3), Crop(top=5, bottom=7, left=11, right=2)
+    depth = image[..., 0].astype(np.float32)
+    assert np.array_equal(crop(depth, CAMERA, sides)[0], crop(image, CAMERA, sides)[0][..., 0])
+
+
+def test_a_camera_without_its_images_changes_as_it_does_with_them() -> None:
+    image, sides = coordinates(64, 40, 3), Crop(top=5, left=11)
+    assert CAMERA.cropped(sides) == crop(image, CAMERA, sides)[1]
+    assert CAMERA.resized(96, 32) == resize(image, CAMERA, width=96, height=32)[1]
+    assert np.array_equal(resample(image, 96, 32), resize(image, CAMERA, width=96, height=32)[0])
+
+
+def test_a_camera_of_the_same_size_is_the_same_camera() -> None:
+    assert CAMERA.resized(64, 40) == CAMERA.cropped(NO_CROP) == CAMERA
+
+
+def test_an_aspect_is_the_same_to_a_hundredth() -> None:
+    assert CAMERA.has_aspect_of(640, 400) and CAMERA.has_aspect_of(640, 403)
+    assert not CAMERA.has_aspect_of(640, 407)
 
 
 def test_an_image_of_another_size_than_its_camera_is_refused() -> None:

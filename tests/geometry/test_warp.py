@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -13,12 +10,9 @@ from helpers.golden_loss import Case, relative
 from selfdepth.geometry.camera import downscale, flip
 from selfdepth.geometry.se3 import transform, transform_from_axis_angle
 from selfdepth.geometry.warp import (
-    backproject,
-    depth_from_disparity,
     pixel_grid,
     project,
     sample,
-    scaled_disparity,
     synthesize,
 )
 
@@ -38,8 +32,9 @@ def plane(z: float, *, h: int = H, w: int = W) -> Tensor:
 
 
 def slow_projection(depth: Tensor, T_source_target: Tensor, K: Tensor) -> Tensor:
-    """The homogeneous twin: a cloud of points, moved, then seen."""
-    points = backproject(depth, K).flatten(2).transpose(1, 2)
+    """The homogeneous twin: a cloud of points, X = depth * K^-1 (u, v, 1), moved, then seen."""
+    grid = pixel_grid(*depth.shape[-2:], dtype=depth.dtype, device=depth.device)
+    points = (depth * torch.einsum("bij,jhw->bihw", torch.linalg.inv(K), grid)).flatten(2).transpose(1, 2)
     moved = transform(T_source_target, points)
     seen = moved @ K.transpose(1, 2)
     return (seen[..., :2] / seen[..., 2:]).transpose(1, 2).unflatten(2, depth.shape[-2:])
@@ -99,15 +94,6 @@ def test_the_fast_projection_is_the_homogeneous_one_in_value_and_gradient(seed: 
     torch.testing.assert_close(values[0], values[1], rtol=1e-11, atol=1e-9)
     for fast, slow in zip(*gradients, strict=True):
         torch.testing.assert_close(fast, slow, rtol=1e-9, atol=1e-9)
-
-
-def test_backprojected_points_are_seen_where_they_came_from() -> None:
-    depth = 1 + 9 * textured()[:, :1]
-    points = backproject(depth, K)
-    torch.testing.assert_close(points[:, 2:], depth)
-    seen = torch.einsum("bij,bjhw->bihw", K, points)
-    grid = pixel_grid(H, W, dtype=torch.float64, device=torch.device("cpu"))
-    torch.testing.assert_close(seen / seen[:, 2:], grid[None])
 
 
 def test_warping_follows_a_flip_of_image_camera_and_motion() -> None:
@@ -193,22 +179,10 @@ def test_sampling_between_pixels_is_bilinear() -> None:
     torch.testing.assert_close(sample(image, pixels)[0, :, 0, 0], wanted)
 
 
-def test_disparity_to_depth_matches_the_reference_to_1e_9(golden: Path) -> None:
-    wanted = np.load(golden / "networks_and_metrics" / "geometry.npz")
-    sigmoid = torch.from_numpy(wanted["sigmoid"])
-    np.testing.assert_allclose(scaled_disparity(sigmoid, 0.1, 100.0).numpy(), wanted["scaled_disp"], rtol=1e-9)
-    np.testing.assert_allclose(depth_from_disparity(sigmoid, 0.1, 100.0).numpy(), wanted["depth"], rtol=1e-9)
-
-
-def test_depth_runs_from_far_at_disparity_zero_to_near_at_one() -> None:
-    ends = depth_from_disparity(torch.tensor([0.0, 1.0], dtype=torch.float64), 0.5, 20.0)
-    torch.testing.assert_close(ends, torch.tensor([20.0, 0.5], dtype=torch.float64))
-
-
 @pytest.mark.parametrize("name", ["default", "mono_stereo"])
 def test_the_warp_matches_the_reference_in_grid_image_and_motion(golden: Path, name: str) -> None:
     case = Case(golden, name)
-    depth = depth_from_disparity(case.disparities[0], case.cfg.near, case.cfg.far)
+    depth = case.cfg.depth_range.depth(case.disparities[0])
     for index, source in enumerate(case.sources):
         T = case.T_source_target[:, index]
         u, v = project(depth, T, case.K).unbind(1)

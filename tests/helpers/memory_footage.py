@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy import ndarray
 
-from selfdepth.data.frames import Footage, FrameRef, FrameSequence
+from selfdepth.data.footage import Footage
+from selfdepth.data.frames import FrameRef, FrameSequence
 from selfdepth.geometry.camera import Camera
 
 WIDTH, HEIGHT = 80, 48

@@ -13,7 +13,7 @@ from PIL import Image
 
 from selfdepth.errors import CheckpointError, ConfigError, DataError
 from selfdepth.geometry.camera import Camera, resize
-from selfdepth.geometry.warp import depth_from_disparity
+from selfdepth.geometry.depth_range import DepthRange
 from selfdepth.inference.predictor import Predictor, load
 from selfdepth.weights.files import depth_network, load_weights
 
@@ -46,7 +46,7 @@ def test_an_image_of_the_training_size_gives_the_network_s_own_depth(predictor: 
     image = _image(64, 96)
     with torch.no_grad():
         frame = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
-        expected = depth_from_disparity(depth_network(load_weights(model))(frame)[0], 0.1, 100.0)
+        expected = DepthRange(0.1, 100.0).depth(depth_network(load_weights(model))(frame)[0])
     np.testing.assert_allclose(predictor.predict(image).depth, expected[0, 0].numpy(), rtol=1e-4)
 
 

@@ -30,7 +30,7 @@ K = torch.tensor([[[40.0, 0.0, 31.5], [0.0, 40.0, 15.5], [0.0, 0.0, 1.0]]], dtyp
 
 
 def disparity_of(depth: float, cfg: LossConfig = QUIET) -> float:
-    return (1 / depth - 1 / cfg.far) / (1 / cfg.near - 1 / cfg.far)
+    return cfg.depth_range.sigmoid(depth)
 
 
 def disparities_of(depth: float) -> tuple[Tensor, ...]:

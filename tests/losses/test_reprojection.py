@@ -10,7 +10,7 @@ from torch import Tensor
 
 from selfdepth.config import LossConfig
 from selfdepth.geometry.se3 import transform_from_axis_angle
-from selfdepth.losses.reprojection import ReprojectionLevel, static_error
+from selfdepth.losses.reprojection import TensorReprojectionLevel, static_error
 
 QUIET = LossConfig(tie_break_noise=0.0)
 UNMASKED = replace(QUIET, automask=False)
@@ -53,13 +53,13 @@ def test_the_noise_that_breaks_ties_is_small_and_follows_the_seed(reprojection: 
 
 def test_what_does_not_move_wins_a_tie_and_no_pixel_of_it_is_learned_from() -> None:
     frames = random(1, 1, 3, H, W).expand(1, 3, 3, H, W)
-    ((loss, keep),) = ReprojectionLevel.of(frames, K, QUIET).compare((disparity(),), motions(still=True))
+    ((loss, keep),) = TensorReprojectionLevel.of(frames, K, QUIET).compare((disparity(),), motions(still=True))
     assert float(keep.sum()) == 0
     assert float(loss) == pytest.approx(0, abs=1e-12)
 
 
 def test_without_the_auto_mask_nothing_is_compared_unwarped_and_every_pixel_is_kept() -> None:
-    level = ReprojectionLevel.of(random(1, 3, 3, H, W), K, UNMASKED)
+    level = TensorReprojectionLevel.of(random(1, 3, 3, H, W), K, UNMASKED)
     assert level.static is None
     ((_, keep),) = level.compare((disparity(),), motions())
     assert torch.equal(keep, torch.ones_like(keep))
@@ -67,20 +67,20 @@ def test_without_the_auto_mask_nothing_is_compared_unwarped_and_every_pixel_is_k
 
 def test_the_auto_mask_can_only_lower_the_loss_and_keeps_what_warping_explains() -> None:
     frames = random(1, 3, 3, H, W)
-    ((masked, keep),) = ReprojectionLevel.of(frames, K, QUIET).compare((disparity(),), motions())
-    ((plain, _),) = ReprojectionLevel.of(frames, K, UNMASKED).compare((disparity(),), motions())
+    ((masked, keep),) = TensorReprojectionLevel.of(frames, K, QUIET).compare((disparity(),), motions())
+    ((plain, _),) = TensorReprojectionLevel.of(frames, K, UNMASKED).compare((disparity(),), motions())
     assert masked < plain
     assert 0 < float(keep.mean()) < 1
 
 
 def test_the_minimum_over_the_sources_is_at_most_the_error_of_each() -> None:
     frames, T = random(1, 3, 3, H, W), motions()
-    ((least, _),) = ReprojectionLevel.of(frames, K, UNMASKED).compare((disparity(),), T)
+    ((least, _),) = TensorReprojectionLevel.of(frames, K, UNMASKED).compare((disparity(),), T)
     mean = replace(UNMASKED, reprojection="mean")
-    ((average, _),) = ReprojectionLevel.of(frames, K, mean).compare((disparity(),), T)
+    ((average, _),) = TensorReprojectionLevel.of(frames, K, mean).compare((disparity(),), T)
     alone = []
     for source in (1, 2):
-        level = ReprojectionLevel.of(frames[:, [0, source]], K, UNMASKED)
+        level = TensorReprojectionLevel.of(frames[:, [0, source]], K, UNMASKED)
         ((loss, _),) = level.compare((disparity(),), T[:, source - 1 : source])
         alone.append(float(loss))
     assert float(least) < min(alone)
@@ -88,7 +88,7 @@ def test_the_minimum_over_the_sources_is_at_most_the_error_of_each() -> None:
 
 
 def test_disparities_are_compared_together_as_each_alone() -> None:
-    level = ReprojectionLevel.of(random(1, 3, 3, H, W), K, QUIET)
+    level = TensorReprojectionLevel.of(random(1, 3, 3, H, W), K, QUIET)
     several = (disparity(3), disparity(4))
     for (loss, keep), one in zip(level.compare(several, motions()), several, strict=True):
         ((alone, kept_alone),) = level.compare((one,), motions())
@@ -96,7 +96,7 @@ def test_disparities_are_compared_together_as_each_alone() -> None:
 
 
 def test_a_predictive_mask_of_one_changes_nothing_and_a_smaller_one_is_paid_for() -> None:
-    level = ReprojectionLevel.of(random(1, 3, 3, H, W), K, UNMASKED)
+    level = TensorReprojectionLevel.of(random(1, 3, 3, H, W), K, UNMASKED)
     ((plain, _),) = level.compare((disparity(),), motions())
     losses = []
     for value in (1.0, 0.5):

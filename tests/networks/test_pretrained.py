@@ -11,7 +11,6 @@ import pytest
 
 from selfdepth.errors import ConfigError
 from selfdepth.networks import pretrained
-from selfdepth.networks.encoder import weights_name
 from selfdepth.networks.pretrained import require_weights
 
 

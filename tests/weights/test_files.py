@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from selfdepth.config import EncoderConfig, LossConfig
+from selfdepth.config import EncoderConfig, LossConfig, ResolvedConfig
 from selfdepth.errors import CheckpointError, OutputError
-from selfdepth.geometry.warp import scaled_disparity
+from selfdepth.geometry.depth_range import DepthRange
 from selfdepth.inference.predictor import Predictor
 from selfdepth.networks.depth import DepthNet
 from selfdepth.weights.files import WeightsMeta, depth_network, load_weights, save_weights
@@ -27,7 +27,7 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path, model_state: dict[str, 
     save_weights(tmp_path / "best", model_state, meta)
     loaded = load_weights(tmp_path / "best")
     assert (loaded.config, loaded.camera, loaded.scale, loaded.step) == (
-        meta.config,
+        ResolvedConfig.of(meta.config),
         meta.camera,
         "relative",
         7,
@@ -93,7 +93,8 @@ def test_a_model_of_fewer_scales_is_loaded_and_predicts_from_its_finest(
         finest = network(torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255)[0]
     assert finest.shape == (1, 1, 64 >> scales[0], 96 >> scales[0])
     full = F.interpolate(finest, (64, 96), mode="bilinear", align_corners=False)
-    torch.testing.assert_close(torch.from_numpy(prediction.disparity), scaled_disparity(full, 0.1, 100.0)[0, 0])
+    expected = DepthRange(0.1, 100.0).disparity(full)[0, 0]
+    torch.testing.assert_close(torch.from_numpy(prediction.disparity), expected)
 
 
 def _edit_config(**changes: object) -> Callable[[Path], None]:

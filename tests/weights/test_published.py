@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from selfdepth.cli.main import main
-from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
+from selfdepth.config import EncoderConfig, LossConfig, ResolvedConfig, TrainConfig
 from selfdepth.errors import CheckpointError, OutputError, SelfDepthWarning
 from selfdepth.learner import SelfSupervisedDepth
 from selfdepth.weights.files import LoadedWeights, WeightsMeta, depth_network, load_weights, save_weights
@@ -132,7 +132,7 @@ def test_a_model_of_ours_is_written_with_all_that_strict_loading_needs(
     tmp_path: Path, published_keys: dict[str, dict[str, dict[str, list[int]]]], pose_network: Any
 ) -> None:
     encoder = EncoderConfig(pretrained=False, pose_network=pose_network)
-    config = TrainConfig(width=96, height=64, encoder=encoder, stereo="nominal")
+    config = ResolvedConfig(width=96, height=64, encoder=encoder, stereo="nominal")
     torch.manual_seed(0)
     state = SelfSupervisedDepth(config).state_dict()
     write_published(tmp_path / "out", Published(state=state, config=config))
@@ -152,7 +152,7 @@ def test_a_model_of_ours_is_written_with_all_that_strict_loading_needs(
 
 def test_what_the_format_cannot_hold_is_refused_or_said(tmp_path: Path) -> None:
     def model(**changes: Any) -> Published:
-        config = TrainConfig(width=96, height=64, **changes)
+        config = ResolvedConfig(width=96, height=64, **changes)
         return Published(state=SelfSupervisedDepth(config).state_dict(), config=config)
 
     small = model(encoder=EncoderConfig(name="test_resnet", pretrained=False, pose_network="posecnn"))
@@ -181,7 +181,7 @@ def test_what_the_format_cannot_hold_is_refused_or_said(tmp_path: Path) -> None:
 
 def test_a_model_without_a_pose_network_is_written_whatever_pose_encoder_its_run_named(tmp_path: Path) -> None:
     encoder = EncoderConfig(pretrained=False, pose_name="test_resnet")
-    config = TrainConfig(width=96, height=64, encoder=encoder)
+    config = ResolvedConfig(width=96, height=64, encoder=encoder)
     whole = SelfSupervisedDepth(config).state_dict()
     state = {name: tensor for name, tensor in whole.items() if name.startswith("depth_net.")}
     write_published(tmp_path / "a", Published(state=state, config=config))
@@ -307,7 +307,9 @@ def test_a_published_folder_is_a_model_for_every_verb(
 
 
 def test_depth_in_metres_is_refused_for_it_would_be_read_back_times_5_4(tmp_path: Path) -> None:
-    config = TrainConfig(width=96, height=64, encoder=EncoderConfig(pretrained=False), stereo="calibrated", offsets=())
+    config = ResolvedConfig(
+        width=96, height=64, encoder=EncoderConfig(pretrained=False), stereo="calibrated", offsets=()
+    )
     state = SelfSupervisedDepth(config).state_dict()
     with pytest.raises(CheckpointError, match="cannot say that depth is in metres"):
         write_published(tmp_path / "out", Published(state=state, config=config))
@@ -316,7 +318,7 @@ def test_depth_in_metres_is_refused_for_it_would_be_read_back_times_5_4(tmp_path
 
 def test_export_refuses_before_it_writes_anything(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     encoder = EncoderConfig(name="test_resnet", pose_name="test_resnet", pretrained=False)
-    config = TrainConfig(width=96, height=64, encoder=encoder)
+    config = ResolvedConfig(width=96, height=64, encoder=encoder)
     state = SelfSupervisedDepth(config).state_dict()
     save_weights(place / "model", state, WeightsMeta(config=config, camera=None, scale="relative"))
     assert main(["export", str(place / "model"), "--format", "monodepth2", "--out", str(place / "out")]) == 2

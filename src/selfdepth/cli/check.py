@@ -1,56 +1,101 @@
-"""`selfdepth check DATA`: what was recognised in the footage, before anything is trained on it."""
+"""`selfdepth check DATA`: what was recognised, and what is missing for a split, before anything is trained on it."""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from selfdepth.cli.evaluating import write_numbers
+
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from selfdepth.data.inspect import FootageSummary
+    from selfdepth.data.kitti.inventory import Inventory
+
+_SHOWN = 12
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckArgs:
-    """Say what footage is and whether it can be trained on."""
+    """Report what DATA is and whether it can be trained on; for KITTI, what is missing for a split.
+
+    Nothing is written but --json.
+    """
 
     data: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DATA")]
     """Root of KITTI raw or odometry, folder of images, or video file."""
-    split: str | None = None
-    """Folder with train_files.txt, val_files.txt, test_files.txt; or a published split: eigen_zhou, odom (KITTI)."""
+    split: tuple[str, ...] = ()
+    """Published splits, like eigen_zhou and eigen, or folders with train_files.txt, val_files.txt or test_files.txt
+    (KITTI). The report lists what is there and what is missing; of one split that is complete, also its sequences."""
+    splits: str | None = None
+    """Folder of split folders (eigen_zhou/train_files.txt and so on), instead of downloading the published lists.
+    Without --split, it is checked for those of the paper's tables."""
     camera: str | None = None
     """fx,fy,cx,cy in pixels of the frames; or a YAML file (ours, OpenCV, ROS camera_info); or fov:DEGREES."""
+    json: str | None = None
+    """File for the report as numbers, with everything that is missing."""
 
 
 def check(args: CheckArgs) -> None:
-    """Show a table of the sequences, what should be known of them, and the spacing that their motion asks for.
+    """Show what a split lacks, if one is named; else the sequences, and the spacing that their motion suggests.
 
     Raises:
-        DataError: for what training would refuse.
+        SelfDepthError: for data that training would refuse, lists that cannot be read or fetched, or a place that
+            cannot be written to.
     """
-    from pathlib import Path
-
     from rich.console import Console
 
-    from selfdepth.data.inspect import inspect_footage
+    from selfdepth.data.inspect import inspect_source
+    from selfdepth.data.kitti.inventory import split_folder
+    from selfdepth.data.sources.recognise import recognise
+    from selfdepth.files import require_writable
 
-    console = Console(soft_wrap=True)
-    with console.status("looking at the frames"):
-        summary = inspect_footage(Path(args.data).expanduser(), args.camera, args.split)
-    console.print(_table(summary, args.data))
+    if args.json is not None:
+        require_writable(Path(args.json).expanduser().parent, option="--json")
+    console = Console(soft_wrap=True, highlight=False)
+    source = recognise(Path(args.data).expanduser())
+    lists = None if args.splits is None else Path(args.splits).expanduser()
+    inventory, summary = None, None
+    if args.split or lists is not None:
+        inventory = source.inventory(args.split, lists)
+        _show_inventory(console, args.data, inventory)
+    if inventory is None or (len(args.split) == 1 and inventory.is_complete):
+        with console.status("looking at the frames"):
+            split = str(split_folder(args.split[0], lists)) if args.split else None
+            summary = inspect_source(source, args.camera, split)
+        _show_summary(console, args.data, summary)
+    if inventory is None and source.usual_splits:
+        names = " ".join(source.usual_splits)
+        console.print(f"splits: add --split {names} to see what is missing for them", markup=False)
+    numbers = {"footage": summary, "inventory": inventory}
+    write_numbers(args.json, {name: value and dataclasses.asdict(value) for name, value in numbers.items()})
+
+
+def _show_summary(console: Console, data: str, summary: FootageSummary) -> None:
+    console.print(_sequence_table(summary, data))
     clips = f"clips: {summary.n_train} to train on, {summary.n_val} to validate"
     console.print(clips + (f", {summary.n_test} frames to test" if summary.n_test else ""))
     if summary.stereo is not None:
-        console.print(f"stereo: {summary.stereo}", markup=False, highlight=False)
-    console.print(f"suggested: --every {summary.every}", highlight=False)
+        console.print(f"stereo: {summary.stereo}", markup=False)
+    console.print(f"suggested: --every {summary.every}")
     for sentence in summary.warnings:
-        console.print(f"warning: {sentence}", style="yellow", markup=False, highlight=False)
+        console.print(f"warning: {sentence}", style="yellow", markup=False)
 
 
-def _table(summary: FootageSummary, data: str) -> Table:
+def _show_inventory(console: Console, data: str, inventory: Inventory) -> None:
+    console.print(f"{data}: {inventory.kind}", markup=False)
+    console.print(_inventory_table(inventory))
+    for line in _missing(inventory):
+        console.print(line, markup=False)
+
+
+def _sequence_table(summary: FootageSummary, data: str) -> Table:
     from rich.table import Table
     from rich.text import Text
 
@@ -75,3 +120,32 @@ def _stretches(pairs: tuple[tuple[int, int], ...], most: int = 3) -> str:
     """ "none", or the first few as first-last."""
     shown = ", ".join(f"{first}-{last}" for first, last in pairs[:most])
     return f"{shown} and {len(pairs) - most} more" if len(pairs) > most else shown or "none"
+
+
+def _inventory_table(inventory: Inventory) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("split", "part", "frames", "there", "both cameras", "ground truth"):
+        table.add_column(heading, justify="left" if heading in ("split", "part") else "right", no_wrap=True)
+    for row in inventory.parts:
+        numbers = (row.listed, row.there, row.paired, row.measured)
+        table.add_row(row.split, row.part, *(f"{number:,}" for number in numbers))
+    return table
+
+
+def _missing(inventory: Inventory) -> list[str]:
+    """What is not there, the most first."""
+    if inventory.is_complete:
+        return ["nothing is missing: every frame that the lists name is there, with its neighbours and calibration"]
+    ranked = sorted(inventory.images.items(), key=lambda item: -item[1])
+    lines = [f"missing: {file}" for file in inventory.files]
+    lines += [f"missing: {count:,} images of {sequence}" for sequence, count in ranked[:_SHOWN]]
+    if len(ranked) > _SHOWN:
+        rest = sum(count for _, count in ranked[_SHOWN:])
+        lines.append(f"missing: {rest:,} images of {len(ranked) - _SHOWN} more folders; --json FILE lists all of them")
+    archives = list(inventory.archives)
+    more = f" and {len(archives) - _SHOWN} more" if len(archives) > _SHOWN else ""
+    lines.append(f"to be unpacked into this folder, from KITTI: {', '.join(archives[:_SHOWN])}{more}")
+    return lines

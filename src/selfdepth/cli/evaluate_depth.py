@@ -20,57 +20,66 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateDepthArgs:
-    """Measure depth against ground truth: of MODEL on --data, or of anybody's --predictions.
+    """Measure depth against ground truth: that of MODEL on --data, or the --predictions of any method.
 
-    A model is judged on the test frames of the split; where there are none, on the validation frames; else on all
-    frames. It predicts at its training size, inside its training crop, in float32.
+    A model is evaluated on the test frames of the split, or else on its validation frames, or else on all frames. It
+    predicts at its training size, inside its training crop, in float32.
     """
 
     model: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="[MODEL]")] = None
-    """Run, weights or published folder, published name, or Hugging Face hub name. Not needed with --predictions."""
+    """Run folder, weights folder, published folder or name, or Hugging Face hub name. Not needed with --predictions."""
     data: str | None = None
-    """KITTI raw root, or a store made of it; Make3D's folder of Test134 and Gridlaserdata; with --ground-truth also a
-    folder of images or a video."""
+    """Root of KITTI raw, or a store made from it; Make3D's folder of Test134 and Gridlaserdata; with --ground-truth
+    also a folder of images or a video."""
     split: str | None = None
-    """Folder with test_files.txt, or val_files.txt; or a published split: eigen, eigen_benchmark (KITTI)."""
+    """Folder with test_files.txt or val_files.txt; or a published split: eigen, eigen_benchmark (KITTI)."""
     part: Literal["train", "val", "test"] | None = None
-    """Which frames of the split, or of --data. Default: test, else val, else all."""
+    """Which frames of the split, or of --data, to evaluate. Default: test, else val, else all."""
     frames: int | None = None
-    """Compare no more than this many frames of MODEL, evenly spaced. Default: all of them."""
+    """Evaluate MODEL on at most this many frames, evenly spaced. Default: all."""
     predictions: str | None = None
-    """Anybody's, instead of MODEL: .npy or .npz with maps (images, height, width) of any resolution; or a folder with
-    one .npy, .npz or 16-bit .png per frame of --data, called as the frame is."""
+    """Predictions of any method, instead of MODEL: .npy or .npz with maps (images, height, width) at any resolution; or
+    a folder with one .npy, .npz or 16-bit .png per frame of --data, named like the frame."""
     predictions_are: Literal["disparity", "depth"] = "disparity"
-    """What --predictions holds. Disparities are inverse depths."""
+    """What --predictions holds. A disparity is an inverse depth."""
     ground_truth: str | None = None
-    """.npy or .npz with depth in metres (images, height, width), 0 = not known; or the folder of KITTI's improved
-    ground truth. Default: what --data measured."""
+    """.npy or .npz with depth in metres (images, height, width), 0 where unknown; or the folder of KITTI's improved
+    ground truth. Default: what was measured with --data."""
     truth_cache: str | None = None
-    """Folder that keeps the depth maps made of LiDAR scans, for the next time. Default: nothing is kept."""
+    """Folder that keeps the depth maps made from LiDAR scans for the next time. Default: nothing is kept."""
     protocol: Literal["eigen", "eigen_benchmark", "dense", "make3d"] | None = None
-    """eigen: raw LiDAR. eigen_benchmark: KITTI's improved ground truth, looked for in --data unless --ground-truth
-    names a place. dense: rendered depth. make3d: truth below 70 m, four errors. Default: what fits split and ground
-    truth; eigen for --predictions alone."""
+    """eigen: raw LiDAR. eigen_benchmark: KITTI's improved ground truth, searched for in --data unless --ground-truth
+    names its folder. dense: rendered depth. make3d: ground truth below 70 m, four errors. Default: what fits the split
+    and the ground truth; eigen for --predictions alone."""
     min_depth: float | None = None
-    """In metres: ground truth below does not count, predictions below are moved there. Default: the protocol's."""
+    """In metres: ignore ground truth below this, and clamp predictions to it. Default: the protocol's."""
     max_depth: float | None = None
-    """In metres: ground truth beyond does not count, predictions beyond are moved there. Default: the protocol's."""
+    """In metres: ignore ground truth beyond this, and clamp predictions to it. Default: the protocol's."""
     median_scaling: bool = True
-    """Bring each prediction to the median of its ground truth first, as monocular depth has no unit. Of a model that
-    learned from stereo, both errors are shown."""
+    """Scale each prediction to the median of its ground truth first, as monocular depth has no unit. For a model that
+    learned from stereo pairs, both errors are shown."""
     one_scale: bool = False
-    """Scale the whole set by one number, the median of its images' ratios, not each image by its own."""
+    """Scale all images by one number, the median of their ratios, instead of each by its own."""
     factor: float | None = None
-    """Predicted depths are multiplied by this first. Default: what makes MODEL's metres (5.4 after training with
-    --stereo nominal), else 1."""
+    """Multiply the predicted depth by this first. Default: what gives metres if MODEL learned from stereo pairs, such
+    as 5.4 after --stereo nominal; else 1."""
     post_process: bool = False
-    """Average with the prediction for the mirrored image."""
+    """Average each prediction with that for the mirrored image."""
     device: str = "auto"
-    """auto, cpu, cuda, cuda:1, mps."""
+    """auto, cpu, cuda, cuda:1 or mps."""
     batch_size: int = 8
-    """Frames per pass of the network."""
+    """Frames per forward pass."""
     json: str | None = None
     """File for the numbers, with a row per image."""
+
+
+SECTIONS = {
+    "input": ("model", "data", "split", "part", "frames", "predictions", "predictions_are", "ground_truth"),
+    "protocol": ("protocol", "min_depth", "max_depth", "median_scaling", "one_scale", "factor", "post_process"),
+    "output": ("json", "truth_cache"),
+    "machine": ("device", "batch_size"),
+}
+"""How `--help` groups the options."""
 
 
 def evaluate_depth(args: EvaluateDepthArgs) -> None:
@@ -82,7 +91,7 @@ def evaluate_depth(args: EvaluateDepthArgs) -> None:
     _check(args)
     from selfdepth.evaluation.depth.run import ComparisonOptions
 
-    measure = ComparisonOptions(
+    options = ComparisonOptions(
         part=args.part,
         at_most=args.frames,
         protocol=args.protocol,
@@ -94,7 +103,7 @@ def evaluate_depth(args: EvaluateDepthArgs) -> None:
         truth_cache=None if args.truth_cache is None else Path(args.truth_cache).expanduser(),
     )
     done = judged(
-        lambda: _evaluate(args, measure),
+        lambda: _evaluate(args, options),
         doing="predicting and comparing",
         json=args.json,
         folders={"--truth-cache": args.truth_cache},
@@ -104,7 +113,7 @@ def evaluate_depth(args: EvaluateDepthArgs) -> None:
     _show(done, args)
 
 
-def _evaluate(args: EvaluateDepthArgs, measure: ComparisonOptions) -> DepthEvaluation:
+def _evaluate(args: EvaluateDepthArgs, options: ComparisonOptions) -> DepthEvaluation:
     from selfdepth.evaluation.depth.run import evaluate_files, evaluate_model, evaluate_predictions
 
     truth, data, predictions = (
@@ -112,17 +121,17 @@ def _evaluate(args: EvaluateDepthArgs, measure: ComparisonOptions) -> DepthEvalu
     )
     if predictions is not None and data is not None:
         return evaluate_predictions(
-            predictions, data, split=args.split, ground_truth=truth, quantity=args.predictions_are, measure=measure
+            predictions, data, split=args.split, ground_truth=truth, quantity=args.predictions_are, options=options
         )
     if predictions is not None and truth is not None:
-        return evaluate_files(predictions, truth, quantity=args.predictions_are, measure=measure)
+        return evaluate_files(predictions, truth, quantity=args.predictions_are, options=options)
     assert args.model is not None and data is not None, "_check refuses their absence"
     return evaluate_model(
         args.model,
         data,
         split=args.split,
         ground_truth=truth,
-        measure=measure,
+        options=options,
         device=args.device,
         batch_size=args.batch_size,
         post_process=args.post_process,
@@ -136,7 +145,11 @@ def _check(args: EvaluateDepthArgs) -> None:
         if args.data is None:
             raise ConfigError("there is no data to evaluate on", where="--data", fix="add --data KITTI_ROOT --split S")
         if args.predictions_are != "disparity":
-            raise ConfigError("there are no predictions that it is about", where="--predictions-are")
+            raise ConfigError(
+                "--predictions-are applies only with --predictions",
+                got=args.predictions_are,
+                fix="leave it out, or add --predictions FILE",
+            )
     else:
         for option, given in (
             ("MODEL", args.model),
@@ -155,7 +168,9 @@ def _check(args: EvaluateDepthArgs) -> None:
     if args.data is None:
         for option, value in (("--split", args.split), ("--part", args.part), ("--truth-cache", args.truth_cache)):
             if value is not None:
-                raise ConfigError(f"{option} is about --data, which is not given", got=value)
+                raise ConfigError(
+                    f"{option} applies only with --data", got=value, fix="leave it out, or add --data DATA"
+                )
     _check_numbers(args)
 
 
@@ -167,7 +182,9 @@ def _check_numbers(args: EvaluateDepthArgs) -> None:
             raise ConfigError("option out of range", where=option, expected="metres, more than 0", got=str(bound))
     low, high = args.min_depth or 1e-3, args.max_depth or 80.0
     if low >= high:
-        raise ConfigError("there is no depth in between", where="--min-depth, --max-depth", got=f"{low:g} and {high:g}")
+        raise ConfigError(
+            "no depth lies between the bounds", where="--min-depth, --max-depth", got=f"{low:g} and {high:g}"
+        )
     if args.factor is not None and not 0 < args.factor < math.inf:
         raise ConfigError("option out of range", where="--factor", expected="more than 0", got=str(args.factor))
     for option, count in (("--batch-size", args.batch_size), ("--frames", args.frames)):

@@ -19,35 +19,45 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOdometryArgs:
-    """Measure a trajectory against the true one: of MODEL on --data, or anybody's --predictions.
+    """Measure a trajectory against the true one: that of MODEL on --data, or the --predictions of any method.
 
-    A model's motions between successive frames are chained, at its own frame spacing, inside its training crop, in
-    float32.
+    A model's motions between successive frames are chained. It predicts them at its own frame spacing, inside its
+    training crop, in float32.
     """
 
     model: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="[MODEL]")] = None
-    """Run, weights or published folder, published name, or Hugging Face hub name. Not needed with --predictions."""
+    """Run folder, weights folder, published folder or name, or Hugging Face hub name. Not needed with --predictions."""
     data: str | None = None
-    """Root of KITTI odometry (true poses: poses/09.txt) or KITTI raw (oxts), folder of images with poses.txt, video."""
+    """Root of KITTI odometry (true poses: poses/09.txt) or KITTI raw (oxts), folder of images with poses.txt, or
+    video."""
     sequence: str | None = None
-    """Of several in --data: 09, or 2011_09_26_drive_0005_sync."""
+    """Which of several sequences in --data, such as 09 or 2011_09_26_drive_0005_sync."""
     predictions: str | None = None
-    """KITTI's text (a pose for each frame) or TUM's, instead of MODEL."""
+    """Trajectory of any method, instead of MODEL: KITTI's text (a pose per frame) or TUM's."""
     ground_truth: str | None = None
-    """KITTI's or TUM's text. Default: what --data knows."""
+    """True trajectory: KITTI's text or TUM's. Default: the one that belongs to --data."""
     align: Literal["none", "scale", "se3", "sim3"] | None = None
-    """What is allowed for: nothing, scale alone, a rigid motion, or that and scale. Default: sim3, and se3 for models
-    that learned from stereo pairs."""
+    """Align with the true trajectory first. scale: in scale alone. se3: by a rigid motion. sim3: by both. Default:
+    sim3, or se3 for a model that learned from stereo pairs."""
     every: int | None = None
     """Frames between two poses of MODEL. Default: the spacing that it was trained with."""
     device: str = "auto"
-    """auto, cpu, cuda, cuda:1, mps."""
+    """auto, cpu, cuda, cuda:1 or mps."""
     batch_size: int = 8
-    """Motions per pass of the network."""
+    """Motions per forward pass."""
     plots: str | None = None
     """Folder for path.png (from above) and axes.png (x, y, z over time)."""
     json: str | None = None
     """File for the numbers."""
+
+
+SECTIONS = {
+    "input": ("model", "data", "sequence", "every", "predictions", "ground_truth"),
+    "protocol": ("align",),
+    "output": ("json", "plots"),
+    "machine": ("device", "batch_size"),
+}
+"""How `--help` groups the options."""
 
 
 def evaluate_odometry(args: EvaluateOdometryArgs) -> None:
@@ -68,9 +78,9 @@ def evaluate_odometry(args: EvaluateOdometryArgs) -> None:
 
 
 def _evaluate(args: EvaluateOdometryArgs) -> OdometryEvaluation:
-    from selfdepth.data.sources.trajectories import read_trajectory
-    from selfdepth.evaluation.odometry.drives import sequence_to_evaluate
+    from selfdepth.data.readers.trajectories import read_trajectory
     from selfdepth.evaluation.odometry.run import evaluate_trajectory, predict_trajectory, read_predicted
+    from selfdepth.evaluation.odometry.sequences import sequence_to_evaluate
 
     given = None if args.ground_truth is None else Path(args.ground_truth).expanduser()
     drive = None if args.data is None else sequence_to_evaluate(Path(args.data).expanduser(), args.sequence, given)
@@ -104,7 +114,9 @@ def _check(args: EvaluateOdometryArgs) -> None:
                 "there is nothing to compare with", expected="--ground-truth FILE, or --data DATA --sequence S"
             )
     if args.sequence is not None and args.data is None:
-        raise ConfigError("there is no data that it is of", where="--sequence", fix="add --data DATA")
+        raise ConfigError(
+            "--sequence applies only with --data", got=args.sequence, fix="leave it out, or add --data DATA"
+        )
     if args.batch_size < 1:
         raise ConfigError("option out of range", where="--batch-size", expected="at least 1", got=str(args.batch_size))
 

@@ -19,11 +19,11 @@ class ExportArgs:
     """Write a model in the form that other software reads."""
 
     model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")]
-    """Run, weights or published folder, published name (mono_640x192), or Hugging Face hub name."""
+    """Run folder, weights folder, published folder or name (mono_640x192), or Hugging Face hub name."""
     format: Literal["monodepth2"]
-    """monodepth2: the published code's checkpoint folder (encoder.pth, depth.pth and so on); ResNets only."""
+    """monodepth2: a checkpoint folder as the published code has it (encoder.pth, depth.pth and so on); ResNets only."""
     out: str
-    """Where to write: a folder for monodepth2."""
+    """Folder to write to."""
 
 
 def export(args: ExportArgs) -> None:

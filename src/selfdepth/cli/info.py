@@ -14,7 +14,7 @@ class InfoArgs:
     """Say what a model is: networks, size, scale, camera, and what it was trained on."""
 
     model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")]
-    """Run, weights or published folder, published name (mono_640x192), or Hugging Face hub name."""
+    """Run folder, weights folder, published folder or name (mono_640x192), or Hugging Face hub name."""
 
 
 def info(args: InfoArgs) -> None:
@@ -47,7 +47,7 @@ def describe(model: str) -> dict[str, str]:
         + (f"pose {_millions(pose_parameters)}" if pose_parameters else "no pose network"),
         "size": f"{config.width}x{config.height} pixels",
         "depth": unit_in_words(weights.scale, config.metres_per_unit),
-        "depth range": f"{config.loss.near:g} to {config.loss.far:g}",
+        "depth range": str(config.loss.depth_range),
         "camera": "not known"
         if camera is None
         else f"fx {camera.fx:.2f} fy {camera.fy:.2f} cx {camera.cx:.2f} cy {camera.cy:.2f}"

@@ -8,15 +8,16 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, TextIO
-
-import tyro
+from typing import TextIO
 
 from selfdepth import __version__
-from selfdepth.errors import Interrupted, SelfDepthError, SelfDepthWarning
+from selfdepth.cli.options import listed, read_options
+from selfdepth.cli.pages import help_page
+from selfdepth.cli.parsing import closest, parse, without_help
+from selfdepth.errors import ConfigError, Interrupted, SelfDepthError, SelfDepthWarning
 
 VERBS: dict[str, str] = {
     "demo": "render a drive, train on it, evaluate, and write report.html",
@@ -26,9 +27,8 @@ VERBS: dict[str, str] = {
     "evaluate odometry": "measure a trajectory against the true one",
     "export": "write a model in the form that other software reads",
     "presets": "list the named runs, and what the paper published for them",
-    "prepare kitti": "say what of KITTI is there, and what is missing for a split",
     "prepare": "decode the frames once, into a store that several runs share",
-    "check": "say what is in a video, a folder or KITTI, or what is wrong with it",
+    "check": "report what is in a video, a folder or KITTI, and what is missing or wrong",
     "info": "say what a model is and how it was trained",
 }
 """What each verb does. Verb "evaluate depth" is `evaluate_depth(args: EvaluateDepthArgs)` in cli/evaluate_depth.py."""
@@ -74,8 +74,10 @@ def _tidy_on_sigterm() -> Iterator[None]:
 
 
 def _dispatch(words: list[str]) -> int:
-    if not words or words[0] in ("-h", "--help", "help"):
-        sys.stdout.write(_overview())
+    if words[:1] == ["help"]:  # `help train` is `train --help`
+        words = [*words[1:], "--help"]
+    if not words or words[0] in ("-h", "--help"):
+        sys.stdout.write(_overview(VERBS))
         return 0 if words else 2
     if words[0] in ("-V", "--version"):
         sys.stdout.write(f"selfdepth {__version__}\n")
@@ -85,32 +87,49 @@ def _dispatch(words: list[str]) -> int:
         if " ".join(words[:length]) == verb:
             _run(verb, words[length:])
             return 0
-    return _unknown(words)
+    longer = {verb: what for verb, what in VERBS.items() if verb.startswith(f"{words[0]} ")}
+    if longer and without_help(words[1:2]) is not None:
+        sys.stdout.write(_overview(longer))
+        return 0
+    raise _unknown(words, list(longer))
 
 
 def _run(verb: str, words: list[str]) -> None:
     name = verb.replace(" ", "_")
     module = importlib.import_module(f"selfdepth.cli.{name}")
     kind = getattr(module, "".join(part.capitalize() for part in verb.split()) + "Args")
-    options: dict[str, Any] = {}
-    if verb == "train":
-        # The defaults of a run come from its preset, its file, or the run to resume.
-        words, options["default"] = module.defaults(words)
-    getattr(module, name)(tyro.cli(kind, args=words, prog=f"selfdepth {verb}", **options))
+    # Those of `train` come from its preset, its file, or the run to resume.
+    defaults = getattr(module, "defaults", None)
+    rest = without_help(words)
+    if rest is None:
+        getattr(module, name)(parse(kind, words, verb=verb, defaults=defaults))
+        return
+    options = read_options(kind, None if defaults is None else defaults(rest))
+    sys.stdout.write(help_page(verb, kind, options, getattr(module, "SECTIONS", {})))
 
 
-def _unknown(words: list[str]) -> int:
-    second = [verb for verb in VERBS if verb.startswith(f"{words[0]} ")]
-    if second:
-        _tell(f"error: one more word is needed: selfdepth {words[0]}; expected {', '.join(second)}")
-    else:
-        _tell(f"error: no such verb: {words[0]}; expected one of {', '.join(VERBS)}; see selfdepth --help")
-    return 2
+def _unknown(words: list[str], longer: list[str]) -> ConfigError:
+    """What to say of a verb that does not exist, or of half a verb; `longer` are the verbs that begin with it."""
+    first, second = [*words, "-"][:2]
+    if longer and second.startswith("-"):
+        return ConfigError("one more word is needed", where=f"selfdepth {first}", expected=listed(longer))
+    if longer:
+        fix = closest(second, {verb.split()[1]: verb for verb in longer})
+        return ConfigError("no such verb", where=f"{first} {second}", expected=listed(longer), fix=fix)
+    # Either half of a verb stands for the whole.
+    halves = {half: [verb for verb in VERBS if half in verb.split()] for verb in VERBS for half in verb.split()}
+    fix = closest(first, {half: half if half in VERBS else listed(whole) for half, whole in halves.items()})
+    return ConfigError(
+        "no such verb",
+        where=first,
+        expected=None if fix else f"one of {', '.join(VERBS)}",
+        fix=fix or "see selfdepth --help",
+    )
 
 
-def _overview() -> str:
-    width = max(map(len, VERBS))
-    rows = "\n".join(f"  {verb:<{width}}  {what}" for verb, what in VERBS.items())
+def _overview(verbs: Mapping[str, str]) -> str:
+    width = max(map(len, verbs))
+    rows = "\n".join(f"  {verb:<{width}}  {what}" for verb, what in verbs.items())
     return (
         f"selfdepth {__version__}: depth and camera motion learned from video alone\n\n"
         f"usage: selfdepth VERB ...\n\n{rows}\n\n"

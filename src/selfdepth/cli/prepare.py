@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from selfdepth.config import TrainConfig
-from selfdepth.errors import ConfigError
 from selfdepth.presets import PRESETS
 
 if TYPE_CHECKING:
+    from selfdepth.data.sources.source import DataSource
     from selfdepth.data.store.store import Store
 
 
@@ -63,12 +63,9 @@ def prepare(args: PrepareArgs) -> None:
         height=args.height,
     )
     from selfdepth.cli.progress import progress
-    from selfdepth.data.store.prepare import footage_of, store_of
-    from selfdepth.data.store.store import is_store
+    from selfdepth.data.sources.recognise import recognise
 
-    if is_store(Path(args.data).expanduser()):
-        raise ConfigError("the data is a store already", where=args.data, fix="train on it with: --data STORE")
-    footage = footage_of(config)
+    source = recognise(Path(args.data).expanduser())
     shown, advance = 0, None
     with ExitStack() as stack:
 
@@ -79,11 +76,11 @@ def prepare(args: PrepareArgs) -> None:
             advance(done - shown)
             shown = done
 
-        store = store_of(config, footage, Path(args.out).expanduser(), on_frames)
-    sys.stdout.write("".join(f"{line}\n" for line in _describe(store, made=shown > 0)))
+        store = source.new_store(config, Path(args.out).expanduser(), progress=on_frames)
+    sys.stdout.write("".join(f"{line}\n" for line in _describe(store, source, made=shown > 0)))
 
 
-def _describe(store: Store, *, made: bool) -> list[str]:
+def _describe(store: Store, source: DataSource, *, made: bool) -> list[str]:
     from selfdepth.data.clips.clips import make_clips
 
     frames, sequences = len(store.frames), len(store.sequences)
@@ -102,8 +99,9 @@ def _describe(store: Store, *, made: bool) -> list[str]:
         f"targets: {len(store.train)} to train on, {len(store.val)} to validate{test}; "
         f"neighbours {apart} apart{chosen}",
     ]
-    if store.kind == "kitti-raw" and store.origin is not None:
-        lines.append(f"ground truth: read from {store.origin.path} where it has scans")
+    truth = source.describe_truth()
+    if truth is not None:
+        lines.append(f"ground truth: {truth}")
     if paired:
         stereo = make_clips(store, store.train, offsets=(), stereo="calibrated")
         lines.append(f"stereo: {len(stereo)} of the frames to train on have their partner")

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from selfdepth.cli.options import read_options
+from selfdepth.cli.parsing import values_of
 from selfdepth.config import TrainConfig
+from selfdepth.engine.run_config import read_run_config
 from selfdepth.errors import ConfigError
 from selfdepth.presets import CONTINUES, FIRST_EPOCHS, WHAT_PRESETS_ARE, preset
 
@@ -23,16 +26,18 @@ if TYPE_CHECKING:
 class TrainArgs:
     """Learn depth and camera motion from video.
 
-    PRESET is MODE-SIZE. MODE: mono, stereo (pairs alone; KITTI), mono-stereo. SIZE: 640x192 (the paper's main one),
-    1024x320, 416x128, 320x96, 192x64. Or it is a row of the paper (KITTI): `selfdepth presets` lists all. Ctrl-C saves;
-    --resume continues. The run folder gets best/ and last/ (models), checkpoints/, metrics.jsonl, tensorboard/,
-    previews/.
+    PRESET is MODE-SIZE. MODE is mono, stereo (from pairs alone, KITTI) or mono-stereo; SIZE is 640x192 (the paper's
+    main one), 1024x320, 416x128, 320x96 or 192x64. Or it is a row of the paper (KITTI). `selfdepth presets` lists them
+    all, and `selfdepth train PRESET --help` shows the values of one.
+
+    Ctrl-C saves the run; --resume continues it. The run folder gets best/ and last/ (models), checkpoints/,
+    metrics.jsonl, tensorboard/ and previews/.
     """
 
     preset: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="[PRESET]")] = None
-    """Name of a run to start from; the options below change it. Not needed with --config or --resume."""
+    """Named run to start from; the options below change it. Not needed with --config or --resume."""
     out: str
-    """Run folder, new or empty (or, with --resume, the one to continue)."""
+    """Run folder: new or empty, or with --resume the one to continue."""
     config: str | None = None
     """config.json of a run to repeat exactly, instead of PRESET."""
     resume: bool = False
@@ -41,11 +46,25 @@ class TrainArgs:
     """The run."""
 
 
-def defaults(words: Sequence[str]) -> tuple[list[str], TrainArgs]:
-    """The words to parse and what they change: the preset, the configuration file, or the run to resume."""
-    booleans = {"--compile": "--compile=True", "--no-compile": "--compile=False"}
-    words = [booleans.get(word, word) for word in words]
-    return words, TrainArgs(out=tyro.MISSING, train=_base(words))
+SECTIONS = {
+    "run": ("preset", "config", "resume"),
+    "data": ("data", "split", "camera", "every", "crop", "width", "height", "offsets", "stereo", "store"),
+    "networks": ("encoder", "init"),
+    "objective": ("loss",),
+    "schedule": ("steps", "epochs", "minutes", "batch_size", "learning_rate", "drop_after", "seed"),
+    "output": ("out", "save_every", "keep"),
+    "machine": ("device", "precision", "compile"),
+}
+"""How `--help` groups the options."""
+
+
+def defaults(words: Sequence[str]) -> TrainArgs:
+    """What the options change: the preset, the configuration file or the run to resume that the words name.
+
+    Raises:
+        SelfDepthError: for a preset, file or run that cannot be used.
+    """
+    return TrainArgs(out=tyro.MISSING, train=_without_budget_if_given(_base(words), words))
 
 
 def train(args: TrainArgs) -> None:
@@ -78,7 +97,7 @@ def _check_start(args: TrainArgs) -> None:
 
 def _with_whole_paths(config: TrainConfig) -> TrainConfig:
     """A run can be resumed and repeated from any folder: what is relative to this one is written out."""
-    from selfdepth.data.sources.cameras import is_camera_file
+    from selfdepth.data.readers.cameras import is_camera_file
 
     changes: dict[str, Any] = {}
     for name in ("data", "split", "store", "camera", "init"):
@@ -89,33 +108,23 @@ def _with_whole_paths(config: TrainConfig) -> TrainConfig:
     return dataclasses.replace(config, **changes)
 
 
-def _base(words: list[str]) -> TrainConfig:
-    """What the options change: they are read once more, with this as their default."""
-    if any(word in ("-h", "--help") for word in words):
-        return TrainConfig()
-    name = words[0] if words and not words[0].startswith("-") else _late_preset(words)
-    file = _value(words, "--config")
+def _base(words: Sequence[str]) -> TrainConfig:
+    given = list(values_of(words, read_options(TrainArgs)))
+    of_option = {option.name: value for option, value in given if option is not None}
+    name = next((value for option, value in given if option is None), None)
+    file, out = of_option.get("--config"), of_option.get("--out")
     if name is not None and file is not None:
         raise ConfigError("PRESET and --config exclude each other", got=f"{name} and {file}")
     if name is not None:
-        return _without_budget_if_given(preset(name), words)
-    from selfdepth.engine.resume import read_run_config
-
+        return preset(name)
     if file is not None:
-        return _without_budget_if_given(read_run_config(Path(file).expanduser()), words)
-    out = _value(words, "--out")
+        return read_run_config(Path(file).expanduser())
     if "--resume" in words and out is not None:
-        return _without_budget_if_given(read_run_config(Path(out).expanduser()), words)
+        return read_run_config(Path(out).expanduser())
     return TrainConfig()
 
 
-def _late_preset(words: list[str]) -> str | None:
-    """The preset among or after the options: which words are options' values, only the parser knows."""
-    first: TrainArgs = tyro.cli(TrainArgs, args=words, prog="selfdepth train", default=TrainArgs(out=tyro.MISSING))
-    return first.preset
-
-
-def _without_budget_if_given(config: TrainConfig, words: list[str]) -> TrainConfig:
+def _without_budget_if_given(config: TrainConfig, words: Sequence[str]) -> TrainConfig:
     """A budget on the command line replaces the one of the run, whatever its unit. Where it is not in epochs, the
     learning rate drops by it, not by epochs, unless that is said too."""
     given = {word.split("=")[0] for word in words} & {"--steps", "--epochs", "--minutes"}
@@ -123,15 +132,6 @@ def _without_budget_if_given(config: TrainConfig, words: list[str]) -> TrainConf
         return config
     drop_after = config.drop_after if given == {"--epochs"} else None
     return dataclasses.replace(config, steps=None, epochs=None, minutes=None, drop_after=drop_after)
-
-
-def _value(words: list[str], flag: str) -> str | None:
-    for position, word in enumerate(words):
-        if word == flag and position + 1 < len(words):
-            return words[position + 1]
-        if word.startswith(f"{flag}="):
-            return word.split("=", 1)[1]
-    return None
 
 
 class Display:

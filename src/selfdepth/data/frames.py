@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from numpy import ndarray
 
 from selfdepth.errors import DataError
@@ -47,6 +47,7 @@ class FrameSequence(ABC):
         names: one output name per frame (the image's stem, or the number), same order as `numbers`.
         files: the files that hold the frames; what a store's fingerprint looks at.
         partner: the other camera of a stereo pair, for the frames that it has; None where it is not asked for.
+        fps: mean frames per second; 0 if the file does not say, None for separate images.
     """
 
     name: str
@@ -55,6 +56,7 @@ class FrameSequence(ABC):
     names: tuple[str, ...]
     files: tuple[Path, ...]
     partner: StereoPartner | None = None
+    fps: float | None = None
 
     @abstractmethod
     def read(self, numbers: tuple[int, ...]) -> Iterator[UInt8[ndarray, "h w 3"]]:
@@ -68,6 +70,14 @@ class FrameSequence(ABC):
         """As `read`; a source that decodes smaller frames more cheaply may give 1/reduction of the size, rounded up."""
         return self.read(numbers)
 
+    def check_sizes(self) -> None:
+        """Look at the size of every frame where that is cheap; others are checked as they are decoded.
+
+        Raises:
+            DataError: for a frame that is not of the camera's size.
+        """
+        return
+
 
 @dataclass(frozen=True, order=True)
 class FrameRef:
@@ -75,66 +85,6 @@ class FrameRef:
 
     sequence: str
     number: int
-
-
-def no_ground_truth(ref: FrameRef) -> Float[ndarray, "h w"] | None:
-    """For footage that has no depth measured."""
-    return None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Origin:
-    """Where footage came from, as the user said it.
-
-    Attributes:
-        path: root, folder or file, absolute.
-        split: folder of the split files, absolute; None where none was given.
-        camera: as given; None for the footage's own or an assumed one.
-        auto: whether the spacing was chosen by the motion.
-    """
-
-    path: Path
-    split: Path | None = None
-    camera: str | None = None
-    auto: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON values; `from_json` reads them back."""
-        return {**asdict(self), "path": str(self.path), "split": self.split and str(self.split)}
-
-    @staticmethod
-    def from_json(values: dict[str, Any]) -> Origin:
-        """Read what `to_json` gave."""
-        return Origin(**{**values, "path": Path(values["path"]), "split": values["split"] and Path(values["split"])})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Footage:
-    """Everything a run needs to know of its data: the sequences, and which of their frames are for what.
-
-    Attributes:
-        kind: what was recognised: "kitti-raw", "kitti-odometry", "folder", "video", "store".
-        sequences: every sequence that holds a target or a neighbour of one.
-        train, val, test: target frames. Their neighbours in time are the sources.
-        truth: metric depth (metres, 0 = unknown) of a frame at its own resolution, or None where not measured.
-        protocol: name of the depth protocol that fits the ground truth (evaluation.depth.PROTOCOLS).
-        spacing: frames between the neighbours of a clip; what the targets were chosen for.
-        origin: what it was opened from; None for footage that is no file's.
-    """
-
-    kind: str
-    sequences: tuple[FrameSequence, ...]
-    train: tuple[FrameRef, ...] = ()
-    val: tuple[FrameRef, ...] = ()
-    test: tuple[FrameRef, ...] = ()
-    truth: Callable[[FrameRef], Float[ndarray, "h w"] | None] = field(default=no_ground_truth, compare=False)
-    protocol: str = "eigen"
-    spacing: int = 1
-    origin: Origin | None = None
-
-    def sequence(self, name: str) -> FrameSequence:
-        """The sequence of that name. Raises KeyError if there is none."""
-        return {sequence.name: sequence for sequence in self.sequences}[name]
 
 
 def find_gaps(numbers: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
@@ -152,3 +102,15 @@ def gaps_refused(where: str | Path, gaps: tuple[tuple[int, int], ...]) -> DataEr
         got=f"a jump from {gaps[0][0]} to {gaps[0][1]}, one of {len(gaps)}",
         fix="give the stretches between the gaps one by one",
     )
+
+
+def increasing_runs(refs: tuple[FrameRef, ...]) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """The frames in their order, in groups of one sequence with increasing numbers, as sequences can be read."""
+    for name, group in itertools.groupby(refs, key=lambda ref: ref.sequence):
+        run: list[int] = []
+        for ref in group:
+            if run and ref.number <= run[-1]:
+                yield name, tuple(run)
+                run = []
+            run.append(ref.number)
+        yield name, tuple(run)

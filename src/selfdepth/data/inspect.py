@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 
-from selfdepth.data.footage import open_footage
-from selfdepth.data.frames import FrameSequence, find_gaps
+from selfdepth.data.frames import find_gaps
 from selfdepth.data.motion import choose_spacing, measure_motion
-from selfdepth.data.sources.images import ImageSequence, image_size, require_size
-from selfdepth.data.sources.video import VideoSequence
+from selfdepth.data.sources.source import DataSource
 from selfdepth.errors import DataError, SelfDepthWarning
 
 
@@ -48,10 +45,10 @@ class FootageSummary:
     """All of it.
 
     Attributes:
-        kind: what was recognised: "kitti-raw", "kitti-odometry", "folder", "video".
+        kind: what was recognised (`DataSource.kind`).
         sequences: one row each.
         n_train, n_val, n_test: target frames at a spacing of 1.
-        stereo: what there is of stereo pairs, as a sentence; None for footage that is not KITTI's.
+        stereo: what there is of stereo pairs, as a sentence; None for data that has none.
         every: the spacing that `--every auto` would use, 1 to 10.
         warnings: sentences on what the user should know.
     """
@@ -66,27 +63,26 @@ class FootageSummary:
     warnings: tuple[str, ...]
 
 
-def inspect_footage(path: Path, camera: str | None = None, split: str | None = None) -> FootageSummary:
-    """Open footage as training would, look at the size of every image, and measure the motion.
+def inspect_source(source: DataSource, camera: str | None = None, split: str | None = None) -> FootageSummary:
+    """Open a data source as training would, look at the size of every image, and measure the motion.
 
     Raises:
         DataError: for what training would refuse.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", SelfDepthWarning)
-        footage = open_footage(path, split=split, camera=camera)
+        footage = source.footage(split=split, camera=camera)
         for sequence in footage.sequences:
-            _check_sizes(sequence)
+            sequence.check_sizes()
         motions = [measure_motion(sequence) for sequence in footage.sequences]
-    origin = "given" if camera is not None else "calibration" if footage.kind.startswith("kitti") else "assumed"
     rows = tuple(
         SequenceSummary(
             name=sequence.name,
             n_frames=len(sequence.numbers),
             width=sequence.camera.width,
             height=sequence.camera.height,
-            fps=sequence.fps if isinstance(sequence, VideoSequence) else None,
-            camera=origin,
+            fps=sequence.fps,
+            camera=source.camera_origin(camera),
             fov_deg=math.degrees(2 * math.atan(sequence.camera.width / 2 / sequence.camera.fx)),
             gaps=find_gaps(sequence.numbers),
             parked=motion.parked,
@@ -96,21 +92,21 @@ def inspect_footage(path: Path, camera: str | None = None, split: str | None = N
     )
     sentences = (str(item.message) for item in caught if issubclass(item.category, SelfDepthWarning))
     return FootageSummary(
-        kind=footage.kind,
+        kind=source.kind,
         sequences=rows,
         n_train=len(footage.train),
         n_val=len(footage.val),
         n_test=len(footage.test),
-        stereo=_pairs(path, camera, split) if footage.kind.startswith("kitti") else None,
+        stereo=_pairs(source, camera, split) if source.stereo else None,
         every=choose_spacing(motions),
         warnings=tuple(dict.fromkeys(sentences)),
     )
 
 
-def _pairs(path: Path, camera: str | None, split: str | None) -> str:
+def _pairs(source: DataSource, camera: str | None, split: str | None) -> str:
     """How many training frames have a stereo partner, or why none has."""
     try:
-        footage = open_footage(path, split=split, camera=camera, stereo=True)
+        footage = source.footage(split=split, camera=camera, stereo=True)
     except DataError as error:
         return error.what
     partners = {sequence.name: sequence.partner for sequence in footage.sequences}
@@ -121,10 +117,3 @@ def _pairs(path: Path, camera: str | None, split: str | None) -> str:
         for partner in (partners[ref.sequence],)
     )
     return f"{sum(paired)} of the frames to train on have their partner"
-
-
-def _check_sizes(sequence: FrameSequence) -> None:
-    """The headers of all images; a video's frames are checked as they are decoded."""
-    if isinstance(sequence, ImageSequence):
-        for file in sequence.files:
-            require_size(file, image_size(file), sequence.size)

@@ -6,21 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import Float32
-from numpy import ndarray
-from PIL import Image
-
-from selfdepth.data.frames import Footage, FrameRef
-from selfdepth.data.sources.cameras import camera_to_yaml
-from selfdepth.data.sources.images import open_folder
-from selfdepth.data.sources.trajectories import POSES_FILE
-from selfdepth.files import writing_to
-from selfdepth.structs import Trajectory
+from selfdepth.data.footage import Footage
+from selfdepth.data.frames import FrameRef
+from selfdepth.data.sources.rendered import RenderedDrives, write_drive
+from selfdepth.data.truth import GivenTruth
 from selfdepth.synthetic.drive import DriveSpec, SyntheticDrive, render_drive
 
-CAMERA_FILE = "camera.yaml"
-DEPTH_FILE = "depth.npz"
 TRAIN, HELD_OUT = "train", "heldout"
 
 
@@ -62,9 +53,7 @@ def make_drives(
     first = render_drive(train, progress=lambda done, _: progress(done, total))
     write_drive(first, folder / TRAIN)
     second = render_drive(held_out, progress=lambda done, _: progress(train.frames + done, total))
-    write_drive(second, folder / HELD_OUT)
-    with writing_to(folder / HELD_OUT):
-        np.savez_compressed(folder / HELD_OUT / DEPTH_FILE, depth=second.depth)
+    write_drive(second, folder / HELD_OUT, with_depth=True)
     return Drives(
         folder=folder,
         train=first,
@@ -73,35 +62,18 @@ def make_drives(
     )
 
 
-def write_drive(drive: SyntheticDrive, folder: Path) -> None:
-    """Write the left camera's images as 000000.png, 000001.png, ..., its camera.yaml and its true poses.txt.
-
-    Raises:
-        OutputError: when the folder cannot be written.
-    """
-    with writing_to(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / CAMERA_FILE).write_text(camera_to_yaml(drive.camera), encoding="utf-8")
-        path = Trajectory(T_world_camera=drive.T_world_camera, timestamps=drive.timestamps)
-        (folder / POSES_FILE).write_text(path.to_kitti(), encoding="utf-8")
-        for number, image in enumerate(drive.images):
-            Image.fromarray(image).save(folder / f"{number:06d}.png", compress_level=2)
-
-
 def _footage(folder: Path, train: SyntheticDrive, held_out: SyntheticDrive, *, val_every: int, spacing: int) -> Footage:
-    def truth(ref: FrameRef) -> Float32[ndarray, "h w"]:
-        depth: ndarray = (train if ref.sequence == TRAIN else held_out).depth[ref.number]
-        return depth
-
+    source = RenderedDrives(path=folder, folders=(folder / TRAIN, folder / HELD_OUT))
+    sequences = {sequence.name: sequence for sequence in source.sequences()}
+    drives = {TRAIN: train, HELD_OUT: held_out}
+    maps = {FrameRef(name, n): depth for name, drive in drives.items() for n, depth in enumerate(drive.depth)}
     return Footage(
-        kind="folder",
-        sequences=tuple(
-            open_folder(folder / name, camera=str(folder / name / CAMERA_FILE), name=name) for name in (TRAIN, HELD_OUT)
-        ),
+        kind=RenderedDrives.kind,
+        sequences=tuple(sequences[name] for name in (TRAIN, HELD_OUT)),
         # The first and the last frames lack a neighbour.
         train=tuple(FrameRef(TRAIN, n) for n in range(spacing, len(train.images) - spacing)),
         val=tuple(FrameRef(HELD_OUT, n) for n in range(spacing, len(held_out.images) - spacing, val_every)),
         spacing=spacing,
-        truth=truth,
-        protocol="dense",
+        truth=GivenTruth(maps),
+        protocol=RenderedDrives.protocol,
     )

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 
 from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
-from selfdepth.demo.drives import CAMERA_FILE, HELD_OUT, TRAIN, Drives, make_drives
+from selfdepth.data.sources.rendered import CAMERA_FILE
+from selfdepth.demo.drives import HELD_OUT, TRAIN, Drives, make_drives
 from selfdepth.demo.evaluate import Baselines, DemoEvaluation, baselines, judge
 from selfdepth.demo.report import render_report
 from selfdepth.demo.report_data import Curve, Machine, Report, Stage
@@ -132,7 +133,7 @@ def run_demo(plan: DemoPlan, folder: Path, watcher: DemoWatcher) -> Demo:
             plan.held_out,
             folder / "drives",
             val_every=plan.val_every,
-            spacing=plan.config.spacing() or 1,
+            spacing=plan.config.spacing or 1,
             progress=watcher.rendering,
         )
     with clock.stage("measuring the baselines"):

@@ -12,17 +12,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from selfdepth.config import TrainConfig
+from selfdepth.config import ResolvedConfig, TrainConfig
 from selfdepth.data.clips.clips import ClipLoader, ClipSet, make_clips
 from selfdepth.data.clips.order import steps_per_epoch
 from selfdepth.data.clips.resident import resident_frames
-from selfdepth.data.frames import Footage
-from selfdepth.data.store.prepare import Truth, check_agreement, footage_of, resolved, store_of, truth_of
-from selfdepth.data.store.store import Store, is_store, open_store
+from selfdepth.data.footage import Footage
+from selfdepth.data.sources.given import GivenFootage
+from selfdepth.data.sources.recognise import recognise
+from selfdepth.data.sources.source import DataSource
+from selfdepth.data.store.prepare import resolved
+from selfdepth.data.store.store import Store
+from selfdepth.data.truth import DepthTruth
 from selfdepth.errors import ConfigError, SelfDepthWarning
 from selfdepth.evaluation.depth.metrics import PROTOCOLS, DepthProtocol
 from selfdepth.geometry.camera import Camera
-from selfdepth.geometry.warp import depth_from_disparity
 from selfdepth.presets import DEFAULT_EPOCHS
 
 
@@ -32,7 +35,7 @@ class Data:
 
     Attributes:
         train, val: loaders of the training and validation clips.
-        truth: metric depth of a frame (0 = unknown), or None.
+        truth: ground-truth depth of whole frames.
         protocol: how depth is compared with it.
         camera: of the first sequence's frames as they are in the file, before crop and resize.
     """
@@ -40,45 +43,62 @@ class Data:
     store: Store
     train: ClipLoader
     val: ClipLoader
-    truth: Truth
+    truth: DepthTruth
     protocol: DepthProtocol
     camera: Camera
 
 
 def open_data(
+    source: DataSource,
     config: TrainConfig,
     folder: Path,
+    *,
+    check: Callable[[TrainConfig], None],
     on_frames: Callable[[int, int], None] | None,
-    footage: Footage | None,
-) -> tuple[Store, Truth, TrainConfig]:
-    """The frames, their ground truth, and the configuration with its size, spacing and budget resolved."""
-    if footage is None and not config.data:
-        raise ConfigError("there is no data to train on", where="--data", fix="add --data VIDEO or --data FOLDER")
+) -> tuple[Store, DepthTruth, ResolvedConfig]:
+    """The frames of a run, decoded; their ground truth; and the configuration with size, spacing and budget filled in.
+
+    Args:
+        folder: of the run; the store is made in it unless `config.store` names another place.
+        check: called with the configuration before anything is decoded; what it raises ends the work.
+        on_frames: called with (decoded, in all) while a store is built.
+
+    Raises:
+        SelfDepthError: for data or options that cannot be used.
+    """
     if all(budget is None for budget in (config.steps, config.epochs, config.minutes)):
         config = replace(config, epochs=DEFAULT_EPOCHS)
-    path = Path(config.data).expanduser()
-    if footage is None and is_store(path):
-        store = open_store(path)
-        check_agreement(config, store)
-        return store, truth_of(store), resolved(config, store)
-    footage = footage_of(config) if footage is None else _at_spacing(footage, config)
-    steps_per_epoch((len(footage.train),), config.batch_size)  # refuses too few clips before they are decoded
+
+    def before_decoding(resolved_config: TrainConfig, n_train: int) -> None:
+        check(resolved_config)
+        steps_per_epoch((n_train,), config.batch_size)  # refuses too few clips
+
     place = Path(config.store).expanduser() if config.store else folder / "store"
-    store = store_of(config, footage, place, on_frames)
-    # What auto finds is not written to the run's configuration: repeating or resuming the run measures the same again.
-    return store, footage.truth, resolved(config, store)
+    store = source.store_for(config, place, check=before_decoding, progress=on_frames)
+    # The spacing that auto finds is not written to the configuration: repeating or resuming the run measures it again.
+    return store, source.truth, resolved(config, store)
 
 
-def _at_spacing(footage: Footage, config: TrainConfig) -> Footage:
-    spacing = config.spacing()
-    if spacing is None:
-        raise ConfigError("given footage is not measured", where="--every", expected="a number", got="auto")
-    return footage if config.every is None else replace(footage, spacing=spacing)
+def source_of(config: TrainConfig, footage: Footage | None) -> DataSource:
+    """What a run learns from: given footage, or the data that the configuration names.
+
+    Raises:
+        ConfigError: if it names none, or `--every auto` is asked for given footage.
+        DataError: if nothing is recognised there.
+    """
+    if footage is not None:
+        spacing = config.spacing
+        if spacing is None:
+            raise ConfigError("given footage is not measured", where="--every", expected="a number", got="auto")
+        return GivenFootage(given=footage if config.every is None else replace(footage, spacing=spacing))
+    if not config.data:
+        raise ConfigError("there is no data to train on", where="--data", fix="add --data VIDEO or --data FOLDER")
+    return recognise(Path(config.data).expanduser())
 
 
 def make_loaders(
     store: Store,
-    truth: Truth,
+    truth: DepthTruth,
     config: TrainConfig,
     device: torch.device,
 ) -> Data:
@@ -121,7 +141,7 @@ def _out_of_sight(clips: ClipSet, store: Store, config: TrainConfig) -> Iterator
     """A warning, if at the depth that the untrained network gives, the partner is shifted out of the image."""
     if clips.T_stereo_target is None or not len(clips):
         return
-    start = config.loss.start_depth or float(depth_from_disparity(torch.tensor(0.5), config.loss.near, config.loss.far))
+    start = config.loss.start_depth or config.loss.depth_range.depth(0.5)
     shift_px = float(np.abs(clips.T_stereo_target[:, 0, 3] * clips.K[:, 0, 0]).max()) / start
     if shift_px > store.width / 2:
         yield (

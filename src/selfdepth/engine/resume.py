@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
-from selfdepth.config import TrainConfig, from_json, to_json
+from selfdepth.config import TrainConfig, to_json
 from selfdepth.data.kitti.splits import split_path
 from selfdepth.engine.checkpoint import last_checkpoint
+from selfdepth.engine.run_config import read_run_config
 from selfdepth.errors import CheckpointError, ConfigError, OutputError
-
-CONFIG_FILE = "config.json"
 
 _SCHEDULE = ("steps", "epochs", "minutes", "drop_after")
 _RUN_ONLY = (*_SCHEDULE, "save_every", "keep", "device", "precision", "compile", "store")
 """Fields that a resumed run may change: they do not change what is learned from which frames."""
-
-
-def read_run_config(folder: Path) -> TrainConfig:
-    """The configuration of a run folder. Raises ConfigError or CheckpointError if it holds none."""
-    path = folder / CONFIG_FILE if folder.is_dir() else folder
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(
-            "there is no configuration to read",
-            where=path,
-            expected="the config.json of a run",
-            got=getattr(error, "strerror", None) or str(error),
-        ) from error
-    return from_json(values, where=path)
 
 
 def check_folder(folder: Path, *, resume: bool) -> None:
@@ -52,14 +35,14 @@ def require_checkpoint(folder: Path) -> Path:
             "there is nothing to resume",
             where=folder,
             expected="a run folder with checkpoints/",
-            fix="leave --resume away to start a run there",
+            fix="leave --resume out to start a run there",
         )
     return checkpoint
 
 
 def check_same_run(config: TrainConfig, folder: Path) -> None:
     run = read_run_config(folder)
-    asked = replace(config, height=config.height or run.height, every=config.every or str(config.spacing()))
+    asked = replace(config, height=config.height or run.height, every=config.every or str(config.spacing))
     before, now = to_json(run), to_json(asked)
     # The same place may be written in two ways.
     before["data"], now["data"] = (v["data"] and str(Path(v["data"]).expanduser().resolve()) for v in (before, now))

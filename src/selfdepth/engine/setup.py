@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from selfdepth.config import TrainConfig, to_json
-from selfdepth.data.frames import Footage
-from selfdepth.data.store.store import is_store
+from selfdepth.config import ResolvedConfig, TrainConfig, to_json
+from selfdepth.data.footage import Footage
 from selfdepth.device import resolve_device, resolve_precision
 from selfdepth.engine.checkpoint import Progress, load_checkpoint
-from selfdepth.engine.data import Data, make_loaders, open_data
-from selfdepth.engine.resume import CONFIG_FILE, check_folder, check_same_run, require_checkpoint
+from selfdepth.engine.data import Data, make_loaders, open_data, source_of
+from selfdepth.engine.resume import check_folder, check_same_run, require_checkpoint
+from selfdepth.engine.run_config import CONFIG_FILE
 from selfdepth.engine.schedule import Budget
 from selfdepth.errors import CheckpointError
 from selfdepth.files import whole_file
@@ -29,7 +29,7 @@ from selfdepth.weights.files import Scale, WeightsMeta, load_weights, misfits
 class Run:
     """Everything of a run; only `progress`, the weights and the optimiser change."""
 
-    config: TrainConfig
+    config: ResolvedConfig
     folder: Path
     data: Data
     learner: SelfSupervisedDepth
@@ -73,27 +73,29 @@ def prepare_run(
     """
     check_folder(folder, resume=resume)
     device = resolve_device(config.device)
-    # Before the frames: a missing encoder shall not be found out after an hour of decoding.
-    learner = _build_learner(config, device, from_checkpoint=resume)
-    if resume and not is_store(Path(config.data).expanduser()):
-        check_same_run(config, folder)  # before the run's store is made anew for other settings
-    store, truth, config = open_data(config, folder, on_frames, footage)
-    if resume:
-        check_same_run(config, folder)
-    data = make_loaders(store, truth, config, device)
-    optimizer = torch.optim.Adam(learner.parameters(), lr=config.learning_rate, fused=device.type in ("cpu", "cuda"))
+    source = source_of(config, footage)  # a wrong path is found before pretrained weights are fetched,
+    learner = _build_learner(config, device, from_checkpoint=resume)  # and a missing encoder before frames are decoded
+
+    def check(asked: TrainConfig) -> None:
+        if resume:
+            check_same_run(asked, folder)
+
+    store, truth, resolved = open_data(source, config, folder, check=check, on_frames=on_frames)
+    check(resolved)
+    data = make_loaders(store, truth, resolved, device)
+    optimizer = torch.optim.Adam(learner.parameters(), lr=resolved.learning_rate, fused=device.type in ("cpu", "cuda"))
     progress = Progress()
     if resume:
         progress = load_checkpoint(require_checkpoint(folder), learner, optimizer, device)
     with whole_file(folder / CONFIG_FILE) as path:
-        path.write_text(json.dumps(to_json(config), indent=2) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(to_json(resolved), indent=2) + "\n", encoding="utf-8")
     return Run(
-        config=config,
+        config=resolved,
         folder=folder,
         data=data,
         learner=learner,
         optimizer=optimizer,
-        budget=Budget.of(config, data.train.steps_per_epoch),
+        budget=Budget.of(resolved, data.train.steps_per_epoch),
         progress=progress,
         device=device,
     )
@@ -134,7 +136,7 @@ def start_from(learner: nn.Module, model: str) -> None:
             where=f"--init {model}",
             expected="the networks of this run",
             got=got,
-            fix="give the --encoder options and the --offsets that it was trained with, or leave --init away",
+            fix="give the --encoder options and the --offsets that it was trained with, or leave --init out",
         )
     learner.load_state_dict(found)
 

@@ -16,7 +16,7 @@ from torch.utils.tensorboard.writer import SummaryWriter
 
 from selfdepth.engine.setup import Run
 from selfdepth.files import whole_file, writing_to
-from selfdepth.geometry.warp import scaled_disparity, synthesize
+from selfdepth.geometry.warp import synthesize
 from selfdepth.inference.visualize import colorize_disparity, draw_mask, strip
 
 METRICS_FILE = "metrics.jsonl"
@@ -92,7 +92,7 @@ def preview_images(run: Run) -> dict[str, UInt8[ndarray, "h w 3"]]:
     finally:
         run.learner.train()
     cfg = run.config.loss
-    disparity = scaled_disparity(output.disparity, cfg.near, cfg.far)[0, 0].float().cpu().numpy()
+    disparity = cfg.depth_range.disparity(output.disparity)[0, 0].float().cpu().numpy()
     images = {"input": _picture(batch.frames[0, 0]), "disparity": colorize_disparity(disparity)}
     if output.depth.shape[-2:] == batch.frames.shape[-2:]:
         warped = synthesize(batch.frames[:, 1], output.depth, output.T_source_target[:, 0], batch.K)

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from selfdepth.config import TrainConfig
-from selfdepth.data.frames import Footage
+from selfdepth.data.footage import Footage
 from selfdepth.engine.checkpoint import save_checkpoint
 from selfdepth.engine.compiled import training_step
 from selfdepth.engine.failures import explain_memory_errors, non_finite

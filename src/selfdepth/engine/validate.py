@@ -14,7 +14,6 @@ from selfdepth.engine.setup import Run
 from selfdepth.errors import DataError
 from selfdepth.evaluation.depth.frames import cropped_truth
 from selfdepth.evaluation.depth.metrics import METRICS, DepthReport, evaluate_set
-from selfdepth.geometry.warp import scaled_disparity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +65,7 @@ def validate(run: Run) -> Validation:
                 finest = output.disparity
             else:  # without a stereo partner, there is depth to judge, but nothing to compare the target with
                 finest = run.learner.see(batch)
-            cfg = run.config.loss
-            predicted = scaled_disparity(finest, cfg.near, cfg.far)[:, 0].float().cpu().numpy()
+            predicted = run.config.loss.depth_range.disparity(finest)[:, 0].float().cpu().numpy()
             for ref, disparity in zip(refs, predicted, strict=True):
                 try:
                     truth = _truth(run, ref)
@@ -93,7 +91,7 @@ def validate(run: Run) -> Validation:
 def _truth(run: Run, ref: FrameRef) -> ndarray | None:
     """Ground truth of what the networks see of a frame. Raises DataError where it cannot be used."""
     camera = run.data.store.by_name[ref.sequence].camera
-    return cropped_truth(run.data.truth, ref, camera, run.config.crop_px())
+    return cropped_truth(run.data.truth, ref, camera, run.config.crop_px)
 
 
 def _depth(run: Run, disparities: list[ndarray], truths: list[ndarray]) -> tuple[DepthReport, DepthReport]:

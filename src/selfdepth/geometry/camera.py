@@ -1,26 +1,34 @@
 """The pinhole camera, and the operations that change an image and its camera together.
 
 Conventions (docs/conventions.md): pixel centres are integers, (0, 0) is the first. Resizing by s maps
-u' = (u + 1/2) s - 1/2; a horizontal flip maps u' = W - 1 - u. There is no call that changes the image or the
-camera alone: a forgotten principal point is the commonest silent bug of this method.
+u' = (u + 1/2) s - 1/2; a horizontal flip maps u' = W - 1 - u.
+
+Whatever has both an image and its camera changes them in one call, `resize`, `crop`, `flip` or `downscale`: a forgotten
+principal point is the commonest silent bug of this method. `Camera.resized` and `Camera.cropped` are for a camera
+without images (a calibration for another size), `resample` for images without a camera (what a network sees).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped, UInt8
 from numpy import ndarray
 from PIL import Image
 from torch import Tensor
 
 from selfdepth.errors import DataError
+from selfdepth.geometry.crop import Crop
 
 PixelConvention = Literal["center", "corner"]
+FILTER = Image.Resampling.LANCZOS
+"""With which images are resized, for training and for prediction."""
+MAX_ASPECT_ERROR = 0.01
+"""Share by which the aspect of images may differ from the camera's: rounding to whole pixels, but no crop."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,42 +93,59 @@ class Camera:
         """K in pixels, float64."""
         return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]], dtype=np.float64)
 
+    def has_aspect_of(self, width: int, height: int) -> bool:
+        """Whether images of that size have the aspect of the camera's own, to 1 %; after a crop they have not."""
+        return abs((width / self.width) / (height / self.height) - 1) <= MAX_ASPECT_ERROR
+
+    def resized(self, width: int, height: int) -> Camera:
+        """The camera of the same images resized to width x height: u' = (u + 1/2) s - 1/2."""
+        if (width, height) == (self.width, self.height):
+            return self
+        sx, sy = width / self.width, height / self.height
+        return Camera(
+            fx=self.fx * sx,
+            fy=self.fy * sy,
+            cx=(self.cx + 0.5) * sx - 0.5,
+            cy=(self.cy + 0.5) * sy - 0.5,
+            width=width,
+            height=height,
+        )
+
+    def cropped(self, sides: Crop) -> Camera:
+        """The camera of what is left of the same images. Raises DataError if that is nothing."""
+        width, height = sides.size_of(self.width, self.height)
+        return replace(self, cx=self.cx - sides.left, cy=self.cy - sides.top, width=width, height=height)
+
 
 def resize(
     image: UInt8[ndarray, "h w 3"], camera: Camera, *, width: int, height: int
 ) -> tuple[UInt8[ndarray, "_h _w 3"], Camera]:
-    """Resample an image (Lanczos, antialiased) to width x height, and its camera with it."""
+    """Resample an image (Lanczos, antialiased) to width x height, and its camera with it.
+
+    Raises:
+        DataError: if the image is not of the camera's size.
+    """
     _check_size(image, camera)
-    sx, sy = width / camera.width, height / camera.height
-    resized = Camera(
-        fx=camera.fx * sx,
-        fy=camera.fy * sy,
-        cx=(camera.cx + 0.5) * sx - 0.5,
-        cy=(camera.cy + 0.5) * sy - 0.5,
-        width=width,
-        height=height,
-    )
-    if (width, height) == (camera.width, camera.height):
-        return image, resized
-    pixels = np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
-    return pixels, resized
+    return resample(image, width, height), camera.resized(width, height)
 
 
 def crop(
-    image: UInt8[ndarray, "h w 3"], camera: Camera, *, top: int, bottom: int, left: int, right: int
-) -> tuple[UInt8[ndarray, "_h _w 3"], Camera]:
-    """Cut that many pixels off each side of an image, and move its principal point with it."""
+    image: Shaped[ndarray, "h w *channels"], camera: Camera, sides: Crop
+) -> tuple[Shaped[ndarray, "_h _w *channels"], Camera]:
+    """Cut pixels off the sides of an image or a depth map (a view of it), and move its principal point with it.
+
+    Raises:
+        DataError: if the image is not of the camera's size, or nothing is left of it.
+    """
     _check_size(image, camera)
-    width, height = camera.width - left - right, camera.height - top - bottom
-    if min(top, bottom, left, right) < 0 or width < 1 or height < 1:
-        raise DataError(
-            "the crop leaves nothing of the image",
-            where="--crop top,bottom,left,right",
-            expected=f"pixels to cut off each side of {camera.width}x{camera.height}",
-            got=f"{top},{bottom},{left},{right}",
-        )
-    cropped = Camera(fx=camera.fx, fy=camera.fy, cx=camera.cx - left, cy=camera.cy - top, width=width, height=height)
-    return image[top : camera.height - bottom, left : camera.width - right], cropped
+    return image[sides.window(camera.width, camera.height)], camera.cropped(sides)
+
+
+def resample(image: UInt8[ndarray, "h w 3"], width: int, height: int) -> UInt8[ndarray, "_h _w 3"]:
+    """The pixels that `resize` gives, for images whose camera is not known: networks see an image without it."""
+    if image.shape[:2] == (height, width):
+        return image
+    return np.asarray(Image.fromarray(image).resize((width, height), FILTER))
 
 
 def flip(

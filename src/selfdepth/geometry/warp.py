@@ -15,21 +15,6 @@ MIN_Z = 1e-6
 """Points on or behind the source's image plane are pushed in front of it, far outside the image: no gradient."""
 
 
-def scaled_disparity(disparity: Float[Tensor, "*shape"], near: float, far: float) -> Float[Tensor, "*shape"]:
-    """1 / depth from the network's sigmoid: 1/far + (1/near - 1/far) * sigmoid (paper, section 3.3)."""
-    return 1 / far + (1 / near - 1 / far) * disparity
-
-
-def depth_from_disparity(disparity: Float[Tensor, "*shape"], near: float, far: float) -> Float[Tensor, "*shape"]:
-    """Depth in [near, far] from the network's sigmoid in [0, 1]."""
-    return 1 / scaled_disparity(disparity, near, far)
-
-
-def disparity_from_depth(depth: float, near: float, far: float) -> float:
-    """The sigmoid that stands for a depth: the inverse of `depth_from_disparity`."""
-    return (1 / depth - 1 / far) / (1 / near - 1 / far)
-
-
 def pixel_grid(height: int, width: int, *, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "3 height width"]:
     """Homogeneous coordinates (u, v, 1) of all pixel centres."""
     v, u = torch.meshgrid(
@@ -38,13 +23,6 @@ def pixel_grid(height: int, width: int, *, dtype: torch.dtype, device: torch.dev
         indexing="ij",
     )
     return torch.stack([u, v, torch.ones_like(u)])
-
-
-def backproject(depth: Float[Tensor, "b 1 h w"], K: Float[Tensor, "b 3 3"]) -> Float[Tensor, "b 3 h w"]:
-    """The 3D points of all pixels in their camera: X = depth * K^-1 (u, v, 1)."""
-    grid = pixel_grid(*depth.shape[-2:], dtype=depth.dtype, device=depth.device)
-    rays = torch.einsum("bij,jhw->bihw", _inverse(K), grid)
-    return depth * rays
 
 
 def project(

@@ -16,8 +16,8 @@ from torch import Tensor
 from selfdepth.config import TrainConfig
 from selfdepth.device import Precision, memory_errors, resolve_device, resolve_precision
 from selfdepth.errors import CheckpointError, ConfigError, DataError
+from selfdepth.geometry.camera import resample
 from selfdepth.geometry.rigid import inverse
-from selfdepth.inference.predictor import resize_pixels
 from selfdepth.learner import SelfSupervisedDepth
 from selfdepth.structs import Batch, Trajectory
 from selfdepth.weights.files import LoadedWeights
@@ -91,7 +91,6 @@ class MotionPredictor:
             ConfigError: for a spacing below 1, or none, of a model that was trained with spacing "auto".
         """
         config = weights.config
-        assert config.height is not None, "load_weights refuses configurations without a height"
         require_pose_network(weights)
         self.spacing = _spacing(weights, spacing)
         self.width, self.height = config.width, config.height
@@ -169,7 +168,7 @@ class Odometer:
         size = (self._predictor.width, self._predictor.height)
         for image in images:
             if self._n_frames % self._predictor.spacing == 0:
-                self._kept.append(resize_pixels(image, *size))
+                self._kept.append(resample(image, *size))
             self._n_frames += 1
         return self._answer(ended=False)
 
@@ -271,7 +270,7 @@ def _spacing(weights: LoadedWeights, asked: int | None) -> int:
         if asked < 1:
             raise ConfigError("option out of range", where="--every", expected="at least 1", got=str(asked))
         return asked
-    trained = weights.config.spacing()
+    trained = weights.config.spacing
     if trained is None:
         raise ConfigError(
             "it is not known how many frames apart the model's frames are",

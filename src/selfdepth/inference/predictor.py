@@ -19,12 +19,10 @@ from numpy import ndarray
 from PIL import Image
 from torch import Tensor
 
-from selfdepth.data.sources.cameras import MAX_ASPECT_ERROR, scale_camera
-from selfdepth.data.sources.images import read_image
+from selfdepth.data.readers.images import read_image
 from selfdepth.device import Precision, memory_errors, resolve_device, resolve_precision
 from selfdepth.errors import DataError
-from selfdepth.geometry.camera import Camera
-from selfdepth.geometry.warp import scaled_disparity
+from selfdepth.geometry.camera import Camera, resample
 from selfdepth.inference.fold import for_prediction
 from selfdepth.structs import DepthPrediction
 from selfdepth.weights.files import LoadedWeights, depth_network, load_weights
@@ -44,19 +42,19 @@ class Predictor:
         scale: "metric" if depths are metres, else "relative".
         metres_per_unit: what turns depths into metres, where that is known: 1 if they are, 5.4 for models trained with
             the nominal stereo baseline.
+        depth_range: the depths that the network can express, in its own unit.
         camera: of the frames that were trained on, at their original size, or None if not known.
         device: where the network runs.
     """
 
     def __init__(self, weights: LoadedWeights, *, device: str = "auto", precision: Precision = "auto") -> None:
         config = weights.config
-        assert config.height is not None, "load_weights refuses configurations without a height"
         self.width, self.height = config.width, config.height
-        self.near, self.far = config.loss.near, config.loss.far
+        self.depth_range = config.loss.depth_range
         self.scale = weights.scale
         self.metres_per_unit = config.metres_per_unit
         # A crop at training leaves a camera for the cropped frames, which is not that of the whole ones.
-        self.camera = weights.camera if config.crop_px() == (0, 0, 0, 0) else None
+        self.camera = None if config.crop_px else weights.camera
         self.device = resolve_device(device)
         self._dtype = resolve_precision(precision, self.device)
         network = for_prediction(depth_network(weights).requires_grad_(False), self._dtype).to(self.device)
@@ -109,7 +107,7 @@ class Predictor:
     def _predict_pixels(
         self, images: Sequence[UInt8[ndarray, "_h _w 3"]], camera: Camera | None
     ) -> list[DepthPrediction]:
-        small = np.stack([resize_pixels(image, self.width, self.height) for image in images])
+        small = np.stack([resample(image, self.width, self.height) for image in images])
         with torch.inference_mode(), memory_errors("give a smaller --batch-size"):
             disparities = self._disparities(torch.from_numpy(small))
             full = [
@@ -131,17 +129,14 @@ class Predictor:
         frames = images.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float() / 255
         low_precision = self._dtype != torch.float32
         with torch.autocast(self.device.type, dtype=self._dtype, enabled=low_precision):
-            finest = self._network(frames)[0]
-        return scaled_disparity(finest.float(), self.near, self.far)
+            finest: Tensor = self._network(frames)[0]
+        return self.depth_range.disparity(finest.float())
 
     def training_camera(self, *, height: int, width: int) -> Camera | None:
         """The camera of the training frames for images of this size; None where it is not known or does not fit."""
-        if self.camera is None:
+        if self.camera is None or not self.camera.has_aspect_of(width, height):
             return None
-        aspect_error = abs(width / self.camera.width * self.camera.height / height - 1)
-        if aspect_error > MAX_ASPECT_ERROR:
-            return None
-        return scale_camera(self.camera, width=width, height=height, where="the model's camera")
+        return self.camera.resized(width, height)
 
 
 def load(model: str | Path, *, device: str = "auto", precision: Precision = "auto") -> Predictor:
@@ -176,14 +171,6 @@ def as_pixels(image: ImageLike) -> UInt8[ndarray, "h w 3"]:
             got=f"{pixels.shape[1]}x{pixels.shape[0]}",
         )
     return np.ascontiguousarray(pixels)
-
-
-def resize_pixels(image: UInt8[ndarray, "h w 3"], width: int, height: int) -> UInt8[ndarray, "_h _w 3"]:
-    """An image at the size in pixels at which a network sees it."""
-    if image.shape[:2] == (height, width):
-        return image
-    # The filter of geometry.camera.resize, with which the training frames were made.
-    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
 
 
 def _resize_disparity(disparity: Float[Tensor, "1 h w"], *, height: int, width: int) -> Float[ndarray, "height width"]:

@@ -11,9 +11,8 @@ from torch import Tensor
 
 from selfdepth.config import LossConfig
 from selfdepth.geometry.camera import downscale
-from selfdepth.geometry.warp import depth_from_disparity
 from selfdepth.losses.fused.binding import FusedReprojectionLevel, can_fuse
-from selfdepth.losses.reprojection import ReprojectionLevel
+from selfdepth.losses.reprojection import ReprojectionLevel, TensorReprojectionLevel
 from selfdepth.losses.smoothness import smoothness
 
 
@@ -68,21 +67,20 @@ def self_supervised_loss(
     # A motion that is not a number must show in the loss, not hide behind the auto-mask.
     broken = 0 * T_source_target.sum()
     losses = [
-        loss + broken + cfg.smoothness / 2**scale * smoothness(disparity, small_frames[:, 0])
-        for (loss, _), scale, disparity, (small_frames, _) in zip(compared, scales, disparities, views, strict=True)
+        each.loss + broken + cfg.smoothness / 2**scale * smoothness(disparity, small_frames[:, 0])
+        for each, scale, disparity, (small_frames, _) in zip(compared, scales, disparities, views, strict=True)
     ]
     return Objective(
         loss=torch.stack(losses).mean(),
         per_scale=tuple(losses),
-        keep=tuple(keep for _, keep in compared),
-        depth=depth_from_disparity(disparities_there[0], cfg.near, cfg.far),
+        keep=tuple(each.keep for each in compared),
+        depth=cfg.depth_range.depth(disparities_there[0]),
     )
 
 
-def _level(
-    frames: Float[Tensor, "b views 3 h w"], K: Float[Tensor, "b 3 3"], cfg: LossConfig
-) -> ReprojectionLevel | FusedReprojectionLevel:
-    return FusedReprojectionLevel.of(frames, K, cfg) if can_fuse(frames, cfg) else ReprojectionLevel.of(frames, K, cfg)
+def _level(frames: Float[Tensor, "b views 3 h w"], K: Float[Tensor, "b 3 3"], cfg: LossConfig) -> ReprojectionLevel:
+    kind = FusedReprojectionLevel if can_fuse(frames, cfg) else TensorReprojectionLevel
+    return kind.of(frames, K, cfg)
 
 
 def _upsample(maps: Float[Tensor, "b c _h _w"], size: tuple[int, int]) -> Float[Tensor, "b c hl wl"]:

@@ -8,7 +8,7 @@ from typing import ClassVar
 METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "a1", "a2", "a3")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DepthFigures:
     """The seven errors of depth, metres and shares; None where the figure is not known to us."""
 
@@ -27,7 +27,7 @@ class DepthFigures:
         return _in_words(astuple(self))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OneScaleFigures:
     """The seven errors with one scale for all images, and the spread of the scales that each would have alone."""
 
@@ -47,7 +47,7 @@ class OneScaleFigures:
         return _in_words(astuple(self))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Make3dFigures:
     """Errors on Make3D; sq_rel and rmse in metres."""
 
@@ -63,7 +63,7 @@ class Make3dFigures:
         return _in_words(astuple(self))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ServerFigures:
     """What KITTI's server measures: 100 times the logarithm's scale-invariant error, percents, 1/km."""
 
@@ -79,7 +79,7 @@ class ServerFigures:
         return tuple(f"{value:.2f}" for value in astuple(self))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OdometryFigures:
     """Mean and spread of the five-frame error, metres, on sequences 09 and 10."""
 

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
-from selfdepth.config import POSE_ENCODER, EncoderConfig, LossConfig, PoseInput, TrainConfig
+from selfdepth.config import POSE_ENCODER, EncoderConfig, LossConfig, PoseInput, ResolvedConfig
 from selfdepth.errors import CheckpointError
 
-_RESNETS: dict[tuple[str, tuple[int, ...]], str] = {
-    ("basic", (2, 2, 2, 2)): "resnet18",
-    ("basic", (3, 4, 6, 3)): "resnet34",
-    ("bottleneck", (3, 4, 6, 3)): "resnet50",
-    ("bottleneck", (3, 4, 23, 3)): "resnet101",
-    ("bottleneck", (3, 8, 36, 3)): "resnet152",
-}
+
+class _ResNet(NamedTuple):
+    """One of the ResNets by its kind of block, and how many of them each of its four layers has."""
+
+    name: str
+    block: Literal["basic", "bottleneck"]
+    counts: tuple[int, int, int, int]
+
+
+_RESNETS = (
+    _ResNet("resnet18", "basic", (2, 2, 2, 2)),
+    _ResNet("resnet34", "basic", (3, 4, 6, 3)),
+    _ResNet("resnet50", "bottleneck", (3, 4, 6, 3)),
+    _ResNet("resnet101", "bottleneck", (3, 4, 23, 3)),
+    _ResNet("resnet152", "bottleneck", (3, 8, 36, 3)),
+)
 _SCALE_OF_WIDTH = {16: 0, 32: 1, 64: 2, 128: 3}
 _FIRST_OUTPUT = 10
 _SQUEEZED = 256
@@ -27,10 +36,10 @@ Files = Mapping[str, Mapping[str, Any]]
 
 def is_resnet(name: str) -> bool:
     """Whether a timm model, with a tag or without, is one of the ResNets that published checkpoints are of."""
-    return name.split(".")[0] in _RESNETS.values()
+    return name.split(".")[0] in [resnet.name for resnet in _RESNETS]
 
 
-def config_of(files: Files) -> TrainConfig:
+def config_of(files: Files) -> ResolvedConfig:
     """The run that such a model would come from. Frame offsets are not in the files: the usual ones are assumed.
 
     A stereo model is one of the paper's nominal baseline of 0.1: its depth is metres after a factor of 5.4.
@@ -55,7 +64,7 @@ def config_of(files: Files) -> TrainConfig:
         n_sources = mask[f"decoder.{_FIRST_OUTPUT}.conv.weight"].shape[0] - stereo
     if stereo and "pose.pth" not in files:
         n_sources = 0
-    return TrainConfig(
+    return ResolvedConfig(
         width=encoder["width"],
         height=encoder["height"],
         offsets=tuple(sorted(_NEIGHBOURS[:n_sources])),
@@ -90,9 +99,10 @@ def _pose(files: Files) -> dict[str, Any]:
 
 
 def _resnet(entries: Mapping[str, Any]) -> str:
-    kind = "bottleneck" if "encoder.layer1.0.conv3.weight" in entries else "basic"
+    block = "bottleneck" if "encoder.layer1.0.conv3.weight" in entries else "basic"
     layers = [f"encoder.layer{layer}." for layer in (1, 2, 3, 4)]
-    blocks = tuple(len({key.split(".")[2] for key in entries if key.startswith(layer)}) for layer in layers)
-    if (kind, blocks) not in _RESNETS:
-        raise CheckpointError("an encoder that is no ResNet of 18, 34, 50, 101 or 152 layers", got=f"blocks {blocks}")
-    return _RESNETS[kind, blocks]
+    counts = tuple(len({key.split(".")[2] for key in entries if key.startswith(layer)}) for layer in layers)
+    for resnet in _RESNETS:
+        if (resnet.block, resnet.counts) == (block, counts):
+            return resnet.name
+    raise CheckpointError("an encoder that is no ResNet of 18, 34, 50, 101 or 152 layers", got=f"blocks {counts}")

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from selfdepth.cli.main import main
-from selfdepth.data.kitti.inventory import PartInventory, take_inventory
+from selfdepth.data.kitti.inventory import PartInventory
+from selfdepth.data.sources.recognise import recognise
 from selfdepth.errors import DataError
 from selfdepth.synthetic.drive import DriveSpec, SyntheticDrive, render_drive
 from selfdepth.synthetic.kitti import write_kitti_raw
@@ -40,13 +41,13 @@ def write_split(folder: Path, **parts: list[str]) -> Path:
 
 
 def only(raw: Path, split: Path) -> PartInventory:
-    (row,) = take_inventory(raw, (str(split),)).parts
+    (row,) = recognise(raw).inventory((str(split),)).parts
     return row
 
 
 def test_a_root_that_has_everything_lacks_nothing(raw: Path, tmp_path: Path) -> None:
     split = write_split(tmp_path / "mine", train=[f"{DRIVE} {n} l" for n in range(1, 11)], test=[f"{DRIVE} 0 r"])
-    found = take_inventory(raw, (str(split),))
+    found = recognise(raw).inventory((str(split),))
     assert found.kind == "kitti-raw"
     assert found.parts == (
         PartInventory(split="mine", part="train", listed=10, there=10, paired=10, measured=2),
@@ -59,7 +60,7 @@ def test_a_root_that_has_everything_lacks_nothing(raw: Path, tmp_path: Path) -> 
 
 def test_neighbours_are_needed_to_train_but_not_to_test(raw: Path, tmp_path: Path) -> None:
     lines = [f"{DRIVE} 0 l", f"{DRIVE} 11 l", f"{DRIVE} 5 l"]
-    found = take_inventory(raw, (str(write_split(tmp_path / "mine", train=lines, test=lines)),))
+    found = recognise(raw).inventory((str(write_split(tmp_path / "mine", train=lines, test=lines)),))
     assert [(row.part, row.there) for row in found.parts] == [("train", 1), ("test", 3)]
     assert found.images == {f"{DRIVE}/image_02": 1}  # frame 12; before 0 there is nothing to miss
 
@@ -67,7 +68,7 @@ def test_neighbours_are_needed_to_train_but_not_to_test(raw: Path, tmp_path: Pat
 def test_an_image_that_several_lists_lack_is_one_image(raw: Path, tmp_path: Path) -> None:
     (raw / DRIVE / "image_03/data/0000000005.jpg").unlink()
     splits = [write_split(tmp_path / name, train=[f"{DRIVE} {n} r" for n in (4, 6)]) for name in ("a", "b")]
-    found = take_inventory(raw, tuple(map(str, splits)))
+    found = recognise(raw).inventory(tuple(map(str, splits)))
     assert found.images == {f"{DRIVE}/image_03": 1}
     assert [row.there for row in found.parts] == [0, 0]
     assert found.archives == ("2011_09_26_drive_0001_sync.zip",)
@@ -78,7 +79,7 @@ def test_an_image_that_several_lists_lack_is_one_image(raw: Path, tmp_path: Path
 def test_missing_drives_and_dates_are_named_with_their_archives(raw: Path, tmp_path: Path) -> None:
     other = "2011_09_28/2011_09_28_drive_0002_sync"
     (raw / "2011_09_26/calib_velo_to_cam.txt").unlink()
-    found = take_inventory(raw, (str(write_split(tmp_path / "mine", val=[f"{other} 7 l", f"{DRIVE} 3 l"])),))
+    found = recognise(raw).inventory((str(write_split(tmp_path / "mine", val=[f"{other} 7 l", f"{DRIVE} 3 l"])),))
     assert found.images == {f"{other}/image_02": 3}
     assert found.files == (
         "2011_09_26/calib_velo_to_cam.txt",
@@ -104,7 +105,7 @@ def test_odometry_roots_count_poses_and_partners(drive: SyntheticDrive, tmp_path
     split = write_split(tmp_path / "mine", train=[f"9 {n} l" for n in range(1, 11)])
     (split / "test_files_09.txt").write_text("9 0 l\n")
     (split / "test_files_10.txt").write_text("10 0 l\n")
-    found = take_inventory(root, (str(split),))
+    found = recognise(root).inventory((str(split),))
     assert found.kind == "kitti-odometry"
     assert found.parts == (
         PartInventory(split="mine", part="train", listed=10, there=10, paired=10, measured=10),
@@ -121,7 +122,7 @@ def test_lists_are_taken_from_a_folder_of_splits(raw: Path, tmp_path: Path, caps
     write_split(lists / "eigen", test=[f"{DRIVE} 0 l", f"{DRIVE} 40 l"])
     write_split(lists / "odom", test=["9 0 l"])  # of another data set: not looked at
     before = sorted(raw.rglob("*"))
-    assert main(["prepare", "kitti", str(raw), "--splits", str(lists), "--json", str(tmp_path / "a.json")]) == 0
+    assert main(["check", str(raw), "--splits", str(lists), "--json", str(tmp_path / "a.json")]) == 0
     shown = capsys.readouterr().out
     assert [row.split() for row in shown.splitlines() if row.startswith(" eigen")] == [
         ["eigen_zhou", "train", "1", "1", "1", "0"],
@@ -130,18 +131,18 @@ def test_lists_are_taken_from_a_folder_of_splits(raw: Path, tmp_path: Path, caps
     assert f"missing: 1 images of {DRIVE}/image_02" in shown
     assert "from KITTI: 2011_09_26_drive_0001_sync.zip" in shown
     values = json.loads((tmp_path / "a.json").read_text())
-    assert [part["there"] for part in values["parts"]] == [1, 1]
-    assert values["images"] == {f"{DRIVE}/image_02": 1}
+    assert [part["there"] for part in values["inventory"]["parts"]] == [1, 1]
+    assert values["inventory"]["images"] == {f"{DRIVE}/image_02": 1}
     assert sorted(raw.rglob("*")) == before
-    assert main(["prepare", "kitti", str(raw), "--splits", str(lists), "--split", "eigen_zhou"]) == 0
+    assert main(["check", str(raw), "--splits", str(lists), "--split", "eigen_zhou"]) == 0
     assert "nothing is missing" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["{tmp}/nowhere"], "there is no such folder: .*nowhere; expected KITTI raw"),
-        (["{tmp}"], "this is not KITTI: .*unpack KITTI's archives"),
+        (["{tmp}/nowhere", "--split", "eigen"], "there is no such data: .*nowhere"),
+        (["{raw}/2011_09_26", "--split", "eigen"], "this is not KITTI: .*unpack KITTI's archives"),
         (["{raw}", "--split", "{tmp}/none"], "there is no such split: .*none; expected a folder with train_files.txt"),
         (["{raw}", "--splits", "{tmp}"], "there are no split lists: .*a folder eigen_zhou or eigen or eigen_benchmark"),
         (["{raw}", "--splits", "{tmp}", "--split", "eigen"], "no such split: .*/eigen; .*leave --splits out"),
@@ -152,7 +153,7 @@ def test_lists_are_taken_from_a_folder_of_splits(raw: Path, tmp_path: Path, caps
 def test_what_cannot_be_looked_at_is_refused(
     raw: Path, tmp_path: Path, words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["prepare", "kitti", *(word.format(tmp=tmp_path, raw=raw) for word in words)]) == 2
+    assert main(["check", *(word.format(tmp=tmp_path, raw=raw) for word in words)]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     with pytest.raises(DataError, match=sentence):

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from selfdepth.data.footage import open_footage
-from selfdepth.data.inspect import inspect_footage
+from selfdepth.data.inspect import inspect_source
 from selfdepth.data.kitti.odometry import is_kitti_odometry, odometry_truth, open_odometry_split
+from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.store.build import build_store
 from selfdepth.errors import ConfigError, DataError
 from selfdepth.synthetic.drive import BASELINE_M, DriveSpec, SyntheticDrive, render_drive
@@ -56,7 +56,7 @@ def test_a_root_is_recognised_by_its_numbered_sequences(root: Path, tmp_path: Pa
 
 
 def test_without_a_split_the_left_camera_of_every_sequence_is_used(world: Path, drive: SyntheticDrive) -> None:
-    footage = open_footage(world)
+    footage = recognise(world).footage()
     assert footage.kind == "kitti-odometry"
     assert [sequence.name for sequence in footage.sequences] == ["00/image_2", "09/image_2"]
     assert footage.sequences[0].numbers == tuple(range(24))
@@ -73,7 +73,7 @@ def test_a_split_in_the_published_format_names_targets_sides_and_a_test_file_per
     split = write_split(
         tmp_path / "split", train="0 3 l\n0 4 r\n", val="0 9 l\n", test_09="9 0 l\n9 23 l\n", test_10=""
     )
-    footage = open_footage(world, split=str(split))
+    footage = recognise(world).footage(split=str(split))
     assert [(ref.sequence, ref.number) for ref in footage.train] == [("00/image_2", 3), ("00/image_3", 4)]
     assert [ref.number for ref in footage.test] == [0, 23]
     assert {s.name: s.numbers for s in footage.sequences} == {
@@ -90,7 +90,7 @@ def test_both_sides_of_a_pair_know_each_other_and_hold_what_their_partner_needs(
 ) -> None:
     (root / "sequences/00/image_3/000012.png").unlink()
     split = write_split(tmp_path / "split", train="0 3 l\n0 1 r\n0 12 l\n", val="0 20 l\n", test="9 0 l\n")
-    footage = open_footage(root, split=str(split), stereo=True)
+    footage = recognise(root).footage(split=str(split), stereo=True)
     assert {sequence.name: sequence.numbers for sequence in footage.sequences} == {
         "00/image_2": (1, 2, 3, 4, 11, 12, 13, 19, 20, 21),
         "00/image_3": (0, 1, 2, 3, 20),
@@ -103,7 +103,7 @@ def test_both_sides_of_a_pair_know_each_other_and_hold_what_their_partner_needs(
     assert right.partner.translation_m == pytest.approx((BASELINE_M, 0, 0))
     assert drive.partner is not None
     assert np.array_equal(next(right.read((20,))), drive.partner[20])
-    assert all(sequence.partner is None for sequence in open_footage(root, split=str(split)).sequences)
+    assert all(sequence.partner is None for sequence in recognise(root).footage(split=str(split)).sequences)
 
 
 @pytest.mark.parametrize(("offsets", "spacing"), [((-1, 1), 1), ((-1, 1), 2), ((), 1)])
@@ -111,14 +111,14 @@ def test_without_a_split_the_left_images_get_partners_where_there_are_any(
     root: Path, offsets: tuple[int, ...], spacing: int
 ) -> None:
     shutil.rmtree(root / "sequences/09/image_3")
-    footage = open_footage(root, offsets=offsets, spacing=spacing, stereo=True)
+    footage = recognise(root).footage(offsets=offsets, spacing=spacing, stereo=True)
     targets = {ref.number for ref in (*footage.train, *footage.val) if ref.sequence == "00/image_2"}
     assert [sequence.name for sequence in footage.sequences] == ["00/image_2", "00/image_3", "09/image_2"]
     assert footage.sequences[0].numbers == tuple(range(24))
     assert footage.sequences[1].numbers == tuple(sorted(targets))
     assert footage.sequences[0].partner is not None and footage.sequences[2].partner is None
     assert {ref.sequence for ref in footage.train} == {"00/image_2", "09/image_2"}
-    mono = open_footage(root, offsets=offsets, spacing=spacing)
+    mono = recognise(root).footage(offsets=offsets, spacing=spacing)
     assert (mono.train, mono.val) == (footage.train, footage.val)
 
 
@@ -143,18 +143,18 @@ def test_a_root_without_pairs_is_refused_only_if_pairs_are_asked_for(root: Path,
         if change == "another K":
             kept.append("P3: 50 0 47 -30 0 50 15 0 0 0 1 0")
         path.write_text("\n".join(kept))
-    assert open_footage(root).train
+    assert recognise(root).footage().train
     with pytest.raises(DataError, match=sentence):
-        open_footage(root, stereo=True)
+        recognise(root).footage(stereo=True)
 
 
 def test_a_store_can_be_made_of_it(world: Path, tmp_path: Path) -> None:
-    store = build_store(open_footage(world), tmp_path / "store", width=96, height=32)
+    store = build_store(recognise(world).footage(), tmp_path / "store", width=96, height=32)
     assert store.kind == "kitti-odometry" and len(store.train) == 36
 
 
 def test_check_says_what_it_is(world: Path) -> None:
-    summary = inspect_footage(world)
+    summary = inspect_source(recognise(world))
     assert summary.kind == "kitti-odometry"
     assert {row.camera for row in summary.sequences} == {"calibration"}
 
@@ -210,7 +210,7 @@ def test_a_split_that_does_not_fit_is_refused_by_its_line(
     world: Path, tmp_path: Path, text: str, sentence: str
 ) -> None:
     with pytest.raises(DataError, match=sentence):
-        open_footage(world, split=str(write_split(tmp_path / "split", train=text)))
+        recognise(world).footage(split=str(write_split(tmp_path / "split", train=text)))
 
 
 def test_images_that_their_calibration_is_not_for_are_refused_and_a_given_camera_does_without(root: Path) -> None:
@@ -226,15 +226,15 @@ def test_images_that_their_calibration_is_not_for_are_refused_and_a_given_camera
         else:
             calibration.write_text("\n".join([broken, *text[:2], text[3]]))
         with pytest.raises(DataError, match=sentence):
-            open_footage(root)
-    assert open_footage(root, camera="55,55,47,15").sequences[0].camera.fx == 55
+            recognise(root).footage()
+    assert recognise(root).footage(camera="55,55,47,15").sequences[0].camera.fx == 55
 
 
 def test_a_root_without_images_is_refused(root: Path) -> None:
     for image in root.rglob("0000*"):
         image.unlink()
     with pytest.raises(DataError, match="there are no images"):
-        open_footage(root)
+        recognise(root).footage()
 
 
 def test_a_number_that_no_sequence_can_have_is_refused(drive: SyntheticDrive, tmp_path: Path) -> None:

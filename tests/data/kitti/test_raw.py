@@ -10,7 +10,8 @@ import pytest
 from numpy import ndarray
 from PIL import Image
 
-from selfdepth.data.frames import Footage, FrameRef
+from selfdepth.data.footage import Footage
+from selfdepth.data.frames import FrameRef
 from selfdepth.data.kitti.calibration import camera_from_calibration, read_calibration, stereo_translation_m
 from selfdepth.data.kitti.raw import is_kitti_raw, open_kitti_raw
 from selfdepth.errors import DataError
@@ -193,13 +194,14 @@ def test_a_split_without_frames_is_refused(root: Path, tmp_path: Path, parts: di
 
 def test_without_a_split_the_end_of_each_drive_is_held_out_and_no_frame_is_shared(root: Path) -> None:
     write_images(root / DATE / f"{DATE}_drive_0002_sync" / "image_02", range(50))
+    write_images(root / LEFT, range(32))
     footage = open_kitti_raw(root, None)
     assert not footage.test
     assert {ref.sequence for ref in (*footage.train, *footage.val)} == {
         LEFT,
         f"{DATE}/{DATE}_drive_0002_sync/image_02",
     }
-    for name, count, held_out in ((LEFT, 18, 1), (footage.sequences[1].name, 48, 4)):
+    for name, count, held_out in ((LEFT, 30, 3), (footage.sequences[1].name, 48, 4)):
         train = [ref.number for ref in footage.train if ref.sequence == name]
         val = [ref.number for ref in footage.val if ref.sequence == name]
         assert val == list(range(count + 1 - held_out, count + 1))

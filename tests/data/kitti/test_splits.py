@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from helpers.loopback import Loopback
-from selfdepth.data.footage import open_footage
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.kitti.splits import (
     ODOMETRY,
@@ -22,6 +21,7 @@ from selfdepth.data.kitti.splits import (
     read_split,
     split_path,
 )
+from selfdepth.data.sources.recognise import recognise
 from selfdepth.download import cache_folder
 from selfdepth.errors import DataError, OutputError, SelfDepthWarning
 from selfdepth.evaluation.depth.frames import frames_to_evaluate
@@ -142,7 +142,7 @@ def test_training_and_evaluation_take_a_name(address: Loopback, tmp_path: Path) 
         address.give(f"/splits/eigen_zhou/{part}_files.txt", f"{drive} 3 l\n".encode() * count)
     give_eigen(address, body=f"{drive} 7 l\n".encode() * 697)
     with pytest.warns(SelfDepthWarning):
-        footage = open_footage(tmp_path / "kitti", split="eigen_zhou")
+        footage = recognise(tmp_path / "kitti").footage(split="eigen_zhou")
     assert set(footage.train) == {FrameRef(f"{drive}/image_02", 3)}
     assert footage.origin is not None
     assert footage.origin.split == split_path("eigen_zhou")
@@ -193,14 +193,14 @@ def test_frames_near_the_end_of_a_drive_are_left_out_where_neighbours_are_farthe
     drive = LINE.split()[0]
     write_kitti_raw(render_drive(DriveSpec(seed=1, frames=8, width=96, height=32)), tmp_path / "kitti", number=2)
     (tmp_path / "train_files.txt").write_text("".join(f"{drive} {n} l\n" for n in range(1, 7)))
-    assert len(open_footage(tmp_path / "kitti", split=str(tmp_path)).train) == 6
+    assert len(recognise(tmp_path / "kitti").footage(split=str(tmp_path)).train) == 6
     with pytest.warns(SelfDepthWarning, match="2 of 6 frames of the split are left out.*neighbours at -2, \\+2"):
-        footage = open_footage(tmp_path / "kitti", split=str(tmp_path), spacing=2)
+        footage = recognise(tmp_path / "kitti").footage(split=str(tmp_path), spacing=2)
     assert [ref.number for ref in footage.train] == [2, 3, 4, 5]
     with pytest.raises(
         DataError, match=r"no frame of the split has its neighbours: .*train_files.txt; .*smaller --every"
     ):
-        open_footage(tmp_path / "kitti", split=str(tmp_path), spacing=4)
+        recognise(tmp_path / "kitti").footage(split=str(tmp_path), spacing=4)
     (tmp_path / "kitti" / drive / "image_02/data/0000000005.jpg").unlink()
     with pytest.raises(DataError, match="neighbour at \\+2 of frame 3 is not there"):  # a gap is no end
-        open_footage(tmp_path / "kitti", split=str(tmp_path), spacing=2)
+        recognise(tmp_path / "kitti").footage(split=str(tmp_path), spacing=2)

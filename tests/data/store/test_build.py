@@ -12,20 +12,20 @@ import numpy as np
 import pytest
 
 from helpers.memory_footage import HEIGHT, WIDTH, footage, pixels, sequence
-from selfdepth.data.frames import Footage, FrameRef, StereoPartner
+from selfdepth.data.footage import Footage
+from selfdepth.data.frames import FrameRef, StereoPartner
 from selfdepth.data.store.build import build_store, open_or_build
 from selfdepth.data.store.store import Store, is_store, open_store, training_size
 from selfdepth.errors import DataError, OutputError
 from selfdepth.geometry.camera import crop, resize
+from selfdepth.geometry.crop import Crop
 
 SIZE = {"width": 64, "height": 32}
-CROP = (4, 6, 2, 8)
+CROP = Crop(top=4, bottom=6, left=2, right=8)
 
 
 def fitted(image, camera):
-    top, bottom, left, right = CROP
-    image, camera = crop(image, camera, top=top, bottom=bottom, left=left, right=right)
-    return resize(image, camera, **SIZE)
+    return resize(*crop(image, camera, CROP), **SIZE)
 
 
 def in_folder(folder: Path) -> list[str]:
@@ -213,7 +213,7 @@ def test_footage_that_ends_early_is_refused(tmp_path: Path, video: bool) -> None
 
 def test_a_crop_that_leaves_nothing_is_refused(tmp_path: Path, drive: Footage) -> None:
     with pytest.raises(DataError, match="--crop"):
-        build_store(drive, tmp_path / "store", **SIZE, crop=(HEIGHT, 0, 0, 0))
+        build_store(drive, tmp_path / "store", **SIZE, crop=Crop(top=HEIGHT))
 
 
 def test_footage_without_frames_is_refused(tmp_path: Path) -> None:

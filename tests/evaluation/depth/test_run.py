@@ -14,16 +14,18 @@ from numpy import ndarray
 from PIL import Image
 
 from selfdepth.config import TrainConfig
-from selfdepth.data.footage import open_footage
 from selfdepth.data.frames import FrameRef
+from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.store.build import build_store
-from selfdepth.data.store.decode import CropResize
+from selfdepth.data.truth import GivenTruth
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.evaluation.depth.arrays import read_maps, read_predictions
 from selfdepth.evaluation.depth.frames import cropped_truth, frames_to_evaluate
 from selfdepth.evaluation.depth.metrics import PROTOCOLS, evaluate_set
 from selfdepth.evaluation.depth.run import ComparisonOptions, evaluate_files, evaluate_model
 from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.crop import Crop
+from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.inference.predictor import Predictor
 from selfdepth.networks.depth import DepthNet
 from selfdepth.synthetic.drive import DriveSpec, render_drive
@@ -71,7 +73,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 def truths_of(world: World) -> list[ndarray]:
-    footage = open_footage(world.root, camera=None)
+    footage = recognise(world.root).footage(camera=None)
     refs = [ref for ref in (*footage.train, *footage.val)]
     found = [footage.truth(replace(refs[0], number=number)) for number in TEST]
     return [truth for truth in found if truth is not None]
@@ -92,7 +94,7 @@ def test_a_model_is_judged_on_the_test_frames_at_its_own_size(world: World) -> N
 
 def test_images_of_other_parts_of_the_split_need_not_be_there(world: World) -> None:
     assert "400" in (world.split / "train_files.txt").read_text()
-    fit = CropResize(width=96, height=64, crop=(0, 0, 0, 0))
+    fit = CropResize(width=96, height=64)
     assert [ref.number for ref in frames_to_evaluate(world.root, world.split, fit).refs] == list(TEST)
 
 
@@ -102,7 +104,7 @@ def test_without_test_frames_the_next_part_is_judged_and_said(
 ) -> None:
     (tmp_path / f"{kept}_files.txt").write_text("".join(f"{NAME} {n} l\n" for n in numbers))
     (tmp_path / "test_files.txt").write_text("\n")
-    frames = frames_to_evaluate(world.root, tmp_path, CropResize(width=96, height=64, crop=(0, 0, 0, 0)))
+    frames = frames_to_evaluate(world.root, tmp_path, CropResize(width=96, height=64))
     assert [ref.number for ref in frames.refs] == numbers
     assert part in frames.part
 
@@ -116,9 +118,9 @@ def test_the_part_that_is_asked_for_is_judged(world: World, tmp_path: Path, part
 
 
 def test_a_part_of_a_store_or_of_kitti_without_a_split_is_that_of_training(world: World, tmp_path: Path) -> None:
-    footage = open_footage(world.root)
+    footage = recognise(world.root).footage()
     build_store(footage, tmp_path / "store", width=96, height=64)
-    fit = CropResize(width=96, height=64, crop=(0, 0, 0, 0))
+    fit = CropResize(width=96, height=64)
     for data in (world.root, tmp_path / "store"):
         assert frames_to_evaluate(data, None, fit, part="train").refs == footage.train != ()
         with pytest.raises(DataError, match=f"no test frames to compare: {data}"):
@@ -136,14 +138,15 @@ def test_a_part_that_a_split_lacks_is_refused(world: World, tmp_path: Path) -> N
 )
 def test_some_of_the_frames_are_spread_evenly(world: World, tmp_path: Path, count: int, rows: list[int]) -> None:
     frames = frames_to_evaluate(world.root, world.split, None)
-    frames = replace(frames, refs=tuple(replace(frames.refs[0], number=number) for number in range(10)))
+    refs = tuple(replace(frames.refs[0], number=number) for number in range(10))
+    frames = replace(frames, selection=replace(frames.selection, refs=refs))
     assert [ref.number for ref in frames.evenly(count).refs] == list(rows)
 
 
 def test_a_model_is_judged_on_no_more_frames_than_asked_for(world: World) -> None:
     whole = evaluate_model(str(world.model), world.root, split=world.split, device="cpu")
     some = evaluate_model(
-        str(world.model), world.root, split=world.split, device="cpu", measure=ComparisonOptions(at_most=2)
+        str(world.model), world.root, split=world.split, device="cpu", options=ComparisonOptions(at_most=2)
     )
     assert some.report.images == (whole.report.images[0], whole.report.images[2])
 
@@ -170,7 +173,9 @@ def test_a_model_of_cropped_frames_sees_and_is_compared_with_what_is_left(world:
     inside = [truth[8:-4, 16:] for truth in truths_of(world)]
     protocol = PROTOCOLS["eigen"]
     assert [image.pixels for image in done.report.images] == [int(protocol.mask(truth).sum()) for truth in inside]
-    frames = frames_to_evaluate(world.root, world.split, CropResize(width=96, height=64, crop=(8, 4, 16, 0)))
+    frames = frames_to_evaluate(
+        world.root, world.split, CropResize(width=96, height=64, crop=Crop(top=8, bottom=4, left=16))
+    )
     image = Image.open(world.root / NAME / "image_02/data/0000000000.png")
     seen = image.crop((16, 8, WIDTH, HEIGHT - 4)).resize((96, 64), Image.Resampling.LANCZOS)
     assert np.abs(next(frames.read(frames.refs[:1])).astype(int) - np.asarray(seen)).max() <= 1
@@ -180,8 +185,8 @@ def test_a_store_gives_the_same_errors_as_what_it_was_made_of(world: World, tmp_
     split = tmp_path / "split"
     split.mkdir()
     shutil.copy(world.split / "test_files.txt", split)
-    footage = open_footage(world.root, split=str(split))
-    store = build_store(footage, tmp_path / "store", width=96, height=64, crop=(8, 4, 16, 0))
+    footage = recognise(world.root).footage(split=str(split))
+    store = build_store(footage, tmp_path / "store", width=96, height=64, crop=Crop(top=8, bottom=4, left=16))
     from_store = evaluate_model(str(world.cropped), store.folder, device="cpu")
     from_source = evaluate_model(str(world.cropped), world.root, split=split, device="cpu")
     assert from_store.report == from_source.report
@@ -191,7 +196,7 @@ def test_a_store_gives_the_same_errors_as_what_it_was_made_of(world: World, tmp_
 
 def test_a_store_whose_root_is_gone_has_no_ground_truth_and_says_why(world: World, tmp_path: Path) -> None:
     root = shutil.copytree(world.root, tmp_path / "kitti")
-    footage = open_footage(root, split=None)
+    footage = recognise(root).footage(split=None)
     store = build_store(footage, tmp_path / "store", width=96, height=64)
     shutil.rmtree(root)
     with (
@@ -238,7 +243,7 @@ def test_disparities_and_depths_in_files_give_the_same_errors(maps: tuple[ndarra
     expected = evaluate_set(disparity, truth, PROTOCOLS["dense"], factor=2.0)
     measure = ComparisonOptions(protocol="dense", factor=2.0)
     for name, quantity in (("disparity.npy", "disparity"), ("depth.npz", "depth"), ("each.npz", "disparity")):
-        done = evaluate_files(tmp_path / name, tmp_path / "gt.npz", quantity=quantity, measure=measure)  # type: ignore[arg-type]
+        done = evaluate_files(tmp_path / name, tmp_path / "gt.npz", quantity=quantity, options=measure)  # type: ignore[arg-type]
         assert done.report.abs_rel == pytest.approx(expected.abs_rel, rel=1e-5)
         assert done.report.ratio_median == pytest.approx(expected.ratio_median, rel=1e-5)
 
@@ -280,7 +285,7 @@ def test_files_that_cannot_be_compared_are_refused(name: str, maps: tuple[ndarra
     np.save(tmp_path / "predictions.npy", predictions, allow_pickle=True)
     np.savez(tmp_path / "gt.npz", data=truth)
     with pytest.raises(DataError, match=sentence):
-        evaluate_files(tmp_path / "predictions.npy", tmp_path / "gt.npz", measure=ComparisonOptions(protocol="dense"))
+        evaluate_files(tmp_path / "predictions.npy", tmp_path / "gt.npz", options=ComparisonOptions(protocol="dense"))
 
 
 @pytest.mark.parametrize(
@@ -344,7 +349,7 @@ def test_own_images_are_judged_with_ground_truth_from_a_file(world: World, tmp_p
         str(world.model),
         images,
         ground_truth=tmp_path / "gt.npy",
-        measure=ComparisonOptions(protocol="dense"),
+        options=ComparisonOptions(protocol="dense"),
         device="cpu",
     )
     assert (done.frames, len(done.report.images), done.constant_m) == ("all frames", N_FRAMES, 5.0)
@@ -352,15 +357,15 @@ def test_own_images_are_judged_with_ground_truth_from_a_file(world: World, tmp_p
 
 
 def test_a_crop_of_everything_leaves_no_ground_truth() -> None:
-    camera = Camera(fx=5.0, fy=5.0, cx=3.5, cy=2.5, width=8, height=6)
+    camera, ref = Camera(fx=5.0, fy=5.0, cx=3.5, cy=2.5, width=8, height=6), FrameRef("s", 0)
 
-    def cropped(crop: tuple[int, int, int, int]) -> ndarray | None:
-        return cropped_truth(lambda ref: np.ones((6, 8)), FrameRef("s", 0), camera, crop)
+    def cropped(crop: Crop) -> ndarray | None:
+        return cropped_truth(GivenTruth({ref: np.ones((6, 8))}), ref, camera, crop)
 
-    found = cropped((1, 2, 3, 0))
+    found = cropped(Crop(top=1, bottom=2, left=3))
     assert found is not None and found.shape == (3, 5)
     with pytest.raises(DataError, match="leaves nothing"):
-        cropped((3, 3, 0, 0))
+        cropped(Crop(top=3, bottom=3))
 
 
 def test_real_scans_and_their_published_depth_maps_give_the_same_errors(shared: Path, world: World) -> None:

@@ -173,7 +173,7 @@ def test_the_split_eigen_benchmark_is_judged_by_its_protocol_wherever_the_truth_
     def judged(by: Path, protocol: str | None = None) -> str:
         measure = ComparisonOptions(protocol=protocol)
         done = evaluate_predictions(
-            tmp_path / "all.npy", world.root, split=by, ground_truth=tmp_path / "gt.npy", measure=measure
+            tmp_path / "all.npy", world.root, split=by, ground_truth=tmp_path / "gt.npy", options=measure
         )
         return done.report.protocol.name
 
@@ -206,7 +206,7 @@ def test_the_split_eigen_benchmark_takes_the_improved_ground_truth_beside_the_im
     expected = evaluate_set([np.ones((2, 2))], [metres[1]], PROTOCOLS["eigen_benchmark"])
     assert done.report.abs_rel == pytest.approx(expected.abs_rel, rel=1e-9)
     scans = evaluate_predictions(
-        tmp_path / "one.npy", tmp_path / "kitti", split=split, measure=ComparisonOptions(protocol="eigen")
+        tmp_path / "one.npy", tmp_path / "kitti", split=split, options=ComparisonOptions(protocol="eigen")
     )
     assert scans.report.abs_rel != done.report.abs_rel
 
@@ -236,7 +236,7 @@ def test_each_camera_has_its_own_improved_depth(tmp_path: Path) -> None:
 def test_one_scale_for_the_set_is_the_median_of_the_ratios_and_the_factor_of_all(world: World, tmp_path: Path) -> None:
     np.save(tmp_path / "all.npy", world.maps * np.array([1, 2, 5])[:, None, None])
     each, one, fixed = (
-        evaluate_predictions(tmp_path / "all.npy", world.root, split=world.split, measure=measure)
+        evaluate_predictions(tmp_path / "all.npy", world.root, split=world.split, options=measure)
         for measure in (
             ComparisonOptions(factor=3.0),
             ComparisonOptions(factor=3.0, one_scale=True),
@@ -249,7 +249,7 @@ def test_one_scale_for_the_set_is_the_median_of_the_ratios_and_the_factor_of_all
         tmp_path / "all.npy",
         world.root,
         split=world.split,
-        measure=ComparisonOptions(factor=3.0 * ratio, median_scaling=False),
+        options=ComparisonOptions(factor=3.0 * ratio, median_scaling=False),
     )
     for metric in ("abs_rel", "sq_rel", "rmse", "rmse_log", "a1", "a2", "a3"):
         assert getattr(one.report, metric) == pytest.approx(getattr(by_hand.report, metric), rel=1e-9)
@@ -262,7 +262,7 @@ def test_one_scale_for_the_set_is_the_median_of_the_ratios_and_the_factor_of_all
 def test_caps_bound_what_counts_and_where_predictions_go(world: World, tmp_path: Path) -> None:
     np.save(tmp_path / "all.npy", world.maps)
     measure = ComparisonOptions(min_depth=5.0, max_depth=20.0)
-    done = evaluate_predictions(tmp_path / "all.npy", world.root, split=world.split, measure=measure)
+    done = evaluate_predictions(tmp_path / "all.npy", world.root, split=world.split, options=measure)
     truths = [KittiTruth(world.root)(ref) for ref in world.refs()]
     capped = dataclasses.replace(PROTOCOLS["eigen"], min_truth=5.0, max_truth=20.0, clamp=(5.0, 20.0))
     assert done.report == dataclasses.replace(

@@ -17,7 +17,7 @@ from scipy.io import savemat
 from selfdepth.cli.main import main
 from selfdepth.config import TrainConfig
 from selfdepth.data.frames import FrameRef
-from selfdepth.data.sources.make3d import centre, is_make3d, make3d_truth, open_make3d, seen_image, seen_size
+from selfdepth.data.readers.make3d import Make3DTruth, centre, is_make3d, open_make3d
 from selfdepth.errors import DataError
 from selfdepth.evaluation.depth.compare import ComparisonOptions
 from selfdepth.evaluation.depth.metrics import MAKE3D_ERRORS, METRICS, PROTOCOLS, compute_errors, evaluate_set
@@ -104,9 +104,10 @@ def test_a_marker_in_the_centre_stays_in_the_centre_of_image_and_truth(tmp_path:
     pixels[HEIGHT // 2 - 4 : HEIGHT // 2 + 4, WIDTH // 2 - 4 : WIDTH // 2 + 4] = 255
     Image.fromarray(pixels).save(tmp_path / f"Test134/img-{NAMES[0]}.jpg", quality=95)
     ref = FrameRef(f"Test134/img-{NAMES[0]}", 0)
-    seen, depth = seen_image(tmp_path, ref), make3d_truth(tmp_path, ref)
+    image = open_make3d(tmp_path)[0]
+    (seen,), depth = image.read((0,)), Make3DTruth(tmp_path)(ref)
     assert seen.shape[:2] == (48, WIDTH)
-    assert seen_size(tmp_path, ref) == (WIDTH, 48)
+    assert (image.camera.width, image.camera.height) == (WIDTH, 48)
     bright = np.argwhere(seen[..., 0] > 128)
     np.testing.assert_allclose(bright.mean(axis=0), [23.5, 47.5])
     assert depth is not None
@@ -117,17 +118,17 @@ def test_a_marker_in_the_centre_stays_in_the_centre_of_image_and_truth(tmp_path:
 def test_the_layout_is_recognised_and_read_by_name(root: Path, tmp_path: Path) -> None:
     assert is_make3d(root)
     assert not is_make3d(tmp_path)
-    refs = open_make3d(root)
-    assert [ref.sequence for ref in refs] == [f"Test134/img-{name}" for name in NAMES]
-    for ref, truth in zip(refs, some_truths().values(), strict=True):
-        assert np.array_equal(make3d_truth(root, ref), truth[17:38])
+    images = open_make3d(root)
+    assert [image.name for image in images] == [f"Test134/img-{name}" for name in NAMES]
+    for image, truth in zip(images, some_truths().values(), strict=True):
+        assert np.array_equal(Make3DTruth(root)(FrameRef(image.name, 0)), truth[17:38])
 
 
 def test_what_is_no_distance_is_not_known(tmp_path: Path) -> None:
     truth = np.full((ROWS, COLUMNS), 30.0)
     truth[27, :4] = [np.nan, np.inf, -3, 0]
     write_make3d(tmp_path, {NAMES[0]: truth})
-    depth = make3d_truth(tmp_path, FrameRef(f"Test134/img-{NAMES[0]}", 0))
+    depth = Make3DTruth(tmp_path)(FrameRef(f"Test134/img-{NAMES[0]}", 0))
     assert depth is not None
     assert depth[10, :5].tolist() == [0, 0, 0, 0, 30]
 
@@ -267,9 +268,9 @@ def test_options_about_other_data_are_refused(
     root: Path, model: Path, measure: ComparisonOptions, options: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(DataError, match=sentence):
-        evaluate_model(str(model), root, measure=measure, device="cpu", **options)
+        evaluate_model(str(model), root, options=measure, device="cpu", **options)
     assert (
-        evaluate_model(str(model), root, measure=ComparisonOptions(part="test"), device="cpu").frames == "test frames"
+        evaluate_model(str(model), root, options=ComparisonOptions(part="test"), device="cpu").frames == "test frames"
     )
 
 

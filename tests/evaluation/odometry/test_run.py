@@ -13,15 +13,15 @@ from PIL import Image
 
 from helpers.trajectories import drifting, drive, noisy
 from selfdepth.config import EncoderConfig, TrainConfig
-from selfdepth.data.footage import open_footage
-from selfdepth.data.sources.images import list_images, read_image
+from selfdepth.data.readers.images import list_images, read_image
+from selfdepth.data.sources.recognise import recognise
+from selfdepth.data.sources.rendered import write_drive
 from selfdepth.data.store.build import build_store
-from selfdepth.demo.drives import write_drive
 from selfdepth.errors import DataError
-from selfdepth.evaluation.odometry.drives import sequence_to_evaluate
 from selfdepth.evaluation.odometry.metrics import absolute_trajectory_error
 from selfdepth.evaluation.odometry.plots import plot_axes, plot_path
 from selfdepth.evaluation.odometry.run import evaluate_trajectory, matched, predict_trajectory
+from selfdepth.evaluation.odometry.sequences import sequence_to_evaluate
 from selfdepth.inference.odometry import MotionPredictor, Odometer
 from selfdepth.learner import SelfSupervisedDepth
 from selfdepth.structs import Trajectory
@@ -94,7 +94,7 @@ def test_what_has_no_true_poses_is_refused(world: Path, tmp_path: Path) -> None:
         sequence_to_evaluate(tmp_path / "frames")
     with pytest.raises(DataError, match="no such data"):
         sequence_to_evaluate(tmp_path / "gone")
-    build_store(open_footage(world / "odometry"), tmp_path / "store", width=96, height=64)
+    build_store(recognise(world / "odometry").footage(), tmp_path / "store", width=96, height=64)
     with pytest.raises(DataError, match="a store holds no true poses"):
         sequence_to_evaluate(tmp_path / "store")
 

@@ -15,7 +15,7 @@ from selfdepth.config import LossConfig
 from selfdepth.geometry.se3 import transform_from_axis_angle
 from selfdepth.losses.fused.binding import FusedReprojectionLevel, can_fuse, library
 from selfdepth.losses.objective import self_supervised_loss
-from selfdepth.losses.reprojection import ReprojectionLevel
+from selfdepth.losses.reprojection import TensorReprojectionLevel
 
 QUIET = LossConfig(tie_break_noise=0.0)
 SWITCHES = [
@@ -43,7 +43,7 @@ def scene(
 
 
 def compare(
-    kind: type[ReprojectionLevel] | type[FusedReprojectionLevel], cfg: LossConfig, **options: object
+    kind: type[TensorReprojectionLevel] | type[FusedReprojectionLevel], cfg: LossConfig, **options: object
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Losses and masks, and the gradients of a weighted sum of the losses."""
     disparities, T, frames, K = scene(dtype=torch.float64, **options)  # type: ignore[arg-type]
@@ -64,14 +64,14 @@ def test_the_pass_is_compiled_wherever_there_is_a_compiler() -> None:
 @pytest.mark.parametrize("cfg", SWITCHES, ids=str)
 @pytest.mark.parametrize("sources", [1, 2, 3])
 def test_values_masks_and_gradients_are_those_of_the_tensors(cfg: LossConfig, sources: int) -> None:
-    fused, slow = (compare(kind, cfg, sources=sources) for kind in (FusedReprojectionLevel, ReprojectionLevel))
+    fused, slow = (compare(kind, cfg, sources=sources) for kind in (FusedReprojectionLevel, TensorReprojectionLevel))
     for got, wanted in zip(fused[0] + fused[1], slow[0] + slow[1], strict=True):
         torch.testing.assert_close(got, wanted, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("size", [(2, 2), (2, 9), (3, 3), (5, 2), (7, 33)], ids=str)
 def test_images_of_any_size_from_two_by_two_pixels_on_are_compared(size: tuple[int, int]) -> None:
-    fused, slow = (compare(kind, QUIET, size=size) for kind in (FusedReprojectionLevel, ReprojectionLevel))
+    fused, slow = (compare(kind, QUIET, size=size) for kind in (FusedReprojectionLevel, TensorReprojectionLevel))
     for got, wanted in zip(fused[0] + fused[1], slow[0] + slow[1], strict=True):
         torch.testing.assert_close(got, wanted, rtol=1e-9, atol=1e-12)
 
@@ -79,7 +79,7 @@ def test_images_of_any_size_from_two_by_two_pixels_on_are_compared(size: tuple[i
 def test_points_behind_the_source_camera_are_handled_alike() -> None:
     fused, slow = (
         compare(kind, replace(QUIET, automask=False), motion=3.0)
-        for kind in (FusedReprojectionLevel, ReprojectionLevel)
+        for kind in (FusedReprojectionLevel, TensorReprojectionLevel)
     )
     for got, wanted in zip(fused[0] + fused[1], slow[0] + slow[1], strict=True):
         torch.testing.assert_close(got, wanted, rtol=1e-9, atol=1e-12)

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from selfdepth.data.frames import FrameRef
+from selfdepth.data.truth import DepthTruth
 from selfdepth.errors import DataError
 
 LAYOUT = "DRIVE/proj_depth/groundtruth/image_02/0000000005.png, in train or val of data_depth_annotated.zip"
@@ -26,17 +27,31 @@ _PARTS = ("", "train", "val", "data_depth_annotated/train", "data_depth_annotate
 
 
 @dataclass(frozen=True)
-class ImprovedTruth:
-    """Improved depth of the frames of KITTI raw drives, as `Footage.truth`."""
+class ImprovedTruth(DepthTruth):
+    """Improved depth of the frames of KITTI raw drives.
 
-    root: Path
+    Attributes:
+        folder: the unpacked archive, or a root of KITTI raw that holds its files.
+    """
+
+    folder: Path
+
+    @property
+    def root(self) -> Path:
+        """The folder that is searched."""
+        return self.folder
+
+    @property
+    def layout(self) -> str:
+        """Where the archives keep the map of a frame."""
+        return LAYOUT
 
     def path(self, ref: FrameRef) -> Path | None:
         """The file of a frame, or None where there is none: the first and last five of a drive never have one."""
         drive, camera = ref.sequence.rsplit("/", 1)
         date, name = drive.split("/")
         inside = f"{name}/proj_depth/groundtruth/{camera}/{ref.number:010d}.png"
-        places = [self.root / part / inside for part in (*_PARTS, date)]
+        places = [self.folder / part / inside for part in (*_PARTS, date)]
         return next((place for place in places if place.is_file()), None)
 
     def __call__(self, ref: FrameRef) -> Float[ndarray, "h w"] | None:

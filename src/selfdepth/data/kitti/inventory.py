@@ -12,8 +12,10 @@ from typing import Any
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.kitti.calibration import CALIBRATION_FILES, CAMERAS, ODOMETRY_CAMERAS
 from selfdepth.data.kitti.improved import IMPROVED, ImprovedTruth
-from selfdepth.data.kitti.odometry import is_kitti_odometry, odometry_images
-from selfdepth.data.kitti.raw import ImageFolders, KittiTruth, is_kitti_raw
+from selfdepth.data.kitti.odometry import KIND as ODOMETRY_KIND
+from selfdepth.data.kitti.odometry import odometry_images
+from selfdepth.data.kitti.raw import KIND as RAW_KIND
+from selfdepth.data.kitti.raw import ImageFolders, KittiTruth
 from selfdepth.data.kitti.splits import (
     ODOMETRY,
     PUBLISHED_SPLITS,
@@ -71,11 +73,17 @@ class Inventory:
     files: tuple[str, ...]
     archives: tuple[str, ...]
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is missing."""
+        return not self.images and not self.files
+
 
 @dataclass(frozen=True, kw_only=True)
-class _Layout:
+class KittiLayout:
     """Where a data set keeps what belongs to a frame or a sequence."""
 
+    root: Path
     kind: str
     lines: LineFormat
     images: Callable[[str], Mapping[int, Any]]
@@ -86,25 +94,23 @@ class _Layout:
     calibration_archive: Callable[[Path], str]
 
 
-def take_inventory(root: Path, splits: tuple[str, ...] = (), lists: Path | None = None) -> Inventory:
+def take_inventory(layout: KittiLayout, splits: tuple[str, ...] = (), lists: Path | None = None) -> Inventory:
     """What is there, and what is missing for splits.
 
     Args:
-        root: of KITTI raw or odometry.
         splits: as `find_split` takes them, or names of folders in `lists`. None given: those of the paper's tables
             that list frames of such a root.
         lists: folder with a folder for each split, instead of the public address.
 
     Raises:
-        DataError: for a root that is neither, or a split that is not there, cannot be read or fetched.
+        DataError: for a split that is not there, cannot be read or fetched.
         OutputError: when the cache cannot be written to.
     """
-    layout = _layout(root)
     parts: list[PartInventory] = []
     missing: set[FrameRef] = set()
     needed: set[str] = set()
     for name in splits or _usual(layout.lines, lists):
-        folder = _folder(name, lists)
+        folder = split_folder(name, lists)
         for part, listed in read_split(folder, layout.lines).items():
             images = _images_of(part, listed)
             lacking = {ref for ref in images if ref.number not in layout.images(ref.sequence)}
@@ -117,7 +123,7 @@ def take_inventory(root: Path, splits: tuple[str, ...] = (), lists: Path | None 
         kind=layout.kind,
         parts=tuple(parts),
         images=dict(lacked),
-        files=tuple(sorted(file.relative_to(root).as_posix() for file in files)),
+        files=tuple(sorted(file.relative_to(layout.root).as_posix() for file in files)),
         archives=tuple(sorted({*map(layout.archive, lacked), *map(layout.calibration_archive, files)})),
     )
 
@@ -132,7 +138,12 @@ def _usual(lines: LineFormat, lists: Path | None) -> tuple[str, ...]:
     return there
 
 
-def _folder(name: str, lists: Path | None) -> Path:
+def split_folder(name: str, lists: Path | None) -> Path:
+    """The folder of a split: in `lists` if that is given, else as `find_split` finds it.
+
+    Raises:
+        DataError: if there is none.
+    """
     if lists is None or Path(name).expanduser().is_dir():
         return find_split(name)
     if not (lists / name).is_dir():
@@ -145,28 +156,16 @@ def _folder(name: str, lists: Path | None) -> Path:
     return (lists / name).resolve()
 
 
-def _layout(root: Path) -> _Layout:
-    if is_kitti_raw(root):
-        return _raw(root)
-    if is_kitti_odometry(root):
-        return _odometry(root)
-    raise DataError(
-        "this is not KITTI" if root.is_dir() else "there is no such folder",
-        where=root,
-        expected="KITTI raw (2011_09_26/calib_cam_to_cam.txt, 2011_09_26/2011_09_26_drive_0001_sync) or KITTI odometry "
-        "(sequences/00)",
-        fix="unpack KITTI's archives into one folder, and give that",
-    )
-
-
-def _raw(root: Path) -> _Layout:
+def raw_layout(root: Path) -> KittiLayout:
+    """That of KITTI raw."""
     scans, improved = KittiTruth(root), ImprovedTruth(root)
 
     def has_truth(ref: FrameRef, split: str) -> bool:
         return improved.path(ref) is not None if split == IMPROVED else scans.scan(ref).is_file()
 
-    return _Layout(
-        kind="kitti-raw",
+    return KittiLayout(
+        root=root,
+        kind=RAW_KIND,
         lines=RAW,
         images=ImageFolders(root).files,
         partner=partial(other_camera, sides=CAMERAS),
@@ -177,9 +176,11 @@ def _raw(root: Path) -> _Layout:
     )
 
 
-def _odometry(root: Path) -> _Layout:
-    return _Layout(
-        kind="kitti-odometry",
+def odometry_layout(root: Path) -> KittiLayout:
+    """That of KITTI odometry."""
+    return KittiLayout(
+        root=root,
+        kind=ODOMETRY_KIND,
         lines=ODOMETRY,
         images=cache(partial(odometry_images, root)),
         partner=partial(other_camera, sides=ODOMETRY_CAMERAS),
@@ -198,7 +199,7 @@ def _images_of(part: str, listed: Sequence[SplitLine]) -> set[FrameRef]:
 
 
 def _count(
-    layout: _Layout, split: str, part: str, listed: Sequence[SplitLine], lacking: set[FrameRef]
+    layout: KittiLayout, split: str, part: str, listed: Sequence[SplitLine], lacking: set[FrameRef]
 ) -> PartInventory:
     offsets = needed_offsets(part, OFFSETS)
     refs = [

@@ -19,13 +19,15 @@ from numpy import ndarray
 from selfdepth.data.frames import FrameRef, FrameSequence
 from selfdepth.data.kitti.calibration import ODOMETRY_CAMERAS, matrix_entry, read_calibration, translation_between_m
 from selfdepth.data.kitti.splits import ODOMETRY, PARTS, needed_offsets, read_split, usable_frames
-from selfdepth.data.kitti.stereo import add_partners
-from selfdepth.data.sources.cameras import naming, parse_camera
-from selfdepth.data.sources.images import ImageSequence, image_size, list_images
-from selfdepth.data.sources.trajectories import read_times, read_trajectory
+from selfdepth.data.kitti.stereo import find_partners, united
+from selfdepth.data.readers.cameras import naming, parse_camera
+from selfdepth.data.readers.images import ImageSequence, image_size, list_images
+from selfdepth.data.readers.trajectories import read_times, read_trajectory
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
 from selfdepth.structs import Trajectory
+
+KIND = "kitti-odometry"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,12 +112,12 @@ def with_partners(
         DataError: for a calibration or image that cannot be used, or if no training frame has a partner.
     """
     images = cache(partial(odometry_images, root))
-    wanted = {sequence.name: set(sequence.numbers) for sequence in sequences}
-    place = partial(_stereo_translation_m, root)
-    partners = add_partners(refs_of, wanted, root, sides=ODOMETRY_CAMERAS, images=images, translation_m=place)
+    translation_m = partial(_stereo_translation_m, root)
+    found = find_partners(refs_of, root, sides=ODOMETRY_CAMERAS, images=images, translation_m=translation_m)
+    frames = united({sequence.name: sequence.numbers for sequence in sequences}, found.numbers)
     return tuple(
-        replace(_sequence(root, name, sorted(wanted[name]), images(name), camera), partner=partners.get(name))
-        for name in sorted(wanted)
+        replace(_sequence(root, name, numbers, images(name), camera), partner=found.partners.get(name))
+        for name, numbers in frames.items()
     )
 
 

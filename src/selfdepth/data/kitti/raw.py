@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from selfdepth.data.frames import Footage, FrameRef, FrameSequence, StereoPartner
+from selfdepth.data.footage import Footage
+from selfdepth.data.frames import FrameRef, FrameSequence, StereoPartner
+from selfdepth.data.hold_out import hold_out
 from selfdepth.data.kitti.calibration import (
     CALIBRATION_FILES,
     CAMERA_FILE,
@@ -29,13 +30,13 @@ from selfdepth.data.kitti.calibration import (
 )
 from selfdepth.data.kitti.lidar import project_scan, read_scan
 from selfdepth.data.kitti.splits import PARTS, RAW, needed_offsets, read_split, usable_frames
-from selfdepth.data.kitti.stereo import add_partners
-from selfdepth.data.sources.images import ImageSequence, image_size
+from selfdepth.data.kitti.stereo import FoundPartners, find_partners, united
+from selfdepth.data.readers.images import ImageSequence, image_size
+from selfdepth.data.truth import DepthTruth
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
 
-VAL_SHARE = 0.1
-"""Share of each drive that is held out for validation where no split is given."""
+KIND = "kitti-raw"
 
 _DATE = re.compile(r"\d{4}_\d{2}_\d{2}")
 
@@ -46,13 +47,27 @@ def is_kitti_raw(path: Path) -> bool:
 
 
 @dataclass(frozen=True)
-class KittiTruth:
-    """Depth measured by the scanner, as `Footage.truth`."""
+class KittiTruth(DepthTruth):
+    """Depth that the laser scanner measured, projected into the image.
 
-    root: Path
+    Attributes:
+        folder: root of KITTI raw.
+    """
+
+    folder: Path
+
+    @property
+    def root(self) -> Path:
+        """Root of KITTI raw."""
+        return self.folder
+
+    @property
+    def is_computed(self) -> bool:
+        """Projecting a scan takes time."""
+        return True
 
     def __call__(self, ref: FrameRef) -> Float[ndarray, "h w"] | None:
-        """Depth map in metres, 0 = unknown, or None if the frame has no scan. Raises DataError for bad files."""
+        """The map of a frame, or None if it has no scan. Raises DataError for bad files."""
         scan = self.scan(ref)
         if not scan.is_file():
             return None
@@ -65,7 +80,7 @@ class KittiTruth:
         drive = ref.sequence.rsplit("/", 1)[0]
         return self.root / drive / "velodyne_points" / "data" / f"{ref.number:010d}.bin"
 
-    def made_of(self, ref: FrameRef) -> str | None:
+    def fingerprint(self, ref: FrameRef) -> str | None:
         """What the depth map depends on: paths, sizes and times of scan and calibration; None without a scan."""
         scan, date = self.scan(ref), self.root / ref.sequence.split("/")[0]
         if not scan.is_file():
@@ -89,7 +104,7 @@ def open_kitti_raw(
     Args:
         root: the folder of the date folders.
         split: folder with some of train_files.txt, val_files.txt, test_files.txt. None: the left camera of every
-            drive; the last tenth of each is for validation, and no clip of one part shares a frame with the other.
+            drive, divided by `hold_out`.
         camera: instead of each date's own calibration, that of frames of a width and height in pixels.
         offsets: times of a clip's sources. Training and validation frames need these neighbours, test frames do not.
         stereo: take the other colour camera's image of training and validation frames too, where there is one.
@@ -100,13 +115,9 @@ def open_kitti_raw(
             stereo partners, and no training frame has one.
     """
     folders = ImageFolders(root)
-    refs_of = _read_split(split, folders, offsets, parts) if split else _split_every_drive(root, folders, offsets)
-    wanted: dict[str, set[int]] = {}
-    for part, refs in refs_of.items():
-        reach = needed_offsets(part, offsets)
-        for ref in refs:
-            wanted.setdefault(ref.sequence, set()).update(ref.number + offset for offset in reach)
-    partners = _add_partners(refs_of, wanted, folders) if stereo else {}
+    refs_of = _read_split(split, folders, offsets, parts) if split else _hold_out(root, folders, offsets)
+    frames = _frames_of(refs_of, offsets)
+    found = _find_partners(refs_of, folders) if stereo else FoundPartners(partners={}, numbers={})
 
     @cache
     def calibrated(date: str, image: str) -> Camera:
@@ -115,22 +126,29 @@ def open_kitti_raw(
     def camera_of(name: str, size: tuple[int, int]) -> Camera:
         return camera(*size) if camera is not None else calibrated(name.split("/")[0], name.rsplit("/", 1)[1])
 
-    sequences = [
-        _sequence(name, sorted(wanted[name]), folders, camera_of, partners.get(name)) for name in sorted(wanted)
-    ]
-    train, val, test = (refs_of.get(part, ()) for part in PARTS)
-    return Footage(
-        kind="kitti-raw", sequences=tuple(sequences), train=train, val=val, test=test, truth=KittiTruth(root)
+    sequences = tuple(
+        _sequence(name, numbers, folders, camera_of, found.partners.get(name))
+        for name, numbers in united(frames, found.numbers).items()
     )
+    train, val, test = (refs_of.get(part, ()) for part in PARTS)
+    return Footage(kind=KIND, sequences=sequences, train=train, val=val, test=test, truth=KittiTruth(root))
 
 
-def _add_partners(
-    refs_of: dict[str, tuple[FrameRef, ...]], wanted: dict[str, set[int]], folders: ImageFolders
-) -> dict[str, StereoPartner]:
+def _frames_of(refs_of: Mapping[str, tuple[FrameRef, ...]], offsets: tuple[int, ...]) -> dict[str, set[int]]:
+    """The frames that clips of these targets consist of, by sequence."""
+    frames: dict[str, set[int]] = {}
+    for part, refs in refs_of.items():
+        reach = needed_offsets(part, offsets)
+        for ref in refs:
+            frames.setdefault(ref.sequence, set()).update(ref.number + offset for offset in reach)
+    return frames
+
+
+def _find_partners(refs_of: Mapping[str, tuple[FrameRef, ...]], folders: ImageFolders) -> FoundPartners:
     def translation_m(drive: str) -> tuple[float, float, float]:
         return stereo_translation_m(folders.root / drive.split("/")[0])
 
-    return add_partners(refs_of, wanted, folders.root, sides=CAMERAS, images=folders.files, translation_m=translation_m)
+    return find_partners(refs_of, folders.root, sides=CAMERAS, images=folders.files, translation_m=translation_m)
 
 
 class ImageFolders:
@@ -201,19 +219,11 @@ def _read_split(
     }
 
 
-def _split_every_drive(root: Path, folders: ImageFolders, offsets: tuple[int, ...]) -> dict[str, tuple[FrameRef, ...]]:
-    """All frames of the left camera that have their neighbours; the end of each drive for validation."""
-    before, after = min((0, *offsets)), max((0, *offsets))
-    train: list[FrameRef] = []
-    val: list[FrameRef] = []
-    for drive in sorted(drive for date in _date_folders(root) for drive in date.iterdir()):
-        name = f"{drive.parent.name}/{drive.name}/{CAMERAS['l']}"
-        files = folders.files(name)
-        targets = [n for n in sorted(files) if all(n + offset in files for offset in offsets)]
-        held_out = targets[len(targets) - int(VAL_SHARE * len(targets)) :]
-        first = held_out[0] + before if held_out else np.inf  # first frame that validation sees
-        train += [FrameRef(name, n) for n in targets if n + after < first]
-        val += [FrameRef(name, n) for n in held_out]
+def _hold_out(root: Path, folders: ImageFolders, offsets: tuple[int, ...]) -> dict[str, tuple[FrameRef, ...]]:
+    """All frames of every drive's left camera that have their neighbours; some for validation, by the usual rule."""
+    drives = sorted(drive for date in _date_folders(root) for drive in date.iterdir())
+    names = [f"{drive.parent.name}/{drive.name}/{CAMERAS['l']}" for drive in drives]
+    train, val = hold_out({name: sorted(folders.files(name)) for name in names}, offsets)
     if not train:
         times = ", ".join(f"{offset:+d}" for offset in offsets)
         raise DataError(
@@ -223,7 +233,7 @@ def _split_every_drive(root: Path, folders: ImageFolders, offsets: tuple[int, ..
             got="none",
             fix="check the folders, or give a smaller --every" if offsets else "check the folders",
         )
-    return {"train": tuple(train), "val": tuple(val)}
+    return {"train": train, "val": val}
 
 
 def _date_folders(root: Path) -> list[Path]:

@@ -215,7 +215,7 @@ def _is_usable(
         where=each.where,
         expected=place(FrameRef(each.ref.sequence, each.ref.number + offset)),
         got=f"{len(there)} images in that folder" if there else "no images in that folder",
-        fix="see what else is not there with: selfdepth prepare kitti DIR --split SPLIT",
+        fix="see what else is not there with: selfdepth check DIR --split SPLIT",
     )
 
 

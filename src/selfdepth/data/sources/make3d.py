@@ -1,113 +1,69 @@
-"""Make3D's test images and their laser depth (Saxena et al., PAMI 2009), and the part of both that is compared.
-
-ROOT/Test134/img-10.21op2-p-015t000.jpg                         1704x2272 pixels, upright
-ROOT/Gridlaserdata/depth_sph_corr-10.21op2-p-015t000.mat        Position3DGrid: 55 rows, 305 columns, x y z and depth
-
-Depth covers the image: a row of it is about 41 rows of the image, a column 6 columns. Compared is the middle, twice as
-wide as high: of the image 1704x852 pixels, of the depth all columns of 21 rows.
-"""
+"""Make3D's test images as a data source: for evaluation only, since they do not follow each other in time."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
-import numpy as np
-from jaxtyping import Float, Shaped, UInt8
-from numpy import ndarray
-
-from selfdepth.data.frames import FrameRef
-from selfdepth.data.sources.images import image_size, read_image
+from selfdepth.data.footage import ClipRequest, Footage, FrameSelection, no_frames
+from selfdepth.data.frames import FrameSequence
+from selfdepth.data.readers.images import find_image_folders
+from selfdepth.data.readers.make3d import Make3DTruth, is_make3d, open_make3d
+from selfdepth.data.sources.folder import plain_sequences
+from selfdepth.data.sources.source import DataSource
+from selfdepth.data.truth import DepthTruth
 from selfdepth.errors import DataError
-
-IMAGES, TRUTHS = "Test134", "Gridlaserdata"
-LAYOUT = f"{IMAGES}/img-NAME.jpg and {TRUTHS}/depth_sph_corr-NAME.mat"
-WIDTH_TO_HEIGHT = 2.0
-"""Of the part that is compared: about what networks trained on streets know."""
-_GRID = "Position3DGrid"
+from selfdepth.geometry.crop import NO_CROP
+from selfdepth.geometry.crop_resize import CropResize
 
 
-def is_make3d(path: Path) -> bool:
-    """Whether a folder holds Make3D's test images under their names."""
-    return any((path / IMAGES).glob("img-*.jpg"))
+@dataclass(frozen=True, kw_only=True)
+class Make3D(DataSource):
+    """The folder of Test134 and Gridlaserdata. Each image is a sequence of its own, of the one frame 0."""
 
+    kind: ClassVar[str] = "make3d"
+    measures_depth: ClassVar[bool] = True
+    protocol: ClassVar[str] = "make3d"
 
-def open_make3d(root: Path) -> tuple[FrameRef, ...]:
-    """The images in the order of their names; each is a sequence of its own, of the one frame 0.
+    @classmethod
+    def recognise(cls, path: Path) -> DataSource | None:
+        """A folder that holds the test images under their names."""
+        return cls(path=path) if is_make3d(path) else None
 
-    Raises:
-        DataError: if no image has depth.
-    """
-    refs = tuple(FrameRef(f"{IMAGES}/{file.stem}", 0) for file in sorted((root / IMAGES).glob("img-*.jpg")))
-    if not any(_truth_file(root, ref).is_file() for ref in refs):
-        raise DataError("there is no ground truth", where=root, expected=LAYOUT, got=f"{len(refs)} images without any")
-    return refs
+    def sequences(self, camera: str | None = None) -> tuple[FrameSequence, ...]:
+        """The middle of each image. The camera is not known, and not used."""
+        return open_make3d(self.path)
 
+    def sequences_to_predict(self) -> tuple[FrameSequence, ...]:
+        """Whole images."""
+        return plain_sequences(self.path, find_image_folders(self.path))
 
-def image_file(root: Path, ref: FrameRef) -> Path:
-    """The file of an image."""
-    return root / f"{ref.sequence}.jpg"
+    def clips(self, request: ClipRequest) -> Footage:
+        """Refused: there is nothing to train on."""
+        raise DataError(
+            "Make3D's test images do not follow each other in time, so they cannot be trained on",
+            where=self.path,
+            expected="video, or images in the order of time",
+            fix="evaluate on them with: selfdepth evaluate depth MODEL --data DIR",
+        )
 
+    @property
+    def truth(self) -> DepthTruth:
+        """The laser's grid."""
+        return Make3DTruth(self.path)
 
-def seen_image(root: Path, ref: FrameRef) -> UInt8[ndarray, "h w 3"]:
-    """The part of an image that is compared, and that networks see. Raises DataError for what is no image."""
-    image = read_image(image_file(root, ref))
-    return centre(image, (image.shape[1], image.shape[0]))
+    def select(self, *, split: str | None, part: str | None, whole: bool) -> FrameSelection:
+        """All of them are test images."""
+        self.refuse_split(split)
+        if part not in (None, "test"):
+            raise no_frames(part or "test", self.path)
+        return replace(super().select(split=None, part=None, whole=True), part="test")
 
+    def fitting(self, fit: CropResize) -> CropResize:
+        """Without the crop of the training: that was chosen for other images."""
+        return replace(fit, crop=NO_CROP)
 
-def seen_size(root: Path, ref: FrameRef) -> tuple[int, int]:
-    """Width and height in pixels of the part of an image that is compared."""
-    width, height = image_size(image_file(root, ref))
-    rows, columns = _margins((height, width), (width, height))
-    return width - 2 * columns, height - 2 * rows
-
-
-def make3d_truth(root: Path, ref: FrameRef) -> Float[ndarray, "h w"] | None:
-    """Depth in metres of the same part at the laser's own resolution, 0 = unknown; None if the image has none.
-
-    Raises:
-        DataError: for a file that is no such grid.
-    """
-    file = _truth_file(root, ref)
-    if not file.is_file():
-        return None
-    grid = _read_grid(file)
-    depth = np.where(np.isfinite(grid[..., 3]) & (grid[..., 3] > 0), grid[..., 3], 0.0)
-    return centre(depth, image_size(image_file(root, ref)))
-
-
-def centre(array: Shaped[ndarray, "h w ..."], image: tuple[int, int]) -> Shaped[ndarray, "_h _w ..."]:
-    """The middle of an array that covers an image of that (width, height): the part twice as wide as high.
-
-    As much is cut off on either side, so that the middle stays where it is; at any resolution of the array.
-    """
-    rows, columns = _margins((array.shape[0], array.shape[1]), image)
-    return array[rows : array.shape[0] - rows, columns : array.shape[1] - columns]
-
-
-def _margins(shape: tuple[int, int], image: tuple[int, int]) -> tuple[int, int]:
-    """Rows to cut off at top and bottom each, and columns at the left and at the right."""
-    width, height = image
-    rows = min(1.0, width / WIDTH_TO_HEIGHT / height)
-    columns = min(1.0, height * WIDTH_TO_HEIGHT / width)
-    return round(shape[0] * (1 - rows) / 2), round(shape[1] * (1 - columns) / 2)
-
-
-def _read_grid(file: Path) -> Float[ndarray, "h w 4"]:
-    """x, y, z and depth in metres at each point of the laser's grid, float64. Raises DataError if there is none."""
-    from scipy.io import loadmat
-
-    expected = f"{_GRID} of 55x305x4: x, y, z and depth, metres"
-    try:
-        grid = loadmat(file, variable_names=[_GRID]).get(_GRID)
-    except Exception as error:  # on damaged bytes it raises nearly anything
-        got = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise DataError("the file cannot be read", where=file, expected=expected, got=got) from error
-    if not isinstance(grid, ndarray) or grid.dtype.kind not in "iuf" or grid.ndim != 3 or grid.shape[2] != 4:
-        got = f"{grid.dtype}, {'x'.join(map(str, grid.shape))}" if isinstance(grid, ndarray) else "no such array"
-        raise DataError("the file does not hold the laser's grid", where=file, expected=expected, got=got)
-    return np.asarray(grid, np.float64)
-
-
-def _truth_file(root: Path, ref: FrameRef) -> Path:
-    name = ref.sequence.removeprefix(f"{IMAGES}/img-")
-    return root / TRUTHS / f"depth_sph_corr-{name}.mat"
+    def describe_truth(self) -> str:
+        """The root."""
+        return f"read from {self.path}"

@@ -15,15 +15,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
-from selfdepth.data.frames import Footage
-from selfdepth.data.store.decode import CropResize, decoding_jobs
+from selfdepth.data.footage import Footage
+from selfdepth.data.store.decode import decoding_jobs
 from selfdepth.data.store.store import (
     FRAMES_FILE,
     INDEX_FILE,
@@ -37,7 +36,8 @@ from selfdepth.data.store.store import (
     training_size,
 )
 from selfdepth.errors import DataError, OutputError
-from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.crop import NO_CROP, Crop
+from selfdepth.geometry.crop_resize import CropResize
 
 __all__ = [
     "Store",
@@ -59,7 +59,7 @@ def open_or_build(
     *,
     width: int,
     height: int,
-    crop: tuple[int, int, int, int] = (0, 0, 0, 0),
+    crop: Crop = NO_CROP,
     progress: Progress | None = None,
 ) -> Store:
     """The store in `folder` if it was made from these very files and settings, else a new one in its place.
@@ -83,7 +83,7 @@ def build_store(
     *,
     width: int,
     height: int,
-    crop: tuple[int, int, int, int] = (0, 0, 0, 0),
+    crop: Crop = NO_CROP,
     progress: Progress | None = None,
 ) -> Store:
     """Decode all frames of a footage into a new store. On any error or interrupt nothing is left behind.
@@ -91,7 +91,7 @@ def build_store(
     Args:
         folder: where the store will be; it must not exist, be empty, or be a store (which is then replaced).
         width, height: size of the stored frames, pixels.
-        crop: pixels cut off at top, bottom, left, right before resizing.
+        crop: pixels cut off before resizing.
         progress: called with (frames done, frames in all).
 
     Raises:
@@ -120,7 +120,7 @@ def build_store(
     return open_store(folder)
 
 
-def fingerprint(footage: Footage, *, width: int, height: int, crop: tuple[int, int, int, int] = (0, 0, 0, 0)) -> str:
+def fingerprint(footage: Footage, *, width: int, height: int, crop: Crop = NO_CROP) -> str:
     """A digest of everything a store depends on: files (names, sizes, times), cameras, frames, splits, settings.
 
     Raises:
@@ -131,7 +131,7 @@ def fingerprint(footage: Footage, *, width: int, height: int, crop: tuple[int, i
     def add(*values: object) -> None:
         digest.update(json.dumps(values).encode() + b"\n")
 
-    add(VERSION, footage.kind, footage.protocol, footage.spacing, _origin(footage), width, height, crop)
+    add(VERSION, footage.kind, footage.protocol, footage.spacing, _origin(footage), width, height, astuple(crop))
     for sequence in footage.sequences:
         partner = sequence.partner and astuple(sequence.partner)
         add(sequence.name, astuple(sequence.camera), sequence.numbers, sequence.names, partner)
@@ -161,10 +161,6 @@ class _Counter:
 
 
 def _plan(footage: Footage, fit: CropResize) -> tuple[StoredSequence, ...]:
-    @lru_cache
-    def fitted(camera: Camera) -> Camera:
-        return fit(np.zeros((camera.height, camera.width, 3), dtype=np.uint8), camera)[1]
-
     planned, start = [], 0
     for sequence in footage.sequences:
         planned.append(
@@ -174,7 +170,7 @@ def _plan(footage: Footage, fit: CropResize) -> tuple[StoredSequence, ...]:
                 numbers=np.array(sequence.numbers, dtype=np.int64),
                 names=sequence.names,
                 camera=sequence.camera,
-                K=fitted(sequence.camera).matrix(),
+                K=fit.camera(sequence.camera).matrix(),
                 partner=sequence.partner,
             )
         )
@@ -192,7 +188,7 @@ def _index_text(footage: Footage, fit: CropResize, sequences: tuple[StoredSequen
         "fingerprint": fingerprint(footage, width=fit.width, height=fit.height, crop=fit.crop),
         "kind": footage.kind,
         "protocol": footage.protocol,
-        "crop": fit.crop,
+        "crop": astuple(fit.crop),
         "spacing": footage.spacing,
         "origin": _origin(footage),
         "train": encode_refs(footage.train, names),

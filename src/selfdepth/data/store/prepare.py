@@ -1,41 +1,15 @@
-"""From what a run asks for to the store it learns from: made of footage, or there already with its settings fixed."""
+"""The store that a run learns from: built from footage at the size that the run asks for, or built already."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
-from jaxtyping import Float
-from numpy import ndarray
-
-from selfdepth.config import TrainConfig
-from selfdepth.data.footage import open_footage, open_footage_auto
-from selfdepth.data.frames import Footage, FrameRef, Origin, no_ground_truth
-from selfdepth.data.kitti.raw import KittiTruth
+from selfdepth.config import ResolvedConfig, TrainConfig
+from selfdepth.data.footage import Footage, Origin
 from selfdepth.data.kitti.splits import split_path
 from selfdepth.data.store.build import Progress, open_or_build
 from selfdepth.data.store.store import Store, training_size
-from selfdepth.errors import ConfigError, SelfDepthWarning
-
-Truth = Callable[[FrameRef], "Float[ndarray, 'h w'] | None"]
-"""Metric depth of a frame (0 = unknown), or None where it was not measured."""
-
-
-def footage_of(config: TrainConfig) -> Footage:
-    """The footage that a run names with data, split, camera, offsets, every and stereo, `auto` included.
-
-    Raises:
-        DataError: as `open_footage` and `open_footage_auto`.
-    """
-    path, spacing, stereo = Path(config.data).expanduser(), config.spacing(), config.stereo != "none"
-    if spacing is None:
-        auto = open_footage_auto(path, split=config.split, camera=config.camera, offsets=config.offsets, stereo=stereo)
-        return auto[0]
-    return open_footage(
-        path, split=config.split, camera=config.camera, offsets=config.offsets, spacing=spacing, stereo=stereo
-    )
+from selfdepth.errors import ConfigError
 
 
 def store_of(config: TrainConfig, footage: Footage, folder: Path, progress: Progress | None = None) -> Store:
@@ -44,19 +18,16 @@ def store_of(config: TrainConfig, footage: Footage, folder: Path, progress: Prog
     Raises:
         DataError, OutputError: as `build_store`.
     """
-    top, bottom, left, right = config.crop_px()
-    camera = footage.sequences[0].camera
-    width, height = training_size(
-        camera.width - left - right, camera.height - top - bottom, config.width, config.height
-    )
-    return open_or_build(footage, folder, width=width, height=height, crop=config.crop_px(), progress=progress)
+    crop, camera = config.crop_px, footage.sequences[0].camera
+    width, height = training_size(*crop.size_of(camera.width, camera.height), config.width, config.height)
+    return open_or_build(footage, folder, width=width, height=height, crop=crop, progress=progress)
 
 
-def resolved(config: TrainConfig, store: Store) -> TrainConfig:
+def resolved(config: TrainConfig, store: Store) -> ResolvedConfig:
     """The run's configuration with the size, spacing and crop of its store filled in."""
-    crop = ",".join(map(str, store.crop)) if any(store.crop) else None
+    crop = str(store.crop) if store.crop else None
     every = config.every or str(store.spacing)
-    return replace(config, width=store.width, height=store.height, crop=config.crop or crop, every=every)
+    return ResolvedConfig.of(config, width=store.width, height=store.height, crop=config.crop or crop, every=every)
 
 
 def check_agreement(config: TrainConfig, store: Store) -> None:
@@ -84,13 +55,12 @@ def check_agreement(config: TrainConfig, store: Store) -> None:
         )
     asked_split = None if config.split is None else split_path(config.split)
     every = [str(store.spacing), "auto"] if origin.auto else [str(store.spacing)]
-    crop = ",".join(map(str, store.crop))
     # Option, whether it agrees, what the store was made with, what was asked for.
     table = (
         ("--split", asked_split in (None, origin.split), origin.split, config.split),
         ("--camera", _same_camera(config.camera, origin.camera), origin.camera, config.camera),
         ("--every", config.every is None or config.every in every, " or ".join(every), config.every),
-        ("--crop", config.crop is None or config.crop_px() == store.crop, crop, config.crop),
+        ("--crop", config.crop is None or config.crop_px == store.crop, str(store.crop), config.crop),
     )
     for option, agrees, made_with, asked in table:
         if not agrees:
@@ -101,24 +71,6 @@ def check_agreement(config: TrainConfig, store: Store) -> None:
                 got=str(asked),
                 fix="leave the option out, or make another store with: selfdepth prepare DATA --out STORE",
             )
-
-
-def truth_of(store: Store) -> Truth:
-    """The ground truth of a store's frames: KITTI's scans, read from the root that the store was made of.
-
-    Warns if that root is gone; there is then no ground truth.
-    """
-    if store.kind != "kitti-raw" or store.origin is None:
-        return no_ground_truth
-    if not store.origin.path.is_dir():
-        warnings.warn(
-            f"the store {store.folder} was made of {store.origin.path}, which is not there: "
-            "its frames have no ground truth now",
-            SelfDepthWarning,
-            stacklevel=2,
-        )
-        return no_ground_truth
-    return KittiTruth(store.origin.path)
 
 
 def _same_camera(asked: str | None, made_with: str | None) -> bool:

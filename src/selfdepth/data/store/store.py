@@ -22,9 +22,11 @@ from numpy import ndarray
 from torch import Tensor
 
 from selfdepth.checks import MIN_SIZE, SIZE_MULTIPLE
-from selfdepth.data.frames import FrameRef, Origin, StereoPartner
+from selfdepth.data.footage import Origin
+from selfdepth.data.frames import FrameRef, StereoPartner
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.crop import Crop
 
 FORMAT = "selfdepth-store"
 VERSION = 3
@@ -74,7 +76,7 @@ class Store:
         train, val, test: target frames, as the footage names them.
         kind: what the footage was recognised as: "kitti-raw", "kitti-odometry", "folder", "video".
         protocol: depth protocol that fits the footage's ground truth.
-        crop: pixels cut off the original frames at top, bottom, left, right.
+        crop: pixels cut off the original frames.
         spacing: frames between the neighbours of a clip that the targets were chosen for.
         origin: what the footage was opened from; None where it was no file's.
         fingerprint: of the files and settings it was made from.
@@ -91,7 +93,7 @@ class Store:
     test: tuple[FrameRef, ...] = field(repr=False)
     kind: str
     protocol: str
-    crop: tuple[int, int, int, int]
+    crop: Crop
     spacing: int
     origin: Origin | None
     fingerprint: str
@@ -225,7 +227,7 @@ def _open(folder: Path, index: dict[str, Any]) -> Store:
         test=_decode_refs(index["test"], names),
         kind=index["kind"],
         protocol=index["protocol"],
-        crop=tuple(index["crop"]),
+        crop=Crop(*index["crop"]),
         spacing=index["spacing"],
         origin=Origin.from_json(index["origin"]) if index["origin"] else None,
         fingerprint=index["fingerprint"],

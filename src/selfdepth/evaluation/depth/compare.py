@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,42 @@ from selfdepth.evaluation.depth.metrics import (
     DepthErrors,
     DepthProtocol,
     DepthReport,
+    ImageErrors,
+    evaluate_image,
     evaluate_set,
     resize_disparity,
+    summarize,
 )
 
-Pair = tuple[str, "Float[ndarray, '_h _w']", "Float[ndarray, 'h w']"]
-"""Name, disparity, ground truth."""
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """The prediction and the ground truth of one frame.
+
+    Attributes:
+        name: of the frame, for errors and reports.
+        disparity: predicted; None where there is no ground truth to compare it with.
+        truth: depth in metres, 0 where unknown; None where the frame has none.
+    """
+
+    name: str
+    disparity: Float[ndarray, "_h _w"] | None
+    truth: Float[ndarray, "h w"] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ComparedPixels:
+    """What is kept of a pair: for the baseline and another scale, the pixels that count are enough, while whole maps
+    of a large set would fill the memory.
+
+    Attributes:
+        errors: of the pair.
+        truth, disparity: at the pixels that count; disparity only where it is needed again.
+    """
+
+    errors: ImageErrors
+    truth: Float[ndarray, "1 n"]
+    disparity: Float[ndarray, "1 n"] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +137,7 @@ class DepthEvaluation:
 
 
 def compare(
-    pairs: Iterator[Pair], protocol: DepthProtocol, measure: ComparisonOptions, frames: str, *, both: bool = False
+    pairs: Iterable[Pair], protocol: DepthProtocol, options: ComparisonOptions, frames: str, *, both: bool = False
 ) -> DepthEvaluation:
     """Errors of the pairs, and of the best constant on the same pixels.
 
@@ -118,41 +148,50 @@ def compare(
     Raises:
         DataError: if no image can be compared, or a prediction is not positive and finite.
     """
-    names: list[str] = []
-    known: list[ndarray] = []
-    predicted: list[ndarray] = []
-    factor = 1.0 if measure.factor is None else measure.factor
-
-    def noted() -> Iterator[Pair]:
-        for name, disparity, truth in pairs:
-            names.append(name)
-            # For the baseline the known depths are enough: whole maps of a large set would fill the memory.
-            mask = protocol.mask(truth)
-            known.append(truth[mask][None])
-            if both or measure.one_scale:
-                predicted.append(resize_disparity(disparity, (truth.shape[0], truth.shape[1]))[mask][None])
-            yield name, disparity, truth
-
-    first, second = itertools.tee(noted())
-    disparities, truths = (disparity for _, disparity, _ in first), (truth for _, _, truth in second)
-    scaling = measure.median_scaling
-    report = evaluate_set(disparities, truths, protocol, median_scaling=scaling, factor=factor, names=names)
+    factor = 1.0 if options.factor is None else options.factor
+    scaling = options.median_scaling
+    evaluate = partial(evaluate_image, protocol=protocol, median_scaling=scaling, factor=factor)
+    rows = [_compare_pixels(pair, evaluate, protocol, keep=both or options.one_scale) for pair in pairs]
+    compared = [row for row in rows if row is not None]
+    report = summarize(
+        [row.errors for row in compared],
+        protocol,
+        median_scaling=scaling,
+        factor=factor,
+        skipped=len(rows) - len(compared),
+    )
     anywhere = dataclasses.replace(protocol, crop=None)
-    compared = [depths for depths in known if depths.size]
-    constant_m, baseline = _best_constant(compared, anywhere)
-    other, scaled = None, [disparity for disparity in predicted if disparity.size]
-    if measure.one_scale:
-        report = _at_one_scale(report, scaled, compared, anywhere)
+    truths = [row.truth for row in compared]
+    disparities = [row.disparity for row in compared if row.disparity is not None]
+    constant_m, baseline = _best_constant(truths, anywhere)
+    other = None
+    if options.one_scale:
+        report = _at_one_scale(report, disparities, truths, anywhere)
     if both:
-        other = evaluate_set(scaled, compared, anywhere, median_scaling=not scaling, factor=factor)
+        other = evaluate_set(disparities, truths, anywhere, median_scaling=not scaling, factor=factor)
     return DepthEvaluation(
         report=report,
         baseline=baseline,
         constant_m=constant_m,
         frames=frames,
         other=other,
-        one_scale=measure.one_scale,
+        one_scale=options.one_scale,
     )
+
+
+def _compare_pixels(
+    pair: Pair, evaluate: Callable[..., ImageErrors | None], protocol: DepthProtocol, *, keep: bool
+) -> _ComparedPixels | None:
+    """The errors of a pair and its pixels that count, or None where it has none."""
+    if pair.truth is None or pair.disparity is None:
+        return None
+    errors = evaluate(pair.disparity, pair.truth, name=pair.name)
+    if errors is None:
+        return None
+    mask = protocol.mask(pair.truth)
+    shape = (pair.truth.shape[0], pair.truth.shape[1])
+    disparity = resize_disparity(pair.disparity, shape)[mask][None] if keep else None
+    return _ComparedPixels(errors=errors, truth=pair.truth[mask][None], disparity=disparity)
 
 
 def _best_constant(truths: list[ndarray], protocol: DepthProtocol) -> tuple[float, DepthReport]:
@@ -167,8 +206,8 @@ def _at_one_scale(
     report: DepthReport, disparities: list[ndarray], truths: list[ndarray], protocol: DepthProtocol
 ) -> DepthReport:
     """A report with median scaling, with the errors at the median of its ratios in their place; ratios stay."""
-    assert report.ratio_median is not None, "one scale is found by median scaling"
-    factor = report.factor * report.ratio_median
+    # Median scaling found the ratios: --one-scale is refused without it.
+    factor = report.factor * (report.ratio_median or 1.0)
     at_one = evaluate_set(disparities, truths, protocol, median_scaling=False, factor=factor)
 
     def errors(of: DepthErrors) -> dict[str, Any]:

@@ -259,6 +259,21 @@ def evaluate_set(
             skipped += 1
         else:
             images.append(errors)
+    return summarize(images, protocol, median_scaling=median_scaling, factor=factor, skipped=skipped)
+
+
+def summarize(
+    images: Sequence[ImageErrors], protocol: DepthProtocol, *, median_scaling: bool, factor: float, skipped: int
+) -> DepthReport:
+    """The report of a set: the mean of each metric over its images.
+
+    Args:
+        protocol, median_scaling, factor: how the images were evaluated.
+        skipped: how many others have no ground truth that counts.
+
+    Raises:
+        DataError: if there are no images.
+    """
     if not images:
         raise DataError(
             "no image could be compared",

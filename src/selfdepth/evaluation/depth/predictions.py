@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.kitti.improved import read_depth_png
-from selfdepth.data.sources.images import natural_key
+from selfdepth.data.readers.images import natural_key
 from selfdepth.errors import DataError
 from selfdepth.evaluation.depth.arrays import Quantity, read_maps, read_predictions, require_positive
 from selfdepth.evaluation.depth.frames import EvaluationFrames
@@ -78,13 +78,13 @@ def read_prediction(path: Path, quantity: Quantity) -> Float[ndarray, "h w"]:
 
 def _find(folder: Path, frames: EvaluationFrames) -> list[Path]:
     """The file of each frame."""
-    found: dict[tuple[str, str], Path] = {}
+    found: dict[str, Path] = {}
     for kind in reversed(KINDS):
         for file in folder.rglob(f"*{kind}"):
-            found[file.parent.relative_to(folder).as_posix(), _plain(file.stem)] = file
+            found[_key(file.parent.relative_to(folder).as_posix(), _plain(file.stem))] = file
     if not found:
         raise _no_predictions(folder)
-    names = [_plain(frames.stems[ref]) for ref in frames.refs]
+    names = [_plain(frames.names[ref]) for ref in frames.refs]
     common = Counter(names)
     return [
         _file_of(ref, name, folder, found, alone=common[name] == 1)
@@ -92,11 +92,11 @@ def _find(folder: Path, frames: EvaluationFrames) -> list[Path]:
     ]
 
 
-def _file_of(ref: FrameRef, name: str, folder: Path, found: dict[tuple[str, str], Path], *, alone: bool) -> Path:
+def _file_of(ref: FrameRef, name: str, folder: Path, found: dict[str, Path], *, alone: bool) -> Path:
     parents = [ref.sequence, f"{ref.sequence}/data", ref.sequence.split("/", 1)[-1], *(["."] if alone else [])]
     for parent in parents:
-        if (parent, name) in found:
-            return found[parent, name]
+        if _key(parent, name) in found:
+            return found[_key(parent, name)]
     raise DataError(
         "a frame has no prediction",
         where=folder,
@@ -104,6 +104,10 @@ def _file_of(ref: FrameRef, name: str, folder: Path, found: dict[tuple[str, str]
         + (", or without the folder" if alone else ""),
         got=f"{len(found)} other files" + ("" if alone else "; other frames have the same name, so folders tell them"),
     )
+
+
+def _key(parent: str, name: str) -> str:
+    return f"{parent}/{name}"
 
 
 def _plain(stem: str) -> str:

@@ -15,9 +15,8 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 
 from selfdepth.data.frames import FrameRef
-from selfdepth.data.kitti.improved import IMPROVED, LAYOUT, ImprovedTruth
-from selfdepth.data.kitti.raw import KittiTruth
-from selfdepth.data.store.decode import CropResize
+from selfdepth.data.kitti.improved import IMPROVED
+from selfdepth.data.truth import GivenTruth
 from selfdepth.errors import DataError
 from selfdepth.evaluation.depth.arrays import Quantity, check_aspect, check_pairs, read_predictions, read_truths
 from selfdepth.evaluation.depth.compare import ComparisonOptions, DepthEvaluation, Pair, compare
@@ -40,7 +39,7 @@ def evaluate_model(
     *,
     split: str | Path | None = None,
     ground_truth: Path | None = None,
-    measure: ComparisonOptions | None = None,
+    options: ComparisonOptions | None = None,
     device: str = "auto",
     batch_size: int = 8,
     post_process: bool = False,
@@ -59,19 +58,16 @@ def evaluate_model(
     """
     weights = load_weights(model)
     config = weights.config
-    assert config.height is not None, "load_weights refuses configurations without a height"
-    fit = CropResize(width=config.width, height=config.height, crop=config.crop_px())
-    measure = measure or ComparisonOptions()
-    frames = frames_to_evaluate(data, split, fit, part=measure.part, every_frame=ground_truth is not None)
-    frames = _with_truths(frames, data, split, ground_truth, measure)
-    if measure.at_most is not None:
-        frames = frames.evenly(measure.at_most)
+    options = options or ComparisonOptions()
+    frames = frames_to_evaluate(data, split, weights.fit, part=options.part, whole=ground_truth is not None)
+    frames = _with_truth(frames, split, ground_truth, options)
+    if options.at_most is not None:
+        frames = frames.evenly(options.at_most)
     predictor = Predictor(weights, device=device, precision="fp32")
-    if measure.factor is None:
-        measure = dataclasses.replace(measure, factor=config.metres_per_unit)
-    skipped: list[FrameRef] = []
-    pairs = _predict(predictor, frames, skipped, batch_size=batch_size, post_process=post_process)
-    return _compare(pairs, frames, measure, skipped, data, both=config.metres_per_unit is not None)
+    if options.factor is None:
+        options = dataclasses.replace(options, factor=config.metres_per_unit)
+    pairs = _predict(predictor, frames, batch_size=batch_size, post_process=post_process)
+    return _compare(pairs, frames, options, both=config.metres_per_unit is not None)
 
 
 def evaluate_predictions(
@@ -81,7 +77,7 @@ def evaluate_predictions(
     split: str | Path | None = None,
     ground_truth: Path | None = None,
     quantity: Quantity = "disparity",
-    measure: ComparisonOptions | None = None,
+    options: ComparisonOptions | None = None,
 ) -> DepthEvaluation:
     """Compare anybody's predictions for the frames of a data set with their ground truth.
 
@@ -92,30 +88,26 @@ def evaluate_predictions(
     Raises:
         DataError: for predictions, data or ground truth that cannot be used or do not belong together.
     """
-    measure = measure or ComparisonOptions()
-    frames = frames_to_evaluate(data, split, None, part=measure.part, every_frame=ground_truth is not None)
-    frames = _with_truths(frames, data, split, ground_truth, measure)
+    options = options or ComparisonOptions()
+    frames = frames_to_evaluate(data, split, None, part=options.part, whole=ground_truth is not None)
+    frames = _with_truth(frames, split, ground_truth, options)
     disparities = predictions_of(predictions, frames, quantity)
-    skipped: list[FrameRef] = []
 
     def pairs() -> Iterator[Pair]:
-        for truths in _truths_ahead(frames, batch_size=8):
-            for ref, truth in truths:
+        for batch in _truths_ahead(frames, batch_size=8):
+            for ref, truth in batch:
                 disparity = next(disparities)
-                if truth is None:
-                    skipped.append(ref)
-                    continue
-                name = f"{ref.sequence} {ref.number}"
-                image = frames.cameras[ref.sequence]  # Make3D's depth has another aspect than its images
-                shape = (disparity.shape[0], disparity.shape[1])
-                check_aspect(shape, (image.height, image.width), f"{predictions}, {name}")
-                yield name, disparity, truth
+                if truth is not None:
+                    image = frames.cameras[ref.sequence]  # Make3D's depth has another aspect than its images
+                    shape = (disparity.shape[0], disparity.shape[1])
+                    check_aspect(shape, (image.height, image.width), f"{predictions}, {_name(ref)}")
+                yield Pair(name=_name(ref), disparity=disparity, truth=truth)
 
-    return _compare(pairs(), frames, measure, skipped, data)
+    return _compare(pairs(), frames, options)
 
 
 def evaluate_files(
-    predictions: Path, ground_truth: Path, *, quantity: Quantity = "disparity", measure: ComparisonOptions | None = None
+    predictions: Path, ground_truth: Path, *, quantity: Quantity = "disparity", options: ComparisonOptions | None = None
 ) -> DepthEvaluation:
     """Compare predictions with ground truth in a file; see `read_truths`.
 
@@ -134,49 +126,37 @@ def evaluate_files(
         disparities = read_predictions(predictions, quantity)
         names = [f"{predictions.name} {index}" for index in range(len(disparities))]
     check_pairs(disparities, truths, str(predictions))
-    measure = measure or ComparisonOptions()
-    protocol = measure.protocol_on("eigen")
-    return compare(zip(names, disparities, truths, strict=True), protocol, measure, f"images of {predictions.name}")
+    options = options or ComparisonOptions()
+    pairs = (
+        Pair(name=name, disparity=disparity, truth=truth)
+        for name, disparity, truth in zip(names, disparities, truths, strict=True)
+    )
+    return compare(pairs, options.protocol_on("eigen"), options, f"images of {predictions.name}")
 
 
 def _compare(
-    pairs: Iterator[Pair],
-    frames: EvaluationFrames,
-    measure: ComparisonOptions,
-    skipped: list[FrameRef],
-    data: Path,
-    *,
-    both: bool = False,
+    pairs: Iterator[Pair], frames: EvaluationFrames, options: ComparisonOptions, *, both: bool = False
 ) -> DepthEvaluation:
-    """Compare the pairs; the frames that had to be `skipped` on the way are counted, and may not be all."""
-    first = next(pairs, None)
-    if first is None:
-        improved = isinstance(frames.measured, ImprovedTruth)
-        scans = "KITTI raw with velodyne_points, or a store made of it; or --ground-truth FILE"
-        raise DataError(
-            "there is no ground truth",
-            where=frames.measured.root if isinstance(frames.measured, ImprovedTruth) else data,
-            expected=LAYOUT if improved else scans,
-            got=f"{len(skipped)} frames ({frames.part}) without any",
-            fix="name the folder with --ground-truth" if improved else None,
-        )
-    done = compare(
-        itertools.chain([first], pairs), measure.protocol_on(frames.protocol), measure, frames.part, both=both
-    )
-    n_skipped = done.report.skipped + len(skipped)
-    return dataclasses.replace(done, report=dataclasses.replace(done.report, skipped=n_skipped))
+    """Compare the pairs. Raises DataError if no frame has ground truth."""
+    # Frames without ground truth are not predicted, so looking for the first that has some costs little.
+    before: list[Pair] = []
+    for pair in pairs:
+        before.append(pair)
+        if pair.truth is not None:
+            break
+    else:
+        raise _no_truth(frames)
+    protocol = options.protocol_on(frames.protocol)
+    return compare(itertools.chain(before, pairs), protocol, options, frames.part, both=both)
 
 
-def _predict(
-    predictor: Predictor, frames: EvaluationFrames, skipped: list[FrameRef], *, batch_size: int, post_process: bool
-) -> Iterator[Pair]:
-    """Frames that have ground truth, with the network's disparity at its own size; the others go to `skipped`."""
-    for truths in _truths_ahead(frames, batch_size):
-        known = [(ref, truth) for ref, truth in truths if truth is not None]
-        skipped += [ref for ref, truth in truths if truth is None]
-        images = list(frames.read(tuple(ref for ref, _ in known)))
-        for (ref, truth), disparity in zip(known, _disparities(predictor, images, post_process), strict=True):
-            yield f"{ref.sequence} {ref.number}", disparity, truth
+def _predict(predictor: Predictor, frames: EvaluationFrames, *, batch_size: int, post_process: bool) -> Iterator[Pair]:
+    """Every frame; those that have ground truth with the network's disparity at its own size."""
+    for batch in _truths_ahead(frames, batch_size):
+        known = tuple(ref for ref, truth in batch if truth is not None)
+        predicted = iter(_disparities(predictor, list(frames.read(known)), post_process))
+        for ref, truth in batch:
+            yield Pair(name=_name(ref), disparity=None if truth is None else next(predicted), truth=truth)
 
 
 def _truths_ahead(
@@ -187,7 +167,9 @@ def _truths_ahead(
     try:
         ahead: deque[list[tuple[FrameRef, Future[Float[ndarray, "_h _w"] | None]]]] = deque()
         for start in range(0, len(frames.refs), batch_size):
-            ahead.append([(ref, pool.submit(frames.truth, ref)) for ref in frames.refs[start : start + batch_size]])
+            ahead.append(
+                [(ref, pool.submit(frames.seen_truth, ref)) for ref in frames.refs[start : start + batch_size]]
+            )
             if len(ahead) > _BATCHES_AHEAD:
                 yield [(ref, truth.result()) for ref, truth in ahead.popleft()]
         while ahead:
@@ -209,50 +191,41 @@ def _disparities(
     ]
 
 
-def _with_truths(
-    frames: EvaluationFrames,
-    data: Path,
-    split: str | Path | None,
-    ground_truth: Path | None,
-    measure: ComparisonOptions,
+def _with_truth(
+    frames: EvaluationFrames, split: str | Path | None, ground_truth: Path | None, options: ComparisonOptions
 ) -> EvaluationFrames:
-    """The frames with the ground truth that was asked for.
-
-    That is a file's; or KITTI's improved one, of a folder, or of the data's own where protocol or split have its name;
-    or what the data set measured.
-    """
-    asked = measure.protocol or (Path(split).name if split is not None else None)
-    improved = frames.root is not None and (ground_truth is not None or asked == IMPROVED)
-    scans = ground_truth is None and not improved and isinstance(frames.measured, KittiTruth)
-    if measure.truth_cache is not None and not scans:
+    """The frames with the ground truth that was requested: a file; KITTI's improved maps, from a folder or, where the
+    protocol or the split is named after them, from beside the images; or what the data set measured."""
+    requested = options.protocol or (Path(split).name if split is not None else None)
+    if ground_truth is not None and not ground_truth.is_dir():
+        given = dataclasses.replace(frames, truth=_from_file(frames, ground_truth))
+        frames = dataclasses.replace(given, protocol=IMPROVED) if requested == IMPROVED else given
+    elif ground_truth is not None or requested == IMPROVED:
+        improved = frames.source.improved_truth(ground_truth)
+        if improved is None and ground_truth is not None:
+            raise DataError(
+                "a folder of ground truth applies to KITTI raw only",
+                where=f"--ground-truth {ground_truth}",
+                got=str(frames.source.path),
+                fix="give a .npy or .npz file",
+            )
+        if improved is not None:
+            frames = dataclasses.replace(frames, truth=improved, protocol=IMPROVED)
+    if options.truth_cache is None:
+        return frames
+    if not frames.truth.is_computed:
         raise DataError(
             "there are no depth maps to keep",
-            where=f"--truth-cache {measure.truth_cache}",
-            expected="ground truth made of LiDAR scans",
-            got="ground truth from a file" if ground_truth is not None else f"that of {data}",
+            where=f"--truth-cache {options.truth_cache}",
+            expected="ground truth computed from LiDAR scans",
+            got="ground truth from a file" if ground_truth is not None else f"that of {frames.source.path}",
             fix="leave the option out",
         )
-    if ground_truth is not None and not ground_truth.is_dir():
-        given = _from_file(frames, ground_truth)
-        return dataclasses.replace(given, protocol=IMPROVED) if asked == IMPROVED else given
-    if ground_truth is not None and frames.root is None:
-        raise DataError(
-            "a folder of ground truth applies to KITTI raw only",
-            where=f"--ground-truth {ground_truth}",
-            got=str(data),
-            fix="give a .npy or .npz file",
-        )
-    if improved:
-        root = ground_truth or frames.root
-        assert root is not None, "one of both makes it improved"
-        return dataclasses.replace(frames, measured=ImprovedTruth(root), protocol=IMPROVED)
-    if measure.truth_cache is not None and isinstance(frames.measured, KittiTruth):
-        return dataclasses.replace(frames, measured=CachedTruth(frames.measured, measure.truth_cache))
-    return frames
+    return dataclasses.replace(frames, truth=CachedTruth(frames.truth, options.truth_cache))
 
 
-def _from_file(frames: EvaluationFrames, file: Path) -> EvaluationFrames:
-    """The frames with the ground truth of a file instead, which is in their order."""
+def _from_file(frames: EvaluationFrames, file: Path) -> GivenTruth:
+    """The ground truth in a file, whose maps are in the order of the frames."""
     truths = read_truths(file)
     if len(truths) != len(frames.refs):
         raise DataError(
@@ -265,4 +238,19 @@ def _from_file(frames: EvaluationFrames, file: Path) -> EvaluationFrames:
     for ref, truth in by_ref.items():
         camera, shape = frames.cameras[ref.sequence], (truth.shape[0], truth.shape[1])
         check_aspect((camera.height, camera.width), shape, f"{file}, frame {ref.number} of {ref.sequence}")
-    return dataclasses.replace(frames, measured=by_ref.get)
+    return GivenTruth(by_ref)
+
+
+def _no_truth(frames: EvaluationFrames) -> DataError:
+    root = frames.truth.root
+    return DataError(
+        "there is no ground truth",
+        where=frames.source.path if root is None else root,
+        expected=frames.truth.layout,
+        got=f"{len(frames.refs)} frames ({frames.part}) without any",
+        fix="name the folder with --ground-truth" if frames.protocol == IMPROVED else None,
+    )
+
+
+def _name(ref: FrameRef) -> str:
+    return f"{ref.sequence} {ref.number}"

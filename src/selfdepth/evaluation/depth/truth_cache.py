@@ -1,4 +1,4 @@
-"""Depth maps of LiDAR scans, kept for the next time in a folder that the user named."""
+"""Depth maps of LiDAR scans, kept for the next evaluation in a folder that the user names."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from selfdepth.data.frames import FrameRef
-from selfdepth.data.kitti.raw import KittiTruth
+from selfdepth.data.truth import DepthTruth
 from selfdepth.files import whole_file
 
 
 @dataclass(frozen=True)
-class CachedTruth:
-    """The same depth maps as `truth`. One whose scan or calibration has changed since is made anew.
+class CachedTruth(DepthTruth):
+    """The same depth maps as `truth`. One whose scan or calibration has changed since is computed anew.
 
-    A file holds the pixels that are known, and what they were made of: paths, sizes and times of the files.
+    A file holds the pixels whose depth is known, and the fingerprint of what they were computed from.
     """
 
-    truth: KittiTruth
+    truth: DepthTruth
     folder: Path
     _writing: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
 
@@ -34,26 +34,29 @@ class CachedTruth:
             DataError: for bad scans or calibrations.
             OutputError: if the folder cannot be written to.
         """
-        made_of = self.truth.made_of(ref)
-        if made_of is None:
+        fingerprint = self.truth.fingerprint(ref)
+        if fingerprint is None:
             return None
         path = self.folder / ref.sequence / f"{ref.number:010d}.npz"
-        kept = _read(path, made_of)
+        kept = _read(path, fingerprint)
         if kept is not None:
             return kept
         depth = self.truth(ref)
-        assert depth is not None, "there is a scan"
+        if depth is None:  # the scan went away in between
+            return None
         index = np.flatnonzero(depth)
         with self._writing, whole_file(path) as temporary, temporary.open("wb") as file:  # a frame may be listed twice
-            np.savez(file, made_of=np.array(made_of), shape=depth.shape, index=index, depth=depth.reshape(-1)[index])
+            np.savez(
+                file, made_of=np.array(fingerprint), shape=depth.shape, index=index, depth=depth.reshape(-1)[index]
+            )
         return depth
 
 
-def _read(path: Path, made_of: str) -> Float[ndarray, "h w"] | None:
-    """What a file keeps; None if there is none, it is broken, or was made of something else."""
+def _read(path: Path, fingerprint: str) -> Float[ndarray, "h w"] | None:
+    """The map that a file keeps; None if there is no file, it is broken, or was computed from something else."""
     try:
         with np.load(path, allow_pickle=False) as entries:
-            if str(entries["made_of"]) != made_of:
+            if str(entries["made_of"]) != fingerprint:
                 return None
             height, width = entries["shape"].tolist()
             depth = np.zeros(height * width)

@@ -11,11 +11,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from selfdepth.data.sources.trajectories import read_trajectory
-from selfdepth.data.store.decode import CropResize
+from selfdepth.data.readers.trajectories import read_trajectory
 from selfdepth.errors import DataError
 from selfdepth.evaluation.odometry.drift import DriftError, RelativePoseError, kitti_drift, relative_pose_error
-from selfdepth.evaluation.odometry.drives import EvaluationSequence
 from selfdepth.evaluation.odometry.metrics import (
     Alignment,
     SnippetError,
@@ -24,6 +22,7 @@ from selfdepth.evaluation.odometry.metrics import (
     alignment_of,
     snippet_error,
 )
+from selfdepth.evaluation.odometry.sequences import EvaluationSequence
 from selfdepth.geometry.rigid import relative
 from selfdepth.inference.odometry import MotionPredictor, Odometer, too_few_frames
 from selfdepth.structs import Trajectory
@@ -101,8 +100,7 @@ def predict_trajectory(
     numbers = sequence.numbers[:: motion.spacing]
     if len(numbers) < motion.plan.min_frames:
         raise too_few_frames(motion, len(sequence.numbers), where=sequence.name)
-    fit = CropResize(width=motion.width, height=motion.height, crop=weights.config.crop_px())
-    images = (fit(image, sequence.camera)[0] for image in sequence.read(sequence.numbers))
+    images = (weights.fit(image, sequence.camera)[0] for image in sequence.read(sequence.numbers))
     odometer, poses = Odometer(motion), []
     while batch := list(itertools.islice(images, batch_size * motion.spacing)):
         poses += odometer.advance(batch)

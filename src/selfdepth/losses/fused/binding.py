@@ -22,7 +22,7 @@ from selfdepth.geometry.warp import MIN_Z, homography_and_epipole
 from selfdepth.losses.reprojection import ReprojectionLoss, static_error
 
 _NAMES = {torch.float32: "f32", torch.float64: "f64"}
-_REALS = ("ssim_weight", "l1_weight", "inverse_far", "range", "min_z")
+_REALS = ("ssim_weight", "l1_weight", "inverse_far", "disparity_span", "min_z")
 
 
 @cache
@@ -46,7 +46,7 @@ def can_fuse(frames: Tensor, cfg: LossConfig) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class FusedReprojectionLevel:
-    """As `ReprojectionLevel`.
+    """A `ReprojectionLevel` whose work is done by the library.
 
     Attributes:
         statistics: mean (3 maps) and variance (3 maps) of the target's 3x3 windows.
@@ -82,7 +82,7 @@ class FusedReprojectionLevel:
         assert masks is None, "can_fuse says so"
         H, e = homography_and_epipole(T_source_target, self.K.unsqueeze(1))
         losses, *keeps = _Reprojection.apply(H, e, self, *disparities)
-        return list(zip(losses.unbind(), keeps, strict=True))
+        return [ReprojectionLoss(loss, keep) for loss, keep in zip(losses.unbind(), keeps, strict=True)]
 
 
 class _Reprojection(torch.autograd.Function):
@@ -137,7 +137,7 @@ def _settings(frames: Tensor, cfg: LossConfig) -> ctypes.Structure:
     fields = [(name, ctypes.c_int) for name in ("h", "w", "mean")] + [(name, real) for name in _REALS]
     kind = type("Settings", (ctypes.Structure,), {"_fields_": fields})
     weights = (cfg.ssim_weight, 1 - cfg.ssim_weight) if cfg.ssim else (0.0, 1.0)
-    depth = (1 / cfg.far, 1 / cfg.near - 1 / cfg.far, MIN_Z)
+    depth = (cfg.depth_range.inverse_far, cfg.depth_range.disparity_span, MIN_Z)
     settings: ctypes.Structure = kind(*frames.shape[-2:], cfg.reprojection == "mean", *weights, *depth)
     return settings
 

@@ -18,11 +18,11 @@
 #define CLONES
 #endif
 
-/* The order and kinds are those of binding.py. depth = 1 / (inverse_far + range * disparity). */
+/* The order and kinds are those of binding.py; inverse_far and disparity_span come from geometry/depth_range.py. */
 #define SETTINGS(REAL)                                                                                                 \
     struct {                                                                                                           \
         int h, w, mean;                                                                                                \
-        REAL ssim_weight, l1_weight, inverse_far, range, min_z;                                                        \
+        REAL ssim_weight, l1_weight, inverse_far, disparity_span, min_z;                                               \
     }
 typedef SETTINGS(float) Settings_f32;
 typedef SETTINGS(double) Settings_f64;

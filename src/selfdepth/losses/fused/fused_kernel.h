@@ -83,7 +83,7 @@ INLINE void AT(project_row)(const REAL *disparity, const REAL *H, const REAL *e,
                             REAL *depth, REAL *u, REAL *v, REAL *inverse_z) {
     SIMD
     for (int i = 0; i < set->w; i++) {
-        const REAL d = 1 / (set->inverse_far + set->range * disparity[i]);
+        const REAL d = 1 / (set->inverse_far + set->disparity_span * disparity[i]); /* DepthRange.depth */
         const REAL px = d * (H[0] * i + H[1] * y + H[2]) + e[0];
         const REAL py = d * (H[3] * i + H[4] * y + H[5]) + e[1];
         const REAL pz = d * (H[6] * i + H[7] * y + H[8]) + e[2];
@@ -190,7 +190,7 @@ INLINE void AT(synthesis_gradient)(const REAL *source, const REAL *disparity, co
         AT(project_row)(disparity + (size_t)y * w, H, e, set, y, depth, u, v, iz);
         const REAL *g = gradient + (size_t)y * w;
         REAL *gd = g_disparity + (size_t)y * w;
-        const REAL min_z = set->min_z, range = set->range;
+        const REAL min_z = set->min_z, span = set->disparity_span;
         REAL hx = 0, hy = 0, hz = 0, hxu = 0, hyu = 0, hzu = 0, ex = 0, ey = 0, ez = 0;
         REDUCE(hx, hy, hz, hxu, hyu, hzu, ex, ey, ez)
         for (int i = 0; i < w; i++) {
@@ -210,7 +210,7 @@ INLINE void AT(synthesis_gradient)(const REAL *source, const REAL *disparity, co
             const REAL gz = iz[i] * min_z < 1 ? -(gu * u[i] + gv * v[i]) * iz[i] : 0;
             const REAL rx = H[0] * i + H[1] * y + H[2], ry = H[3] * i + H[4] * y + H[5];
             const REAL rz = H[6] * i + H[7] * y + H[8];
-            gd[i] -= (gx * rx + gy * ry + gz * rz) * d * d * range;
+            gd[i] -= (gx * rx + gy * ry + gz * rz) * d * d * span;
             hx += gx * d, hy += gy * d, hz += gz * d;
             hxu += gx * d * i, hyu += gy * d * i, hzu += gz * d * i;
             ex += gx, ey += gy, ez += gz;

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfdepth.data.sources.cameras import camera_to_yaml, is_camera_file, parse_camera
+from selfdepth.data.readers.cameras import camera_to_yaml, is_camera_file, parse_camera
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.camera import Camera, resize
 

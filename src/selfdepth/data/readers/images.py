@@ -18,7 +18,7 @@ from numpy import ndarray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from selfdepth.data.frames import FrameSequence
-from selfdepth.data.sources.cameras import parse_camera
+from selfdepth.data.readers.cameras import parse_camera
 from selfdepth.errors import DataError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
@@ -33,7 +33,13 @@ _SIDEWAYS = frozenset({5, 6, 7, 8})
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSequence(FrameSequence):
-    """Frames that are image files: files[i] holds the frame numbers[i]."""
+    """Frames that are image files: files[i] holds the frame numbers[i].
+
+    Attributes:
+        any_size: whether images may be of other sizes than the camera's, as in a folder of stills.
+    """
+
+    any_size: bool = False
 
     def read(self, numbers: tuple[int, ...]) -> Iterator[UInt8[ndarray, "h w 3"]]:
         """Decode the frames with these numbers, RGB, upright.
@@ -50,9 +56,14 @@ class ImageSequence(FrameSequence):
         for number in numbers:
             image = read_image(files[number], reduction)
             size = (image.shape[1], image.shape[0])
-            if size != reduced:
+            if size != reduced and not self.any_size:
                 require_size(files[number], size, self.size)
             yield image
+
+    def check_sizes(self) -> None:
+        """Look at the header of every image. Raises DataError for the first that is not of the sequence's size."""
+        for file in self.files:
+            require_size(file, image_size(file), self.size)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -144,7 +155,7 @@ def find_image_folders(root: Path, depth: int = MAX_DEPTH) -> tuple[Path, ...]:
 
 
 def open_folder(
-    folder: Path, *, camera: str | None = None, name: str | None = None, min_frames: int = MIN_FRAMES
+    folder: Path, *, camera: str | None = None, name: str | None = None, stills: bool = False
 ) -> ImageSequence:
     """The images directly in a folder as one sequence, in natural order.
 
@@ -154,7 +165,7 @@ def open_folder(
     Args:
         camera: as `parse_camera` reads it, for the size of these images.
         name: of the sequence; default: the folder's.
-        min_frames: refuse fewer; 3 are needed to train, 1 to predict.
+        stills: take any number of images of any sizes, to predict them one by one; else at least three of one size.
 
     Raises:
         DataError: for a folder that is missing or holds too few images, a first image that cannot be opened, or a
@@ -163,6 +174,7 @@ def open_folder(
     if not folder.is_dir():
         raise DataError("there is no such folder", where=folder)
     files = list_images(folder)
+    min_frames = 1 if stills else MIN_FRAMES
     if len(files) < min_frames:
         raise DataError(
             "the folder has too few images",
@@ -178,6 +190,7 @@ def open_folder(
         numbers=frame_numbers(tuple(path.stem for path in files)),
         names=tuple(path.stem if stems[path.stem] == 1 else path.name for path in files),
         files=files,
+        any_size=stills,
     )
 
 

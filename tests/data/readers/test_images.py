@@ -9,7 +9,7 @@ import pytest
 from numpy import ndarray
 from PIL import Image
 
-from selfdepth.data.sources.images import find_image_folders, frame_numbers, image_size, open_folder, read_image
+from selfdepth.data.readers.images import find_image_folders, frame_numbers, image_size, open_folder, read_image
 from selfdepth.errors import DataError
 
 CAMERA = "fov:60"

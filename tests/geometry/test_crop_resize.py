@@ -9,9 +9,10 @@ import pytest
 from numpy import ndarray
 from PIL import Image
 
-from selfdepth.data.sources.images import ImageSequence, open_folder
-from selfdepth.data.store.decode import CropResize
+from selfdepth.data.readers.images import ImageSequence, open_folder
 from selfdepth.errors import DataError
+from selfdepth.geometry.crop import NO_CROP, Crop
+from selfdepth.geometry.crop_resize import CropResize
 
 WIDTH, HEIGHT = 411, 203  # odd, so that no reduction divides them
 
@@ -32,35 +33,37 @@ def sequence(folder: Path, suffix: str) -> ImageSequence:
 @pytest.mark.parametrize(
     ("size", "crop", "reduction"),
     [
-        ((320, 160), (0, 0, 0, 0), 1),
-        ((192, 96), (0, 0, 0, 0), 2),
-        ((96, 32), (0, 0, 0, 0), 4),
-        ((32, 32), (0, 0, 0, 0), 4),
-        ((32, 16), (0, 0, 0, 0), 8),
-        ((96, 32), (11, 31, 5, 102), 2),
+        ((320, 160), NO_CROP, 1),
+        ((192, 96), NO_CROP, 2),
+        ((96, 32), NO_CROP, 4),
+        ((32, 32), NO_CROP, 4),
+        ((32, 16), NO_CROP, 8),
+        ((96, 32), Crop(top=11, bottom=31, left=5, right=102), 2),
     ],
     ids=str,
 )
 def test_a_jpeg_is_decoded_as_small_as_serves_and_shows_the_same(
-    tmp_path: Path, size: tuple[int, int], crop: tuple[int, int, int, int], reduction: int
+    tmp_path: Path, size: tuple[int, int], crop: Crop, reduction: int
 ) -> None:
     frames = sequence(tmp_path, "jpg")
     fit = CropResize(width=size[0], height=size[1], crop=crop)
     assert fit.reduction(frames.camera) == reduction
     small = next(frames.read_reduced((1,), reduction))
     assert small.shape[:2] == (-(-HEIGHT // reduction), -(-WIDTH // reduction))
-    got = fit.pixels(small, frames.camera).astype(float)
-    wanted = fit(next(frames.read((1,))), frames.camera)[0].astype(float)
+    got, camera = fit.reduced(small, frames.camera)
+    wanted, same_camera = fit(next(frames.read((1,))), frames.camera)
+    assert camera == same_camera == fit.camera(frames.camera)
+    got, wanted = got.astype(float), wanted.astype(float)
     assert np.abs(got - wanted).mean() < 1.0
     assert np.abs(got - wanted)[1:-1, 1:-1].max() < 6, "half a pixel more would be seen in the ramps"
 
 
 def test_other_files_are_decoded_whole(tmp_path: Path) -> None:
     frames = sequence(tmp_path, "png")
-    fit = CropResize(width=96, height=32, crop=(0, 0, 0, 0))
+    fit = CropResize(width=96, height=32)
     image = next(frames.read_reduced((1,), 4))
     assert image.shape == (HEIGHT, WIDTH, 3)
-    np.testing.assert_array_equal(fit.pixels(image, frames.camera), fit(image, frames.camera)[0])
+    np.testing.assert_array_equal(fit.reduced(image, frames.camera)[0], fit(image, frames.camera)[0])
 
 
 def test_a_jpeg_of_another_size_is_refused_at_every_reduction(tmp_path: Path) -> None:

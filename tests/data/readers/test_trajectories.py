@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from helpers.trajectories import drive
-from selfdepth.data.sources.trajectories import read_times, read_trajectory
+from selfdepth.data.readers.trajectories import read_times, read_trajectory
 from selfdepth.errors import DataError
 from selfdepth.structs import Trajectory
 

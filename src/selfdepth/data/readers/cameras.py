@@ -15,7 +15,8 @@ from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.camera import Camera
 
 ASSUMED_FOV_DEG = 60.0
-MAX_ASPECT_ERROR = 0.01
+MAX_FOCAL_ERROR = 0.01
+"""Share by which the focal length of a rectified P may differ from that of K without a warning."""
 PAPER = "paper"
 ANY_CAMERA = "fov:60"
 """For frames whose camera is not used: nothing has to be known of it, and nothing is to be warned of."""
@@ -55,7 +56,7 @@ def parse_camera(spec: str | None, *, width: int, height: int) -> Camera:
         return camera
     if not path.is_file():
         raise DataError("the camera cannot be used", where=where, expected=FORMS, got="no such file")
-    return scale_camera(read_camera_file(path), width=width, height=height, where=spec)
+    return _for_size(read_camera_file(path), width=width, height=height, where=spec)
 
 
 def any_camera(width: int, height: int) -> Camera:
@@ -79,16 +80,9 @@ def naming(where: str) -> Iterator[None]:
         raise DataError(error.what, where=where, expected=error.expected, got=error.got, fix=error.fix) from error
 
 
-def scale_camera(camera: Camera, *, width: int, height: int, where: str) -> Camera:
-    """The same camera for images resized to width x height: u' = (u + 1/2) s - 1/2.
-
-    Raises:
-        DataError: if the aspects differ by more than 1 %, as after a crop.
-    """
-    if (width, height) == (camera.width, camera.height):
-        return camera
-    sx, sy = width / camera.width, height / camera.height
-    if abs(sx / sy - 1) > MAX_ASPECT_ERROR:
+def _for_size(camera: Camera, *, width: int, height: int, where: str) -> Camera:
+    """A file's camera for frames of that size. Raises DataError if the aspects differ, as after a crop."""
+    if not camera.has_aspect_of(width, height):
         raise DataError(
             "the camera file is for images of another shape",
             where=where,
@@ -96,14 +90,7 @@ def scale_camera(camera: Camera, *, width: int, height: int, where: str) -> Came
             got=f"{camera.width}x{camera.height}",
             fix="give the calibration of these frames, e.g. --camera fx,fy,cx,cy in their pixels",
         )
-    return Camera(
-        fx=camera.fx * sx,
-        fy=camera.fy * sy,
-        cx=(camera.cx + 0.5) * sx - 0.5,
-        cy=(camera.cy + 0.5) * sy - 0.5,
-        width=width,
-        height=height,
-    )
+    return camera.resized(width, height)
 
 
 def read_camera_file(path: Path) -> Camera:
@@ -130,7 +117,7 @@ def read_camera_file(path: Path) -> Camera:
             stacklevel=2,
         )
     rectified = _numbers(_first(entries, "projection_matrix", "P", "p"), path)
-    if len(rectified) == 12 and rectified[0] > 0 and abs(rectified[0] / fx - 1) > MAX_ASPECT_ERROR:
+    if len(rectified) == 12 and rectified[0] > 0 and abs(rectified[0] / fx - 1) > MAX_FOCAL_ERROR:
         warnings.warn(
             f"{path} has a rectified projection P (fx {rectified[0]:g}) besides K (fx {fx:g}); K is used, as for "
             "frames that are not rectified; for rectified ones give --camera fx,fy,cx,cy from P",

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy import ndarray
 
-from selfdepth.data.sources.video import open_video
+from selfdepth.data.readers.video import open_video
 from selfdepth.errors import DataError, SelfDepthWarning
 
 WriteVideo = Callable[..., Path]

@@ -1,0 +1,117 @@
+"""A root of KITTI raw as a data source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from jaxtyping import Float
+from numpy import ndarray
+
+from selfdepth.data.footage import ClipRequest, Footage, FrameSelection, no_frames
+from selfdepth.data.frames import FrameRef, FrameSequence
+from selfdepth.data.kitti.improved import ImprovedTruth
+from selfdepth.data.kitti.inventory import USUAL, Inventory, raw_layout, take_inventory
+from selfdepth.data.kitti.oxts import camera_poses, read_timestamps
+from selfdepth.data.kitti.raw import KIND, KittiTruth, is_kitti_raw, open_kitti_raw
+from selfdepth.data.kitti.splits import RAW, find_split, lists_frames
+from selfdepth.data.readers.cameras import ANY_CAMERA, PAPER, any_camera, parse_camera
+from selfdepth.data.readers.images import IMAGE_SUFFIXES, find_image_folders, image_size
+from selfdepth.data.sources.folder import plain_sequences
+from selfdepth.data.sources.source import DataSource
+from selfdepth.data.truth import DepthTruth
+from selfdepth.errors import DataError
+from selfdepth.geometry.camera import Camera
+from selfdepth.structs import Trajectory
+
+
+@dataclass(frozen=True, kw_only=True)
+class KittiRaw(DataSource):
+    """The folder of the date folders: calibrated, in stereo, with scans and positions, and listed by splits."""
+
+    kind: ClassVar[str] = KIND
+    calibrated: ClassVar[bool] = True
+    stereo: ClassVar[bool] = True
+    measures_depth: ClassVar[bool] = True
+    usual_splits: ClassVar[tuple[str, ...]] = USUAL[RAW]
+    poses_are_in: ClassVar[str] = "DATE/DRIVE/oxts/data"
+
+    @classmethod
+    def recognise(cls, path: Path) -> DataSource | None:
+        """A folder of date folders with KITTI's calibration file or drives."""
+        return cls(path=path) if is_kitti_raw(path) else None
+
+    def sequences(self, camera: str | None = None) -> tuple[FrameSequence, ...]:
+        """The left camera of every drive."""
+        # At an offset of 0 every frame has its neighbour: all of them are opened.
+        return open_kitti_raw(self.path, None, camera=self._camera(camera), offsets=(0,)).sequences
+
+    def sequences_to_predict(self) -> tuple[FrameSequence, ...]:
+        """Every folder of images, of whichever camera."""
+        return plain_sequences(self.path, find_image_folders(self.path))
+
+    def clips(self, request: ClipRequest) -> Footage:
+        """Targets from the split, of both cameras; without a split, from the left camera of every drive."""
+        folder = None if request.split is None else find_split(request.split)
+        camera = self._camera(request.camera)
+        return open_kitti_raw(self.path, folder, camera=camera, offsets=request.steps, stereo=request.stereo)
+
+    @property
+    def truth(self) -> DepthTruth:
+        """Projected scans."""
+        return KittiTruth(self.path)
+
+    def improved_truth(self, root: Path | None) -> DepthTruth | None:
+        """The improved ground truth of the same frames."""
+        return ImprovedTruth(root or self.path)
+
+    def select(self, *, split: str | None, part: str | None, whole: bool) -> FrameSelection:
+        """The test frames of a split, else its validation frames, else those for training; without a split, the
+        validation frames."""
+        if split is None:
+            footage = self.footage(camera=ANY_CAMERA)
+            chosen = part or ("val" if footage.val and not whole else "all")
+        else:
+            # Only the part in question is opened: images of the others need not be there, nor any neighbour.
+            folder = find_split(split)
+            chosen = part or next((name for name in ("test", "val", "train") if lists_frames(folder, name)), "test")
+            footage = open_kitti_raw(self.path, folder, camera=any_camera, offsets=(), parts=(chosen,))
+        if chosen == "all":
+            refs = tuple(FrameRef(sequence.name, n) for sequence in footage.sequences for n in sequence.numbers)
+        else:
+            refs = footage.part(chosen)
+        if not refs:
+            raise no_frames(chosen, self.path if split is None else Path(split))
+        return FrameSelection(part=chosen, refs=refs, sequences=footage.sequences)
+
+    def poses(self, sequence: FrameSequence) -> Trajectory | None:
+        """What the satellite and inertial receiver measured."""
+        return camera_poses(self.path, sequence.name, sequence.numbers)
+
+    def times(self, sequence: FrameSequence) -> Float[ndarray, "n"]:
+        """From timestamps.txt."""
+        return read_timestamps(self.path / sequence.name / "timestamps.txt", sequence.numbers)
+
+    def inventory(self, splits: tuple[str, ...] = (), lists: Path | None = None) -> Inventory:
+        """What is there of the splits."""
+        return take_inventory(raw_layout(self.path), splits, lists)
+
+    def describe_truth(self) -> str:
+        """The root."""
+        return f"read from {self.path} where it has scans"
+
+    def _camera(self, spec: str | None) -> Callable[[int, int], Camera] | None:
+        """The camera that is given for all dates, by width and height of the images: those of the dates differ."""
+        if spec is None:
+            return None
+        paths = self.path.glob("*/*/image_0[23]/data/*")
+        first = next((path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES), None)
+        if first is None:
+            raise DataError("there are no images", where=self.path, expected="DATE/DRIVE/image_02/data/0000000000.jpg")
+        if spec == PAPER or spec.startswith("fov:"):
+            return lambda width, height: parse_camera(spec, width=width, height=height)
+        width, height = image_size(first)
+        camera = parse_camera(spec, width=width, height=height)
+        return lambda width, height: camera  # numbers are for one size: images of another are refused

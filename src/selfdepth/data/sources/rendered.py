@@ -1,0 +1,143 @@
+"""Rendered drives on disk: images, and beside them the exact camera, the poses and, where it was written, the depth.
+
+FOLDER/000000.png ...   FOLDER/camera.yaml   FOLDER/poses.txt (KITTI's text)   FOLDER/depth.npz ("depth", n h w, metres)
+"""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from PIL import Image
+
+from selfdepth.data.frames import FrameRef, FrameSequence
+from selfdepth.data.readers.cameras import camera_to_yaml
+from selfdepth.data.readers.images import find_image_folders, open_folder
+from selfdepth.data.readers.trajectories import POSES_FILE
+from selfdepth.data.sources.folder import ImageFolders, folder_name
+from selfdepth.data.sources.source import DataSource
+from selfdepth.data.truth import DepthTruth
+from selfdepth.errors import DataError
+from selfdepth.files import writing_to
+from selfdepth.structs import Trajectory
+from selfdepth.synthetic.drive import SyntheticDrive
+
+CAMERA_FILE = "camera.yaml"
+DEPTH_FILE = "depth.npz"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderedDrives(ImageFolders):
+    """A rendered drive, or a folder of them."""
+
+    kind: ClassVar[str] = "rendered-drive"
+    calibrated: ClassVar[bool] = True
+    protocol: ClassVar[str] = "dense"
+    measures_depth: ClassVar[bool] = True
+
+    @classmethod
+    def recognise(cls, path: Path) -> DataSource | None:
+        """Folders of images, each with a camera and poses beside them."""
+        folders = find_image_folders(path) if path.is_dir() else ()
+        complete = [all((folder / name).is_file() for name in (CAMERA_FILE, POSES_FILE)) for folder in folders]
+        return cls(path=path, folders=folders) if folders and all(complete) else None
+
+    def sequences(self, camera: str | None = None) -> tuple[FrameSequence, ...]:
+        """One sequence per drive, with its own camera unless another is given."""
+        return tuple(
+            open_folder(folder, camera=camera or str(folder / CAMERA_FILE), name=folder_name(self.path, folder))
+            for folder in self.folders
+        )
+
+    @property
+    def truth(self) -> DepthTruth:
+        """The rendered depth of the drives that it was written for."""
+        return RenderedTruth(
+            path=self.path, folders=tuple((folder_name(self.path, folder), folder) for folder in self.folders)
+        )
+
+    def describe_truth(self) -> str | None:
+        """The files that hold depth."""
+        found = [folder / DEPTH_FILE for folder in self.folders if (folder / DEPTH_FILE).is_file()]
+        return f"read from {', '.join(map(str, found))}" if found else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderedTruth(DepthTruth):
+    """Depth that was rendered with the images.
+
+    Attributes:
+        path: of the data source.
+        folders: (name, folder) of each sequence.
+    """
+
+    path: Path
+    folders: tuple[tuple[str, Path], ...]
+
+    @property
+    def root(self) -> Path:
+        """The folder of the drives."""
+        return self.path
+
+    @property
+    def layout(self) -> str:
+        """Where the depth of a drive is."""
+        return f"{DEPTH_FILE} beside the images"
+
+    def __call__(self, ref: FrameRef) -> Float[ndarray, "h w"] | None:
+        """The map of a frame, or None where the drive was written without depth. Raises DataError for a bad file."""
+        file = dict(self.folders)[ref.sequence] / DEPTH_FILE
+        if not file.is_file():
+            return None
+        depth = _read_depth(file, file.stat().st_mtime_ns)
+        if not 0 <= ref.number < len(depth):
+            raise DataError(
+                "there is not one depth map for each frame",
+                where=file,
+                expected=f"a map for frame {ref.number}",
+                got=f"{len(depth)} maps",
+            )
+        depth_map: ndarray = depth[ref.number]
+        return depth_map
+
+
+def write_drive(drive: SyntheticDrive, folder: Path, *, with_depth: bool = False) -> None:
+    """Write the left camera's images as 000000.png, 000001.png, ..., its camera and its true poses.
+
+    Args:
+        with_depth: write the true depth too.
+
+    Raises:
+        OutputError: when the folder cannot be written.
+    """
+    with writing_to(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / CAMERA_FILE).write_text(camera_to_yaml(drive.camera), encoding="utf-8")
+        path = Trajectory(T_world_camera=drive.T_world_camera, timestamps=drive.timestamps)
+        (folder / POSES_FILE).write_text(path.to_kitti(), encoding="utf-8")
+        for number, image in enumerate(drive.images):
+            Image.fromarray(image).save(folder / f"{number:06d}.png", compress_level=2)
+        if with_depth:
+            np.savez_compressed(folder / DEPTH_FILE, depth=drive.depth)
+
+
+@lru_cache(maxsize=4)
+def _read_depth(file: Path, changed_ns: int) -> Float[ndarray, "n h w"]:
+    # One compressed array holds a whole drive: it is unpacked once for all its frames.
+    try:
+        with np.load(file, allow_pickle=False) as entries:
+            depth: ndarray = entries["depth"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(
+            "the rendered depth cannot be read", where=file, expected='an array "depth", n h w', got=str(error)
+        ) from error
+    if depth.ndim != 3 or depth.dtype.kind != "f":
+        got = f"{depth.dtype}, {'x'.join(map(str, depth.shape))}"
+        raise DataError("the rendered depth cannot be used", where=file, expected="floats, n h w", got=got)
+    return depth

@@ -1,0 +1,336 @@
+"""What every kind of data answers, so that no other part of the program needs to ask which kind it is.
+
+One class per kind, in a file of its own, derives from `DataSource`; `recognise.py` holds the table of them. Training,
+evaluation, odometry, `check` and `prepare` ask a source and nothing else.
+"""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from numpy import ndarray
+
+from selfdepth.config import TrainConfig
+from selfdepth.data.footage import ClipRequest, Footage, FrameSelection, Origin, no_frames
+from selfdepth.data.frames import FrameRef, FrameSequence, increasing_runs
+from selfdepth.data.hold_out import hold_out
+from selfdepth.data.kitti.inventory import Inventory
+from selfdepth.data.kitti.splits import split_path
+from selfdepth.data.motion import choose_spacing, measure_motion
+from selfdepth.data.readers.cameras import ANY_CAMERA, PAPER, is_camera_file
+from selfdepth.data.readers.trajectories import POSES_FILE, read_trajectory
+from selfdepth.data.store.build import Progress
+from selfdepth.data.store.prepare import store_of
+from selfdepth.data.store.store import Store
+from selfdepth.data.truth import DepthTruth, NoTruth
+from selfdepth.errors import DataError, SelfDepthWarning
+from selfdepth.geometry.crop_resize import CropResize
+from selfdepth.structs import Trajectory
+
+CheckRun = Callable[[TrainConfig, int], None]
+"""Refuses a configuration, given the number of its training targets, before frames are decoded for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSource(ABC):
+    """One data set on disk: a folder of images, a video, a root of KITTI, ...
+
+    The defaults below hold for plain footage, whose sequences are all there is. A kind that knows more (a calibration,
+    stereo pairs, splits, ground truth, poses) overrides the methods that tell it.
+
+    Attributes:
+        path: as the user gave it.
+    """
+
+    path: Path
+
+    kind: ClassVar[str]
+    """The name that `check` prints and a store records, like "kitti-raw"."""
+    calibrated: ClassVar[bool] = False
+    """Whether the cameras are known without --camera."""
+    stereo: ClassVar[bool] = False
+    """Whether frames may have a stereo partner."""
+    measures_depth: ClassVar[bool] = False
+    """Whether frames may have ground-truth depth."""
+    usual_splits: ClassVar[tuple[str, ...]] = ()
+    """The published splits of the paper's tables that list frames of such data."""
+    protocol: ClassVar[str] = "eigen"
+    """Name of the depth protocol that fits the ground truth (evaluation.depth.PROTOCOLS)."""
+    poses_are_in: ClassVar[str] = f"{POSES_FILE} beside the images"
+    """Where true poses would be, for the error that reports that there are none."""
+
+    @classmethod
+    def recognise(cls, path: Path) -> DataSource | None:
+        """The data at an existing path, if it is of this kind; None if it is of another, or if this kind is never
+        found by looking.
+
+        Raises:
+            DataError: if it is of this kind and cannot be used.
+        """
+        return None
+
+    @abstractmethod
+    def sequences(self, camera: str | None = None) -> tuple[FrameSequence, ...]:
+        """All sequences, whole.
+
+        Args:
+            camera: as `parse_camera` reads it; None: as in `ClipRequest`.
+
+        Raises:
+            DataError: if there are none, or frames or cameras cannot be used.
+        """
+
+    def sequences_to_predict(self) -> tuple[FrameSequence, ...]:
+        """The sequences whose frames `predict` takes; however short, and without a known camera.
+
+        Raises:
+            DataError: as `sequences`.
+        """
+        return self.sequences(ANY_CAMERA)
+
+    # Training
+
+    def footage(
+        self,
+        *,
+        split: str | None = None,
+        camera: str | None = None,
+        offsets: tuple[int, ...] = (-1, 1),
+        spacing: int | None = 1,
+        stereo: bool = False,
+    ) -> Footage:
+        """The sequences to learn from, and which of their frames are for training, validation and test.
+
+        Args:
+            spacing: frames between neighbours of a clip. None (`--every auto`): what the motion asks for, 1 to 10, and
+                no targets in parked stretches.
+            others: as in `ClipRequest`.
+
+        Raises:
+            DataError: if there is nothing to train on, the camera never moves (spacing None), or a split or stereo
+                does not apply to this kind of data.
+        """
+        request = ClipRequest(split=split, camera=camera, offsets=offsets, spacing=spacing or 1, stereo=stereo)
+        footage = self._open(request)
+        return footage if spacing is not None else self._at_measured_spacing(footage, request)
+
+    def _open(self, request: ClipRequest) -> Footage:
+        footage = self.clips(request)
+        if not footage.train and request.split is None:  # lists may hold test frames alone
+            raise self.too_short(footage.sequences, request.steps)
+        return replace(footage, spacing=request.spacing, origin=self._origin(request))
+
+    def clips(self, request: ClipRequest) -> Footage:
+        """Footage with the targets that `request` asks for, found by the hold-out rule or a split.
+
+        Raises:
+            DataError: as `footage`.
+        """
+        self._refuse_what_only_kitti_has(request)
+        if request.camera == PAPER and not self.calibrated:
+            warnings.warn(
+                f"the paper's camera is KITTI's, and {self.path} is other footage: depth will be distorted; give its "
+                "own camera with --camera",
+                SelfDepthWarning,
+                stacklevel=2,
+            )
+        sequences = self.sequences(request.camera)
+        train, val = hold_out({sequence.name: sequence.numbers for sequence in sequences}, request.steps)
+        return Footage(
+            kind=self.kind, sequences=sequences, train=train, val=val, truth=self.truth, protocol=self.protocol
+        )
+
+    def store_for(
+        self, config: TrainConfig, folder: Path, *, check: CheckRun | None = None, progress: Progress | None = None
+    ) -> Store:
+        """The frames that a run learns from, decoded: in `folder`, where a store is built if none there fits.
+
+        Args:
+            check: called with the configuration and the number of training targets before anything is decoded; what
+                it raises ends the work.
+            progress: called with (frames done, frames in all) while the store is built.
+
+        Raises:
+            SelfDepthError: for data or a folder that cannot be used.
+        """
+        return self.new_store(config, folder, check=check, progress=progress)
+
+    def new_store(
+        self, config: TrainConfig, folder: Path, *, check: CheckRun | None = None, progress: Progress | None = None
+    ) -> Store:
+        """A store in `folder` for runs with this configuration; one that is there and fits is used again.
+
+        Args and errors as for `store_for`; ConfigError for data that is a store already.
+        """
+        footage = self.footage(
+            split=config.split,
+            camera=config.camera,
+            offsets=config.offsets,
+            spacing=config.spacing,
+            stereo=config.stereo != "none",
+        )
+        if check is not None:
+            check(config, len(footage.train))
+        return store_of(config, footage, folder, progress)
+
+    # Evaluation
+
+    @property
+    def truth(self) -> DepthTruth:
+        """Ground-truth depth of the frames."""
+        return NoTruth()
+
+    def improved_truth(self, root: Path | None) -> DepthTruth | None:
+        """KITTI's improved ground truth of the same frames, in `root` or beside them; None for other data."""
+        return None
+
+    def select(self, *, split: str | None, part: str | None, whole: bool) -> FrameSelection:
+        """The frames to evaluate depth on.
+
+        Args:
+            split: as `find_split` takes it.
+            part: "train", "val" or "test"; None: what is usual for this kind of data.
+            whole: take all frames where `part` is None and no split says otherwise.
+
+        Raises:
+            DataError: if the data has no such part, or a split does not apply.
+        """
+        self.refuse_split(split)
+        if part is not None:
+            raise no_frames(part, self.path)
+        sequences = self.sequences(ANY_CAMERA)
+        refs = tuple(FrameRef(sequence.name, number) for sequence in sequences for number in sequence.numbers)
+        return FrameSelection(part="all", refs=refs, sequences=sequences)
+
+    def fitting(self, fit: CropResize) -> CropResize:
+        """How `read` brings frames to a network that was trained with `fit`. Raises DataError if it cannot."""
+        return fit
+
+    def read(
+        self, selection: FrameSelection, refs: tuple[FrameRef, ...], fit: CropResize
+    ) -> Iterator[UInt8[ndarray, "h w 3"]]:
+        """Frames of a selection in the order of `refs`, brought to the network's size."""
+        sequences = {sequence.name: sequence for sequence in selection.sequences}
+        fit = self.fitting(fit)
+        for name, numbers in increasing_runs(refs):
+            for image in sequences[name].read(numbers):
+                yield fit(image, sequences[name].camera)[0]
+
+    def names(self, selection: FrameSelection) -> dict[FrameRef, str]:
+        """What the file of each frame is called, without its ending; a file of predictions has the same name."""
+        return {
+            FrameRef(sequence.name, number): name
+            for sequence in selection.sequences
+            for number, name in zip(sequence.numbers, sequence.names, strict=True)
+        }
+
+    # Odometry
+
+    def poses(self, sequence: FrameSequence) -> Trajectory | None:
+        """True poses T_world_camera of the frames of a whole sequence, or None where they are not known.
+
+        Raises:
+            DataError: for a file that cannot be used.
+        """
+        beside = sequence.files[0].parent / POSES_FILE
+        return read_trajectory(beside, timestamps=self.times(sequence)) if beside.is_file() else None
+
+    def times(self, sequence: FrameSequence) -> Float[ndarray, "n"]:
+        """Seconds of each frame of a whole sequence; the frames' numbers where their times are not known."""
+        numbers = np.array(sequence.numbers, np.float64)
+        return np.asarray(numbers / sequence.fps) if sequence.fps else numbers
+
+    # What there is, in words
+
+    def inventory(self, splits: tuple[str, ...] = (), lists: Path | None = None) -> Inventory:
+        """What is there of published splits, and what is missing for them; `lists` holds their folders.
+
+        Raises:
+            DataError: for data that no split lists.
+        """
+        raise DataError(
+            "this is not KITTI",
+            where=self.path,
+            expected="KITTI raw (2011_09_26/calib_cam_to_cam.txt, 2011_09_26/2011_09_26_drive_0001_sync) or KITTI "
+            "odometry (sequences/00)",
+            got=f"data of kind {self.kind}",
+            fix="unpack KITTI's archives into one folder, and give that",
+        )
+
+    def camera_origin(self, camera: str | None) -> str:
+        """Where the intrinsics come from: "given", "calibration" or "assumed"."""
+        return "given" if camera is not None else "calibration" if self.calibrated else "assumed"
+
+    def describe_truth(self) -> str | None:
+        """Where ground truth is read from, as a sentence for the user; None where there is none."""
+        return None
+
+    # Shared by the kinds
+
+    def refuse_split(self, split: str | None) -> None:
+        """Raise DataError if a split is given for data that no list names."""
+        if split is not None:
+            raise DataError(
+                "a split applies to KITTI only",
+                where=f"--split {split}",
+                got=f"{self.path}, of kind {self.kind}",
+                fix="leave --split out: the end of each sequence is kept for validation",
+            )
+
+    def _refuse_what_only_kitti_has(self, request: ClipRequest) -> None:
+        if request.stereo:
+            raise DataError(
+                "there are no stereo partners in this footage",
+                where=self.path,
+                expected="a root of KITTI raw or odometry, or a store made of one with --stereo",
+                got="footage of one camera",
+                fix="leave --stereo out",
+            )
+        self.refuse_split(request.split)
+
+    def _at_measured_spacing(self, first: Footage, request: ClipRequest) -> Footage:
+        """The footage again, at the spacing that its motion asks for and without targets in parked stretches."""
+        motions = {sequence.name: measure_motion(sequence) for sequence in first.sequences}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SelfDepthWarning)  # the user saw them when the footage was opened first
+            footage = self._open(replace(request, spacing=choose_spacing(motions.values())))
+
+        def moving(refs: tuple[FrameRef, ...]) -> tuple[FrameRef, ...]:
+            return tuple(ref for ref in refs if not motions[ref.sequence].is_parked(ref.number))
+
+        origin = replace(self._origin(request), auto=True)
+        footage = replace(footage, train=moving(footage.train), val=moving(footage.val), origin=origin)
+        if not footage.train:
+            raise DataError(
+                "the camera stands still wherever there are frames to train on",
+                where=self.path,
+                expected="footage from a moving camera",
+                fix="give other footage, or set --every by hand",
+            )
+        return footage
+
+    def _origin(self, request: ClipRequest) -> Origin:
+        """The request as given; files and folders by their whole path, so that they are found from anywhere."""
+        camera = request.camera
+        if camera is not None and is_camera_file(camera):
+            camera = str(Path(camera).expanduser().resolve())
+        split = None if request.split is None else split_path(request.split)
+        return Origin(path=self.path.resolve(), split=split, camera=camera)
+
+    def too_short(self, sequences: tuple[FrameSequence, ...], steps: tuple[int, ...]) -> DataError:
+        """The refusal to train where no frame has its neighbours."""
+        longest = max((len(sequence.numbers) for sequence in sequences), default=0)
+        return DataError(
+            "there are no frames to train on",
+            where=self.path,
+            expected=f"frames with neighbours at {', '.join(f'{step:+d}' for step in steps)}" if steps else "frames",
+            got=f"sequences of up to {longest} frames, with gaps or too short",
+            fix="give longer footage or a smaller --every",
+        )
