@@ -34,7 +34,7 @@ def main(seed: int = 3, frames: int = 2, out: Path = Path("runs/example-03")) ->
         frames: how far the two are apart, plus one.
         out: where to write warp.png.
     """
-    drive = render_drive(DriveSpec(seed=seed, frames=frames, moving_cars=False, stops=False, brightness_change=0))
+    drive = render_drive(DriveSpec(seed=seed, frames=frames, moving_cars=False, stops=False, brightness_change=0.0))
     target, source = (torch.from_numpy(drive.images[i]).permute(2, 0, 1)[None].float() / 255 for i in (0, -1))
     true_depth = torch.from_numpy(np.where(drive.depth[0] > 0, drive.depth[0], SKY_M)).float()[None, None]
     K = torch.from_numpy(drive.camera.matrix()).float()[None]

@@ -15,6 +15,7 @@ import pytest
 import selfdepth
 
 SOURCE = Path(selfdepth.__file__).parent
+TESTS = Path(__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 PACKAGES = {".".join(path.parent.relative_to(SOURCE).parts) for path in FILES} - {""}
 
@@ -72,6 +73,13 @@ WITHOUT_TORCH = [
 ]
 
 
+NOT_YET_MIRRORED = ("data", "evaluation", "cli")
+"""Packages whose tests do not lie in files of their modules' names yet."""
+
+NO_MODULES = ("benchmarks", "golden", "helpers")
+"""Folders of tests that are of no package: of the programs that measure, reference values, and what tests share."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Import:
     importer: str
@@ -87,9 +95,14 @@ def module_name(path: Path) -> str:
     return ".".join(part for part in parts if part != "__init__")
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports_of(path: Path) -> Iterator[Import]:
     """All imports of a file, those within functions too."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}, line {node.lineno}: imports are absolute"
             names = [node.module or ""]
@@ -181,6 +194,24 @@ def test_what_must_be_light_imports_no_torch(module: str) -> None:
     assert heavy == []
 
 
+def mirror_of(path: Path) -> Path:
+    """Where the tests of a module are: x/y.py has x/test_y.py, and x/__init__.py has x/test_init.py."""
+    return path.relative_to(SOURCE).with_name(f"test_{path.stem.strip('_')}.py")
+
+
+def test_every_module_has_tests_in_the_file_of_its_name() -> None:
+    wanted = {mirror_of(path) for path in FILES if path.stat().st_size}
+    missing = [str(path) for path in sorted(wanted) if not (TESTS / path).is_file()]
+    assert [path for path in missing if not path.startswith(NOT_YET_MIRRORED)] == []
+
+
+def test_every_file_of_tests_in_a_package_is_of_a_module_of_it() -> None:
+    known = {mirror_of(path) for path in FILES}
+    found = {path.relative_to(TESTS) for path in TESTS.glob("*/**/test_*.py")}
+    strange = [str(path) for path in sorted(found - known) if path.parts[0] not in NO_MODULES]
+    assert [path for path in strange if not path.startswith(NOT_YET_MIRRORED)] == []
+
+
 def test_no_part_imports_what_only_the_tests_may_use() -> None:
     # evo is under the GPL: trajectories are compared with it in the tests, and nothing else.
     assert [str(each) for path in FILES for each in imports_of(path) if is_in(each.imported, "evo")] == []
@@ -193,7 +224,7 @@ def test_every_file_has_at_most_350_lines() -> None:
 
 def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
     for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 yield f"{module_name(path)}.{node.name}", node
 
@@ -214,11 +245,7 @@ def test_every_function_has_at_most_8_arguments() -> None:
 
 
 def test_every_file_says_what_it_is_for() -> None:
-    silent = [
-        module_name(path)
-        for path in FILES
-        if path.stat().st_size and not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-    ]
+    silent = [module_name(path) for path in FILES if path.stat().st_size and not ast.get_docstring(parsed(path))]
     assert silent == []
 
 

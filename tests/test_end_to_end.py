@@ -27,7 +27,10 @@ from selfdepth.synthetic.kitti import write_kitti_raw
 
 DRIVE = "2011_09_26/2011_09_26_drive_0001_sync"
 WIDTH, HEIGHT, N_FRAMES = 160, 97, 12
-SMALL = "--width 96 --height 64 --batch-size 2 --device cpu --precision fp32 --encoder.no-pretrained --no-compile"
+SMALL = (
+    "--width 96 --height 64 --batch-size 2 --device cpu --precision fp32 --no-compile "
+    "--encoder.no-pretrained --encoder.name test_resnet --encoder.pose-name test_resnet"
+)
 STEPS = 3
 
 
@@ -44,7 +47,7 @@ class Drive:
 @pytest.fixture(scope="session")
 def drive(tmp_path_factory: pytest.TempPathFactory) -> Drive:
     root = tmp_path_factory.mktemp("a drive through Köln")
-    rendered = render_drive(DriveSpec(seed=5, frames=N_FRAMES, width=WIDTH, height=HEIGHT))
+    rendered = render_drive(DriveSpec(seed=1, frames=N_FRAMES, width=WIDTH, height=HEIGHT))
     made = Drive(kitti=root / "kitti", split=root / "split", frames=root / "frames", video=root / "straße.mkv")
     write_kitti_raw(rendered, made.kitti)
     made.split.mkdir()

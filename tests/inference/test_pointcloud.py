@@ -102,7 +102,7 @@ def test_thinning_as_one_goes_gives_the_same_as_at_the_end(monkeypatch: pytest.M
 
 
 def test_a_true_drive_fuses_to_one_street() -> None:
-    spec = DriveSpec(seed=4, frames=6, width=96, height=32, stops=False, moving_cars=False)
+    spec = DriveSpec(seed=1, frames=6, width=96, height=32, stops=False, moving_cars=False)
     drive = render_drive(spec)
     clouds = []
     for index in (0, 5):

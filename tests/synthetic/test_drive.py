@@ -12,7 +12,7 @@ from numpy import ndarray
 from selfdepth.errors import ConfigError
 from selfdepth.synthetic.drive import BASELINE_M, DriveSpec, SyntheticDrive, render_drive
 
-SMALL = DriveSpec(seed=3, frames=8, width=160, height=48, stereo=True, brightness_change=0.0)
+SMALL = DriveSpec(seed=1, frames=8, width=160, height=48, stereo=True, brightness_change=0.0)
 
 
 @cache
@@ -100,21 +100,21 @@ def test_the_ground_lies_at_the_camera_height() -> None:
 
 
 def test_how_many_workers_render_does_not_change_a_bit() -> None:
-    spec = DriveSpec(seed=3, frames=3, width=64, height=32)
+    spec = DriveSpec(seed=1, frames=3, width=64, height=32)
     one, three = render_drive(spec, workers=1), render_drive(spec, workers=3)
     for name in ("images", "depth", "T_world_camera", "moving", "comoving"):
         assert np.array_equal(getattr(one, name), getattr(three, name))
 
 
 def test_another_seed_is_another_street() -> None:
-    spec = DriveSpec(seed=3, frames=2, width=64, height=32)
-    first, second = _drive(spec), _drive(replace(spec, seed=4))
+    spec = DriveSpec(seed=1, frames=2, width=64, height=32)
+    first, second = _drive(spec), _drive(replace(spec, seed=2))
     assert abs(first.depth - second.depth).mean() > 1
     assert abs(first.images.astype(int) - second.images).mean() > 10
 
 
 def test_a_drive_has_turns_halts_traffic_and_a_car_that_keeps_its_distance() -> None:
-    drive = _drive(DriveSpec(seed=3, frames=45, width=32, height=16, fps=3.0))
+    drive = _drive(DriveSpec(seed=1, frames=45, width=32, height=16, fps=3.0))
     forward = drive.T_world_camera[:, 0, 2]
     assert np.ptp(np.arcsin(forward)) > np.radians(8)
     step_m = np.linalg.norm(np.diff(drive.T_world_camera[:, :3, 3], axis=0), axis=-1)
@@ -127,7 +127,7 @@ def test_a_drive_has_turns_halts_traffic_and_a_car_that_keeps_its_distance() -> 
 
 
 def test_the_comoving_car_keeps_its_place_in_the_picture() -> None:
-    spec = DriveSpec(seed=3, frames=4, width=160, height=48, bends=False)
+    spec = DriveSpec(seed=1, frames=4, width=160, height=48, bends=False)
     drive = _drive(spec)
     both = drive.comoving[1] & drive.comoving[2]
     assert both.sum() > 20
@@ -137,7 +137,7 @@ def test_the_comoving_car_keeps_its_place_in_the_picture() -> None:
 
 def test_switches_do_what_they_say() -> None:
     spec = DriveSpec(
-        seed=3,
+        seed=1,
         frames=45,
         fps=3.0,
         width=32,
@@ -154,7 +154,7 @@ def test_switches_do_what_they_say() -> None:
 
 
 def test_exposure_drifts_by_no_more_than_asked() -> None:
-    spec = DriveSpec(seed=3, frames=3, width=64, height=32, brightness_change=0.3)
+    spec = DriveSpec(seed=1, frames=3, width=64, height=32, brightness_change=0.3)
     steady = _drive(replace(spec, brightness_change=0.0))
     ratio = _drive(spec).images.mean(axis=(1, 2, 3)) / steady.images.mean(axis=(1, 2, 3))
     assert (abs(ratio - 1) <= 0.31).all() and np.ptp(ratio) > 0.005
@@ -164,7 +164,7 @@ def test_exposure_drifts_by_no_more_than_asked() -> None:
 def test_progress_counts_every_frame_once() -> None:
     seen: list[tuple[int, int]] = []
     render_drive(
-        DriveSpec(seed=3, frames=3, width=32, height=16), progress=lambda done, total: seen.append((done, total))
+        DriveSpec(seed=1, frames=3, width=32, height=16), progress=lambda done, total: seen.append((done, total))
     )
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
