@@ -8,14 +8,14 @@ import pytest
 from PIL import Image
 
 from selfdepth.errors import ConfigError, DataError, OutputError
+from selfdepth.inference.inputs import open_inputs
 from selfdepth.inference.kitti_benchmark import (
     IMAGE_COUNT,
     IMAGE_SIZE,
     benchmark_factor,
-    benchmark_in_words,
+    describe_benchmark,
     require_benchmark_images,
 )
-from selfdepth.inference.sources import open_inputs
 
 
 def images(folder: Path, *names: str, size: tuple[int, int] = IMAGE_SIZE) -> str:
@@ -62,7 +62,7 @@ def test_other_images_are_refused_by_the_first_of_them(tmp_path: Path) -> None:
 
 def test_what_is_left_to_do_is_told_with_the_scale_and_the_number(tmp_path: Path) -> None:
     def told(factor: float, own: float | None, count: int = IMAGE_COUNT) -> str:
-        return benchmark_in_words(count, Path("out"), factor, own)
+        return describe_benchmark(count, Path("out"), factor, own)
 
     assert "the model's metres" in told(1.0, 1.0)
     assert "times 5.4, the model's own" in told(5.4, 5.4)

@@ -11,9 +11,10 @@ import pytest
 
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
+from selfdepth.inference.inputs import PredictionInput
 from selfdepth.inference.odometry import MotionPredictor
 from selfdepth.inference.predictor import Predictor
-from selfdepth.inference.save import FrameSource, SaveOptions, check_points, output_paths, save_predictions
+from selfdepth.inference.save import SaveOptions, check_points, output_paths, save_predictions
 from selfdepth.weights.files import load_weights
 
 
@@ -21,9 +22,9 @@ def _frames(count: int, height: int = 40, width: int = 60) -> list[np.ndarray]:
     return [np.full((height, width, 3), 40 * number, np.uint8) for number in range(count)]
 
 
-def _source(frames: list[np.ndarray], **changes: object) -> FrameSource:
+def _source(frames: list[np.ndarray], **changes: object) -> PredictionInput:
     names = tuple(f"{number:06d}" for number in range(len(frames)))
-    return FrameSource(
+    return PredictionInput(
         **{"name": "drive", "names": names, "read": lambda: iter(frames), "first_size": (60, 40), **changes}
     )  # type: ignore[arg-type]
 
