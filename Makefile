@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint types unit bench clean help
+.PHONY: demo test test-all lint types unit slow bench clean help
 
 help:            ## list what can be made
-	@grep -E '^[a-z]+: .*##|^[a-z]+: *##' $(MAKEFILE_LIST) | sed -E 's/:.*##/:/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/:/'
 
 KERNEL := $(wildcard src/selfdepth/losses/fused/*.[ch])
 $(READY): pyproject.toml constraints.txt $(KERNEL)
@@ -19,7 +19,9 @@ demo: $(READY)   ## render a drive, train on it, write demo/report.html
 	rm -rf demo
 	$(BIN)/selfdepth demo --out demo
 
-test: lint types unit  ## lint, types and all tests
+test: lint types unit  ## lint, types and all tests but the slow ones
+
+test-all: test slow    ## lint, types and all tests
 
 lint: $(READY)   ## style
 	$(BIN)/ruff check .
@@ -34,9 +36,12 @@ SHAPED := geometry structs networks losses learner synthetic data weights evalua
 comma := ,
 empty :=
 HOOK := $(subst $(empty) $(empty),$(comma),$(addprefix selfdepth.,$(SHAPED)) beartype.beartype)
-unit: $(READY)   ## the tests
-	$(BIN)/pytest -n 2 -m "not compiled" --jaxtyping-packages=$(HOOK)
-	$(BIN)/pytest -m compiled
+unit: $(READY)   ## the tests but the slow ones
+	$(BIN)/pytest -n 2 --dist worksteal -m "not compiled and not slow" --jaxtyping-packages=$(HOOK)
+	$(BIN)/pytest -n 2 -m "compiled and not slow"
+
+slow: $(READY)   ## the tests that draw every figure of the documents and try every measurement
+	$(BIN)/pytest -n 2 -m slow
 
 bench: $(READY)  ## measure the speed; writes benchmarks/results/speed.json and speed.md
 	$(BIN)/python benchmarks/speed.py --json benchmarks/results/speed.json

@@ -74,6 +74,7 @@ def drives(script: ModuleType) -> SimpleNamespace:
     return SimpleNamespace(street=street, follow=follow, halt=halt)
 
 
+@pytest.mark.slow
 def test_the_script_draws_all_figures(
     script: ModuleType, drives: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,7 @@ from selfdepth.data.store.store import open_store
 from selfdepth.synthetic.drive import DriveSpec
 
 
+@pytest.mark.slow
 def test_the_gpu_program_runs_on_a_processor_too(tmp_path: Path) -> None:
     sizes = ["--device", "cpu", "--clips", "8", "--width", "64", "--height", "64", "--batch", "2"]
     times = ["--seconds", "0", "--warm-up", "0", "--steps-between-looks", "1", "--precision", "fp32", "--no-compile"]
@@ -46,6 +47,7 @@ def test_growth_is_the_slope_between_logarithms() -> None:
     assert late["exponent"] == pytest.approx(1) and not late["holds"]
 
 
+@pytest.mark.slow
 def test_scaling_goes_through_every_growth(tmp_path: Path) -> None:
     document = scaling.main(["--quick", "--json", str(tmp_path / "scaling.json")])
     assert json.loads((tmp_path / "scaling.json").read_text())["growths"] == document["growths"]

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,21 +17,32 @@ from ceilings import objective_bytes_per_clip, step_gflop_per_clip
 from measuring import Setting, in_turns, rate_row, time_row
 
 
-def test_every_measurement_runs_and_says_what_machine_and_commit_it_is_of(tmp_path: Path) -> None:
+def measured(tmp_path: Path, *words: str) -> dict[str, Any]:
+    """What a try of these measurements writes, after a look at the page that is made of it."""
     file = tmp_path / "results" / "speed.json"
-    speed.main(["--quick", "--precision", "fp32", "--no-compile", "--json", str(file)])
-    document = json.loads(file.read_text())
+    speed.main(["--quick", "--precision", "fp32", "--no-compile", *words, "--json", str(file)])
+    document: dict[str, Any] = json.loads(file.read_text())
     assert {"machine", "versions", "commit", "setting", "ceilings"} <= set(document)
+    rows = [row for case in document.values() if isinstance(case, dict) for row in case.get("rows", [])]
+    assert rows and all(row["ours"]["low"] <= row["ours"]["median"] <= row["ours"]["high"] for row in rows)
+    text = report.main([str(file)]).read_text()
+    assert "not a measurement" in text  # tiny sizes must not be taken for results
+    assert all(row["what"] in text and row["floor_is"] in text for row in rows)
+    return document
+
+
+def test_a_measurement_says_what_machine_and_commit_it_is_of(tmp_path: Path) -> None:
+    document = measured(tmp_path, "--only", "objective", "evaluate")
+    assert {"objective", "evaluate"} <= set(document) and "train_step" not in document
+
+
+@pytest.mark.slow
+def test_every_measurement_runs(tmp_path: Path) -> None:
+    document = measured(tmp_path)
     assert {name.replace("-", "_") for name in speed.CASES} <= set(document)
     for name in ("clips_per_s", "plain_clips_per_s", "ratio_clips_per_s", "peak_mb", "plain_peak_mb"):
         assert document["train_step"][name] > 0, name
     assert document["train_step"]["precision"] == "fp32" and document["train_step"]["compiled"] is False
-    rows = [row for case in speed.CASES for row in document[case.replace("-", "_")]["rows"]]
-    assert all(row["ours"]["low"] <= row["ours"]["median"] <= row["ours"]["high"] for row in rows)
-
-    text = report.main([str(file)]).read_text()
-    assert "not a measurement" in text  # tiny sizes must not be taken for results
-    assert all(row["what"] in text and row["floor_is"] in text for row in rows)
 
 
 def test_the_two_sides_take_turns() -> None:

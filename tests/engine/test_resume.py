@@ -11,7 +11,6 @@ import pytest
 
 from selfdepth.config import EncoderConfig, LossConfig, TrainConfig, to_json
 from selfdepth.engine.resume import check_folder, check_same_run, require_checkpoint
-from selfdepth.engine.run_config import read_run_config
 from selfdepth.errors import CheckpointError, ConfigError, OutputError
 
 RUN = TrainConfig(data="drive", camera="fov:60", every="1", width=96, height=64, steps=4)
@@ -102,17 +101,3 @@ def test_what_the_run_found_out_by_itself_needs_not_be_given_again_nor_its_data_
 ) -> None:
     monkeypatch.chdir(folder)
     check_same_run(replace(RUN, height=None, every=None, data=str(folder / "drive")), folder)
-
-
-@pytest.mark.parametrize(("text", "error"), [(None, CheckpointError), ("{", CheckpointError), ("[]", ConfigError)])
-def test_a_folder_without_a_readable_configuration_is_refused_by_the_file(
-    tmp_path: Path, text: str | None, error: type[Exception]
-) -> None:
-    if text is not None:
-        (tmp_path / "config.json").write_text(text)
-    with pytest.raises(error, match=r"config\.json"):
-        read_run_config(tmp_path)
-
-
-def test_a_configuration_is_read_from_its_run_folder_and_from_the_file(folder: Path) -> None:
-    assert read_run_config(folder) == read_run_config(folder / "config.json") == RUN

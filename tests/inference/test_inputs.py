@@ -100,7 +100,9 @@ def test_a_camera_that_cannot_be_used_is_refused_before_the_work(tmp_path: Path)
 
 def test_what_holds_no_images_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"nothing was recognised in this folder: .*empty"):
+    with pytest.raises(
+        DataError, match=r"nothing was recognised in this folder: .*empty; expected .*images.*got an empty folder"
+    ):
         open_inputs((str(tmp_path / "empty"),), camera=None)
     with pytest.raises(DataError, match=r"no such input: .*gone\.jpg"):
         open_inputs((str(tmp_path / "gone.jpg"),), camera=None)
@@ -120,7 +122,7 @@ def image(width: int = W, height: int = H) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (height, width, 3)).astype(np.uint8)
 
 
-def source(*images: np.ndarray, camera: Camera | None = None) -> PredictionInput:
+def drive(*images: np.ndarray, camera: Camera | None = None) -> PredictionInput:
     return PredictionInput(
         name="drive",
         names=tuple(map(str, range(len(images)))),
@@ -132,7 +134,7 @@ def source(*images: np.ndarray, camera: Camera | None = None) -> PredictionInput
 
 def test_the_part_that_the_model_knows_is_shown_to_it(weights: LoadedWeights) -> None:
     whole = image()
-    cropped = cropped_as_trained(source(whole), weights)
+    cropped = cropped_as_trained(drive(whole), weights)
     assert cropped.first_size == (84, 52)
     (shown,) = cropped.read()
     assert np.array_equal(shown, whole[8:60, 10:94])
@@ -142,20 +144,20 @@ def test_the_camera_follows_whether_it_was_given_or_is_the_models(weights: Loade
     given = Camera(fx=70.0, fy=71.0, cx=40.0, cy=30.0, width=W, height=H)
     assert weights.camera is not None
     for camera, used in ((given, given), (None, weights.camera)):
-        found = cropped_as_trained(source(image(), camera=camera), weights).camera_for(84, 52)
+        found = cropped_as_trained(drive(image(), camera=camera), weights).camera_for(84, 52)
         assert found == dataclasses.replace(used, cx=used.cx - 10, cy=used.cy - 8, width=84, height=52)
 
 
 def test_frames_of_another_size_stay_whole(weights: LoadedWeights) -> None:
-    other = source(image(100, 64))
+    other = drive(image(100, 64))
     assert cropped_as_trained(other, weights) is other
-    mixed = source(image(), image(100, 64))
+    mixed = drive(image(), image(100, 64))
     assert [shown.shape[:2] for shown in cropped_as_trained(mixed, weights).read()] == [(52, 84), (64, 100)]
     assert cropped_as_trained(mixed, weights).camera_for(100, 64) is None
 
 
 def test_without_a_crop_or_a_known_size_nothing_is_cut(weights: LoadedWeights) -> None:
-    whole = source(image())
+    whole = drive(image())
     uncropped = dataclasses.replace(weights, config=dataclasses.replace(weights.config, crop=None))
     assert cropped_as_trained(whole, uncropped) is whole
     assert cropped_as_trained(whole, dataclasses.replace(weights, camera=None)) is whole

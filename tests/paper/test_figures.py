@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import pytest
 
@@ -23,25 +22,24 @@ def test_the_seven_errors_are_those_that_are_measured() -> None:
     assert tuple(field.name for field in dataclasses.fields(DepthFigures)) == METRICS
 
 
-def in_order(kind: type, *values: float | None) -> Any:
-    """Figures by the order of their columns, as a reader compares them with the page."""
-    return kind(**dict(zip((field.name for field in dataclasses.fields(kind)), values, strict=False)))
+DEPTH = DepthFigures(abs_rel=0.1, sq_rel=0.9, rmse=4.8, a1=0.877)
+ONE_SCALE = OneScaleFigures(**{name: (i + 1) / 10 for i, name in enumerate(("spread", *METRICS))})
+MAKE3D = Make3dFigures(abs_rel=0.322, sq_rel=3.5, rmse=7.4, log10=0.163)
+SERVER = ServerFigures(silog=15.57, sq_rel_percent=4.5, abs_rel_percent=12.98, irmse_per_km=16.7)
+ODOMETRY = OdometryFigures(error_09_m=0.017, spread_09_m=0.008, error_10_m=0.015, spread_10_m=0.01)
 
 
 @pytest.mark.parametrize(
     ("figures", "shown"),
     [
-        (in_order(DepthFigures, 0.1, 0.9, 4.8, None, 0.877), ("0.100", "0.900", "4.800", "-", "0.877", "-", "-")),
-        (
-            in_order(OneScaleFigures, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
-            tuple(f"0.{tenths}00" for tenths in range(1, 9)),
-        ),
-        (in_order(Make3dFigures, 0.322, 3.5, 7.4, 0.163), ("0.322", "3.500", "7.400", "0.163")),
-        (in_order(ServerFigures, 15.57, 4.5, 12.98, 16.7), ("15.57", "4.50", "12.98", "16.70")),
-        (in_order(OdometryFigures, 0.017, 0.008, 0.015, 0.01), ("0.017 ± 0.008", "0.015 ± 0.010")),
+        (DEPTH, ("0.100", "0.900", "4.800", "-", "0.877", "-", "-")),
+        (ONE_SCALE, tuple(f"0.{tenths}00" for tenths in range(1, 9))),
+        (MAKE3D, ("0.322", "3.500", "7.400", "0.163")),
+        (SERVER, ("15.57", "4.50", "12.98", "16.70")),
+        (ODOMETRY, ("0.017 ± 0.008", "0.015 ± 0.010")),
     ],
     ids=lambda value: type(value).__name__,
 )
 def test_there_is_a_word_for_each_column(figures: DepthFigures, shown: tuple[str, ...]) -> None:
-    assert figures.cells() == shown
+    assert figures.in_words() == shown
     assert len(shown) == len(figures.HEADS)
