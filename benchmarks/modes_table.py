@@ -9,8 +9,9 @@ import json
 import sys
 from pathlib import Path
 
+from selfdepth.evaluation.depth.metrics import METRICS
+
 MODES = {"mono": "M", "stereo": "S", "mono-stereo": "MS"}
-METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "a1", "a2", "a3")
 
 
 def table(folder: Path) -> str:
