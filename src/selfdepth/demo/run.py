@@ -17,7 +17,7 @@ import torch
 from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
 from selfdepth.data.sources.rendered import CAMERA_FILE
 from selfdepth.demo.drives import HELD_OUT, TRAIN, Drives, make_drives
-from selfdepth.demo.evaluate import Baselines, DemoEvaluation, baselines, judge
+from selfdepth.demo.evaluate import Baselines, DemoEvaluation, baselines, evaluate_run
 from selfdepth.demo.report import render_report
 from selfdepth.demo.report_data import Curve, Machine, Report, Stage
 from selfdepth.engine.setup import Run
@@ -142,9 +142,9 @@ def run_demo(plan: DemoPlan, folder: Path, watcher: DemoWatcher) -> Demo:
         config = _config(plan, drives.folder / TRAIN, elapsed_s=clock.total_s())
         run = train(config, folder / "run", watcher=watcher, footage=drives.footage)
     with clock.stage("evaluating on the held-out drive"):
-        judgement = judge(run, drives, n_views=plan.n_views)
+        evaluation = evaluate_run(run, drives, n_views=plan.n_views)
     with clock.stage("writing the report"):
-        report = _report(run, drives, beaten, judgement, ())
+        report = _report(run, drives, beaten, evaluation, ())
         render_report(report)  # the time this takes is part of what the page says
     report = replace(report, stages=tuple(clock.stages))
     path = folder / REPORT_FILE
@@ -194,7 +194,7 @@ class _Clock:
 
 
 def _report(
-    run: Run, drives: Drives, beaten: Baselines, judgement: DemoEvaluation, stages: tuple[Stage, ...]
+    run: Run, drives: Drives, beaten: Baselines, evaluation: DemoEvaluation, stages: tuple[Stage, ...]
 ) -> Report:
     metrics = read_metrics(run.folder)
     config, drive, folder = run.config, drives.train, drives.folder
@@ -210,14 +210,14 @@ def _report(
         "selfdepth train mono-320x96 --data MY_VIDEO.mp4 --out my-video",
     )
     return Report(
-        ours=judgement.depth,
+        ours=evaluation.depth,
         per_row=beaten.per_row,
         constant=beaten.constant,
         constant_m=beaten.constant_m,
         loss=_curve(metrics, "train", "loss"),
         abs_rel=_curve(metrics, "val", "abs_rel"),
-        frames=judgement.frames,
-        path=judgement.path,
+        frames=evaluation.frames,
+        path=evaluation.path,
         training_s=run.progress.elapsed_s,
         footage_s=float(drive.timestamps[-1]),
         machine=_machine(run.device),

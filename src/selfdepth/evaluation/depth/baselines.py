@@ -6,14 +6,14 @@ depth of each row is harder to beat: on a road, the row alone tells most of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
 from selfdepth.errors import DataError
-from selfdepth.evaluation.depth.metrics import DepthProtocol
+from selfdepth.evaluation.depth.metrics import DepthProtocol, DepthReport, evaluate_set
 
 
 def best_constant_depth(truths: Iterable[Float[ndarray, "_h _w"]], protocol: DepthProtocol) -> float:
@@ -34,6 +34,18 @@ def best_constant_depth(truths: Iterable[Float[ndarray, "_h _w"]], protocol: Dep
     order = np.argsort(depth, kind="stable")
     share = np.cumsum(weight[order])
     return float(depth[order][np.searchsorted(share, share[-1] / 2)])
+
+
+def best_constant(truths: Sequence[Float[ndarray, "_h _w"]], protocol: DepthProtocol) -> tuple[float, DepthReport]:
+    """The depth in metres of `best_constant_depth`, and its errors on the same pixels.
+
+    Raises:
+        DataError: if no pixel counts under the protocol.
+    """
+    constant_m = best_constant_depth(truths, protocol)
+    constant = np.full((1, 1), 1 / constant_m)
+    # No median scaling: the best constant beats a constant that is scaled to the median of each image.
+    return constant_m, evaluate_set([constant] * len(truths), truths, protocol, median_scaling=False)
 
 
 def row_profile(truths: Iterable[Float[ndarray, "_h _w"]], protocol: DepthProtocol, height: int) -> Float[ndarray, "h"]:

@@ -9,11 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from selfdepth.evaluation.depth.baselines import best_constant_depth
+from selfdepth.evaluation.depth.baselines import best_constant
 from selfdepth.evaluation.depth.metrics import (
     ERRORS,
     PROTOCOLS,
@@ -163,7 +162,7 @@ def compare(
     anywhere = dataclasses.replace(protocol, crop=None)
     truths = [row.truth for row in compared]
     disparities = [row.disparity for row in compared if row.disparity is not None]
-    constant_m, baseline = _best_constant(truths, anywhere)
+    constant_m, baseline = best_constant(truths, anywhere)
     other = None
     if options.one_scale:
         report = _at_one_scale(report, disparities, truths, anywhere)
@@ -192,14 +191,6 @@ def _compare_pixels(
     shape = (pair.truth.shape[0], pair.truth.shape[1])
     disparity = resize_disparity(pair.disparity, shape)[mask][None] if keep else None
     return _ComparedPixels(errors=errors, truth=pair.truth[mask][None], disparity=disparity)
-
-
-def _best_constant(truths: list[ndarray], protocol: DepthProtocol) -> tuple[float, DepthReport]:
-    """The best constant depth in metres, and its errors."""
-    constant_m = best_constant_depth(truths, protocol)
-    constant = np.full((1, 1), 1 / constant_m)
-    # No scaling here: the best constant beats a constant brought to each image's median.
-    return constant_m, evaluate_set([constant] * len(truths), truths, protocol, median_scaling=False)
 
 
 def _at_one_scale(
