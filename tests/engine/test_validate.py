@@ -82,7 +82,7 @@ def test_truth_of_another_size_is_not_cropped_with_the_images(
     assert validate(train(config, tmp_path / "whole")).depth is not None
     run = train(replace(config, crop="0,8,0,0"), tmp_path / "cropped", watcher=ear)
     assert validate(run).depth is None
-    assert any("not of the images' size, so it cannot be cropped" in each for each in ear.said)
+    assert any("does not have the size of the images, so it cannot be cropped" in each for each in ear.said)
 
 
 def test_what_was_learned_is_kept_when_validation_fails(

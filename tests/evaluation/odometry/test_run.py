@@ -99,7 +99,7 @@ def test_what_has_no_true_poses_is_refused(world: Path, tmp_path: Path) -> None:
         sequence_to_evaluate(tmp_path / "store")
 
 
-@pytest.mark.parametrize(("sequence", "sentence"), [(None, "has to be named"), ("10", "fits 0"), ("image_2", "fits 2")])
+@pytest.mark.parametrize(("sequence", "sentence"), [(None, "must be named"), ("10", "fits 0"), ("image_2", "fits 2")])
 def test_a_sequence_that_is_not_clear_is_asked_for_by_name(world: Path, sequence: str | None, sentence: str) -> None:
     with pytest.raises(DataError, match=sentence) as refusal:
         sequence_to_evaluate(world / "odometry", sequence)
