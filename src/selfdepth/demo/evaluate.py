@@ -1,4 +1,4 @@
-"""How good the demo's networks are on the held-out drive: depth, motion, and what they have to beat."""
+"""Evaluate the demo's networks on the held-out drive: depth, motion, and the baselines of both."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from selfdepth.evaluation.odometry.sequences import EvaluationSequence
 from selfdepth.inference.predictor import Predictor
 from selfdepth.structs import Trajectory
 
-_PROTOCOL = PROTOCOLS["dense"]
+_PROTOCOL = PROTOCOLS["dense"]  # rendered depth has no gaps: every pixel up to 80 m counts
 _BATCH = 16
 
 
 @dataclass(frozen=True, kw_only=True)
 class Baselines:
-    """Errors of predictions that never look at the image; the attributes are as in `Report`."""
+    """Errors of predictions that do not depend on the image; the attributes are those of `Report`."""
 
     per_row: DepthReport
     constant: DepthReport
@@ -33,7 +33,13 @@ class Baselines:
 
 @dataclass(frozen=True, kw_only=True)
 class DemoEvaluation:
-    """Errors of the networks, frames to look at, and the path."""
+    """Errors of the networks on the held-out drive.
+
+    Attributes:
+        depth: over all of its frames.
+        frames: some of them with their pictures.
+        path: the camera's path.
+    """
 
     depth: DepthReport
     frames: tuple[FrameView, ...]
@@ -41,7 +47,12 @@ class DemoEvaluation:
 
 
 def baselines(drives: Drives) -> Baselines:
-    """The mean depth of each row of the training drive, and the constant that fits the held-out drive best."""
+    """Errors of the mean depth of each row of the training drive, and of the constant that fits the held-out drive
+    best.
+
+    The rows are those of the training drive, because a network has no more to learn from either. The constant is chosen
+    on the held-out drive itself, so that no constant can do better there.
+    """
     truths = list(drives.held_out.depth)
     height, width = truths[0].shape
     rows = profile_disparity(row_profile(drives.train.depth, _PROTOCOL, height), width)
@@ -51,10 +62,12 @@ def baselines(drives: Drives) -> Baselines:
 
 
 def evaluate_run(run: Run, drives: Drives, *, n_views: int) -> DemoEvaluation:
-    """Predict depth and motion of the whole held-out drive with the run's last weights.
+    """Predict depth and motion of the whole held-out drive with the run's last weights, and evaluate both.
+
+    The last weights and not the best ones: those were chosen by their error on frames of this drive.
 
     Args:
-        n_views: frames to look at, spread over the drive.
+        n_views: frames with pictures, spread evenly over the validation frames.
     """
     images, truths = drives.held_out.images, list(drives.held_out.depth)
     predictor = Predictor.load(run.folder / "last", device=str(run.device))
@@ -67,22 +80,23 @@ def evaluate_run(run: Run, drives: Drives, *, n_views: int) -> DemoEvaluation:
 def _views(
     run: Run, drives: Drives, disparities: list[ndarray], depth: DepthReport, n_views: int
 ) -> tuple[FrameView, ...]:
+    """Pictures of some frames; only validation frames have the clip that the auto-mask is computed from."""
     clips = run.data.val.clips
     errors = {image.name: image for image in depth.images}
     views = []
     run.learner.eval()
-    # The middles of n equal parts of the drive.
+    # The middles of n equal parts; fewer parts than views give an index twice.
     for index in np.unique(((np.arange(n_views) + 0.5) * len(clips) / n_views).astype(int)).tolist():
         number = clips.refs[index].number
         error = errors[str(number)]
-        keep = run.learner(run.data.val.clip(index)).keep[0].float().cpu().numpy()
+        automask = run.learner(run.data.val.clip(index)).keep[0].float().cpu().numpy()
         views.append(
             FrameView(
                 name=f"frame {number}",
                 image=drives.held_out.images[number],
                 depth=(error.ratio or 1.0) / disparities[number],
                 truth=drives.held_out.depth[number],
-                keep=keep,
+                automask=automask,
                 abs_rel=error.abs_rel,
             )
         )
@@ -97,7 +111,7 @@ def _path(run: Run, drives: Drives) -> PathView:
     predicted, _ = predict_trajectory(
         str(run.folder / "last"),
         EvaluationSequence(sequence=sequence, truth=truth),
-        # Where training chose the spacing itself (--every auto), the weights do not hold it.
+        # The store holds the spacing in frames; the configuration may hold "auto".
         spacing=run.data.store.spacing,
         device=str(run.device),
         batch_size=_BATCH,
