@@ -1,4 +1,4 @@
-"""The report is one honest, self-contained page."""
+"""The report: one honest page without any other file."""
 
 from __future__ import annotations
 
@@ -12,46 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from helpers.demo_report import errors, example
 from selfdepth.demo.report import headline, render_report, summary
-from selfdepth.demo.report_data import Curve, FrameView, Machine, PathView, Report, Stage
-from selfdepth.evaluation.depth.metrics import DepthErrors
+from selfdepth.demo.report_data import Curve
 
 VOID = {"meta", "img", "link", "br"}
-
-
-def errors(abs_rel: float) -> DepthErrors:
-    return DepthErrors(abs_rel=abs_rel, sq_rel=1.5, rmse=6.5, rmse_log=0.25, a1=0.791, a2=0.9, a3=0.95, log10=0.11)
-
-
-def example() -> Report:
-    rng = np.random.default_rng(0)
-    truth = rng.uniform(2, 60, (24, 72))
-    truth[:6] = 0
-    frame = FrameView(
-        name="frame <7>",
-        image=rng.integers(0, 255, (24, 72, 3), dtype=np.uint8),
-        depth=np.where(truth > 0, truth, 80.0) * 1.1,
-        truth=truth,
-        automask=rng.integers(0, 2, (16, 48)).astype(float),
-        abs_rel=0.1,
-    )
-    path = np.stack([np.linspace(0, 3, 20), np.zeros(20), np.linspace(0, 90, 20)], axis=1)
-    return Report(
-        ours=errors(0.213),
-        per_row=errors(0.341),
-        constant=errors(0.467),
-        constant_m=11.2,
-        loss=Curve(minutes=np.linspace(0, 4, 30), values=np.linspace(0.2, 0.1, 30)),
-        abs_rel=Curve(minutes=np.array([1.0, 2.0, 4.0]), values=np.array([0.5, 0.3, 0.21])),
-        frames=(frame, frame),
-        path=PathView(predicted=path + 0.3, truth=path, ate_m=0.87, length_m=91.0, straight_ate_m=2.34),
-        training_s=276.0,
-        footage_s=29.9,
-        machine=Machine(cpu="Fast & Cheap 9000", cores=2, device="2 CPU threads", torch="2.9.9", python="3.12.1"),
-        stages=(Stage(name="rendering", seconds=18.25), Stage(name="training", seconds=276.0)),
-        facts=(("training", "700 steps of 12 clips"),),
-        commands=("selfdepth predict demo/run demo/drives/heldout --out predictions",),
-    )
 
 
 class Nesting(HTMLParser):
@@ -114,7 +79,7 @@ def test_every_picture_is_in_the_page_and_can_be_decoded(parsed: Nesting) -> Non
         assert Image.open(io.BytesIO(base64.b64decode(picture.split(",")[1]))).size == (72, 24)
 
 
-def test_the_charts_keep_their_inner_names_apart(page: str) -> None:
+def test_the_ids_within_the_charts_are_unique(page: str) -> None:
     clips = re.findall(r'<clipPath id="([^"]+)"', page)
     assert len(clips) == len(set(clips)) > 0
     assert set(re.findall(r"url\(#([^)]+)\)", page)) <= set(clips)
@@ -136,7 +101,7 @@ WORDS = (
 
 
 @pytest.mark.parametrize("words", WORDS)
-def test_the_numbers_and_the_machine_are_said(parsed: Nesting, words: str) -> None:
+def test_the_numbers_and_the_machine_are_on_the_page(parsed: Nesting, words: str) -> None:
     assert words in parsed.text
 
 
