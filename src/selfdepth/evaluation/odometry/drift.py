@@ -132,14 +132,7 @@ def kitti_drift(
             continue
         first, last = starts[inside], ends[inside]
         error = inverse(inverse(predicted[first]) @ predicted[last]) @ (inverse(truth[first]) @ truth[last])
-        by_length.append(
-            SegmentError(
-                length_m=length_m,
-                t_err_percent=float(100 * np.linalg.norm(error[:, :3, 3], axis=1).mean() / length_m),
-                r_err_deg_per_100m=float(100 * np.degrees(rotation_angle_rad(error)).mean() / length_m),
-                segments=len(error),
-            )
-        )
+        by_length.append(_segment_error(error, length_m))
     if not by_length:
         return None
     # As on KITTI's server, every segment counts the same: the short ones, of which there are most, dominate.
@@ -149,6 +142,16 @@ def kitti_drift(
         r_err_deg_per_100m=float(np.average([row.r_err_deg_per_100m for row in by_length], weights=counts)),
         segments=sum(counts),
         by_length=tuple(by_length),
+    )
+
+
+def _segment_error(remaining: Float[ndarray, "n 4 4"], length_m: float) -> SegmentError:
+    """The mean errors of the segments of one length, from the motion that remains between prediction and truth."""
+    return SegmentError(
+        length_m=length_m,
+        t_err_percent=float(100 * np.linalg.norm(remaining[:, :3, 3], axis=1).mean() / length_m),
+        r_err_deg_per_100m=float(100 * np.degrees(rotation_angle_rad(remaining)).mean() / length_m),
+        segments=len(remaining),
     )
 
 
