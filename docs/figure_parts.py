@@ -1,4 +1,4 @@
-"""What the figures of docs/paper.md are made of: a clip with all that is true of it, and how things are drawn."""
+"""Parts of the figures of docs/paper.md: a clip with its ground truth, and helpers for drawing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OURS, OTHER = "#1b7837", "#8c6bb1"
 
 @dataclass(frozen=True, kw_only=True)
 class Clip:
-    """A target with its two neighbours, and what is true of it."""
+    """A target with its two neighbours, and their ground truth."""
 
     frames: Tensor  # 1 3 3 h w
     depth: Tensor  # 1 1 h w, metres
@@ -37,7 +37,7 @@ class Clip:
 
     @staticmethod
     def of(drive: SyntheticDrive, target: int) -> Clip:
-        """The clip of one frame of a drive; the sky is as far as the objective can say."""
+        """The clip of one frame of a drive. The sky gets the largest depth that the objective allows."""
         images = torch.from_numpy(drive.images[[target, target - 1, target + 1]]).permute(0, 3, 1, 2)
         depth = np.where(drive.depth[target] > 0, drive.depth[target], LOSS.far).clip(LOSS.near, LOSS.far)
         T_next_current = torch.from_numpy(relative(drive.T_world_camera[target - 1 : target + 2])).float()
@@ -50,17 +50,17 @@ class Clip:
 
     @property
     def image(self) -> np.ndarray:
-        """The target, for drawing."""
+        """The target: h w 3."""
         return self.frames[0, 0].permute(1, 2, 0).numpy()
 
     def errors(self, depth: Tensor) -> Tensor:
-        """The photometric error of each neighbour, rebuilt through a depth: 2 h w."""
+        """The photometric error of each neighbour, warped to the target through a depth: 2 h w."""
         sources, motions = self.frames[:, 1:].unbind(1), self.T_source_target.unbind(1)
         warped = [synthesize(source, depth, T, self.K) for source, T in zip(sources, motions, strict=True)]
         return photometric_error(torch.stack(warped, 1), Target.of(self.frames[:, 0]), LOSS)[0]
 
     def static_error(self) -> Tensor:
-        """The smaller error of the two neighbours as they are: h w."""
+        """The smaller error of the two unwarped neighbours: h w."""
         return photometric_error(self.frames[:, 1:], Target.of(self.frames[:, 0]), LOSS)[0].amin(0)
 
     def moved(self, T_source_target: Tensor) -> Clip:
@@ -68,14 +68,14 @@ class Clip:
         return replace(self, T_source_target=T_source_target)
 
     def keep(self) -> np.ndarray:
-        """The auto-mask of the objective itself: h w."""
+        """The auto-mask, as the objective itself computes it: h w."""
         sigmoid = LOSS.depth_range.sigmoid(self.depth)
-        torch.manual_seed(0)  # of the noise that breaks ties
+        torch.manual_seed(0)  # for the noise that breaks ties
         return self_supervised_loss((sigmoid,), self.T_source_target, self.frames, self.K, LOSS).keep[0][0].numpy()
 
 
 def picture(axes: Axes, values: Tensor | np.ndarray, title: str, **how: object) -> Axes:
-    """Show an image or a map without ticks."""
+    """Draw an image or a map without ticks."""
     axes.imshow(np.asarray(values), interpolation="nearest", aspect="equal", **how)
     axes.set_title(title, fontsize=9)
     axes.set_xticks([])
@@ -91,14 +91,14 @@ def ratio_axis(axes: Axes, label: str) -> None:
 
 
 def truth_line(axes: Axes, x: float) -> None:
-    """Where the truth is."""
+    """Mark the true value on an axis."""
     axes.axvline(x, color="black", linewidth=1)
     axes.annotate("truth", (x, 0.96), xycoords=("data", "axes fraction"), xytext=(4, 0), textcoords="offset points",
                   va="top", fontsize=8)  # fmt: skip
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a PNG with a palette, which is a third of the size."""
+    """Write a PNG with a palette, which takes a third of the space."""
     drawn = io.BytesIO()
     figure.savefig(drawn, dpi=110, format="png")
     Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
