@@ -1,4 +1,4 @@
-"""From files to batches: decoding and building a store, and delivering from it."""
+"""Benchmarks from files to batches: building a store, and delivering batches from it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from selfdepth.data.store.build import build_store
 
 
 def store_building(setting: Setting, ceilings: Ceilings, folder: Path) -> dict[str, Any]:
-    """Decode, resize and write all frames, on all cores; beside it decoding alone, which no store can do without."""
+    """Decode, resize and write all frames on all cores; the floor is decoding alone, which no store can do without."""
     files = write_street(folder / "images", setting)
     footage = street_footage(folder / "images")
 
@@ -51,7 +51,8 @@ def store_building(setting: Setting, ceilings: Ceilings, folder: Path) -> dict[s
 
 
 def batch_delivery(setting: Setting, ceilings: Ceilings, folder: Path) -> dict[str, Any]:
-    """Batches ready for a step, and as bytes, on one core; the yardstick decodes, resizes and jitters for each."""
+    """Batches ready for a step, and batches as bytes, on one core. The yardstick decodes, resizes and jitters for
+    each."""
     files = write_street(folder / "images", setting)
     footage = street_footage(folder / "images")
     store = build_store(footage, folder / "store", width=setting.width, height=setting.height)
@@ -96,6 +97,8 @@ def batch_delivery(setting: Setting, ceilings: Ceilings, folder: Path) -> dict[s
 
 
 def _endless(clips: PlainClips, batch_size: int, *, workers: int) -> Callable[[], object]:
+    """A call that gives the next batch, from one epoch to the next."""
+
     def batches() -> Iterator[object]:
         loader = plain_loader(clips, batch_size=batch_size, workers=workers)
         while True:

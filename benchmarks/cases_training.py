@@ -1,4 +1,4 @@
-"""The training step and its objective."""
+"""Benchmarks of the training step and of its objective."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sides import SIDES, is_compiled, objectives, our_run, our_step, plain_step
 
 
 def train_step(setting: Setting, ceilings: Ceilings, folder: Path) -> dict[str, Any]:
-    """Forward, objective, backward, optimiser, on a batch that is there; and the memory of either side."""
+    """Forward, objective, backward and optimiser on a batch in memory; and the peak memory of both sides."""
     images = folder / "images"
     write_street(images, setting)
     run = our_run(setting, images, folder / "run")
@@ -44,7 +44,7 @@ def train_step(setting: Setting, ceilings: Ceilings, folder: Path) -> dict[str, 
 
 
 def objective(setting: Setting, ceilings: Ceilings, folder: Path) -> dict[str, Any]:
-    """The objective alone, forward and backward to disparities and motions."""
+    """The objective alone: forward, and backward to disparities and motions."""
     images = folder / "images"
     write_street(images, setting)
     run = our_run(setting, images, folder / "run")

@@ -1,4 +1,4 @@
-"""What users wait for: predictions, the evaluation of a split, and the start of the program."""
+"""Benchmarks of what users wait for: predictions, the evaluation of a split, and the start of the program."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _BATCH = 8
 
 
 def predict(setting: Setting, ceilings: Ceilings, folder: Path) -> dict[str, Any]:
-    """Depth of images that are in memory at the network's size: one at a time, and many."""
+    """Predict the depth of images in memory, at the network's size: one image, and several."""
     predictor = Predictor.load(_write_model(setting, folder / "model"), device="cpu", precision=setting.precision)
     images = _images(setting, folder / "images")
     plain = _plain_predictor()
@@ -57,7 +57,7 @@ def predict(setting: Setting, ceilings: Ceilings, folder: Path) -> dict[str, Any
 
 
 def evaluate(setting: Setting, ceilings: Ceilings, folder: Path) -> dict[str, Any]:
-    """The errors of a split: predictions of the network's size against sparse truths of the images' size."""
+    """Compute the errors of a split: predictions at the network's size, sparse ground truth at the images' size."""
     rng = np.random.default_rng(0)
     disparities = [rng.uniform(0.01, 1, (setting.height, setting.width)).astype(np.float32) for _ in range(4)]
     shape = (setting.image_height, setting.image_width)
@@ -82,7 +82,7 @@ def evaluate(setting: Setting, ceilings: Ceilings, folder: Path) -> dict[str, An
 
 
 def start_up(setting: Setting, ceilings: Ceilings, folder: Path) -> dict[str, Any]:
-    """From the command to its end in a new process: help, and the prediction of one image."""
+    """Run a new process to its end: help, and the prediction of one image."""
     model = _write_model(setting, folder / "model")
     image = write_street(folder / "images", setting)[0]
     program = [sys.executable, "-c", "import sys; from selfdepth.cli.main import main; sys.exit(main())"]
@@ -120,7 +120,7 @@ def _write_model(setting: Setting, folder: Path) -> Path:
 
 
 def _images(setting: Setting, folder: Path) -> list[ndarray]:
-    """Of the network's size, as arrays."""
+    """Images of the network's size."""
     images = []
     for file in write_street(folder, setting)[:_BATCH]:
         with Image.open(file) as image:

@@ -1,9 +1,10 @@
-"""What each of the paper's three contributions adds, on rendered streets with exact depth (after its Table 2).
+"""Measure what each of the paper's three contributions adds, on rendered streets with exact depth (after its Table 2).
 
     python benchmarks/contributions.py --steps 600 --seeds 0 1 2 --json benchmarks/results/contributions.json
 
-Baseline (mean reprojection, no auto-mask, each scale at its own resolution), each contribution alone, each one removed,
-and the full method: trained alike on one street, judged on every frame of another.
+Eight variants are trained in the same way on one street and evaluated on every frame of another: the baseline (mean
+reprojection, no auto-mask, each scale at its own resolution), each contribution alone, each one removed, and the full
+method.
 """
 
 from __future__ import annotations
@@ -38,11 +39,11 @@ WITHOUT: dict[str, dict[str, Any]] = {
     "auto-mask": {"automask": False},
     "full-resolution multiscale": {"multiscale": "native"},
 }
-"""What turns a contribution off."""
+"""The options of the loss that turn each contribution off."""
 
 
 def variants() -> dict[str, dict[str, Any]]:
-    """Changes of the objective, by a name for the table."""
+    """Changes of the loss, by the name of the variant in the table."""
 
     def off(*names: str) -> dict[str, Any]:
         return {key: value for name in names for key, value in WITHOUT[name].items()}
@@ -54,7 +55,14 @@ def variants() -> dict[str, dict[str, Any]]:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One training, and where its street lies."""
+    """One training, and its streets.
+
+    Attributes:
+        variant: its name.
+        config: without data and camera.
+        train, held_out: the streets, which every process renders for itself.
+        folder: for the run.
+    """
 
     variant: str
     config: TrainConfig
@@ -65,33 +73,33 @@ class Job:
 
 @cache
 def _drives(train: DriveSpec, held_out: DriveSpec, folder: Path) -> Drives:
-    """The streets, rendered once in each process."""
+    """The streets, rendered once per process."""
     return make_drives(train, held_out, folder, val_every=1, progress=lambda done, total: None)
 
 
 def work(job: Job) -> tuple[str, int, dict[str, float]]:
-    """Train one variant from one seed and judge it; on one thread, since several are at work."""
-    torch.set_num_threads(1)
+    """Train and evaluate one variant from one seed. Returns its name, the seed and the errors."""
+    torch.set_num_threads(1)  # several processes share the cores
     drives = _drives(job.train, job.held_out, job.folder.parent / f"drives-{os.getpid()}")
     data = drives.folder / TRAIN
-    # Validation is of every held-out frame: once, at the end.
+    # Validation covers every held-out frame, so it runs once, at the end.
     config = replace(job.config, data=str(data), camera=str(data / CAMERA_FILE), save_every=10**9)
     run = train(config, job.folder / "run", footage=drives.footage)
     depth = validate(run).depth
-    assert depth is not None, "the depth of a rendered street is known"
+    assert depth is not None, "a rendered street has ground truth"
     return job.variant, config.seed, {name: getattr(depth, name) for name in ("abs_rel", "rmse", "a1", "ratio_spread")}
 
 
-def main(words: Sequence[str] | None = None) -> dict[str, Any]:
-    """Train everything, print the table, and give the document that the JSON file holds."""
-    args = _parser().parse_args(words)
+def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
+    """Train all variants from all seeds and print the table. Returns the document that the JSON file holds."""
+    args = _parser().parse_args(argv)
     streets = {
         "train": DriveSpec(seed=args.street, frames=args.frames),
         "held_out": DriveSpec(seed=args.street + 1, frames=max(12, args.frames // 3)),
     }
-    found: dict[str, dict[int, dict[str, float]]] = {name: {} for name in variants()}
+    results: dict[str, dict[int, dict[str, float]]] = {name: {} for name in variants()}
     with tempfile.TemporaryDirectory(prefix="selfdepth-bench-") as name:
-        beaten = baselines(_drives(**streets, folder=Path(name) / "drives"))
+        to_beat = baselines(_drives(**streets, folder=Path(name) / "drives"))
         jobs = [
             Job(
                 variant=variant,
@@ -109,18 +117,19 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
             for seed in args.seeds
             for number, (variant, changes) in enumerate(variants().items())
         ]
+        # Spawned, not forked: torch's threads do not survive a fork.
         with ProcessPoolExecutor(args.workers, multiprocessing.get_context("spawn")) as pool:
             for variant, seed, errors in pool.map(work, jobs):
-                found[variant][seed] = errors
+                results[variant][seed] = errors
                 print(f"{variant}, seed {seed}: abs_rel {errors['abs_rel']:.3f}", flush=True)
     document = {
         "facts": facts(),
         "steps": args.steps,
         "batch": DEMO_CONFIG.batch_size,
         "street": args.street,
-        "constant_abs_rel": beaten.constant.abs_rel,
-        "per_row_abs_rel": beaten.per_row.abs_rel,
-        "variants": found,
+        "constant_abs_rel": to_beat.constant.abs_rel,
+        "per_row_abs_rel": to_beat.per_row.abs_rel,
+        "variants": results,
     }
     print(table(document))
     if args.json is not None:
@@ -129,7 +138,7 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 def table(document: dict[str, Any]) -> str:
-    """Mean and standard deviation over the seeds, in Markdown."""
+    """Mean and standard deviation over the seeds, as a table of Markdown."""
     lines = ["| | abs_rel | rmse | a1 |", "|---|---|---|---|"]
     for variant, by_seed in document["variants"].items():
         cells = []
@@ -146,11 +155,13 @@ def table(document: dict[str, Any]) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of weights and clip order")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the weights and of the order of clips"
+    )
     parser.add_argument("--street", type=int, default=0, help="seed of the street; the next one is held out")
     parser.add_argument("--frames", type=int, default=300)
     parser.add_argument("--width", type=int, default=DEMO_CONFIG.width)
-    parser.add_argument("--workers", type=int, default=2, help="trainings at a time, one thread each")
+    parser.add_argument("--workers", type=int, default=2, help="trainings at a time, with one thread each")
     parser.add_argument("--json", type=Path)
     return parser
 

@@ -1,9 +1,9 @@
-"""Whether the fast path learns what the plain one learns: training curves of both, over seeds.
+"""Check that the fast path learns what the plain one learns: training curves of both, over several seeds.
 
     python benchmarks/curves.py --steps 2000 --json benchmarks/results/curves.json --plot benchmarks/results/curves.png
 
-Same networks, same first weights, same batches, fp32, not compiled; only the objective differs: selfdepth's, or the
-yardstick's. The drive is rendered, so that the depth errors on a second street are exact.
+Both sides have the same networks, first weights and batches, in fp32 and not compiled. Only the objective differs: it
+is selfdepth's or the yardstick's. The streets are rendered, so that the depth errors on the second one are exact.
 """
 
 from __future__ import annotations
@@ -35,11 +35,13 @@ _NOISE = LossConfig().tie_break_noise
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """One training.
+    """The record of one training.
 
     Attributes:
-        loss: mean over the steps before each look; each side's own.
-        val_loss, abs_rel: on the held-out street at each look; the same ruler for both sides.
+        side: whose objective it was.
+        steps: after which both were validated.
+        loss: mean over the steps since the last validation, by the side's own objective.
+        val_loss, abs_rel: on the held-out street, by selfdepth's objective and metrics for both sides.
     """
 
     side: str
@@ -51,7 +53,7 @@ class Curve:
 
 
 def objective_of(side: str, run: Run) -> Callable[[Batch], Tensor]:
-    """The loss of a batch, by selfdepth's objective or by the yardstick's, on the learner's own networks."""
+    """The loss of a batch by the objective of one side, on the learner's networks."""
     learner = run.learner
     if side == "ours":
         return lambda batch: learner(batch).loss
@@ -67,7 +69,7 @@ def objective_of(side: str, run: Run) -> Callable[[Batch], Tensor]:
 
 
 def train_curve(side: str, config: TrainConfig, footage: Footage, folder: Path, *, look_every: int) -> Curve:
-    """Train one side from one seed."""
+    """Train one side from the seed of `config`, validating after every `look_every` steps."""
     run = prepare_run(config, folder, resume=False, footage=footage)
     loss_of = objective_of(side, run)
     curve = Curve(side=side, seed=config.seed, steps=[], loss=[], val_loss=[], abs_rel=[])
@@ -81,18 +83,19 @@ def train_curve(side: str, config: TrainConfig, footage: Footage, folder: Path, 
         run.optimizer.step()
         recent.append(float(loss.detach()))
         if (number + 1) % look_every == 0:
-            seen = validate(run)
-            assert seen.loss is not None and seen.depth is not None, "rendered drives have both"
+            validation = validate(run)
+            assert validation.loss is not None and validation.depth is not None, "rendered drives have both"
             curve.steps.append(number + 1)
             curve.loss.append(float(np.mean(recent)))
-            curve.val_loss.append(seen.loss)
-            curve.abs_rel.append(seen.depth.abs_rel)
+            curve.val_loss.append(validation.loss)
+            curve.abs_rel.append(validation.depth.abs_rel)
             recent.clear()
     return curve
 
 
 def summary(curves: Sequence[Curve]) -> list[dict[str, Any]]:
-    """Per look and measure: mean and spread over the seeds of both sides, and whether their means agree within it."""
+    """For each validation and measure: mean and standard deviation over the seeds of both sides, and whether their
+    means differ by no more than the larger deviation."""
     rows = []
     for name in ("loss", "val_loss", "abs_rel"):
         values = {side: np.array([getattr(c, name) for c in curves if c.side == side]) for side in SIDES}
@@ -117,7 +120,7 @@ def summary(curves: Sequence[Curve]) -> list[dict[str, Any]]:
 
 
 def plot(curves: Sequence[Curve], path: Path) -> None:
-    """Every training as a thin line, the mean of each side as a thick one."""
+    """Draw every training as a thin line, and the mean of each side as a thick one."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -138,9 +141,9 @@ def plot(curves: Sequence[Curve], path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def main(words: Sequence[str] | None = None) -> dict[str, Any]:
-    """Train both sides from each seed, print the comparison, and give the document that the JSON file holds."""
-    args = _parser().parse_args(words)
+def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
+    """Train both sides from each seed and print the comparison. Returns the document that the JSON file holds."""
+    args = _parser().parse_args(argv)
     size = {"width": args.width, "height": args.height}
     curves = []
     with tempfile.TemporaryDirectory(prefix="selfdepth-bench-") as name:
@@ -167,8 +170,8 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
                     **size,
                 )
                 print(f"seed {seed}, {side} …", file=sys.stderr, flush=True)
-                place = folder / f"{side}_{seed}"
-                curves.append(train_curve(side, config, drives.footage, place, look_every=args.look_every))
+                run_folder = folder / f"{side}_{seed}"
+                curves.append(train_curve(side, config, drives.footage, run_folder, look_every=args.look_every))
     rows = summary(curves)
     for row in rows:
         print(
@@ -192,7 +195,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--width", type=int, default=192)
     parser.add_argument("--height", type=int, default=64)
     parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--frames", type=int, default=200, help="of the street that is trained on")
+    parser.add_argument("--frames", type=int, default=200, help="of the training street")
     parser.add_argument("--learning-rate", type=float, default=1e-4)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the curves")

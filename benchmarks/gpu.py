@@ -1,9 +1,9 @@
-"""The paper's main training on one GPU: how fast, what share of the peak, how much memory, and where the rest goes.
+"""Measure the paper's main training on one GPU: its rate, its share of the peak rate, its memory, and a profile.
 
     benchmarks/gpu.sh
 
-Frames as many and as large as KITTI's stand in for KITTI: rendered ones, repeated, as bytes on the GPU if they fit,
-else in the computer's memory. A step is all of it: choosing clips, gathering, flip and jitter, networks, objective,
+KITTI is replaced by as many frames of the same size: rendered ones, repeated, as bytes on the GPU if they fit, else in
+the memory of the host. A step includes everything: choosing and gathering clips, flip and jitter, networks, objective,
 optimiser.
 """
 
@@ -34,21 +34,23 @@ from selfdepth.structs import Batch
 from sides import is_compiled, our_run, our_step
 
 KITTI_CLIPS = 39_810
+"""Training targets of the split eigen_zhou."""
 KITTI_EPOCHS = 20
 _KEPT_FREE = 0.6
-"""Share of the GPU's memory that frames must leave to the training."""
+"""Fraction of the GPU's memory that frames must leave to the training."""
 _PROFILED_STEPS = 3
 _TABLE_ROWS = 20
 _PARTS = 5
 
 
 class Clips:
-    """Clips of a long drive whose frames lie on a device as bytes.
+    """Clips of a long drive whose frames are in memory as bytes.
 
     Args:
-        frames: a few frames, "n 3 h w", shown forwards and backwards until there are enough.
-        n_clips: targets; there are two more frames.
-        device: where steps are taken.
+        frames: a few frames, "n 3 h w", repeated forwards and backwards until there are enough.
+        K: intrinsics of all frames, "1 3 3".
+        n_clips: number of targets; there are two frames more.
+        device: of the training steps.
     """
 
     def __init__(self, frames: Tensor, K: Tensor, *, n_clips: int, device: torch.device) -> None:
@@ -57,6 +59,7 @@ class Clips:
         nbytes = n_frames * frames[0].numel()
         self.resident = device.type == "cpu" or nbytes < (1 - _KEPT_FREE) * torch.cuda.mem_get_info(device)[0]
         place = device if self.resident else torch.device("cpu")
+        # Back and forth, so that neighbours are neighbours on the street too.
         period = max(1, 2 * len(frames) - 2)
         swing = torch.arange(n_frames) % period
         order = torch.minimum(swing, period - swing)
@@ -80,7 +83,7 @@ class Clips:
 
 
 def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """Train for a while, then look at a few steps closely."""
+    """Train for some time, then profile a few steps."""
     setting = Setting(
         width=args.width, height=args.height, batch=args.batch, precision=args.precision, compile=args.compile
     )
@@ -108,20 +111,21 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 
 def _ceiling_setting(setting: Setting, args: argparse.Namespace) -> Setting:
-    # On a GPU the ceiling needs few rounds and enough work at once.
+    # On a GPU the ceiling needs few rounds, but enough work in each.
     return Setting(width=setting.width, height=setting.height, batch=setting.batch, rounds=3, round_s=args.seconds / 60)
 
 
 def _rates(
     step: Callable[[Batch], Tensor], clips: Clips, args: argparse.Namespace, device: torch.device
 ) -> tuple[list[float], list[float]]:
-    """Clips per second of each part of the time, and the loss at its end."""
+    """Clips per second in each part of the measured time, and the loss at the end of each part."""
     rates: list[float] = []
     losses: list[float] = []
     number = 1 + args.warm_up
     for _ in range(_PARTS):
         start, done = time.perf_counter(), 0
         while done == 0 or time.perf_counter() - start < args.seconds / _PARTS:
+            # Waiting for the device after each step would leave it idle while the next one is prepared.
             for _ in range(args.steps_between_looks):
                 loss = step(clips.batch(number, args.batch))
                 number, done = number + 1, done + 1
@@ -156,14 +160,14 @@ def _document(
 
 
 def _profile(step: Callable[[Batch], Tensor], clips: Clips, batch_size: int, device: torch.device) -> str:
-    """torch's own table of a few steps, the costliest first."""
+    """torch's table of the operations in a few steps, the costliest first."""
     activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if device.type == "cuda" else [])
-    with profile(activities=activities) as seen:
+    with profile(activities=activities) as profiled:
         for number in range(_PROFILED_STEPS):
             step(clips.batch(number, batch_size))
         _wait(device)
     key = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
-    return str(seen.key_averages().table(sort_by=key, row_limit=_TABLE_ROWS, max_name_column_width=60))
+    return str(profiled.key_averages().table(sort_by=key, row_limit=_TABLE_ROWS, max_name_column_width=60))
 
 
 def _wait(device: torch.device) -> None:
@@ -171,23 +175,23 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def main(words: Sequence[str] | None = None) -> dict[str, Any]:
-    """Measure, print, and give the document that the JSON file holds."""
+def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
+    """Measure and print. Returns the document that the JSON file holds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cuda", help="cuda, cuda:1, or cpu for a try")
+    parser.add_argument("--device", default="cuda", help="cuda, cuda:1, or cpu for a trial")
     parser.add_argument("--clips", type=int, default=KITTI_CLIPS)
     parser.add_argument("--width", type=int, default=640)
     parser.add_argument("--height", type=int, default=192)
     parser.add_argument("--batch", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=120.0, help="of measured training")
-    parser.add_argument("--warm-up", type=int, default=20, help="steps before, beside the first")
+    parser.add_argument("--warm-up", type=int, default=20, help="steps before the measurement, after the first one")
     parser.add_argument("--steps-between-looks", type=int, default=20, help="steps before waiting for the device")
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto")
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, help="default: selfdepth's choice")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers")
-    args = parser.parse_args(words)
+    args = parser.parse_args(argv)
     if torch.device(args.device).type == "cuda" and not torch.cuda.is_available():
-        parser.error("there is no CUDA GPU here; --device cpu --clips 8 --width 128 --height 64 tries the program")
+        parser.error("there is no CUDA GPU; for a trial add --device cpu --clips 8 --width 128 --height 64 --batch 2")
     if args.clips < args.batch:
         parser.error(f"--clips {args.clips} do not fill a batch of {args.batch}")
     document = facts() | {"command": " ".join(sys.argv), "arguments": {k: str(v) for k, v in vars(args).items()}}
@@ -205,5 +209,6 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    # Without it, fragmentation would count as memory of the training. Must be set before torch first allocates.
     os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
     main()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The paper's main training on one GPU, measured in one command and less than ten minutes. Needs an environment with
-# torch and the package's other requirements; options are passed on to gpu.py.
+# Measure the paper's main training on one GPU, in less than ten minutes. Needs an environment with torch and the
+# package's other requirements. Options are passed on to gpu.py.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if [[ -z "${PYTHON:-}" ]]; then

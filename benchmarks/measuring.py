@@ -1,4 +1,4 @@
-"""How things are measured here: two sides in turns, medians with their spread, and what they were measured on."""
+"""How the benchmarks measure: both sides in turns, medians with their spread, and a description of the machine."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ BENCHMARKS = Path(__file__).resolve().parent
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What is measured at which size.
+    """Sizes and repetitions of the measurements.
 
     Attributes:
         width, height: training size in pixels.
         batch: clips per step.
-        rounds: how often the two sides take turns.
-        round_s: a side's turn lasts at least this long.
-        precision, compile: of selfdepth's side; "auto" and None leave it the choice.
-        image_width, image_height: of the JPEG files, KITTI's by default.
-        n_frames: files in the folder of images.
-        n_evaluated: predictions in the evaluated split.
+        rounds: number of turns of each side.
+        round_s: minimum duration of a turn in seconds; 0 for a trial.
+        precision, compile: of selfdepth's side; with "auto" and None it chooses itself.
+        image_width, image_height: size of the JPEG files in pixels; KITTI's by default.
+        n_frames: number of JPEG files.
+        n_evaluated: number of predictions in the evaluated split.
     """
 
     width: int = 640
@@ -53,7 +53,7 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """Median, smallest and largest of some measurements."""
+    """Median, smallest and largest value of some measurements."""
 
     median: float
     low: float
@@ -61,7 +61,7 @@ class Spread:
 
     @staticmethod
     def of(values: Iterable[float]) -> Spread:
-        """Of at least one value."""
+        """The spread of one or more values."""
         values = list(values)
         return Spread(median=statistics.median(values), low=min(values), high=max(values))
 
@@ -72,13 +72,13 @@ class Row:
 
     Attributes:
         key: name of the number in the JSON, with its unit: "clips_per_s".
-        what: in words.
+        what: description for the table.
         unit: of ours, plain and floor.
-        better: which way is better.
-        ours, plain: the two sides; plain is None where the usual form has no such part.
-        ratio: how many times better ours is, pair by pair.
-        floor: what this machine could do at best, in the same unit; None where there is no such number.
-        floor_is: how the floor is made.
+        better: whether higher or lower numbers are better.
+        ours, plain: the two sides; `plain` is None if the yardstick has no such part.
+        ratio: how many times better ours is, from each pair of turns.
+        floor: the best that this machine could do, in the same unit; None if it is not known.
+        floor_is: how the floor is computed.
     """
 
     key: str
@@ -93,13 +93,13 @@ class Row:
 
     @property
     def share_of_floor(self) -> float | None:
-        """How much of the best possible is reached, 0 to 1."""
+        """The fraction of the best possible that is reached, 0 to 1; None without a floor."""
         if self.floor is None:
             return None
         return self.ours.median / self.floor if self.better == "higher" else self.floor / self.ours.median
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
+        """The row as JSON values."""
         spreads = {name: getattr(self, name) for name in ("ours", "plain", "ratio")}
         return {
             **{name: value for name, value in vars(self).items() if name not in spreads},
@@ -109,13 +109,19 @@ class Row:
 
 
 def rate_row(key: str, what: str, unit: str, amount: float, seconds: Mapping[str, list[float]], **floor: Any) -> Row:
-    """A row of rates: `amount` of something done in those seconds, by each side."""
+    """A row of rates.
+
+    Args:
+        amount: number of units that each call of a side processes.
+        seconds: per call, by side: "ours" and perhaps "plain".
+        floor: `floor` and `floor_is` of the row.
+    """
     ours, plain = ([amount / s for s in seconds[side]] if side in seconds else None for side in ("ours", "plain"))
     return _row(key, what, unit, "higher", ours or [], plain, floor)
 
 
 def time_row(key: str, what: str, seconds: Mapping[str, list[float]], **floor: Any) -> Row:
-    """A row of durations, in milliseconds."""
+    """A row of durations, in milliseconds. Arguments as `rate_row`."""
     ours, plain = ([1e3 * s for s in seconds[side]] if side in seconds else None for side in ("ours", "plain"))
     return _row(key, what, "ms", "lower", ours or [], plain, floor)
 
@@ -136,6 +142,7 @@ def _row(
 ) -> Row:
     ratio = None
     if plain is not None:
+        # Pair by pair: a slow moment of the machine slows two neighbouring turns, one of each side.
         pairs = zip(ours, plain, strict=True)
         ratio = Spread.of(a / b if better == "higher" else b / a for a, b in pairs)
     return Row(
@@ -151,7 +158,7 @@ def _row(
 
 
 def section(rows: Iterable[Row], **facts: Any) -> dict[str, Any]:
-    """A measurement as JSON: each row's median under its key, then the whole rows, then what else is to be known."""
+    """A measurement as JSON: the median of each row under its key, further facts, and the whole rows."""
     rows = list(rows)
     flat: dict[str, Any] = {}
     for row in rows:
@@ -162,10 +169,10 @@ def section(rows: Iterable[Row], **facts: Any) -> dict[str, Any]:
 
 
 def in_turns(sides: Mapping[str, Callable[[], object]], setting: Setting) -> dict[str, list[float]]:
-    """Seconds per call of each side, once a round, A B A B: what disturbs the machine disturbs both.
+    """Seconds per call of each side, one value per round. The sides take turns, A B A B, so that other load hits both.
 
-    Each side is called twice before: once to warm up (and compile), once to learn how many calls fill its turn. Turns
-    of no length are for trying things out: one call, and no warming up.
+    Each side is called twice beforehand: once to warm up and compile, once to learn how many calls fill its turn. Turns
+    of 0 seconds are for trials: one call each, without warming up.
     """
     repeats = dict.fromkeys(sides, 1)
     for name, call in sides.items() if setting.round_s > 0 else ():
@@ -174,7 +181,7 @@ def in_turns(sides: Mapping[str, Callable[[], object]], setting: Setting) -> dic
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(setting.rounds):
         for name, call in sides.items():
-            gc.collect()
+            gc.collect()  # or one side would pay for the garbage of the other
             seconds[name].append(_timed(call, repeats[name]))
     return seconds
 
@@ -187,8 +194,9 @@ def _timed(call: Callable[[], object], repeats: int) -> float:
 
 
 def peak_mb() -> float:
-    """The largest memory that this process had so far, in MB (10^6 bytes)."""
-    # ru_maxrss would do, but on Linux a child starts with its parent's peak: a small child of a large process lies.
+    """The peak memory of this process so far, in MB (10^6 bytes)."""
+    # Not ru_maxrss on Linux: there a child process inherits its parent's peak, so that a small child of a large process
+    # would show the parent's memory.
     try:
         status = Path("/proc/self/status").read_text()
         return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
@@ -198,7 +206,7 @@ def peak_mb() -> float:
 
 
 def facts() -> dict[str, Any]:
-    """Machine, versions and commit, for the head of every JSON file."""
+    """Machine, versions and commit, as every JSON file begins."""
     return {
         "machine": {
             "cpu": _cpu_name(),
@@ -221,7 +229,7 @@ def facts() -> dict[str, Any]:
 
 
 def write_json(document: Mapping[str, Any], path: Path) -> None:
-    """Write a document, making its folder."""
+    """Write a document; its folder is made if it does not exist."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 

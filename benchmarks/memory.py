@@ -1,8 +1,8 @@
-"""Peak memory of a few training steps of one side, in a process that does nothing else.
+"""Measure the peak memory of a few training steps of one side, in a process that does nothing else.
 
     python benchmarks/memory.py ours SETTING IMAGES
 
-Prints JSON: the peak, and what merely importing and starting took of it. `speed.py` calls this.
+Prints JSON: the peak, and how much of it the imports took. `speed.py` calls this.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _STEPS = 3
 
 
 def measure_memory(side: str, setting: Setting, images: Path) -> dict[str, float]:
-    """Run this file for one side in a fresh process and read what it prints."""
+    """Run this file for one side in a fresh process, whose memory holds nothing of the other side. Returns its JSON."""
     command = [sys.executable, str(BENCHMARKS / "memory.py"), side, json.dumps(asdict(setting)), str(images)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -31,7 +31,7 @@ def measure_memory(side: str, setting: Setting, images: Path) -> dict[str, float
 
 
 def main(side: str, setting_json: str, images: str) -> None:
-    """Take the steps, then say how much memory they needed."""
+    """Take the steps and print the memory that they needed."""
     setting = Setting(**json.loads(setting_json))
     imported_mb = peak_mb()
     with tempfile.TemporaryDirectory() as folder:
@@ -42,7 +42,7 @@ def main(side: str, setting_json: str, images: str) -> None:
             for _ in range(_STEPS):
                 step(batch)
         else:
-            del run  # only its batch is wanted
+            del run  # the yardstick needs only its batch
             call = plain_step(setting, batch)
             for _ in range(_STEPS):
                 call()

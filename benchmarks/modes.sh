@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# M, S and MS with equal budgets on KITTI: the same targets, networks, seed and number of steps.
+# Train and evaluate M, S and MS on KITTI with equal budgets: the same targets, networks, seed and number of steps.
 #
 #   benchmarks/modes.sh KITTI_RAW TRAIN_SPLIT TEST_SPLIT OUT [STEPS] [SIZE] [more options of train]
 #
-# MONO holds options for M alone: its depth has no unit, so its --loss.near is not that of the others. POSE holds options
-# for M and MS: pairs alone build no pose network, and refuse to be asked for one.
-# TRAIN_SPLIT names frames whose partner images are there. Errors of each mode go to OUT/MODE.json; those of stereo and
-# mono-stereo hold the errors without median scaling too.
+# The variable MONO holds options for M alone: its depth has no unit, so that it needs another --loss.near. POSE holds
+# options for M and MS: S trains no pose network and refuses options for one.
+# TRAIN_SPLIT lists frames that have a partner image. The errors of each mode are written to OUT/MODE.json; for S and MS,
+# with and without median scaling.
 set -euo pipefail
 data=$1 train_split=$2 test_split=$3 out=$4 steps=${5:-2600} size=${6:-192x64}
 more=("${@:7}")

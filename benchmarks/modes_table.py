@@ -1,4 +1,4 @@
-"""The table of `modes.sh`, from the JSON files that it wrote.
+"""Make the table of `modes.sh` from the JSON files that it wrote.
 
 python benchmarks/modes_table.py OUT
 """
@@ -9,22 +9,24 @@ import json
 import sys
 from pathlib import Path
 
+from selfdepth.evaluation.depth.metrics import METRICS
+
 MODES = {"mono": "M", "stereo": "S", "mono-stereo": "MS"}
-METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "a1", "a2", "a3")
 
 
 def table(folder: Path) -> str:
-    """Errors of each mode, those of metric depth without median scaling too, and of the best constant; in Markdown."""
+    """The errors of each mode and of the best constant depth as Markdown; those of metric depth without scaling,
+    too."""
     rows = []
     for mode, name in MODES.items():
-        found = json.loads((folder / f"{mode}.json").read_text(encoding="utf-8"))
-        rows.append((f"{name}, each image at its true median", found))
-        if "without_median_scaling" in found:
-            rows.append((f"{name}, not scaled: metres", found["without_median_scaling"]))
-        constant = found["baseline"]
+        errors = json.loads((folder / f"{mode}.json").read_text(encoding="utf-8"))
+        rows.append((f"{name}, each image at its true median", errors))
+        if "without_median_scaling" in errors:
+            rows.append((f"{name}, not scaled: metres", errors["without_median_scaling"]))
+        constant = errors["baseline"]  # of the ground truth, so the same for every mode
     rows.append((f"best constant depth ({constant['depth_m']:.1f} m)", constant))
     lines = [f"| | {' | '.join(METRICS)} |", f"|---|{'---|' * len(METRICS)}"]
-    lines += [f"| {name} | {' | '.join(f'{errors[metric]:.3f}' for metric in METRICS)} |" for name, errors in rows]
+    lines += [f"| {name} | {' | '.join(f'{values[metric]:.3f}' for metric in METRICS)} |" for name, values in rows]
     return "\n".join(lines)
 
 

@@ -1,10 +1,10 @@
-"""The yardstick: the method in its usual form, written straight from the paper and without a trick.
+"""The yardstick: the method in its usual form, written from the paper's formulas without optimisation.
 
-Everything is computed where the formulas name it. At each of the four scales the disparity is brought to full size,
-every pixel becomes a point in space, is moved by a 4x4 matrix and projected by another, and all errors are computed,
-those of the unwarped sources too. Images are contiguous, numbers float32, nothing is compiled. What a good programmer
-does without thinking is done: the grid of pixels is made once, errors are whole-image operations, no value waits for
-another.
+Everything is computed where the formulas name it. At each of the four scales, the disparity is resized to full size;
+every pixel becomes a point in space, is moved by one 4x4 matrix and projected by another; and all errors are computed,
+including those of the unwarped sources. Images are contiguous, numbers are float32, and nothing is compiled. It is not
+slow on purpose: the grid of pixels is made once, errors are operations on whole images, and no step waits for a value
+from the device.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class PlainObjective(nn.Module):
 
     Args:
         height, width: of the images in pixels.
-        noise: standard deviation of the noise on static errors that decides ties.
+        noise: standard deviation of the noise on static errors, which breaks ties.
     """
 
     def __init__(self, height: int, width: int, *, noise: float = 1e-5) -> None:
@@ -77,9 +77,9 @@ class PlainObjective(nn.Module):
         return torch.cat([points, self.ones.expand(len(points), -1, -1)], 1)
 
     def _warp(self, source: Tensor, cloud: Tensor, T_source_target: Tensor, K: Tensor) -> Tensor:
-        """The source as it would be seen from the target."""
-        seen = (K @ T_source_target)[:, :3] @ cloud
-        u, v = (seen[:, :2] / seen[:, 2:]).unbind(1)
+        """The source, resampled to the target's view."""
+        projected = (K @ T_source_target)[:, :3] @ cloud
+        u, v = (projected[:, :2] / projected[:, 2:]).unbind(1)
         grid = torch.stack([2 * u / (self.width - 1) - 1, 2 * v / (self.height - 1) - 1], -1)
         grid = grid.reshape(-1, self.height, self.width, 2)
         return F.grid_sample(source, grid, padding_mode="border", align_corners=True)
@@ -103,7 +103,7 @@ def dissimilarity(a: Tensor, b: Tensor) -> Tensor:
 
 
 def edge_aware_smoothness(disparity: Tensor, image: Tensor) -> Tensor:
-    """Gradients of the mean-normalised disparity, weighed down where the image has an edge."""
+    """Gradients of the mean-normalised disparity, with less weight where the image has an edge."""
     d = disparity / (disparity.mean((2, 3), True) + 1e-7)
     along_x = (d[..., :-1] - d[..., 1:]).abs() * (-(image[..., :-1] - image[..., 1:]).abs().mean(1, True)).exp()
     along_y = (d[:, :, :-1] - d[:, :, 1:]).abs() * (-(image[:, :, :-1] - image[:, :, 1:]).abs().mean(1, True)).exp()
@@ -123,7 +123,7 @@ def rigid_transform(axis_angle: Tensor, translation: Tensor, *, invert: bool) ->
 
 
 def four_scales(frames: Tensor) -> tuple[Tensor, ...]:
-    """Block averages of "b views 3 h w" at 1, 1/2, 1/4, 1/8, where no loader has made them."""
+    """Block averages of "b views 3 h w" at 1, 1/2, 1/4 and 1/8, for frames that do not come from the plain loader."""
     flat = frames.flatten(0, 1)
     return tuple(frames if s == 0 else F.avg_pool2d(flat, 2**s).unflatten(0, frames.shape[:2]) for s in range(N_SCALES))
 
@@ -136,7 +136,8 @@ def homogeneous(K: Tensor) -> Tensor:
 
 
 class PlainModel(nn.Module):
-    """Depth and pose network with the objective: the past and the future source each in a pass of its own."""
+    """Depth network, pose network and objective. The previous and the next frame go through the pose network
+    separately."""
 
     def __init__(self, height: int, width: int, *, noise: float = 1e-5) -> None:
         super().__init__()
@@ -148,8 +149,8 @@ class PlainModel(nn.Module):
         """The loss of clips (target, previous, next).
 
         Args:
-            inputs: jittered images that the networks see, "b 3 3 h w".
-            frames, K: as PlainObjective takes them.
+            inputs: jittered images for the networks, "b 3 3 h w".
+            frames, K: for PlainObjective.
         """
         target, before, after = inputs.unbind(1)
         disparities = self.depth_net(target)

@@ -1,4 +1,4 @@
-"""The yardstick's loader: every clip is decoded, resized, jittered and converted anew whenever it is asked for."""
+"""The yardstick's loader: it decodes, resizes, jitters and converts the images of a clip each time the clip is used."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class PlainClips(Dataset):
         return len(self.files) - 2
 
     def __getitem__(self, index: int) -> tuple[list[Tensor], list[Tensor], Tensor]:
-        """Clean and jittered views ("3 3 h w", target first) at four scales, and K ("4 4")."""
+        """Clean and jittered views ("3 3 h/2^s w/2^s", target first) at four scales, and K ("4 4")."""
         flip, jitter = random.random() < 0.5, draw_jitter() if random.random() < 0.5 else []
         clean: list[list[Tensor]] = [[] for _ in range(N_SCALES)]
         jittered: list[list[Tensor]] = [[] for _ in range(N_SCALES)]
@@ -51,7 +51,7 @@ class PlainClips(Dataset):
 
 
 def draw_jitter() -> list[tuple[str, float]]:
-    """The four changes of colour in a random order, each with its amount: one draw for all images of a clip."""
+    """Draw the four changes of colour in a random order, each with its amount; once for all images of a clip."""
     drawn = [(name, random.uniform(0.8, 1.2)) for name in ("brightness", "contrast", "saturation")]
     drawn.append(("hue", random.uniform(-0.1, 0.1)))
     random.shuffle(drawn)
@@ -66,5 +66,5 @@ def apply_jitter(image: Image.Image, changes: list[tuple[str, float]]) -> Image.
 
 
 def plain_loader(clips: PlainClips, *, batch_size: int, workers: int) -> DataLoader:
-    """Shuffled batches; `workers` processes, or this one if 0."""
+    """Shuffled batches from `workers` processes, or from this process if 0."""
     return DataLoader(clips, batch_size, shuffle=True, num_workers=workers, drop_last=True, pin_memory=False)

@@ -1,6 +1,6 @@
 """The networks of the yardstick: torchvision's ResNet-18 and a decoder of plain layers.
 
-They compute what selfdepth's networks compute (a test compares them), but do not follow when those are made faster.
+They compute what selfdepth's networks compute, as a test checks, but stay as they are when those become faster.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ WIDTHS = (16, 32, 64, 128, 256)
 
 
 class PlainEncoder(nn.Module):
-    """ResNet-18 features at 1/2 to 1/32 of images stacked along the channels."""
+    """ResNet-18 features at 1/2 to 1/32 of the size, of images stacked along the channels."""
 
     def __init__(self, n_images: int) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class PlainEncoder(nn.Module):
             self.resnet.conv1 = nn.Conv2d(3 * n_images, 64, 7, stride=2, padding=3, bias=False)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Finest first."""
+        """Features, finest first."""
         net = self.resnet
         features = [net.relu(net.bn1(net.conv1((images - 0.45) / 0.225)))]
         x = net.maxpool(features[0])
@@ -36,7 +36,7 @@ class PlainEncoder(nn.Module):
 
 
 def conv3x3(channels_in: int, channels_out: int) -> nn.Sequential:
-    """A 3x3 convolution of the reflected image."""
+    """A 3x3 convolution with reflection padding."""
     return nn.Sequential(nn.ReflectionPad2d(1), nn.Conv2d(channels_in, channels_out, 3))
 
 
@@ -52,7 +52,7 @@ class PlainDepthNet(nn.Module):
         self.outputs = nn.ModuleList(conv3x3(WIDTHS[s], 1) for s in range(4))
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Finest first."""
+        """Disparities in (0, 1), finest first."""
         features = self.encoder(images)
         x, disparities = features[-1], []
         for i in reversed(range(5)):
@@ -76,7 +76,7 @@ class PlainPoseNet(nn.Module):
         self.output = nn.Conv2d(256, 12, 1)
 
     def forward(self, pair: Tensor) -> tuple[Tensor, Tensor]:
-        """The motion from the first image's camera to the second's."""
+        """The motion of points from the first image's camera to the second's."""
         x = F.relu(self.squeeze(self.encoder(pair)[-1]))
         for layer in self.hidden:
             x = F.relu(layer(x))

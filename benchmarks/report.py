@@ -1,4 +1,4 @@
-"""Tables from the JSON of `speed.py`, so that no number is typed by hand.
+"""Make tables from the JSON of `speed.py`, so that no number is typed by hand.
 
     python benchmarks/report.py benchmarks/results/speed.json
 
@@ -17,7 +17,7 @@ _HEAD = ("what", "unit", "ours", "yardstick", "times better", "floor", "share")
 
 
 def table(document: Mapping[str, Any]) -> str:
-    """All rows as text, aligned."""
+    """All rows as aligned text."""
     lines = [_HEAD, *_cells(document)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
     return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines)
@@ -35,7 +35,7 @@ def ceilings_line(document: Mapping[str, Any]) -> str:
 
 
 def page(document: Mapping[str, Any]) -> str:
-    """The measurement as a page in Markdown."""
+    """The measurement as a page of Markdown."""
     machine, setting = document["machine"], document["setting"]
     head = "| " + " | ".join(_HEAD) + " |"
     rows = ["| " + " | ".join(cells) + " |" for cells in _cells(document)]
@@ -51,9 +51,9 @@ def page(document: Mapping[str, Any]) -> str:
         [
             "# Speed",
             "",
-            "Written by `report.py` from a run of `speed.py`. Medians, and in brackets the smallest and the largest.",
-            "The ratio is taken pair by pair, both sides taking turns. What is measured: [benchmarks](../README.md).",
-            *(["", "**A try with tiny sizes, not a measurement.**"] if document["quick"] else []),
+            "Written by `report.py` from a run of `speed.py`. Medians; in brackets the smallest and the largest value.",
+            "The ratio is taken pair by pair, as both sides take turns. What is measured: [benchmarks](../README.md).",
+            *(["", "**A trial with tiny sizes, not a measurement.**"] if document["quick"] else []),
             "",
             head,
             "|" + "---|" * len(_HEAD),
@@ -112,11 +112,11 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def main(words: Sequence[str] | None = None) -> Path:
-    """Write the page beside the JSON file."""
+def main(argv: Sequence[str] | None = None) -> Path:
+    """Write the page beside the JSON file. Returns its path."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", type=Path, help="what speed.py wrote with --json")
-    file: Path = parser.parse_args(words).file
+    parser.add_argument("file", type=Path, help="JSON file that speed.py wrote")
+    file: Path = parser.parse_args(argv).file
     path = file.with_suffix(".md")
     path.write_text(page(json.loads(file.read_text(encoding="utf-8"))), encoding="utf-8")
     return path

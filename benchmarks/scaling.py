@@ -1,8 +1,8 @@
-"""How cost grows: with resolution, batch, the number of clips, and the size of a store that is there already.
+"""Measure how cost grows with resolution, batch size, the number of clips, and the size of a prepared store.
 
     python benchmarks/scaling.py --json benchmarks/results/scaling.json
 
-Each growth is an exponent: the slope of log(seconds) over log(size). 1 is linear, 0 is no growth.
+Each growth is an exponent, the slope of log(seconds) over log(size): 1 is linear growth, 0 is none.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ from selfdepth.geometry.camera import Camera
 from sides import our_run, our_step
 
 _TOLERANCE = 0.1
-"""By how much noise may exceed an exponent's limit."""
+"""Noise by which an exponent may exceed its limit."""
 
 _FRAMES_PER_DRIVE = 500
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The sizes that are gone through.
+    """The sizes at which costs are measured.
 
     Attributes:
-        sizes: width and height of training, pixels.
-        size_batch: clips per step there.
-        batches: clips per step, all at `batch_size_px`.
-        clips: frames of the synthetic stores.
+        sizes: training width and height in pixels.
+        size_batch: clips per step at each of these sizes.
+        batches: clips per step, at the size `batch_size_px`.
+        clips: numbers of frames of the synthetic stores.
     """
 
     sizes: tuple[tuple[int, int], ...] = ((416, 128), (640, 192), (1024, 320), (1280, 384))
@@ -63,9 +63,9 @@ QUICK = Plan(sizes=((64, 64), (96, 64)), batches=(1, 2), batch_size_px=(64, 64),
 
 
 def growth(what: str, sizes: Sequence[float], seconds: Sequence[float], *, limit: float) -> dict[str, Any]:
-    """The exponent of a growth, and whether it keeps to its limit."""
+    """The exponent of a growth, and whether it stays within its limit."""
     exponent = float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
-    # Between the two largest sizes there is no fixed cost left to hide behind.
+    # A fixed cost flattens the slope over all sizes, and least between the two largest ones.
     last = float(np.diff(np.log(seconds[-2:]))[0] / np.diff(np.log(sizes[-2:]))[0])
     return {
         "what": what,
@@ -79,7 +79,7 @@ def growth(what: str, sizes: Sequence[float], seconds: Sequence[float], *, limit
 
 
 def over_resolution(plan: Plan, setting: Setting, images: Path, folder: Path) -> dict[str, Any]:
-    """Seconds a clip of the training step over pixels."""
+    """Seconds per clip of the training step, over pixels."""
     seconds = [
         _step_seconds(replace(setting, width=w, height=h, batch=plan.size_batch), images, folder / f"{w}x{h}")
         / plan.size_batch
@@ -89,7 +89,7 @@ def over_resolution(plan: Plan, setting: Setting, images: Path, folder: Path) ->
 
 
 def over_batch(plan: Plan, setting: Setting, images: Path, folder: Path) -> dict[str, Any]:
-    """Seconds a step over clips in the batch."""
+    """Seconds per training step, over clips in its batch."""
     width, height = plan.batch_size_px
     seconds = [
         _step_seconds(replace(setting, width=width, height=height, batch=b), images, folder / f"batch_{b}")
@@ -99,7 +99,7 @@ def over_batch(plan: Plan, setting: Setting, images: Path, folder: Path) -> dict
 
 
 def over_data(plan: Plan, setting: Setting, folder: Path) -> list[dict[str, Any]]:
-    """What depends on the number of clips alone, on stores of empty frames."""
+    """Costs that depend only on the number of clips, on stores of black frames."""
     opening, indexing, choosing = [], [], []
     for n in plan.clips:
         sparse_store(folder / f"store_{n}", n)
@@ -118,7 +118,8 @@ def over_data(plan: Plan, setting: Setting, folder: Path) -> list[dict[str, Any]
 
 
 def sparse_store(folder: Path, n_frames: int) -> None:
-    """A store of `n_frames` frames that take no room on disk, in drives of some hundred frames."""
+    """Write a store of `n_frames` black frames, in drives of some hundred frames; as a sparse file it takes no
+    space."""
     folder.mkdir()
     camera = Camera.from_fov(60.0, width=MIN_SIZE, height=MIN_SIZE)
     sequences, refs = [], []
@@ -164,12 +165,12 @@ def _step_seconds(setting: Setting, images: Path, folder: Path) -> float:
 
 
 def _seconds(call: Callable[[], object], setting: Setting) -> float:
-    """The best of the rounds: growth is a property of the program, not of what else the machine does."""
+    """The best of the rounds: growth is a property of the program, not of other load on the machine."""
     return min(in_turns({"ours": call}, setting)["ours"])
 
 
 def measure(plan: Plan, setting: Setting) -> list[dict[str, Any]]:
-    """All growths."""
+    """Measure all growths."""
     with tempfile.TemporaryDirectory(prefix="selfdepth-bench-") as name:
         folder = Path(name)
         write_street(folder / "images", setting)
@@ -180,14 +181,14 @@ def measure(plan: Plan, setting: Setting) -> list[dict[str, Any]]:
         ]
 
 
-def main(words: Sequence[str] | None = None) -> dict[str, Any]:
-    """Measure, print, and give the document that the JSON file holds."""
+def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
+    """Measure and print. Returns the document that the JSON file holds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes, one round: a try, not a measurement")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, one round: a trial, not a measurement")
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto")
     parser.add_argument("--compile", action="store_true", help="compile each step: takes minutes for each size")
-    args = parser.parse_args(words)
+    args = parser.parse_args(argv)
     setting = Setting(rounds=3, round_s=1.0, n_frames=48, precision=args.precision, compile=args.compile)
     if args.quick:
         setting = replace(setting, rounds=1, round_s=0.0, n_frames=12, image_width=160, image_height=96)
@@ -200,10 +201,10 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
         "growths": growths,
     }
     for each in growths:
-        kept = "keeps to" if each["holds"] else "EXCEEDS"
+        verdict = "within" if each["holds"] else "EXCEEDS"
         print(
             f"{each['what']}: exponent {each['exponent']:.2f}, {each['exponent_of_the_last_step']:.2f} at the end; "
-            f"{kept} the limit of {each['limit']}"
+            f"{verdict} the limit of {each['limit']}"
         )
     if args.json is not None:
         write_json(document, args.json)

@@ -1,4 +1,4 @@
-"""What is measured on: rendered street frames as JPEG files of KITTI's size, so that nobody needs data."""
+"""The data of the benchmarks: rendered street frames in JPEG files of KITTI's size, so that no data set is needed."""
 
 from __future__ import annotations
 
@@ -15,11 +15,15 @@ from selfdepth.synthetic.drive import DriveSpec, render_drive
 CAMERA = "fov:80"
 _RENDERED = 6
 _JPEG_QUALITY = 85
-"""Gives rendered frames about the 100 KB that KITTI's have as JPEG."""
+"""At this quality rendered frames take about 100 KB, as KITTI's do in JPEG."""
 
 
 def write_street(folder: Path, setting: Setting) -> list[Path]:
-    """JPEG files of consecutive frames: a few are rendered, then shown forwards and backwards again and again."""
+    """Write JPEG files of consecutive frames: a few are rendered, the others repeat them forwards and backwards.
+
+    Returns:
+        the files, in order.
+    """
     folder.mkdir(parents=True)
     n = min(_RENDERED, setting.n_frames)
     spec = DriveSpec(frames=n, width=setting.image_width, height=setting.image_height)
@@ -36,5 +40,5 @@ def write_street(folder: Path, setting: Setting) -> list[Path]:
 
 
 def street_footage(folder: Path) -> Footage:
-    """The files as selfdepth sees them."""
+    """The files as footage of selfdepth."""
     return recognise(folder).footage(camera=CAMERA)

@@ -1,4 +1,4 @@
-"""The two sides of a comparison: selfdepth as it chooses to work by itself, and the yardstick."""
+"""The two sides of a comparison: selfdepth with its own choices of precision and compilation, and the yardstick."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SIDES = ("ours", "plain")
 
 
 def our_run(setting: Setting, images: Path, folder: Path, device: str = "cpu") -> Run:
-    """A training run of selfdepth on a folder of images, ready for its first step."""
+    """A run of selfdepth on a folder of images, ready for its first step."""
     config = TrainConfig(
         data=str(images),
         width=setting.width,
@@ -39,12 +39,12 @@ def our_run(setting: Setting, images: Path, folder: Path, device: str = "cpu") -
 
 
 def is_compiled(run: Run) -> bool:
-    """What selfdepth chooses, or was told."""
+    """Whether selfdepth compiles the step, by its own choice or by the setting."""
     return worth_compiling(run.config, run.device)
 
 
 def our_step(run: Run) -> Callable[[Batch], Tensor]:
-    """One step of the training loop: forward, objective, backward, optimiser. Gives the loss."""
+    """One step of the training loop: forward, objective, backward, optimiser. The step returns its loss."""
     step = training_step(run, lambda sentence: None)
     number = 0
 
@@ -62,7 +62,7 @@ def our_step(run: Run) -> Callable[[Batch], Tensor]:
 
 
 def plain_step(setting: Setting, batch: Batch) -> Callable[[], None]:
-    """The same on the yardstick's side, on the same clips; its coarser frames are there already, as from its loader."""
+    """One step of the yardstick on the same clips. Its loader makes the coarser frames, so they are made beforehand."""
     torch.manual_seed(0)
     model = PlainModel(setting.height, setting.width)
     optimizer = torch.optim.Adam(model.parameters(), lr=_LEARNING_RATE)
@@ -77,7 +77,7 @@ def plain_step(setting: Setting, batch: Batch) -> Callable[[], None]:
 
 
 def objectives(run: Run, batch: Batch) -> dict[str, Callable[[], None]]:
-    """Both objectives alone, forward and backward, on the same disparities and motions."""
+    """Forward and backward passes of both objectives alone, on the same disparities and motions."""
     size = batch.frames.shape[-2:]
     disparities = tuple(
         (0.02 + 0.1 * torch.rand(len(batch.frames), 1, size[0] >> s, size[1] >> s)).requires_grad_() for s in range(4)
@@ -85,7 +85,7 @@ def objectives(run: Run, batch: Batch) -> dict[str, Callable[[], None]]:
     with torch.no_grad():
         T = run.learner.relative_transforms(batch)
     T.requires_grad_()
-    on_gpu = run.device.type == "cuda"  # on a processor it is a compiled library already
+    on_gpu = run.device.type == "cuda"  # on a CPU the objective is a compiled C library already
     fast = torch.compile(self_supervised_loss, dynamic=False) if is_compiled(run) and on_gpu else self_supervised_loss
     slow, frames, K = PlainObjective(*size), four_scales(batch.frames), homogeneous(batch.K)
 

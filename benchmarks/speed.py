@@ -1,9 +1,9 @@
-"""How fast selfdepth is, beside the yardstick and beside what this machine can do at best.
+"""Measure the speed of selfdepth, compared with the yardstick and with the limits of this machine.
 
     make bench
     python benchmarks/speed.py --only train-step --json speed.json
 
-Prints one table; `--json` writes all numbers with machine, versions and commit. `report.py` makes a page of that.
+Prints one table; `--json` writes all numbers with machine, versions and commit, of which `report.py` makes a page.
 """
 
 from __future__ import annotations
@@ -48,28 +48,28 @@ QUICK = Setting(
     n_frames=12,
     n_evaluated=4,
 )
-"""Everything once, tiny: shows that it works, measures nothing."""
+"""Every measurement once, at tiny sizes: shows that the program works, and measures nothing."""
 
 
-def main(words: Sequence[str] | None = None) -> dict[str, Any]:
-    """Measure what is asked for, print the table, and give the document that the JSON file holds."""
-    args = _parser().parse_args(words)
+def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
+    """Run the requested measurements and print the table. Returns the document that the JSON file holds."""
+    args = _parser().parse_args(argv)
     if args.json is not None:
-        args.json.parent.mkdir(parents=True, exist_ok=True)  # a bad place is found before the work, not after
+        args.json.parent.mkdir(parents=True, exist_ok=True)  # a place that cannot be written to must fail now
     warnings.filterwarnings("ignore", category=UserWarning)
     setting = _setting(args)
     document = facts() | {"command": " ".join(sys.argv), "quick": args.quick, "setting": asdict(setting)}
-    _tell("ceilings of this machine")
+    _announce("ceilings of this machine")
     ceilings = measure_ceilings(setting)
     document["ceilings"] = asdict(ceilings)
     for name in args.only or CASES:
-        _tell(name)
+        _announce(name)
         start = time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="selfdepth-bench-") as folder:
             result = CASES[name](setting, ceilings, Path(folder))
         document[name.replace("-", "_")] = result | {"took_s": round(time.perf_counter() - start, 1)}
         if args.json is not None:
-            write_json(document, args.json)  # after each, so that a stop loses nothing
+            write_json(document, args.json)  # after each measurement, so that an interrupt loses none
     print(ceilings_line(document))
     print(table(document))
     return document
@@ -78,12 +78,12 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
 def _parser() -> argparse.ArgumentParser:
     default = Setting()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", choices=CASES, help="what to measure; default: all")
+    parser.add_argument("--only", nargs="+", choices=CASES, help="measurements to run; default: all")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes, one round: a try, not a measurement")
-    parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), help="of our side; default: its own choice")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, one round: a trial, not a measurement")
+    parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), help="of selfdepth; default: its own choice")
     parser.add_argument(
-        "--compile", action=argparse.BooleanOptionalAction, help="compile our side; default: its own choice"
+        "--compile", action=argparse.BooleanOptionalAction, help="compile selfdepth; default: its own choice"
     )
     parser.add_argument("--width", type=int, help=f"training width in pixels (default: {default.width})")
     parser.add_argument("--height", type=int, help=f"training height in pixels (default: {default.height})")
@@ -98,8 +98,8 @@ def _setting(args: argparse.Namespace) -> Setting:
     return replace(QUICK if args.quick else Setting(), **given)
 
 
-def _tell(what: str) -> None:
-    print(f"measuring: {what} …", file=sys.stderr, flush=True)
+def _announce(measurement: str) -> None:
+    print(f"measuring: {measurement} …", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Draws docs/images/demo.png from a finished demo: what the camera saw, disparity before and after training, the truth.
+"""Draw docs/images/demo.png from a finished demo: image, disparity before and after training, and true disparity.
 
 python docs/draw_demo.py demo
 """
@@ -26,21 +26,26 @@ SCALE = 1.5
 
 
 def main(demo: Path, out: Path) -> None:
-    """Put the pictures of two frames side by side."""
+    """Draw the pictures of two frames side by side.
+
+    Args:
+        demo: the --out folder of `selfdepth demo`.
+        out: the PNG.
+    """
     weights = load_weights(demo / "run" / "last")
     config = read_run_config(demo / "run")
-    torch.manual_seed(config.seed)
+    torch.manual_seed(config.seed)  # the networks are then those that the training started from
     trained = Predictor(weights)
     untrained = Predictor(replace(weights, state=SelfSupervisedDepth(config).state_dict()))
     truth = np.load(demo / "drives" / HELD_OUT / DEPTH_FILE)["depth"]
     columns = []
     for frame in FRAMES:
         image = np.asarray(Image.open(demo / "drives" / HELD_OUT / f"{frame:06d}.png"))
-        known = truth[frame] > 0
-        true_disparity = np.where(known, 1 / np.where(known, truth[frame], 1), 0)
+        below_sky = truth[frame] > 0
+        true_disparity = np.where(below_sky, 1 / np.where(below_sky, truth[frame], 1), 0)
         before, after = untrained.predict(image).disparity, trained.predict(image).disparity
         low, high = colour_range(after)
-        before = before * np.median(after) / np.median(before)  # one colour means one thing in both
+        before = before * np.median(after) / np.median(before)  # so that a colour means the same in both
         pictures = {
             "input (a street never seen)": image,
             "disparity before training": colorize_disparity(before, low=low, high=high),

@@ -1,4 +1,4 @@
-"""Depth of one image: numbers, and a picture to look at.
+"""Predict the depth of one image: print numbers, and write a picture.
 
 python examples/01_predict_an_image.py --model runs/drive --image street.jpg
 python examples/01_predict_an_image.py            # renders a street and trains a small model on it first
@@ -23,8 +23,8 @@ from selfdepth.synthetic.drive import DriveSpec, render_drive
 
 
 def train_a_small_model(out: Path, steps: int, encoder: str) -> tuple[Path, Path]:
-    """A model that has seen a rendered street for a moment, and an image of that street."""
-    if (out / "run/best").exists():
+    """Train on a rendered street for a moment. Returns the run, and an image of that street."""
+    if (out / "run/best").exists():  # from an earlier call
         return out / "run", out / "street/000010.png"
     write_drive(render_drive(DriveSpec(frames=12, width=192, height=64)), out / "street")
     config = replace(
@@ -48,11 +48,11 @@ def main(
     """Predict depth.
 
     Args:
-        model: a run folder; without one, a small model is trained.
-        image: any image; without one, a rendered street.
-        out: where to write.
-        steps: of training, where no model is given.
-        encoder: likewise; any timm model with five feature levels.
+        model: run folder; without one, a small model is trained.
+        image: image file of any size; without one, a rendered street is used.
+        out: folder to write to.
+        steps: length of the training, if no model is given.
+        encoder: of that training: any timm model with five feature levels.
     """
     if model is None or image is None:
         folder, rendered = train_a_small_model(out, steps, encoder)
@@ -63,7 +63,7 @@ def main(
 
     low, high = np.percentile(prediction.depth, [5, 95])
     print(f"size   {prediction.depth.shape[1]}x{prediction.depth.shape[0]} pixels, that of the image")
-    print(f"scale  {prediction.scale}")  # "relative": one unknown factor away from metres
+    print(f"scale  {prediction.scale}")  # "relative": depth up to an unknown factor; "metric": metres
     print(f"depth  {low:.2f} to {high:.2f} (5th and 95th percentile)")
     picture = side_by_side(np.asarray(Image.open(image).convert("RGB")), colorize_disparity(prediction.disparity))
     out.mkdir(parents=True, exist_ok=True)

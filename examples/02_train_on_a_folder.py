@@ -23,14 +23,14 @@ from selfdepth.synthetic.drive import DriveSpec, render_drive
 
 
 class Printer(Silent):
-    """Told of everything that happens in a run; this one prints."""
+    """A watcher hears of everything that happens in a run; this one prints it."""
 
     def step(self, report: StepReport) -> None:
         """A training step was logged."""
         print(f"step {report.step}: loss {report.loss:.4f}, {report.clips_per_s:.1f} clips/s")
 
     def say(self, text: str) -> None:
-        """A validation, or a warning in words."""
+        """The result of a validation, or a warning."""
         print(text)
 
 
@@ -45,18 +45,18 @@ def main(
     """Train.
 
     Args:
-        data: folder of images or video; without one, a street is rendered.
+        data: folder of images, or video file; without one, a street is rendered.
         camera: fx,fy,cx,cy in pixels, fov:DEGREES, or a YAML file.
-        out: where to write; the run itself goes to OUT/run.
+        out: folder to write to; the run itself is in OUT/run.
         steps: length of the training.
         batch_size: clips per step.
-        encoder: any timm model with five feature levels; its weights are random at the start.
+        encoder: any timm model with five feature levels; it starts from random weights.
     """
     if data is None:
         write_drive(render_drive(DriveSpec(frames=40, width=192, height=64)), out / "street")
         data, camera = str(out / "street"), str(out / "street/camera.yaml")
 
-    # A preset is a plain value; `replace` changes what is different in this run.
+    # A preset is a frozen value; `replace` copies it with the options that differ in this run.
     config = replace(
         preset("mono-192x64"),
         data=data,
@@ -75,5 +75,5 @@ def main(
 if __name__ == "__main__":
     try:
         tyro.cli(main)
-    except SelfDepthError as error:  # what a user can mend, in one sentence; here, a folder that holds a run already
+    except SelfDepthError as error:  # a problem that the user can fix, such as a folder that already holds a run
         sys.exit(f"error: {error}")

@@ -1,7 +1,7 @@
-"""The geometry by hand: depth and motion rebuild one view from another (equation 2 of the paper).
+"""View synthesis by hand: depth and motion rebuild one view from another (equation 2 of the paper).
 
-A network is trained by asking how well this rebuilding works. Here depth and motion are known exactly, and so the
-rebuilt view fits; with a wrong depth it does not. That difference is all that the training has to learn from.
+Training minimises the photometric error of the rebuilt view. Here depth and motion are exact, so that the rebuilt view
+fits; with a wrong depth it does not. This difference is the only signal that the training has.
 
 python examples/03_warp_an_image.py --frames 2 --seed 3
 """
@@ -31,15 +31,16 @@ def main(seed: int = 3, frames: int = 2, out: Path = Path("runs/example-03")) ->
 
     Args:
         seed: of the street.
-        frames: how far the two are apart, plus one.
-        out: where to write warp.png.
+        frames: number of frames from the first to the last, both included.
+        out: folder for warp.png.
     """
     drive = render_drive(DriveSpec(seed=seed, frames=frames, moving_cars=False, stops=False, brightness_change=0.0))
     target, source = (torch.from_numpy(drive.images[i]).permute(2, 0, 1)[None].float() / 255 for i in (0, -1))
+    # The sky has no depth; far away, it hardly moves.
     true_depth = torch.from_numpy(np.where(drive.depth[0] > 0, drive.depth[0], SKY_M)).float()[None, None]
     K = torch.from_numpy(drive.camera.matrix()).float()[None]
 
-    # Adjacent letters match: points of the target go to the world, and from there to the source.
+    # Adjacent frame names match: points go from the target's frame to the world, and from there to the source's.
     T_world_target, T_world_source = (torch.from_numpy(drive.T_world_camera[i]).float()[None] for i in (0, -1))
     T_source_target = invert(T_world_source) @ T_world_target
 
@@ -62,7 +63,7 @@ def main(seed: int = 3, frames: int = 2, out: Path = Path("runs/example-03")) ->
 
 
 def pixels(image: Tensor) -> np.ndarray:
-    """RGB in uint8, height x width x 3."""
+    """The image as uint8, height x width x 3."""
     return (image[0].permute(1, 2, 0).clamp(0, 1) * 255).round().byte().numpy()
 
 

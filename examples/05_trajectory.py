@@ -1,7 +1,8 @@
-"""Errors of a camera trajectory, and its text for other tools. The street is rendered, the drift is made up.
+"""Compute the errors of a camera trajectory, and write it for other tools. The street is rendered, the drift
+artificial.
 
 python examples/05_trajectory.py
-python examples/05_trajectory.py --predicted mine.txt --truth true.txt      # KITTI's or TUM's text
+python examples/05_trajectory.py --predicted mine.txt --truth true.txt      # in KITTI's or TUM's format
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from selfdepth.structs import Trajectory
 
 
 def made_up() -> tuple[Trajectory, Trajectory]:
-    """A drive of 40 s, and the same one as a network might see it: in another unit, each motion a little wrong."""
+    """A trajectory as a network might predict it, in another unit and with errors in each motion; and the true one."""
     from selfdepth.synthetic.drive import DriveSpec, render_drive
 
     drive = render_drive(DriveSpec(frames=400, width=32, height=16))
@@ -32,11 +33,11 @@ def made_up() -> tuple[Trajectory, Trajectory]:
 
 
 def main(predicted: Path | None = None, truth: Path | None = None, out: Path = Path("runs/example-05")) -> None:
-    """Print the errors, and write the aligned trajectory as text.
+    """Print the errors, and write the aligned trajectory in both formats.
 
     Args:
-        predicted: a trajectory of your own.
-        truth: the true one, with a pose for each of yours, or with times.
+        predicted: file with your trajectory.
+        truth: file with the true one: a pose for each of yours, or poses with timestamps.
         out: folder for kitti.txt and tum.txt.
     """
     if predicted is None or truth is None:
@@ -45,17 +46,18 @@ def main(predicted: Path | None = None, truth: Path | None = None, out: Path = P
         true = read_trajectory(truth)
         mine = read_predicted(predicted, true)
 
-    found = evaluate_trajectory(mine, true, "sim3", where="the prediction")
+    result = evaluate_trajectory(mine, true, "sim3", where="the prediction")
 
-    print(f"five-frame error  {found.five_frame.mean:.4f} m (published as ATE; it is RMSE / sqrt(N))")
-    print(f"ATE               {found.absolute.rmse:.3f} m; a straight line reaches {found.straight_rmse:.3f} m")
-    print(f"RPE               {found.relative.translation_rmse:.4f} m, {found.relative.rotation_rmse_deg:.4f} deg")
-    if found.drift is not None:
-        print(f"t_err, r_err      {found.drift.t_err_percent:.2f} %, {found.drift.r_err_deg_per_100m:.2f} deg/100 m")
-    print(f"scale             {found.absolute.alignment.scale:.3f}")
+    print(f"five-frame error  {result.five_frame.mean:.4f} m (published as ATE; it is RMSE / sqrt(N))")
+    print(f"ATE               {result.absolute.rmse:.3f} m; a straight line reaches {result.straight_rmse:.3f} m")
+    print(f"RPE               {result.relative.translation_rmse:.4f} m, {result.relative.rotation_rmse_deg:.4f} deg")
+    drift = result.drift
+    if drift is not None:  # the path is longer than 100 m
+        print(f"t_err, r_err      {drift.t_err_percent:.2f} %, {drift.r_err_deg_per_100m:.2f} deg/100 m")
+    print(f"scale             {result.absolute.alignment.scale:.3f}")
     out.mkdir(parents=True, exist_ok=True)
-    (out / "kitti.txt").write_text(found.predicted.to_kitti())
-    (out / "tum.txt").write_text(found.predicted.to_tum())
+    (out / "kitti.txt").write_text(result.predicted.to_kitti())
+    (out / "tum.txt").write_text(result.predicted.to_tum())
 
 
 if __name__ == "__main__":

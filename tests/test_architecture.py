@@ -20,7 +20,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 PACKAGES = {".".join(path.parent.relative_to(SOURCE).parts) for path in FILES} - {""}
 
 FLOORS = (
-    ("errors", "checks", "config", "download", "files", "geometry.crop", "geometry.depth_range", "paper", "presets"),
+    ("errors", "checks", "config", "download", "files", "geometry.crop", "geometry.depth_range", "presets"),
     ("device", "geometry", "structs"),
     ("networks", "losses", "synthetic"),
     ("data.frames",),
@@ -33,7 +33,7 @@ FLOORS = (
     ("weights",),
     ("inference",),
     ("evaluation.depth", "evaluation.odometry"),
-    ("engine",),
+    ("engine", "paper"),
     ("demo",),
     ("cli",),
 )

@@ -111,6 +111,6 @@ def test_a_coarse_disparity_is_tied_down_at_full_size_and_less_so_at_its_own(
 ) -> None:
     ratios = np.geomspace(0.4, 2.5, 41)
     native, full = script.coarse_errors(script.Clip.of(drives.street, script.TARGET), ratios)
-    known = script.known_cells(drives.street.depth[script.TARGET])
+    known = script.cells_below_sky(drives.street.depth[script.TARGET])
     right = [(np.abs(ratios[errors.argmin(0)][known] - 1) < 0.1).mean() for errors in (native, full)]
     assert right[1] > right[0] + 0.2

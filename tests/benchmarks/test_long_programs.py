@@ -98,7 +98,7 @@ def test_sides_agree_where_their_means_differ_by_less_than_the_seeds() -> None:
         assert row["within_seed_noise"] is agree
 
 
-def test_the_contributions_are_turned_off_one_by_one_and_all_variants_are_judged(tmp_path: Path) -> None:
+def test_the_contributions_are_turned_off_one_by_one_and_all_variants_are_evaluated(tmp_path: Path) -> None:
     made = contributions.variants()
     assert len(made) == 8 and made["full method"] == {}
     assert made["baseline"] == {"reprojection": "mean", "automask": False, "multiscale": "native"}

@@ -52,7 +52,7 @@ def test_frames_to_look_at_are_spread_over_the_drive_at_its_true_scale(done: Dem
         np.testing.assert_array_equal(view.truth, truth[number])
         known = (view.truth > 0) & (view.truth < 80)
         assert np.median(view.depth[known] / view.truth[known]) == pytest.approx(1, rel=0.1)
-        assert set(np.unique(view.keep)) <= {0, 1}
+        assert set(np.unique(view.automask)) <= {0, 1}
 
 
 def test_the_path_is_aligned_with_the_true_one_and_compared_with_driving_straight_on(done: Demo) -> None:

@@ -32,7 +32,7 @@ def example() -> Report:
         image=rng.integers(0, 255, (24, 72, 3), dtype=np.uint8),
         depth=np.where(truth > 0, truth, 80.0) * 1.1,
         truth=truth,
-        keep=rng.integers(0, 2, (16, 48)).astype(float),
+        automask=rng.integers(0, 2, (16, 48)).astype(float),
         abs_rel=0.1,
     )
     path = np.stack([np.linspace(0, 3, 20), np.zeros(20), np.linspace(0, 90, 20)], axis=1)

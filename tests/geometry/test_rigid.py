@@ -66,3 +66,11 @@ def test_what_is_no_chain_of_motions_is_refused_by_its_name(motions: np.ndarray,
 def test_a_path_needs_a_motion() -> None:
     with pytest.raises(DataError, match="the relative transforms cannot be used"):
         chain(np.empty((0, 4, 4)))
+
+
+def test_the_first_chained_pose_is_the_identity_and_forward_motion_goes_forward() -> None:
+    T_next_current = np.eye(4)[None].repeat(3, 0)
+    T_next_current[:, 2, 3] = -1  # a point comes one unit nearer
+    poses = chain(T_next_current)
+    np.testing.assert_array_equal(poses[0], np.eye(4))
+    np.testing.assert_allclose(poses[:, 2, 3], [0, 1, 2, 3])

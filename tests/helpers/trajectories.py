@@ -5,6 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy import ndarray
 
+from selfdepth.structs import Trajectory
+
+STREET_FRAMES = 11
+"""Of the street that odometry is evaluated on."""
+
 
 def turned(angle_rad: float) -> ndarray:
     """T of a turn to the right about the vertical axis."""
@@ -55,3 +60,8 @@ def moved_by_similarity(poses: ndarray, scale: float, R: ndarray, t: ndarray) ->
     result[:, :3, :3] = R @ poses[:, :3, :3]
     result[:, :3, 3] = scale * poses[:, :3, 3] @ R.T + t
     return result
+
+
+def timed(poses: ndarray, step: float = 0.1) -> Trajectory:
+    """Poses with a timestamp every `step` seconds."""
+    return Trajectory(T_world_camera=poses, timestamps=np.arange(len(poses)) * step)

@@ -41,5 +41,5 @@ ODOMETRY = OdometryFigures(error_09_m=0.017, spread_09_m=0.008, error_10_m=0.015
     ids=lambda value: type(value).__name__,
 )
 def test_there_is_a_word_for_each_column(figures: DepthFigures, shown: tuple[str, ...]) -> None:
-    assert figures.in_words() == shown
+    assert figures.cells() == shown
     assert len(shown) == len(figures.HEADS)

@@ -1,4 +1,4 @@
-"""Charts of the report as inline SVG: text stays text, nothing refers to the outside."""
+"""The report's charts as inline SVG: text stays text, and nothing refers to another file or address."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _INK, _SOFT, _LINE = "#1c2230", "#5b6472", "#e3e6ea"
 _OURS, _TRUTH = "#c2410c", "#1c2230"
 _LEVELS = ("#2563eb", "#6b7280", "#15803d")
 _SETTINGS: dict[Any, Any] = {
-    "svg.fonttype": "none",
+    "svg.fonttype": "none",  # text elements instead of outlines: smaller, searchable, in the page's font
     "font.size": 11,
     "axes.edgecolor": _SOFT,
     "axes.labelcolor": _SOFT,
@@ -31,15 +31,17 @@ _SETTINGS: dict[Any, Any] = {
     "axes.axisbelow": True,
 }
 _NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
+"""matplotlib's metadata has the date, which would make every page different."""
+
 _SMOOTHING = 0.9
-"""Weight of the past in a long curve's average; a short curve is smoothed less."""
+"""Weight of the past in the average of a long curve; a short curve is smoothed less."""
 
 
 def curve_chart(name: str, curve: Curve, *, label: str) -> str:
-    """A noisy curve, with its exponential moving average drawn over it.
+    """A noisy curve, and its exponential moving average on top.
 
     Args:
-        name: unique on the page; keeps the charts' inner names apart.
+        name: unique on the page; makes the ids within the SVG unique, too.
         label: of the vertical axis.
     """
     with _figure(name, 5.6, 3.4) as (figure, axes):
@@ -52,7 +54,12 @@ def curve_chart(name: str, curve: Curve, *, label: str) -> str:
 
 
 def level_chart(name: str, curve: Curve, levels: Mapping[str, float], *, label: str) -> str:
-    """A curve against named levels, drawn as dashed lines across. Arguments as `curve_chart`."""
+    """A curve, and named levels as dashed lines across the chart.
+
+    Args:
+        name, label: as for `curve_chart`.
+        levels: value of each level, by its name; at most three.
+    """
     with _figure(name, 5.6, 3.4) as (figure, axes):
         axes.plot(curve.minutes, curve.values, color=_OURS, linewidth=2, marker="o", markersize=4)
         for colour, (title, value) in zip(_LEVELS, levels.items(), strict=False):
@@ -69,6 +76,7 @@ def level_chart(name: str, curve: Curve, levels: Mapping[str, float], *, label: 
         if len(curve.values):
             last = (float(curve.minutes[-1]), float(curve.values[-1]))
             axes.annotate(f"{last[1]:.3f}", last, xytext=(0, -16), textcoords="offset points", ha="right", color=_OURS)
+        # From 0, so that the eye compares whole errors; above the highest level there is room for its name.
         axes.set_ylim(0, 1.15 * max([*levels.values(), *curve.values.tolist()]))
         axes.set_xlim(0, max([*curve.minutes.tolist(), 1e-3]) * 1.02)
         axes.set_xlabel("minutes of training")
@@ -77,11 +85,16 @@ def level_chart(name: str, curve: Curve, levels: Mapping[str, float], *, label: 
 
 
 def path_chart(name: str, predicted: Float[ndarray, "n 3"], truth: Float[ndarray, "n 3"]) -> str:
-    """Two paths from above: forward to the right, right downwards, metres, both axes alike."""
+    """Two paths from above in metres, with equal scales: forward points right on the page, and right points down.
+
+    Args:
+        name: as for `curve_chart`.
+        predicted, truth: camera centres: x right, y down, z forward.
+    """
     both = np.concatenate([predicted, truth])
     low, high = both.min(axis=0), both.max(axis=0)
     forward_m, sideways_m = float(high[2] - low[2]), float(high[0] - low[0])
-    # A straight drive is a thin line: give it some room to both sides, and a bend no more than it needs.
+    # A straight drive would be a chart without height: it gets some room on both sides, a bend no more than it needs.
     margin_m = 0.04 * max(forward_m, sideways_m, 1.0)
     sideways_m = max(sideways_m, 0.18 * forward_m) + 2 * margin_m
     height_in = float(np.clip(10 * sideways_m / (forward_m + 2 * margin_m) + 0.9, 2.4, 6.5))
@@ -100,11 +113,14 @@ def path_chart(name: str, predicted: Float[ndarray, "n 3"], truth: Float[ndarray
 
 
 class _figure:  # noqa: N801  used as a function
-    """A figure with one pair of axes, in the report's style within the block."""
+    """A context with a figure and its axes, in which the report's style applies; matplotlib's own is restored after
+    it."""
 
     def __init__(self, name: str, width_in: float, height_in: float) -> None:
         import matplotlib
 
+        # The ids in an SVG are hashes with this salt: without it they would be random, and with one salt for all charts
+        # two charts of a page could share an id.
         self._settings = matplotlib.rc_context({**_SETTINGS, "svg.hashsalt": name})
         self._size = (width_in, height_in)
 
@@ -120,16 +136,18 @@ class _figure:  # noqa: N801  used as a function
 
 
 def _svg(figure: Any) -> str:
+    """The figure as an SVG element."""
     file = io.StringIO()
     figure.savefig(file, format="svg", transparent=True, metadata=_NO_METADATA)
     text = file.getvalue()
-    # Within HTML neither the XML head nor the name spaces are needed: with them go all addresses.
+    # Inside HTML neither the XML header nor the namespaces are needed. They hold the only addresses, which go with
+    # them.
     text = text[text.index("<svg") :]
     return re.sub(r' xmlns(:\w+)?="[^"]*"', "", text)
 
 
 def _smooth(values: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
-    """Exponential moving average without the bias to its first value."""
+    """Exponential moving average, divided by the sum of its weights: otherwise it would begin near 0."""
     memory = min(_SMOOTHING, len(values) / (len(values) + 12))
     smoothed, total, weight = [], 0.0, 0.0
     for value in values.tolist():

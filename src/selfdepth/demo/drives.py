@@ -1,4 +1,4 @@
-"""The demo's two streets: rendered, written as folders of images, and opened as footage with exact depth."""
+"""The demo's two drives: rendered, written as folders of images, and opened as footage with exact depth."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ TRAIN, HELD_OUT = "train", "heldout"
 
 @dataclass(frozen=True, kw_only=True)
 class Drives:
-    """The drive to learn from, another one to be judged by, and both as footage.
+    """A drive to train on, a second one to evaluate on, and both as footage.
 
     Attributes:
         folder: holds train/ and heldout/.
-        footage: trained on all of the first, validated on a part of the second, whose depth is known.
+        train, held_out: the drives in memory, with their exact depth and poses.
+        footage: the same frames on disk: all of the first are training targets, a part of the second validation
+            targets.
     """
 
     folder: Path
@@ -39,19 +41,20 @@ def make_drives(
     spacing: int = 1,
     progress: Callable[[int, int], None],
 ) -> Drives:
-    """Render both drives and write them.
+    """Render both drives and write them to `folder`.
 
     Args:
-        val_every: every so many held-out frames one is for validation.
-        spacing: frames between the neighbours of a clip.
-        progress: called with (frames done, frames in all).
+        train, held_out: what is rendered; two seeds are two streets.
+        val_every: one of so many held-out frames is a validation target.
+        spacing: frames between neighbours of a clip.
+        progress: called with the numbers of frames rendered so far and in all.
 
     Raises:
-        OutputError: when the folder cannot be written.
+        OutputError: if the folder cannot be written to.
     """
     total = train.frames + held_out.frames
     first = render_drive(train, progress=lambda done, _: progress(done, total))
-    write_drive(first, folder / TRAIN)
+    write_drive(first, folder / TRAIN)  # without its depth: training must not be able to see a label
     second = render_drive(held_out, progress=lambda done, _: progress(train.frames + done, total))
     write_drive(second, folder / HELD_OUT, with_depth=True)
     return Drives(
@@ -70,7 +73,7 @@ def _footage(folder: Path, train: SyntheticDrive, held_out: SyntheticDrive, *, v
     return Footage(
         kind=RenderedDrives.kind,
         sequences=tuple(sequences[name] for name in (TRAIN, HELD_OUT)),
-        # The first and the last frames lack a neighbour.
+        # A target needs a neighbour on either side.
         train=tuple(FrameRef(TRAIN, n) for n in range(spacing, len(train.images) - spacing)),
         val=tuple(FrameRef(HELD_OUT, n) for n in range(spacing, len(held_out.images) - spacing, val_every)),
         spacing=spacing,

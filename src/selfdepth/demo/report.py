@@ -1,6 +1,7 @@
-"""The report of a training run whose truth is known, as one HTML page that needs nothing else.
+"""The demo's report: one HTML page without any other file.
 
-Pictures are data URIs, charts inline SVG; there are no scripts and no links to the outside.
+Pictures are data URIs and charts inline SVG. There are no scripts and no links, so that the page looks the same by
+mail, offline and in ten years.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from selfdepth.evaluation.depth.metrics import METRICS
 from selfdepth.inference.visualize import colorize_disparity, draw_mask, error_map
 
 ERROR_LIMIT = 0.25
-"""Relative depth error that is drawn as brightest."""
+"""The relative depth error that has the brightest colour; larger errors have it too."""
 
-_PICTURES = ("what the camera saw", "predicted", "true", "error", "auto-mask")
+_PICTURES = ("image", "predicted", "true", "error", "auto-mask")
 
 
 def headline(report: Report) -> str:
-    """What came out, in one sentence with the numbers; it says so when the network is worse than a baseline."""
+    """The result in one sentence with the numbers; where the network is worse than a baseline, the sentence says so."""
     ours, rows, constant = report.ours.abs_rel, report.per_row.abs_rel, report.constant.abs_rel
     if ours < min(rows, constant):
         verdict, joint = "better than", "and"
@@ -36,17 +37,17 @@ def headline(report: Report) -> str:
     else:
         verdict, joint = "not yet better than", "or"
     return (
-        f"After {_duration(report.training_s)} of watching {report.footage_s:.0f} seconds of video, without a single "
-        f"depth label, the network's depth on a street it has never seen is off by {ours:.1%} on average "
+        f"After {_duration(report.training_s)} of training on {report.footage_s:.0f} seconds of video, without a "
+        f"single depth label, the network's depth on a street that it has never seen is off by {ours:.1%} on average "
         f"(abs_rel {ours:.3f}): {verdict} the mean depth of each image row ({rows:.3f}) {joint} the best constant "
         f"depth ({constant:.3f})."
     )
 
 
 def summary(report: Report) -> str:
-    """The numbers in three plain lines."""
+    """The numbers in three lines for the terminal."""
     return (
-        f"depth     abs_rel {report.ours.abs_rel:.3f} on a street never seen, after {_duration(report.training_s)} of "
+        f"depth     abs_rel {report.ours.abs_rel:.3f} on an unseen street, after {_duration(report.training_s)} of "
         f"training without labels\n"
         f"baselines abs_rel {report.per_row.abs_rel:.3f} for the mean depth of each row, "
         f"{report.constant.abs_rel:.3f} for the best constant depth\n"
@@ -56,7 +57,7 @@ def summary(report: Report) -> str:
 
 
 def render_report(report: Report) -> str:
-    """The page, as HTML."""
+    """The page as HTML; the same report gives the same page, byte for byte."""
     parts = (
         f"<header><h1>selfdepth demo</h1><p class='lead'>{_text(headline(report))}</p></header>",
         _tiles(report),
@@ -77,6 +78,7 @@ def render_report(report: Report) -> str:
 
 
 def _tiles(report: Report) -> str:
+    """The four numbers at the top."""
     numbers = (
         (f"{report.ours.abs_rel:.3f}", "abs_rel: mean relative depth error"),
         (f"{report.ours.a1:.1%}", "of all pixels within 25 % of the true depth"),
@@ -84,30 +86,34 @@ def _tiles(report: Report) -> str:
         (_duration(report.total_s), f"in all, on {report.machine.device}"),
     )
     tiles = "".join(
-        f"<div class='tile'><b>{_text(number)}</b><span>{_text(what)}</span></div>" for number, what in numbers
+        f"<div class='tile'><b>{_text(number)}</b><span>{_text(label)}</span></div>" for number, label in numbers
     )
     return f"<section class='tiles'>{tiles}</section>"
 
 
 def _frames(report: Report) -> str:
+    """A row of pictures for each frame."""
     heads = "".join(f"<div class='head'>{_text(name)}</div>" for name in _PICTURES)
     rows = "".join(_row(frame) for frame in report.frames)
     return _section(
         "Depth on the held-out drive",
         f"<div class='strips'>{heads}{rows}</div>",
-        "Each row is one frame of a street that was not trained on. Predicted and true disparity (1 / depth) share "
-        "their colours: bright is near, dark is far. The error is relative, black for none, brightest from "
-        f"{ERROR_LIMIT:.0%} on, and grey in the sky, where there is no depth. The auto-mask is white where a pixel "
-        "would be learned from, black where not moving the camera explains it as well: surfaces without texture, "
-        "cars that keep the camera's speed, stops.",
+        "Each row is one frame of a street that was not trained on. Predicted and true disparity (1 / depth) have "
+        "the same colours: bright is near, dark is far. The error is relative: black for none, brightest from "
+        f"{ERROR_LIMIT:.0%} on, and grey in the sky, where there is no depth. The auto-mask is white where the loss "
+        "would count a pixel, and black where a camera that stands still explains the pixel as well: on surfaces "
+        "without texture, on cars that move at the camera's speed, and at stops.",
     )
 
 
 def _row(frame: FrameView) -> str:
+    """The pictures of one frame, and its error."""
+    # The sky is infinitely far: disparity 0. The inner `where` keeps it out of the division.
     truth = np.where(frame.truth > 0, 1 / np.where(frame.truth > 0, frame.truth, 1), 0)
+    # The nearest 3 % are the road just ahead of the camera, whose disparity would leave no colours for the rest.
     low, high = 0.0, float(np.percentile(truth, 97))
     size = (frame.image.shape[1], frame.image.shape[0])
-    mask = Image.fromarray(draw_mask(frame.keep)).resize(size, Image.Resampling.NEAREST)
+    mask = Image.fromarray(draw_mask(frame.automask)).resize(size, Image.Resampling.NEAREST)
     pictures = (
         frame.image,
         colorize_disparity(1 / frame.depth, low=low, high=high),
@@ -123,6 +129,7 @@ def _row(frame: FrameView) -> str:
 
 
 def _curves(report: Report) -> str:
+    """The depth error and the loss over the minutes of training."""
     levels = {"mean depth per row": report.per_row.abs_rel, "best constant depth": report.constant.abs_rel}
     charts = (
         level_chart("abs-rel", report.abs_rel, levels, label="abs_rel on held-out frames"),
@@ -131,24 +138,26 @@ def _curves(report: Report) -> str:
     return _section(
         "Learning",
         "<div class='pair'>" + "".join(f"<div>{chart}</div>" for chart in charts) + "</div>",
-        "Left: the depth error on held-out frames as training goes on; the dashed lines are predictions that never "
-        "look at the image. Right: what is minimised is only how well neighbouring frames can be rebuilt from "
-        "each other; no depth is ever shown to the network.",
+        "Left: the depth error on held-out frames during training; the dashed lines are baselines that do not depend "
+        "on the image. Right: the training loss, which measures only how well neighbouring frames can be rebuilt from "
+        "each other; the network is never shown a depth.",
     )
 
 
 def _path(report: Report) -> str:
+    """The camera's path from above."""
     return _section(
         "Motion of the camera",
         path_chart("path", report.path.predicted, report.path.truth),
-        "The held-out drive from above: the pose network's motions from frame to frame, chained and aligned with the "
-        f"truth by a similarity. The camera centres are off by {report.path.ate_m:.2f} m (root mean square) over "
-        f"{report.path.length_m:.0f} m; driving straight on at constant speed would be off by "
+        "The held-out drive from above: the pose network's motions from frame to frame, chained, and aligned with the "
+        f"true path by a similarity. The camera centres are off by {report.path.ate_m:.2f} m (root mean square) over "
+        f"{report.path.length_m:.0f} m; a straight line at constant speed would be off by "
         f"{report.path.straight_ate_m:.2f} m.",
     )
 
 
 def _errors(report: Report) -> str:
+    """All errors of the network and of the baselines."""
     rows = {"selfdepth": report.ours, "mean depth per row": report.per_row, "best constant depth": report.constant}
     head = "".join(f"<th>{_text(metric)}</th>" for metric in METRICS)
     body = "".join(
@@ -160,18 +169,19 @@ def _errors(report: Report) -> str:
     return _section(
         "All errors",
         f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>",
-        "Mean over all held-out frames and every pixel with a true depth of at most 80 m. Depth from one moving camera "
-        "has no unit, so the network and the rows are scaled to each image's median; the rows are those of the "
-        f"training drive. The constant, {report.constant_m:.1f} m, is the best there is for the held-out drive "
-        "itself. Lower is better, except for a1, a2 and a3.",
+        "Means over all held-out frames, at every pixel with a true depth of at most 80 m. Depth learned from one "
+        "moving camera has no unit, so the predictions of the network and of the rows are scaled to the median of each "
+        f"image; the rows are those of the training drive. The constant, {report.constant_m:.1f} m, is the best one "
+        "for the held-out drive itself. Lower is better, except for a1, a2 and a3.",
     )
 
 
 def _facts(report: Report) -> str:
+    """The run, the machine, and the time of each stage."""
     machine = report.machine
     run = (
         *report.facts,
-        ("processor", f"{machine.cpu}, {machine.cores} cores"),
+        ("CPU", f"{machine.cpu}, {machine.cores} cores"),
         ("device", machine.device),
         ("software", f"torch {machine.torch}, Python {machine.python}"),
     )
@@ -187,11 +197,13 @@ def _facts(report: Report) -> str:
 
 
 def _commands(report: Report) -> str:
+    """What to try next."""
     lines = "\n".join(_text(command) for command in report.commands)
-    return _section("Go on from here", f"<pre>{lines}</pre>", "The drives and the model are in the demo's folder.")
+    return _section("What to try next", f"<pre>{lines}</pre>", "The drives and the model are in the demo's folder.")
 
 
 def _section(title: str, content: str, caption: str) -> str:
+    """A section with a heading, its content as HTML, and a caption as text."""
     return (
         f"<section><h2>{_text(title)}</h2><figure>{content}<figcaption>{_text(caption)}</figcaption></figure></section>"
     )
@@ -204,6 +216,7 @@ def _data_uri(image: UInt8[ndarray, "h w 3"]) -> str:
 
 
 def _text(text: str) -> str:
+    """Text as HTML: names of machines and frames come from outside."""
     return html.escape(text)
 
 

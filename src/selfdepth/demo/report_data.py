@@ -1,4 +1,4 @@
-"""What a report says, as plain data."""
+"""The contents of the demo's report, as plain data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from selfdepth.evaluation.depth.metrics import DepthErrors
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """Values over the minutes of training; both of one length, perhaps 0."""
+    """Values over the minutes of training. Both arrays have the same length, which is 0 for a run without records."""
 
     minutes: Float[ndarray, "n"]
     values: Float[ndarray, "n"]
@@ -20,14 +20,14 @@ class Curve:
 
 @dataclass(frozen=True, kw_only=True)
 class FrameView:
-    """One held-out frame to look at.
+    """A held-out frame with its pictures.
 
     Attributes:
         name: of the frame, for the reader.
-        image: what the camera saw, RGB.
-        depth: predicted, brought to metres by the image's median.
-        truth: true depth in metres, 0 where there is none (the sky).
-        keep: auto-mask at the training size, 1 where a pixel is learned from.
+        image: RGB, as rendered.
+        depth: predicted depth, scaled to metres by the median of the frame's true depth.
+        truth: true depth in metres, 0 in the sky.
+        automask: at the training size; 1 where the training loss counts a pixel.
         abs_rel: mean relative error of this frame.
     """
 
@@ -35,20 +35,20 @@ class FrameView:
     image: UInt8[ndarray, "h w 3"]
     depth: Float[ndarray, "h w"]
     truth: Float[ndarray, "h w"]
-    keep: Float[ndarray, "_h _w"]
+    automask: Float[ndarray, "_h _w"]
     abs_rel: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class PathView:
-    """The held-out drive's camera centres, x right, y down, z forward from the first camera, metres.
+    """Camera centres of the held-out drive in metres: x right, y down, z forward from the first camera.
 
     Attributes:
-        predicted: aligned with the truth by a similarity.
+        predicted: aligned with the true ones by a similarity.
         truth: exact.
-        ate_m: root mean square distance of the two.
+        ate_m: root mean square distance between the two.
         length_m: length of the true path.
-        straight_ate_m: the same distance for driving straight on at constant speed.
+        straight_ate_m: the same distance for the baseline, driving straight on at constant speed.
     """
 
     predicted: Float[ndarray, "n 3"]
@@ -60,7 +60,14 @@ class PathView:
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """Where it ran: the processor's name, its cores, the torch device, versions."""
+    """The machine and its software.
+
+    Attributes:
+        cpu: name of the CPU.
+        cores: number of cores that the process may use.
+        device: torch device, for the reader.
+        torch, python: versions.
+    """
 
     cpu: str
     cores: int
@@ -71,7 +78,7 @@ class Machine:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A part of the work and the seconds it took."""
+    """A part of the work, and the seconds that it took."""
 
     name: str
     seconds: float
@@ -79,19 +86,22 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Everything the page says.
+    """Everything that the page shows.
 
     Attributes:
-        ours, per_row, constant: errors on the held-out drive: the network, the mean depth of each row of the
-            training drive (both after median scaling), and the best constant depth.
-        constant_m: that constant.
-        loss, abs_rel: over the minutes of training; abs_rel on a part of the held-out frames.
-        frames: held-out frames to look at.
-        path: the held-out drive from above.
-        training_s: seconds spent learning.
+        ours, per_row, constant: errors on the held-out drive: of the network, of the mean depth of each row of the
+            training drive (both after median scaling), and of the best constant depth.
+        constant_m: that constant in metres.
+        loss: of training, over its minutes.
+        abs_rel: on the validation frames, which are held out, over the minutes of training.
+        frames: some held-out frames with their pictures.
+        path: the camera's path on the held-out drive.
+        training_s: seconds of training.
         footage_s: length of the training drive in seconds.
-        facts: of the run, name and value.
-        commands: to go on with, one line each.
+        machine: that it ran on.
+        stages: the parts of the work, in order.
+        facts: name and value of each fact about the run.
+        commands: examples of what to do next, one line each.
     """
 
     ours: DepthErrors

@@ -1,4 +1,4 @@
-"""The demo: render a street, learn depth from it, measure on another street, and write it all down."""
+"""The demo: render a street, learn depth from it, evaluate on another street, and write a report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import torch
 from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
 from selfdepth.data.sources.rendered import CAMERA_FILE
 from selfdepth.demo.drives import HELD_OUT, TRAIN, Drives, make_drives
-from selfdepth.demo.evaluate import Baselines, DemoEvaluation, baselines, judge
+from selfdepth.demo.evaluate import Baselines, DemoEvaluation, baselines, evaluate_run
 from selfdepth.demo.report import render_report
 from selfdepth.demo.report_data import Curve, Machine, Report, Stage
 from selfdepth.engine.setup import Run
@@ -31,33 +31,36 @@ from selfdepth.synthetic.drive import DriveSpec
 REPORT_FILE = "report.html"
 
 DEMO_CONFIG = TrainConfig(
-    # timm's smallest ResNet: ten steps a second on two cores.
+    # timm's smallest ResNet: ten steps a second on two cores. Its weights are random, so that the demo needs no
+    # network.
     encoder=EncoderConfig(name="test_resnet", pose_name="test_resnet", pretrained=False),
-    # The road begins 2 m ahead, seven times nearer than the median: from the published start, at twice near, most of
-    # it would be cut off, and the scale of the whole scene would have to grow before anything else is learned.
+    # The road begins 2 m ahead, seven times nearer than the median depth. From the published start, at twice the
+    # nearest depth, most of the road would be clipped, and the scale of the whole scene would have to grow first.
     loss=LossConfig(near=0.02, start_depth=0.2),
     width=192,
     height=64,
     batch_size=4,
-    learning_rate=4e-4,
+    learning_rate=4e-4,  # four times the paper's: there are minutes, not 20 epochs, and no pretrained weights to spoil
     save_every=200,
-    keep=1,
-    compile=False,
+    keep=1,  # nobody resumes from an earlier checkpoint of a demo
+    compile=False,  # compiling takes longer than it saves in minutes
 )
-"""What the demo trains; data, camera, budget and seed are filled in. Small: in minutes, many steps beat many pixels."""
+"""The training configuration, without data, camera, budget and seed. It is small: within minutes, more steps help more
+than more pixels."""
 
 MIN_MINUTES = 1.0
 _RESERVE_S = 20.0
-"""Kept for what follows the training: evaluation and report."""
+"""Reserved for evaluation and report, which follow the training."""
 _MIN_TRAINING_S = 10.0
+"""Of training even if rendering has used up the time: a run without a step has no model to evaluate."""
 
 
 @runtime_checkable
 class DemoWatcher(Watcher, Protocol):
-    """Who looks on at a demo."""
+    """Follows a demo: its stages, and the training within."""
 
     def rendering(self, done: int, total: int) -> None:
-        """The drives are being rendered."""
+        """So many frames are rendered, of so many in all."""
 
     def stage(self, name: str) -> None:
         """A stage begins."""
@@ -65,14 +68,14 @@ class DemoWatcher(Watcher, Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class DemoPlan:
-    """What a demo does.
+    """The drives, the training and the time of a demo.
 
     Attributes:
         train, held_out: the drives; two seeds are two streets.
-        config: the run. If it has a budget of its own, that is taken.
-        minutes: for everything, where the run has no budget of its own; at least 1.
-        val_every: every so many held-out frames one is looked at while training goes on.
-        n_views: held-out frames in the report.
+        config: of the training. Its own budget, if it has one, takes precedence over `minutes`.
+        minutes: for everything, at least 1.
+        val_every: one of so many held-out frames is evaluated during training.
+        n_views: held-out frames with pictures in the report.
 
     Raises:
         ConfigError: for too few minutes.
@@ -98,18 +101,29 @@ class DemoPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """A demo that is done: what was found, and where it is written."""
+    """The result of a demo.
+
+    Attributes:
+        report: its contents.
+        path: of the page, OUT/report.html.
+    """
 
     report: Report
     path: Path
 
 
 def demo_plan(*, minutes: float, seed: int) -> DemoPlan:
-    """The demo as the command line gives it: 30 s of driving to learn from, 10 s of another street.
+    """The demo of the command line: 30 s of driving to train on, and 10 s on another street to evaluate on.
+
+    Args:
+        minutes: for everything, at least 1.
+        seed: of the streets and of the training, at least 0.
 
     Raises:
-        ConfigError: for too few minutes or a seed below 0.
+        ConfigError: for too few minutes or a negative seed.
     """
+    # Streets of even seeds are trained on and those of odd seeds held out, so that no demo is evaluated on a street
+    # that another one trained on.
     return DemoPlan(
         train=DriveSpec(seed=2 * seed, frames=300),
         held_out=DriveSpec(seed=2 * seed + 1, frames=100),
@@ -119,11 +133,11 @@ def demo_plan(*, minutes: float, seed: int) -> DemoPlan:
 
 
 def run_demo(plan: DemoPlan, folder: Path, watcher: DemoWatcher) -> Demo:
-    """Do it all. `folder` then holds drives/, run/ and report.html.
+    """Run the whole demo. `folder` then holds drives/, run/ and report.html.
 
     Raises:
-        OutputError: if the folder is not empty or cannot be written.
-        Interrupted: after Ctrl-C or SIGTERM while training, once everything is saved.
+        OutputError: if the folder is not empty or cannot be written to.
+        Interrupted: after Ctrl-C or SIGTERM during training, once the run is saved.
     """
     _check_folder(folder)
     clock = _Clock(watcher)
@@ -137,15 +151,15 @@ def run_demo(plan: DemoPlan, folder: Path, watcher: DemoWatcher) -> Demo:
             progress=watcher.rendering,
         )
     with clock.stage("measuring the baselines"):
-        beaten = baselines(drives)
+        to_beat = baselines(drives)
     with clock.stage("training"):
         config = _config(plan, drives.folder / TRAIN, elapsed_s=clock.total_s())
         run = train(config, folder / "run", watcher=watcher, footage=drives.footage)
     with clock.stage("evaluating on the held-out drive"):
-        judgement = judge(run, drives, n_views=plan.n_views)
+        evaluation = evaluate_run(run, drives, n_views=plan.n_views)
     with clock.stage("writing the report"):
-        report = _report(run, drives, beaten, judgement, ())
-        render_report(report)  # the time this takes is part of what the page says
+        report = _report(run, drives, to_beat, evaluation, ())
+        render_report(report)  # once for its time, which the page itself shows
     report = replace(report, stages=tuple(clock.stages))
     path = folder / REPORT_FILE
     with whole_file(path) as part:
@@ -154,6 +168,7 @@ def run_demo(plan: DemoPlan, folder: Path, watcher: DemoWatcher) -> Demo:
 
 
 def _config(plan: DemoPlan, data: Path, *, elapsed_s: float) -> TrainConfig:
+    """The plan's configuration with its data, camera and budget: the time that rendering has left."""
     config = replace(plan.config, data=str(data), camera=str(data / CAMERA_FILE))
     if any(budget is not None for budget in (config.steps, config.epochs, config.minutes)):
         return config
@@ -162,6 +177,7 @@ def _config(plan: DemoPlan, data: Path, *, elapsed_s: float) -> TrainConfig:
 
 
 def _check_folder(folder: Path) -> None:
+    """Refuse a folder that holds something: a demo writes many files, and none of them may replace the user's."""
     if folder.exists() and not folder.is_dir():
         raise OutputError("the output folder is a file", where=folder, fix="name another folder with --out")
     if folder.is_dir() and any(folder.iterdir()):
@@ -174,7 +190,7 @@ def _check_folder(folder: Path) -> None:
 
 
 class _Clock:
-    """Names the stages and measures them."""
+    """Announces the stages to the watcher and measures their time."""
 
     def __init__(self, watcher: DemoWatcher) -> None:
         self.stages: list[Stage] = []
@@ -186,7 +202,7 @@ class _Clock:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Measure the block."""
+        """Announce a stage and measure the block; a block that raises is not recorded."""
         self._watcher.stage(name)
         before = time.monotonic()
         yield
@@ -194,8 +210,9 @@ class _Clock:
 
 
 def _report(
-    run: Run, drives: Drives, beaten: Baselines, judgement: DemoEvaluation, stages: tuple[Stage, ...]
+    run: Run, drives: Drives, to_beat: Baselines, evaluation: DemoEvaluation, stages: tuple[Stage, ...]
 ) -> Report:
+    """Everything that the page shows, from the results and from the record of the run."""
     metrics = read_metrics(run.folder)
     config, drive, folder = run.config, drives.train, drives.folder
     facts = (
@@ -210,14 +227,14 @@ def _report(
         "selfdepth train mono-320x96 --data MY_VIDEO.mp4 --out my-video",
     )
     return Report(
-        ours=judgement.depth,
-        per_row=beaten.per_row,
-        constant=beaten.constant,
-        constant_m=beaten.constant_m,
+        ours=evaluation.depth,
+        per_row=to_beat.per_row,
+        constant=to_beat.constant,
+        constant_m=to_beat.constant_m,
         loss=_curve(metrics, "train", "loss"),
         abs_rel=_curve(metrics, "val", "abs_rel"),
-        frames=judgement.frames,
-        path=judgement.path,
+        frames=evaluation.frames,
+        path=evaluation.path,
         training_s=run.progress.elapsed_s,
         footage_s=float(drive.timestamps[-1]),
         machine=_machine(run.device),
@@ -228,6 +245,13 @@ def _report(
 
 
 def _curve(metrics: list[dict[str, Any]], kind: str, name: str) -> Curve:
+    """One value of the run's record over the minutes of training.
+
+    Args:
+        metrics: lines of metrics.jsonl.
+        kind: of the lines: "train" or "val".
+        name: of the value.
+    """
     lines = [line for line in metrics if line["kind"] == kind and name in line]
     return Curve(
         minutes=np.array([line["elapsed_s"] / 60 for line in lines]), values=np.array([line[name] for line in lines])
@@ -236,6 +260,7 @@ def _curve(metrics: list[dict[str, Any]], kind: str, name: str) -> Curve:
 
 def _machine(device: torch.device) -> Machine:
     threads = torch.get_num_threads()
+    # A container may own fewer cores than the machine has; where the system tells, the page shows those.
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
     return Machine(
         cpu=_cpu_name(),
@@ -247,9 +272,9 @@ def _machine(device: torch.device) -> Machine:
 
 
 def _cpu_name() -> str:
-    """What the processor calls itself; its architecture where it does not say."""
+    """The name that the CPU gives itself, or else its architecture."""
     info = Path("/proc/cpuinfo")
-    if info.is_file():
+    if info.is_file():  # Linux, where platform.processor() is empty or says x86_64 only
         for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()

@@ -1,4 +1,4 @@
-"""How the report looks."""
+"""The style sheet of the report. Its fonts are the system's: the page may load nothing."""
 
 from __future__ import annotations
 

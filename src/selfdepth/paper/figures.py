@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import astuple, dataclass
 from typing import ClassVar
 
-METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "a1", "a2", "a3")
+from selfdepth.evaluation.depth.metrics import MAKE3D_ERRORS, METRICS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class OneScaleFigures:
 class Make3dFigures:
     """Depth metrics on Make3D; sq_rel and rmse in metres."""
 
-    HEADS: ClassVar[tuple[str, ...]] = ("abs_rel", "sq_rel", "rmse", "log10")
+    HEADS: ClassVar[tuple[str, ...]] = MAKE3D_ERRORS
 
     abs_rel: float
     sq_rel: float

@@ -159,6 +159,15 @@ def test_the_accuracies_are_strict() -> None:
     assert compute_errors(np.array([1.25]), np.array([1.0])).a1 == 0
 
 
+def test_log10_is_the_mean_distance_in_powers_of_ten() -> None:
+    rng = np.random.default_rng(0)
+    truth, depth = rng.uniform(0.5, 70, (2, 200))
+    twin = sum(abs(np.log(t) / np.log(10) - np.log(p) / np.log(10)) for t, p in zip(truth, depth, strict=True)) / 200
+    assert compute_errors(truth, depth).log10 == pytest.approx(twin, rel=1e-12)
+    assert compute_errors(truth, truth * 10).log10 == pytest.approx(1)
+    assert compute_errors(truth, truth / 10).log10 == pytest.approx(1)
+
+
 def test_median_scaling_makes_the_errors_independent_of_the_scale() -> None:
     truth, disparity = sparse_truth(), prediction()
     once, scaled = errors_of(disparity, truth), errors_of(disparity * 17, truth)
@@ -204,6 +213,14 @@ def test_disparity_is_resized_not_depth() -> None:
 )
 def test_a_protocol_says_which_depths_count(name: str, depth: float, counts: bool) -> None:
     assert PROTOCOLS[name].mask(np.full((10, 10), depth)).any() == counts
+
+
+def test_on_make3d_ground_truth_counts_below_70_m_and_predictions_are_clamped_there() -> None:
+    protocol = PROTOCOLS["make3d"]
+    truth = np.array([[69.999, 70.0, 80.0, 0.0]])
+    assert protocol.mask(truth).tolist() == [[True, False, False, False]]
+    report = evaluate_set([np.full((1, 4), 1e-3)], [truth], protocol, median_scaling=False)
+    assert report.rmse == pytest.approx(0.001, abs=1e-6)
 
 
 def test_the_eigen_crop_leaves_the_published_rows_and_columns_of_a_kitti_frame() -> None:

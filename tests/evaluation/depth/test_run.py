@@ -1,165 +1,68 @@
-"""Models and files of predictions against ground truth."""
+"""Models, given predictions and files against ground truth."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy import ndarray
 from PIL import Image
 
-from selfdepth.config import TrainConfig
-from selfdepth.data.frames import FrameRef
+from helpers.depth_world import DATE, DRIVE, HEIGHT, N_FRAMES, SEQUENCE, TEST, WIDTH, World, write_improved, write_split
+from selfdepth.cli.main import main
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.store.build import build_store
-from selfdepth.data.truth import GivenTruth
 from selfdepth.errors import DataError, SelfDepthWarning
-from selfdepth.evaluation.depth.arrays import read_maps, read_predictions
-from selfdepth.evaluation.depth.frames import cropped_truth, frames_to_evaluate
-from selfdepth.evaluation.depth.metrics import PROTOCOLS, evaluate_set
-from selfdepth.evaluation.depth.run import ComparisonOptions, evaluate_files, evaluate_model
-from selfdepth.geometry.camera import Camera
+from selfdepth.evaluation.depth.compare import ComparisonOptions, DepthEvaluation
+from selfdepth.evaluation.depth.metrics import METRICS, PROTOCOLS, evaluate_set
+from selfdepth.evaluation.depth.run import evaluate_files, evaluate_model, evaluate_predictions
 from selfdepth.geometry.crop import Crop
-from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.inference.predictor import Predictor
-from selfdepth.networks.depth import DepthNet
 from selfdepth.synthetic.drive import DriveSpec, render_drive
 from selfdepth.synthetic.kitti import write_kitti_raw
-from selfdepth.weights.files import WeightsMeta, save_weights
 
-NAME = "2011_09_26/2011_09_26_drive_0001_sync"
-N_FRAMES, WIDTH, HEIGHT = 5, 128, 64
-TEST = (0, 2, 4)
+IMAGES = Path(SEQUENCE) / "data"
 
 
-@dataclass(frozen=True, kw_only=True)
-class World:
-    """A rendered KITTI root whose frames 0, 2, 4 have scans and are the split's test frames, and two models."""
-
-    root: Path
-    split: Path
-    model: Path
-    cropped: Path
+# A model
 
 
-def save_model(folder: Path, state: dict[str, torch.Tensor], crop: str | None) -> Path:
-    config = TrainConfig(width=96, height=64, crop=crop)
-    save_weights(folder, state, WeightsMeta(config=config, camera=None, scale="relative"))
-    return folder
+def evaluated(world: World, **options: object) -> DepthEvaluation:
+    """The model on the test frames."""
+    return evaluate_model(str(world.model), world.root, split=world.split, device="cpu", **options)  # type: ignore[arg-type]
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    folder = tmp_path_factory.mktemp("world")
-    drive = render_drive(DriveSpec(seed=1, frames=N_FRAMES, width=WIDTH, height=HEIGHT))
-    write_kitti_raw(drive, folder / "kitti", scan_every=2, image_format="png")
-    (folder / "split").mkdir()
-    (folder / "split/test_files.txt").write_text("".join(f"{NAME} {n:010d} l\n" for n in TEST))
-    (folder / "split/val_files.txt").write_text(f"{NAME} 1 l\n")
-    (folder / "split/train_files.txt").write_text(f"{NAME} 400 l\n")
-    torch.manual_seed(0)
-    state = {f"depth_net.{name}": tensor for name, tensor in DepthNet("resnet18").state_dict().items()}
-    return World(
-        root=folder / "kitti",
-        split=folder / "split",
-        model=save_model(folder / "model", state, None),
-        cropped=save_model(folder / "cropped", state, "8,4,16,0"),
-    )
-
-
-def truths_of(world: World) -> list[ndarray]:
-    footage = recognise(world.root).footage(camera=None)
-    refs = [ref for ref in (*footage.train, *footage.val)]
-    found = [footage.truth(replace(refs[0], number=number)) for number in TEST]
-    return [truth for truth in found if truth is not None]
-
-
-def test_a_model_is_judged_on_the_test_frames_at_its_own_size(world: World) -> None:
-    done = evaluate_model(str(world.model), world.root, split=world.split, device="cpu", batch_size=2)
-    assert (done.frames, [image.name[-2:] for image in done.report.images]) == ("test frames", [" 0", " 2", " 4"])
+def test_a_model_is_evaluated_on_the_test_frames_at_its_own_size(world: World) -> None:
+    done = evaluated(world, batch_size=2)
+    assert done.frames == "test frames"
+    assert [image.name.split()[-1] for image in done.report.images] == [str(number) for number in TEST]
     predictor = Predictor.load(world.model, device="cpu", precision="fp32")
-    folder = world.root / NAME / "image_02/data"
-    small = [Image.open(folder / f"{n:010d}.png").resize((96, 64), Image.Resampling.LANCZOS) for n in TEST]
-    by_hand = evaluate_set(
-        [predictor.predict(image).disparity for image in small], truths_of(world), PROTOCOLS["eigen"]
-    )
+    files = [world.root / IMAGES / f"{number:010d}.png" for number in TEST]
+    small = [Image.open(file).resize((96, 64), Image.Resampling.LANCZOS) for file in files]
+    disparities = [predictor.predict(image).disparity for image in small]
+    by_hand = evaluate_set(disparities, world.truths(), PROTOCOLS["eigen"])
     assert done.report.abs_rel == pytest.approx(by_hand.abs_rel, rel=1e-5)
     assert done.report.ratio_median == pytest.approx(by_hand.ratio_median, rel=1e-5)
 
 
-def test_images_of_other_parts_of_the_split_need_not_be_there(world: World) -> None:
-    assert "400" in (world.split / "train_files.txt").read_text()
-    fit = CropResize(width=96, height=64)
-    assert [ref.number for ref in frames_to_evaluate(world.root, world.split, fit).refs] == list(TEST)
-
-
-@pytest.mark.parametrize(("kept", "part", "numbers"), [("val", "validation frames", [1]), ("train", "training", [3])])
-def test_without_test_frames_the_next_part_is_judged_and_said(
-    world: World, tmp_path: Path, kept: str, part: str, numbers: list[int]
-) -> None:
-    (tmp_path / f"{kept}_files.txt").write_text("".join(f"{NAME} {n} l\n" for n in numbers))
-    (tmp_path / "test_files.txt").write_text("\n")
-    frames = frames_to_evaluate(world.root, tmp_path, CropResize(width=96, height=64))
-    assert [ref.number for ref in frames.refs] == numbers
-    assert part in frames.part
-
-
-@pytest.mark.parametrize(("part", "numbers"), [("val", [1]), ("train", [0, 3, 4])])
-def test_the_part_that_is_asked_for_is_judged(world: World, tmp_path: Path, part: str, numbers: list[int]) -> None:
-    for name, listed in (("test", [2]), ("val", [1]), ("train", [0, 3, 4])):
-        (tmp_path / f"{name}_files.txt").write_text("".join(f"{NAME} {n} l\n" for n in listed))
-    assert [ref.number for ref in frames_to_evaluate(world.root, tmp_path, None, part=part).refs] == numbers
-    assert [ref.number for ref in frames_to_evaluate(world.root, tmp_path, None).refs] == [2]
-
-
-def test_a_part_of_a_store_or_of_kitti_without_a_split_is_that_of_training(world: World, tmp_path: Path) -> None:
-    footage = recognise(world.root).footage()
-    build_store(footage, tmp_path / "store", width=96, height=64)
-    fit = CropResize(width=96, height=64)
-    for data in (world.root, tmp_path / "store"):
-        assert frames_to_evaluate(data, None, fit, part="train").refs == footage.train != ()
-        with pytest.raises(DataError, match=f"no test frames to evaluate: {data}"):
-            frames_to_evaluate(data, None, fit, part="test")
-
-
-def test_a_part_that_a_split_lacks_is_refused(world: World, tmp_path: Path) -> None:
-    (tmp_path / "test_files.txt").write_text(f"{NAME} 2 l\n")
-    with pytest.raises(DataError, match="train"):
-        frames_to_evaluate(world.root, tmp_path, None, part="train")
-
-
-@pytest.mark.parametrize(
-    ("count", "rows"), [(1, [0]), (2, [0, 9]), (4, [0, 3, 6, 9]), (10, range(10)), (99, range(10))]
-)
-def test_some_of_the_frames_are_spread_evenly(world: World, tmp_path: Path, count: int, rows: list[int]) -> None:
-    frames = frames_to_evaluate(world.root, world.split, None)
-    refs = tuple(replace(frames.refs[0], number=number) for number in range(10))
-    frames = replace(frames, selection=replace(frames.selection, refs=refs))
-    assert [ref.number for ref in frames.evenly(count).refs] == list(rows)
-
-
-def test_a_model_is_judged_on_no_more_frames_than_asked_for(world: World) -> None:
-    whole = evaluate_model(str(world.model), world.root, split=world.split, device="cpu")
-    some = evaluate_model(
-        str(world.model), world.root, split=world.split, device="cpu", options=ComparisonOptions(at_most=2)
-    )
+def test_a_model_is_evaluated_on_at_most_so_many_frames(world: World) -> None:
+    whole, some = evaluated(world), evaluated(world, options=ComparisonOptions(at_most=2))
     assert some.report.images == (whole.report.images[0], whole.report.images[2])
 
 
 def test_frames_without_a_scan_are_left_out_and_counted(world: World, tmp_path: Path) -> None:
-    (tmp_path / "test_files.txt").write_text("".join(f"{NAME} {n} l\n" for n in (0, 1, 2, 3)))
-    report = evaluate_model(str(world.model), world.root, split=tmp_path, device="cpu").report
+    split = write_split(tmp_path, test=(0, 1, 2, 3))
+    report = evaluate_model(str(world.model), world.root, split=split, device="cpu").report
     assert (len(report.images), report.skipped) == (2, 2)
 
 
-@pytest.mark.parametrize("model", ["model", "cropped"])
+@pytest.mark.parametrize("model", ["model", "cropped_model"])
 def test_measured_and_written_ground_truth_give_the_same_errors(world: World, tmp_path: Path, model: str) -> None:
-    np.savez_compressed(tmp_path / "gt.npz", data=np.stack(truths_of(world)).astype(np.float32))
+    np.savez_compressed(tmp_path / "gt.npz", data=np.stack(world.truths()).astype(np.float32))
     name = str(getattr(world, model))
     measured = evaluate_model(name, world.root, split=world.split, device="cpu")
     written = evaluate_model(name, world.root, split=world.split, ground_truth=tmp_path / "gt.npz", device="cpu")
@@ -168,27 +71,19 @@ def test_measured_and_written_ground_truth_give_the_same_errors(world: World, tm
     assert written.constant_m == pytest.approx(measured.constant_m, rel=1e-5)
 
 
-def test_a_model_of_cropped_frames_sees_and_is_compared_with_what_is_left(world: World) -> None:
-    done = evaluate_model(str(world.cropped), world.root, split=world.split, device="cpu")
-    inside = [truth[8:-4, 16:] for truth in truths_of(world)]
-    protocol = PROTOCOLS["eigen"]
-    assert [image.pixels for image in done.report.images] == [int(protocol.mask(truth).sum()) for truth in inside]
-    frames = frames_to_evaluate(
-        world.root, world.split, CropResize(width=96, height=64, crop=Crop(top=8, bottom=4, left=16))
-    )
-    image = Image.open(world.root / NAME / "image_02/data/0000000000.png")
-    seen = image.crop((16, 8, WIDTH, HEIGHT - 4)).resize((96, 64), Image.Resampling.LANCZOS)
-    assert np.abs(next(frames.read(frames.refs[:1])).astype(int) - np.asarray(seen)).max() <= 1
+def test_a_model_of_cropped_frames_is_compared_inside_its_crop(world: World) -> None:
+    done = evaluate_model(str(world.cropped_model), world.root, split=world.split, device="cpu")
+    inside = [truth[8:-4, 16:] for truth in world.truths()]
+    pixels = [int(PROTOCOLS["eigen"].mask(truth).sum()) for truth in inside]
+    assert [image.pixels for image in done.report.images] == pixels
 
 
-def test_a_store_gives_the_same_errors_as_what_it_was_made_of(world: World, tmp_path: Path) -> None:
-    split = tmp_path / "split"
-    split.mkdir()
-    shutil.copy(world.split / "test_files.txt", split)
+def test_a_store_gives_the_same_errors_as_the_data_that_it_was_made_from(world: World, tmp_path: Path) -> None:
+    split = write_split(tmp_path / "split", test=TEST)
     footage = recognise(world.root).footage(split=str(split))
     store = build_store(footage, tmp_path / "store", width=96, height=64, crop=Crop(top=8, bottom=4, left=16))
-    from_store = evaluate_model(str(world.cropped), store.folder, device="cpu")
-    from_source = evaluate_model(str(world.cropped), world.root, split=split, device="cpu")
+    from_store = evaluate_model(str(world.cropped_model), store.folder, device="cpu")
+    from_source = evaluate_model(str(world.cropped_model), world.root, split=split, device="cpu")
     assert from_store.report == from_source.report
     with pytest.raises(DataError, match="the store does not fit the model"):
         evaluate_model(str(world.model), store.folder, device="cpu")
@@ -196,8 +91,7 @@ def test_a_store_gives_the_same_errors_as_what_it_was_made_of(world: World, tmp_
 
 def test_a_store_whose_root_is_gone_has_no_ground_truth_and_says_why(world: World, tmp_path: Path) -> None:
     root = shutil.copytree(world.root, tmp_path / "kitti")
-    footage = recognise(root).footage(split=None)
-    store = build_store(footage, tmp_path / "store", width=96, height=64)
+    store = build_store(recognise(root).footage(split=None), tmp_path / "store", width=96, height=64)
     shutil.rmtree(root)
     with (
         pytest.warns(SelfDepthWarning, match="which no longer exists"),
@@ -206,28 +100,176 @@ def test_a_store_whose_root_is_gone_has_no_ground_truth_and_says_why(world: Worl
         evaluate_model(str(world.model), store.folder, device="cpu")
 
 
-def test_the_flipped_prediction_is_blended_in_where_asked(world: World) -> None:
-    once = evaluate_model(str(world.model), world.root, split=world.split, device="cpu")
-    twice = evaluate_model(str(world.model), world.root, split=world.split, device="cpu", post_process=True)
+def test_the_flipped_prediction_is_blended_in_on_request(world: World) -> None:
+    once, twice = evaluated(world), evaluated(world, post_process=True)
     assert once.report.abs_rel != twice.report.abs_rel
     assert once.baseline == twice.baseline
 
 
-def test_the_baseline_is_the_best_constant_under_the_protocol(world: World) -> None:
-    done = evaluate_model(str(world.model), world.root, split=world.split, device="cpu")
-    truths = truths_of(world)
+def test_data_that_cannot_be_evaluated_is_refused(world: World, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    shutil.copytree(world.root / IMAGES, images)
+    np.save(tmp_path / "two.npy", np.ones((2, HEIGHT, WIDTH)))
+    np.save(tmp_path / "small.npy", np.ones((3, HEIGHT // 2, WIDTH // 2)))
+    kitti = {"data": world.root, "split": world.split}
+    cases: list[tuple[Path, dict[str, Path], str]] = [
+        (world.model, {"data": tmp_path / "gone"}, "no such data"),
+        (world.model, {"data": images}, "no ground truth"),
+        (world.model, {"data": images, "split": world.split}, "KITTI only"),
+        (world.model, {"data": world.root, "split": tmp_path / "gone"}, "no such split"),
+        (world.model, {**kitti, "ground_truth": tmp_path / "two.npy"}, "expected 3.*got 2"),
+        (world.cropped_model, {**kitti, "ground_truth": tmp_path / "small.npy"}, "cropped with"),
+    ]
+    for model, places, sentence in cases:
+        with pytest.raises(DataError, match=sentence):
+            evaluate_model(str(model), device="cpu", **places)  # type: ignore[arg-type]
 
-    def abs_rel(depth_m: float) -> float:
-        constant = np.full((2, 2), 1 / depth_m)
-        return evaluate_set([constant] * 3, truths, PROTOCOLS["eigen"], median_scaling=False).abs_rel
 
-    assert done.baseline.abs_rel == pytest.approx(abs_rel(done.constant_m))
-    assert done.baseline.abs_rel <= min(abs_rel(done.constant_m * 0.95), abs_rel(done.constant_m * 1.05))
+def test_kitti_of_another_size_or_without_calibration_is_evaluated_with_ground_truth_from_a_file(
+    world: World, tmp_path: Path
+) -> None:
+    root = Path(shutil.copytree(world.root, tmp_path / "kitti"))
+    for path in (root / DATE / DRIVE).glob("image_0?/data/*"):
+        Image.open(path).resize((WIDTH // 2, HEIGHT // 2)).save(path)
+    for file in (root / DATE).glob("calib_*.txt"):
+        file.unlink()
+    np.save(tmp_path / "gt.npy", np.full((len(TEST), HEIGHT, WIDTH), 5.0))
+    done = evaluate_model(str(world.model), root, split=world.split, ground_truth=tmp_path / "gt.npy", device="cpu")
+    assert (done.frames, len(done.report.images)) == ("test frames", len(TEST))
+
+
+def test_own_images_are_evaluated_with_ground_truth_from_a_file(world: World, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    shutil.copytree(world.root / IMAGES, images)
+    np.save(tmp_path / "gt.npy", np.full((N_FRAMES, HEIGHT, WIDTH), 5.0))
+    options = ComparisonOptions(protocol="dense")
+    done = evaluate_model(str(world.model), images, ground_truth=tmp_path / "gt.npy", options=options, device="cpu")
+    assert (done.frames, len(done.report.images), done.constant_m) == ("all frames", N_FRAMES, 5.0)
+    assert done.baseline.abs_rel == 0
+
+
+def test_real_scans_and_their_published_depth_maps_give_the_same_errors(shared: Path, world: World) -> None:
+    root, split = shared / "kitti-mini/kitti_raw", shared / "kitti-mini/splits/mini"
+    measured = evaluate_model(str(world.model), root, split=split, device="cpu")
+    written = evaluate_model(str(world.model), root, split=split, ground_truth=split / "gt_depths.npz", device="cpu")
+    assert len(measured.report.images) == 4
+    for metric in (*METRICS, "ratio_median"):
+        assert getattr(written.report, metric) == pytest.approx(getattr(measured.report, metric), rel=1e-6)
+
+
+# Given predictions
+
+
+@pytest.fixture
+def predictions(world: World, tmp_path: Path) -> Path:
+    """A file with a prediction for each test frame."""
+    np.save(tmp_path / "all.npy", world.predictions)
+    return tmp_path / "all.npy"
+
+
+def test_predictions_are_compared_with_the_ground_truth_of_their_frames(world: World, predictions: Path) -> None:
+    done = evaluate_predictions(predictions, world.root, split=world.split)
+    expected = evaluate_set(world.predictions, world.truths(), PROTOCOLS["eigen"])
+    assert [image.name.split()[-1] for image in done.report.images] == [str(number) for number in TEST]
+    assert done.report.abs_rel == pytest.approx(expected.abs_rel, rel=1e-9)
+
+
+def test_predictions_with_swapped_axes_are_refused(world: World, tmp_path: Path) -> None:
+    np.save(tmp_path / "swapped.npy", world.predictions.transpose(0, 2, 1))
+    with pytest.raises(DataError, match=f"cannot be of the same image: .*swapped.npy, {SEQUENCE} 4"):
+        evaluate_predictions(tmp_path / "swapped.npy", world.root, split=world.split)
+
+
+def test_caps_bound_what_counts_and_where_predictions_go(world: World, predictions: Path) -> None:
+    options = ComparisonOptions(min_depth=5.0, max_depth=20.0)
+    done = evaluate_predictions(predictions, world.root, split=world.split, options=options)
+    capped = options.protocol_on("eigen")
+    assert done.report.protocol == capped
+    expected = evaluate_set(world.predictions, world.truths(), capped)
+    assert done.report.abs_rel == expected.abs_rel
+    assert expected.abs_rel < evaluate_set(world.predictions, world.truths(), PROTOCOLS["eigen"]).abs_rel
+
+
+def test_the_split_eigen_benchmark_has_its_protocol_wherever_the_ground_truth_is_from(
+    world: World, predictions: Path, tmp_path: Path
+) -> None:
+    split = write_split(tmp_path / "eigen_benchmark", test=TEST)
+    truth = tmp_path / "gt.npy"
+    np.save(truth, np.random.default_rng(2).uniform(2, 50, (len(TEST), HEIGHT, WIDTH)))
+
+    def protocol(split: Path, requested: str | None = None) -> str:
+        options = ComparisonOptions(protocol=requested)
+        done = evaluate_predictions(predictions, world.root, split=split, ground_truth=truth, options=options)
+        return done.report.protocol.name
+
+    assert protocol(split) == "eigen_benchmark"
+    assert protocol(split, "eigen") == "eigen"
+    assert protocol(world.split) == "eigen"
+
+
+@pytest.mark.parametrize("part", ["", "train", "data_depth_annotated/val"])
+def test_the_improved_ground_truth_is_found_where_its_archives_put_it(
+    world: World, predictions: Path, tmp_path: Path, part: str
+) -> None:
+    metres = write_improved(tmp_path / "gt" / part, (0, 2))
+    done = evaluate_predictions(predictions, world.root, split=world.split, ground_truth=tmp_path / "gt")
+    expected = evaluate_set(world.predictions, [None, metres[0], metres[2]], PROTOCOLS["eigen_benchmark"])
+    assert done.report.protocol.name == "eigen_benchmark"
+    assert (done.report.abs_rel, done.report.skipped) == (pytest.approx(expected.abs_rel, rel=1e-9), 1)
+
+
+def test_the_split_eigen_benchmark_takes_the_improved_ground_truth_beside_the_images(tmp_path: Path) -> None:
+    drive = render_drive(DriveSpec(seed=1, frames=3, width=WIDTH, height=HEIGHT))
+    write_kitti_raw(drive, tmp_path / "kitti")
+    split = write_split(tmp_path / "eigen_benchmark", test=(1,))
+    np.save(tmp_path / "one.npy", np.ones((1, 12, 24)))
+    with pytest.raises(DataError, match=r"no ground truth.*proj_depth/groundtruth.*--ground-truth"):
+        evaluate_predictions(tmp_path / "one.npy", tmp_path / "kitti", split=split)
+    metres = write_improved(tmp_path / "kitti" / DATE, (1,))
+    done = evaluate_predictions(tmp_path / "one.npy", tmp_path / "kitti", split=split)
+    expected = evaluate_set([np.ones((2, 2))], [metres[1]], PROTOCOLS["eigen_benchmark"])
+    assert done.report.abs_rel == pytest.approx(expected.abs_rel, rel=1e-9)
+    scans = evaluate_predictions(
+        tmp_path / "one.npy", tmp_path / "kitti", split=split, options=ComparisonOptions(protocol="eigen")
+    )
+    assert scans.report.abs_rel != done.report.abs_rel
+
+
+def test_the_verb_takes_predictions_and_caches_no_map_unless_a_folder_is_named(
+    world: World, predictions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(world.root.rglob("*"))
+    words = ["evaluate", "depth", "--predictions", str(predictions), "--data", str(world.root)]
+    words += ["--split", str(world.split), "--one-scale", "--max-depth", "50"]
+    assert main(words) == 0
+    assert [path.name for path in tmp_path.iterdir()] == [predictions.name]
+    cache = ["--truth-cache", str(tmp_path / "cache"), "--json", str(tmp_path / "depth.json")]
+    assert main([*words, *cache]) == 0
+    assert main([*words, *cache]) == 0
+    assert len(list((tmp_path / "cache").rglob("*.npz"))) == len(TEST)
+    assert sorted(world.root.rglob("*")) == before
+    values = json.loads((tmp_path / "depth.json").read_text())
+    assert (values["scaling"], len(values["images"]), values["protocol"]["max_truth"]) == ("set", len(TEST), 50)
+    assert "eigen, to 50 m, all images at one scale, that median" in capsys.readouterr().out
+
+
+def test_ground_truth_from_a_file_is_not_cached(world: World, predictions: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "gt.npy", np.ones((3, HEIGHT, WIDTH)))
+    options = ComparisonOptions(truth_cache=tmp_path / "cache")
+    with pytest.raises(
+        DataError, match=r"no computed depth maps to cache: --truth-cache .*got ground truth from a file"
+    ):
+        evaluate_predictions(
+            predictions, world.root, split=world.split, ground_truth=tmp_path / "gt.npy", options=options
+        )
+
+
+# Files against files
 
 
 @pytest.fixture
 def maps() -> tuple[ndarray, ndarray]:
-    """Disparities (4, 10, 20) and the ground truth (4, 20, 40) that they are a third of, holes left out."""
+    """Disparities (4, 10, 20), and ground truth (4, 20, 40) with gaps that is a third of their inverse."""
     rng = np.random.default_rng(0)
     depth = rng.uniform(2, 60, (4, 20, 40)).astype(np.float32)
     disparity = 3 / depth.reshape(4, 10, 2, 20, 2).mean(axis=(2, 4))
@@ -238,140 +280,42 @@ def test_disparities_and_depths_in_files_give_the_same_errors(maps: tuple[ndarra
     disparity, truth = maps
     np.save(tmp_path / "disparity.npy", disparity)
     np.savez(tmp_path / "depth.npz", depth=1 / disparity, K=np.eye(3))
-    np.savez(tmp_path / "each.npz", *disparity)
     np.savez(tmp_path / "gt.npz", data=truth)
     expected = evaluate_set(disparity, truth, PROTOCOLS["dense"], factor=2.0)
-    measure = ComparisonOptions(protocol="dense", factor=2.0)
-    for name, quantity in (("disparity.npy", "disparity"), ("depth.npz", "depth"), ("each.npz", "disparity")):
-        done = evaluate_files(tmp_path / name, tmp_path / "gt.npz", quantity=quantity, options=measure)  # type: ignore[arg-type]
+    options = ComparisonOptions(protocol="dense", factor=2.0)
+    for name, quantity in (("disparity.npy", "disparity"), ("depth.npz", "depth")):
+        done = evaluate_files(tmp_path / name, tmp_path / "gt.npz", quantity=quantity, options=options)  # type: ignore[arg-type]
         assert done.report.abs_rel == pytest.approx(expected.abs_rel, rel=1e-5)
         assert done.report.ratio_median == pytest.approx(expected.ratio_median, rel=1e-5)
 
 
-def test_images_of_different_sizes_are_read_from_one_file(tmp_path: Path) -> None:
-    np.savez(tmp_path / "maps.npz", np.ones((4, 6)), np.ones((5, 7)))
-    assert [one.shape for one in read_maps(tmp_path / "maps.npz")] == [(4, 6), (5, 7)]
+def test_a_folder_is_compared_with_a_file_of_ground_truth_in_natural_order(tmp_path: Path) -> None:
+    disparities = np.random.default_rng(3).uniform(0.02, 0.5, (12, 6, 8))
+    (tmp_path / "each").mkdir()
+    for index, disparity in enumerate(disparities):
+        np.save(tmp_path / "each" / f"frame{index}.npy", disparity)
+    np.save(tmp_path / "all.npy", disparities)
+    np.save(tmp_path / "gt.npy", np.random.default_rng(2).uniform(2, 50, (12, 24, 32)))
+    each, whole = (evaluate_files(tmp_path / name, tmp_path / "gt.npy").report for name in ("each", "all.npy"))
+    assert each.abs_rel == whole.abs_rel
+    assert [image.name for image in each.images] == [f"frame{index}" for index in range(12)]
 
 
-def spoilt(array: ndarray, value: float) -> ndarray:
-    array = array.copy()
-    array[1, 2, 3] = value
-    return array
-
-
-Spoil = Callable[[ndarray, ndarray], tuple[ndarray, ndarray]]
-BAD: dict[str, tuple[Spoil, str]] = {
-    "NaN": (lambda d, t: (spoilt(d, np.nan), t), "cannot be a disparity.*image 1, row 2, column 3.*got nan"),
-    "zero": (lambda d, t: (spoilt(d, 0), t), "image 1, row 2, column 3.*got 0, and 0 more"),
-    "negative": (lambda d, t: (spoilt(d, -1), t), "positive, finite numbers; got -1"),
-    "infinite": (lambda d, t: (spoilt(d, np.inf), t), "got inf"),
-    "one too few": (lambda d, t: (d[1:], t), "expected 4 predictions; got 3"),
+Change = Callable[[ndarray, ndarray], tuple[ndarray, ndarray]]
+UNFIT: dict[str, tuple[Change, str]] = {
+    "one prediction too few": (lambda d, t: (d[1:], t), "expected 4 predictions; got 3"),
     "axes swapped": (lambda d, t: (d.transpose(0, 2, 1), t), "image 0; expected about the aspect of 10x20; got.*40x20"),
-    "no array of maps": (lambda d, t: (d[0, 0], t), r"does not hold maps.*shape \(20,\)"),
-    "text": (lambda d, t: (np.array([["a"]]), t), "does not hold maps.*type"),
-    "objects": (lambda d, t: (np.array([d[0], None], dtype=object), t), "Python objects, which are not read"),
-    "empty": (lambda d, t: (d[:0], t), "does not hold maps"),
-    "truth of zeros": (lambda d, t: (d, 0 * t), "no ground truth.*zeros only"),
-    "negative truth": (lambda d, t: (d, spoilt(t, -2)), "ground truth cannot be depth.*image 1.*got -2"),
-    "NaN truth": (lambda d, t: (d, spoilt(t, np.nan)), "ground truth cannot be depth"),
-    "truth out of range": (lambda d, t: (d, t + 100), "no image could be compared"),
+    "ground truth out of range": (lambda d, t: (d, t + 100), "no image could be compared"),
 }
 
 
-@pytest.mark.parametrize("name", BAD)
-def test_files_that_cannot_be_compared_are_refused(name: str, maps: tuple[ndarray, ndarray], tmp_path: Path) -> None:
-    spoil, sentence = BAD[name]
-    predictions, truth = spoil(*maps)
-    np.save(tmp_path / "predictions.npy", predictions, allow_pickle=True)
+@pytest.mark.parametrize("name", UNFIT)
+def test_files_that_do_not_belong_together_are_refused(
+    name: str, maps: tuple[ndarray, ndarray], tmp_path: Path
+) -> None:
+    change, sentence = UNFIT[name]
+    predicted, truth = change(*maps)
+    np.save(tmp_path / "predictions.npy", predicted)
     np.savez(tmp_path / "gt.npz", data=truth)
     with pytest.raises(DataError, match=sentence):
         evaluate_files(tmp_path / "predictions.npy", tmp_path / "gt.npz", options=ComparisonOptions(protocol="dense"))
-
-
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (None, "no such file"),
-        (b"", "cannot be read"),
-        (b"no numbers", "cannot be read"),
-        (b"PK\x03\x04cut", "cannot be"),
-    ],
-)
-def test_files_that_are_no_arrays_are_refused(tmp_path: Path, content: bytes | None, sentence: str) -> None:
-    path = tmp_path / "maps.npz"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(DataError, match=sentence) as refused:
-        read_predictions(path, "disparity")
-    assert str(path) in str(refused.value)
-
-
-def test_data_that_cannot_be_judged_is_refused(world: World, tmp_path: Path) -> None:
-    images = tmp_path / "images"
-    shutil.copytree(world.root / NAME / "image_02/data", images)
-    np.save(tmp_path / "two.npy", np.ones((2, HEIGHT, WIDTH)))
-    np.save(tmp_path / "small.npy", np.ones((3, HEIGHT // 2, WIDTH // 2)))
-    cases: list[tuple[str, dict[str, Path | None], str]] = [
-        ("model", {"data": tmp_path / "gone"}, "no such data"),
-        ("model", {"data": images}, "no ground truth"),
-        ("model", {"data": images, "split": world.split}, "KITTI only"),
-        ("model", {"data": world.root, "split": tmp_path / "gone"}, "no such split"),
-        (
-            "model",
-            {"data": world.root, "split": world.split, "ground_truth": tmp_path / "two.npy"},
-            "expected 3.*got 2",
-        ),
-        ("cropped", {"data": world.root, "split": world.split, "ground_truth": tmp_path / "small.npy"}, "cropped with"),
-    ]
-    for model, places, sentence in cases:
-        with pytest.raises(DataError, match=sentence):
-            evaluate_model(str(getattr(world, model)), device="cpu", **places)  # type: ignore[arg-type]
-
-
-def test_kitti_of_another_size_or_without_calibration_is_judged_with_ground_truth_from_a_file(
-    world: World, tmp_path: Path
-) -> None:
-    root = Path(shutil.copytree(world.root, tmp_path / "kitti"))
-    for path in (root / NAME).glob("image_0?/data/*"):
-        Image.open(path).resize((WIDTH // 2, HEIGHT // 2)).save(path)
-    for file in (root / "2011_09_26").glob("calib_*.txt"):
-        file.unlink()
-    np.save(tmp_path / "gt.npy", np.full((len(TEST), HEIGHT, WIDTH), 5.0))
-    done = evaluate_model(str(world.model), root, split=world.split, ground_truth=tmp_path / "gt.npy", device="cpu")
-    assert (done.frames, len(done.report.images)) == ("test frames", len(TEST))
-
-
-def test_own_images_are_judged_with_ground_truth_from_a_file(world: World, tmp_path: Path) -> None:
-    images = tmp_path / "images"
-    shutil.copytree(world.root / NAME / "image_02/data", images)
-    np.save(tmp_path / "gt.npy", np.full((N_FRAMES, HEIGHT, WIDTH), 5.0))
-    done = evaluate_model(
-        str(world.model),
-        images,
-        ground_truth=tmp_path / "gt.npy",
-        options=ComparisonOptions(protocol="dense"),
-        device="cpu",
-    )
-    assert (done.frames, len(done.report.images), done.constant_m) == ("all frames", N_FRAMES, 5.0)
-    assert done.baseline.abs_rel == 0
-
-
-def test_a_crop_of_everything_leaves_no_ground_truth() -> None:
-    camera, ref = Camera(fx=5.0, fy=5.0, cx=3.5, cy=2.5, width=8, height=6), FrameRef("s", 0)
-
-    def cropped(crop: Crop) -> ndarray | None:
-        return cropped_truth(GivenTruth({ref: np.ones((6, 8))}), ref, camera, crop)
-
-    found = cropped(Crop(top=1, bottom=2, left=3))
-    assert found is not None and found.shape == (3, 5)
-    with pytest.raises(DataError, match="leaves nothing"):
-        cropped(Crop(top=3, bottom=3))
-
-
-def test_real_scans_and_their_published_depth_maps_give_the_same_errors(shared: Path, world: World) -> None:
-    root, split = shared / "kitti-mini/kitti_raw", shared / "kitti-mini/splits/mini"
-    measured = evaluate_model(str(world.model), root, split=split, device="cpu")
-    written = evaluate_model(str(world.model), root, split=split, ground_truth=split / "gt_depths.npz", device="cpu")
-    assert len(measured.report.images) == 4
-    for metric in ("abs_rel", "sq_rel", "rmse", "rmse_log", "a1", "a2", "a3", "ratio_median"):
-        assert getattr(written.report, metric) == pytest.approx(getattr(measured.report, metric), rel=1e-6)

@@ -1,4 +1,4 @@
-"""Make3D: its layout, the middle that is compared, and its four errors."""
+"""Models and given predictions on Make3D: the middle of its images, and its four errors."""
 
 from __future__ import annotations
 
@@ -9,45 +9,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from numpy import ndarray
 from PIL import Image
 from scipy.io import savemat
 
+from helpers.depth_world import save_depth_model
+from helpers.make3d import HEIGHT, NAMES, WIDTH, some_truths, write_make3d
 from selfdepth.cli.main import main
-from selfdepth.config import TrainConfig
-from selfdepth.data.frames import FrameRef
-from selfdepth.data.readers.make3d import Make3DTruth, centre, is_make3d, open_make3d
+from selfdepth.data.readers.make3d import centre
 from selfdepth.errors import DataError
 from selfdepth.evaluation.depth.compare import ComparisonOptions
-from selfdepth.evaluation.depth.metrics import MAKE3D_ERRORS, METRICS, PROTOCOLS, compute_errors, evaluate_set
+from selfdepth.evaluation.depth.metrics import MAKE3D_ERRORS, METRICS, PROTOCOLS, evaluate_set
 from selfdepth.evaluation.depth.run import evaluate_model, evaluate_predictions
 from selfdepth.inference.predictor import Predictor
-from selfdepth.networks.depth import DepthNet
-from selfdepth.weights.files import WeightsMeta, save_weights
-
-NAMES = ("10.21op2-p-015t000", "math6-p-077t0", "op47-p-139t000")
-WIDTH, HEIGHT = 96, 128
-ROWS, COLUMNS = 55, 305
-"""The laser's grid: 21 of its rows are in the middle of a picture of 3 to 4."""
-
-
-def write_make3d(root: Path, truths: dict[str, ndarray], size: tuple[int, int] = (WIDTH, HEIGHT)) -> None:
-    """Images of random colours, and a .mat for each of the truths."""
-    for folder in ("Test134", "Gridlaserdata"):
-        (root / folder).mkdir(parents=True, exist_ok=True)
-    for number, name in enumerate(NAMES):
-        coarse = np.random.default_rng(number).integers(0, 256, (8, 6, 3), dtype=np.uint8)
-        Image.fromarray(coarse).resize(size).save(root / f"Test134/img-{name}.jpg", quality=95)
-    for name, truth in truths.items():
-        grid = np.zeros((*truth.shape, 4))
-        grid[..., :3], grid[..., 3] = 999.0, truth
-        savemat(root / f"Gridlaserdata/depth_sph_corr-{name}.mat", {"Position3DGrid": grid}, do_compression=True)
-
-
-def some_truths() -> dict[str, ndarray]:
-    rng = np.random.default_rng(7)
-    return {name: rng.uniform(2, 81, (ROWS, COLUMNS)) for name in NAMES}
 
 
 @pytest.fixture(scope="module")
@@ -59,86 +32,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("model")
-    state = {f"depth_net.{name}": tensor for name, tensor in DepthNet("resnet18").state_dict().items()}
-    config = TrainConfig(width=96, height=64, crop="8,4,16,0")
-    save_weights(folder, state, WeightsMeta(config=config, camera=None, scale="relative"))
-    return folder
-
-
-def test_log10_is_the_mean_distance_in_powers_of_ten() -> None:
-    rng = np.random.default_rng(0)
-    truth, depth = rng.uniform(0.5, 70, (2, 200))
-    twin = sum(abs(np.log(t) / np.log(10) - np.log(p) / np.log(10)) for t, p in zip(truth, depth, strict=True)) / 200
-    assert compute_errors(truth, depth).log10 == pytest.approx(twin, rel=1e-12)
-    assert compute_errors(truth, truth * 10).log10 == pytest.approx(1)
-    assert compute_errors(truth, truth / 10).log10 == pytest.approx(1)
-
-
-@pytest.mark.parametrize(
-    ("shape", "image", "kept"),
-    [
-        ((2272, 1704), (1704, 2272), (852, 1704)),
-        ((ROWS, COLUMNS), (1704, 2272), (21, COLUMNS)),
-        ((HEIGHT, WIDTH), (WIDTH, HEIGHT), (48, WIDTH)),
-        ((100, 200), (200, 100), (100, 200)),
-        ((100, 300), (300, 100), (100, 200)),
-        ((10, 10), (300, 100), (10, 6)),
-    ],
-)
-def test_the_middle_is_twice_as_wide_as_high_at_any_resolution(
-    shape: tuple[int, int], image: tuple[int, int], kept: tuple[int, int]
-) -> None:
-    array = np.arange(shape[0] * shape[1], dtype=np.float64).reshape(shape)
-    middle = centre(array, image)
-    assert middle.shape == kept
-    assert middle.mean() == pytest.approx(array.mean()), "as much is cut off on either side"
-
-
-def test_a_marker_in_the_centre_stays_in_the_centre_of_image_and_truth(tmp_path: Path) -> None:
-    truth = np.full((ROWS, COLUMNS), 30.0)
-    truth[ROWS // 2, COLUMNS // 2] = 5
-    write_make3d(tmp_path, {NAMES[0]: truth}, size=(WIDTH, HEIGHT))
-    pixels = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-    pixels[HEIGHT // 2 - 4 : HEIGHT // 2 + 4, WIDTH // 2 - 4 : WIDTH // 2 + 4] = 255
-    Image.fromarray(pixels).save(tmp_path / f"Test134/img-{NAMES[0]}.jpg", quality=95)
-    ref = FrameRef(f"Test134/img-{NAMES[0]}", 0)
-    image = open_make3d(tmp_path)[0]
-    (seen,), depth = image.read((0,)), Make3DTruth(tmp_path)(ref)
-    assert seen.shape[:2] == (48, WIDTH)
-    assert (image.camera.width, image.camera.height) == (WIDTH, 48)
-    bright = np.argwhere(seen[..., 0] > 128)
-    np.testing.assert_allclose(bright.mean(axis=0), [23.5, 47.5])
-    assert depth is not None
-    assert depth.shape == (21, COLUMNS)
-    assert np.argwhere(depth == 5).tolist() == [[10, 152]]
-
-
-def test_the_layout_is_recognised_and_read_by_name(root: Path, tmp_path: Path) -> None:
-    assert is_make3d(root)
-    assert not is_make3d(tmp_path)
-    images = open_make3d(root)
-    assert [image.name for image in images] == [f"Test134/img-{name}" for name in NAMES]
-    for image, truth in zip(images, some_truths().values(), strict=True):
-        assert np.array_equal(Make3DTruth(root)(FrameRef(image.name, 0)), truth[17:38])
-
-
-def test_what_is_no_distance_is_not_known(tmp_path: Path) -> None:
-    truth = np.full((ROWS, COLUMNS), 30.0)
-    truth[27, :4] = [np.nan, np.inf, -3, 0]
-    write_make3d(tmp_path, {NAMES[0]: truth})
-    depth = Make3DTruth(tmp_path)(FrameRef(f"Test134/img-{NAMES[0]}", 0))
-    assert depth is not None
-    assert depth[10, :5].tolist() == [0, 0, 0, 0, 30]
-
-
-def test_truth_of_70_m_and_beyond_does_not_count_and_predictions_are_moved_there() -> None:
-    protocol = PROTOCOLS["make3d"]
-    truth = np.array([[69.999, 70.0, 80.0, 0.0]])
-    assert protocol.mask(truth).tolist() == [[True, False, False, False]]
-    report = evaluate_set([np.full((1, 4), 1e-3)], [truth], protocol, median_scaling=False)
-    assert report.rmse == pytest.approx(0.001, abs=1e-6)
+    return save_depth_model(tmp_path_factory.mktemp("model"), crop="8,4,16,0")
 
 
 def test_a_perfect_prediction_has_no_error(root: Path, tmp_path: Path) -> None:
@@ -154,13 +48,13 @@ def test_a_perfect_prediction_has_no_error(root: Path, tmp_path: Path) -> None:
 
 
 def stretched(folder: Path) -> Path:
-    """The same maps with each row many times, so that they have the aspect of the part of the image."""
+    """The same maps with each row seven times, so that they have the aspect of the middle of an image."""
     for file in folder.glob("*.npy"):
         np.save(file, np.repeat(np.load(file), 7, axis=0))
     return folder
 
 
-def test_a_model_sees_the_middle_of_the_image_and_is_compared_with_the_middle_of_the_truth(
+def test_a_model_sees_the_middle_of_an_image_and_is_compared_with_the_middle_of_the_ground_truth(
     root: Path, model: Path
 ) -> None:
     done = evaluate_model(str(model), root, device="cpu")
@@ -247,7 +141,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_files_that_are_not_make3ds_are_refused(tmp_path: Path, model: Path, name: str) -> None:
+def test_files_that_make3d_does_not_have_are_refused(tmp_path: Path, model: Path, name: str) -> None:
     spoil, sentence = BAD[name]
     write_make3d(tmp_path, some_truths())
     spoil(tmp_path)
@@ -257,24 +151,24 @@ def test_files_that_are_not_make3ds_are_refused(tmp_path: Path, model: Path, nam
 
 
 @pytest.mark.parametrize(
-    ("measure", "options", "sentence"),
+    ("options", "split", "sentence"),
     [
-        (ComparisonOptions(part="train"), {}, "no training frames"),
-        (ComparisonOptions(truth_cache=Path("cache")), {}, "no depth maps to keep"),
-        (ComparisonOptions(), {"split": Path("split")}, "a split applies to KITTI only"),
+        (ComparisonOptions(part="train"), None, "no training frames"),
+        (ComparisonOptions(truth_cache=Path("cache")), None, "no computed depth maps to cache"),
+        (ComparisonOptions(), Path("split"), "a split applies to KITTI only"),
     ],
 )
-def test_options_about_other_data_are_refused(
-    root: Path, model: Path, measure: ComparisonOptions, options: dict[str, Any], sentence: str
+def test_options_that_apply_to_other_data_are_refused(
+    root: Path, model: Path, options: ComparisonOptions, split: Path | None, sentence: str
 ) -> None:
     with pytest.raises(DataError, match=sentence):
-        evaluate_model(str(model), root, options=measure, device="cpu", **options)
+        evaluate_model(str(model), root, split=split, options=options, device="cpu")
     assert (
         evaluate_model(str(model), root, options=ComparisonOptions(part="test"), device="cpu").frames == "test frames"
     )
 
 
-def test_a_missing_prediction_is_asked_for_by_the_images_name(root: Path, tmp_path: Path) -> None:
+def test_a_missing_prediction_is_named_after_its_image(root: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "other.npy", np.ones((2, 4)))
     with pytest.raises(DataError, match=f"expected Test134/img-{NAMES[0]}/img-{NAMES[0]} .*without the folder"):
         evaluate_predictions(tmp_path, root)

@@ -1,4 +1,4 @@
-"""Predictions and ground truth from files: anybody's, as numpy writes them."""
+"""Predictions and ground truth in .npy and .npz files, as any method can write them."""
 
 from __future__ import annotations
 
@@ -16,89 +16,98 @@ from selfdepth.errors import DataError
 Quantity = Literal["disparity", "depth"]
 
 MAX_ASPECT_FACTOR = 2.0
-"""Predictions are stretched to the ground truth's size. Beyond this they were rather written with other axes."""
+"""Predictions are resized to the ground truth, so that their aspects may differ a little. Where they differ by more
+than this factor, the axes of the file are probably in another order."""
 
 _KINDS = "a .npy or .npz file with one array (images, height, width), or a .npz with one array per image"
 
 
 def read_maps(path: Path, *, keys: tuple[str, ...] = ("data",)) -> list[Float[ndarray, "_h _w"]]:
-    """One map per image, from a .npy or .npz file.
+    """One map per image, as float32, from a .npy or .npz file.
 
     Args:
-        path: .npy with (images, height, width); or .npz with such an array under one of `keys`, or as its only
+        path: .npy of shape (images, height, width); or .npz with such an array under one of `keys` or as its only
             entry, or with one (height, width) array per image in the order of writing.
+        keys: names of the array in a .npz, the preferred one first.
 
     Raises:
-        DataError: for a file that is missing, cannot be read without pickle, or holds something else.
+        DataError: for a file that is missing, cannot be read without pickle, or holds other arrays.
     """
     arrays = _load(path)
-    known = [key for key in keys if key in arrays]
-    if known or len(arrays) == 1:
-        stack = arrays[known[0] if known else next(iter(arrays))]
+    matching = [key for key in keys if key in arrays]
+    if matching or len(arrays) == 1:
+        stack = arrays[matching[0] if matching else next(iter(arrays))]
         maps = list(stack if stack.ndim == 3 else [stack] if stack.ndim == 2 else [])
-        shape = f"an array of shape {stack.shape}"
+        contents = f"an array of shape {stack.shape}"
     else:
-        maps, shape = list(arrays.values()), f"entries {', '.join(list(arrays)[:5])}"
-    if not maps or any(one.ndim != 2 or one.size == 0 or one.dtype.kind not in "fiu" for one in maps):
-        got = shape if not maps or all(one.dtype.kind in "fiu" for one in maps) else f"numbers of type {maps[0].dtype}"
+        maps, contents = list(arrays.values()), f"entries {', '.join(list(arrays)[:5])}"
+    if not maps or any(each.ndim != 2 or each.size == 0 or each.dtype.kind not in "fiu" for each in maps):
+        numeric = all(each.dtype.kind in "fiu" for each in maps)
+        got = contents if not maps or numeric else f"numbers of type {maps[0].dtype}"
         raise DataError("the file does not hold maps", where=path, expected=_KINDS, got=got)
-    return [one.astype(np.float32, copy=False) for one in maps]
+    return [each.astype(np.float32, copy=False) for each in maps]
 
 
 def read_predictions(path: Path, quantity: Quantity) -> list[Float[ndarray, "_h _w"]]:
-    """Disparities (1 / depth, up to one factor per set) from a file of disparities or of depths.
+    """Disparities (1 / depth, in any unit) from a file of disparities or of depths.
 
     Raises:
         DataError: as `read_maps`, or for a number that is NaN, infinite, zero or negative.
     """
     maps = read_maps(path, keys=("data", quantity))
-    for index, one in enumerate(maps):
-        require_positive(one, quantity, f"{path}, image {index}")
-    return maps if quantity == "disparity" else [1 / one for one in maps]
+    for index, each in enumerate(maps):
+        require_positive(each, quantity, f"{path}, image {index}")
+    return maps if quantity == "disparity" else [1 / each for each in maps]
 
 
-def require_positive(one: Float[ndarray, "_h _w"], quantity: Quantity, where: str) -> None:
-    """Refuse a prediction with a number that is NaN, infinite, zero or negative. Raises DataError naming the pixel."""
-    wrong = ~(np.isfinite(one) & (one > 0))
+def require_positive(prediction: Float[ndarray, "_h _w"], quantity: Quantity, where: str) -> None:
+    """Refuse a prediction with a number that is NaN, infinite, zero or negative.
+
+    Every pixel must be usable, not only those with ground truth: resizing mixes it with its neighbours.
+
+    Raises:
+        DataError: naming the first such pixel.
+    """
+    wrong = ~(np.isfinite(prediction) & (prediction > 0))
     if wrong.any():
         row, column = np.argwhere(wrong)[0].tolist()
         raise DataError(
             f"the prediction cannot be a {quantity}",
             where=f"{where}, row {row}, column {column}",
             expected="positive, finite numbers",
-            got=f"{one[row, column]:g}, and {int(wrong.sum()) - 1} more such pixels",
-            fix=f"write the {quantity} itself" + (", or say --predictions-are depth" * (quantity == "disparity")),
+            got=f"{prediction[row, column]:g}, and {int(wrong.sum()) - 1} more such pixels",
+            fix=f"write the {quantity} itself" + (", or add --predictions-are depth" * (quantity == "disparity")),
         )
 
 
 def read_truths(path: Path) -> list[Float[ndarray, "_h _w"]]:
-    """Ground truth in metres, 0 = not known, from a file.
+    """Ground truth in metres, 0 where unknown, from a file.
 
     Raises:
-        DataError: as `read_maps`, for negative numbers or NaN, or if nothing is known at all.
+        DataError: as `read_maps`, for negative numbers or NaN, or if all depths are unknown.
     """
     maps = read_maps(path, keys=("data", "depth"))
-    for index, one in enumerate(maps):
-        wrong = ~(np.isfinite(one) & (one >= 0))
+    for index, each in enumerate(maps):
+        wrong = ~(np.isfinite(each) & (each >= 0))
         if wrong.any():
             raise DataError(
                 "the ground truth cannot be depth",
                 where=f"{path}, image {index}",
-                expected="metres, and 0 where not known",
-                got=f"{one[wrong][0]:g}",
+                expected="metres, and 0 where unknown",
+                got=f"{each[wrong][0]:g}",
             )
-    if not any(one.any() for one in maps):
-        raise DataError("there is no ground truth", where=path, expected="metres, 0 = not known", got="zeros only")
+    if not any(each.any() for each in maps):
+        raise DataError("there is no ground truth", where=path, expected="metres, 0 where unknown", got="zeros only")
     return maps
 
 
 def check_pairs(
     predictions: Sequence[Float[ndarray, "_h _w"]], truths: Sequence[Float[ndarray, "_h2 _w2"]], where: str
 ) -> None:
-    """Refuse a different number of predictions and truths, or shapes that cannot be of the same images.
+    """Refuse predictions and ground truths whose numbers differ, or whose shapes cannot be of the same images.
 
     Raises:
-        DataError: saying which.
+        DataError: naming the numbers, or the first such image.
     """
     if len(predictions) != len(truths):
         raise DataError(
@@ -114,7 +123,14 @@ def check_pairs(
 
 
 def check_aspect(shape: tuple[int, int], truth: tuple[int, int], where: str) -> None:
-    """Refuse ground truth that cannot be of an image or prediction; both as (height, width). Raises DataError."""
+    """Refuse ground truth whose aspect cannot be that of an image or prediction.
+
+    Args:
+        shape, truth: (height, width) of the image or prediction, and of the ground truth.
+
+    Raises:
+        DataError: if their aspects differ by more than MAX_ASPECT_FACTOR.
+    """
     factor = (shape[1] / shape[0]) / (truth[1] / truth[0])
     if max(factor, 1 / factor) > MAX_ASPECT_FACTOR:
         raise DataError(
@@ -127,6 +143,7 @@ def check_aspect(shape: tuple[int, int], truth: tuple[int, int], where: str) -> 
 
 
 def _load(path: Path) -> dict[str, ndarray]:
+    """The arrays of a file by their names; that of a .npy is called "data". Raises DataError."""
     if not path.is_file():
         got = "a folder" if path.is_dir() else "no such file"
         raise DataError("the file cannot be read", where=path, expected=_KINDS, got=got)

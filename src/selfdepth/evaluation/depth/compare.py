@@ -1,4 +1,4 @@
-"""Predictions against ground truth, whatever they come from; and what a constant would reach on the same pixels."""
+"""Compare predictions from any source with ground truth, and with the best constant depth on the same pixels."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from selfdepth.evaluation.depth.baselines import best_constant_depth
+from selfdepth.evaluation.depth.baselines import best_constant
 from selfdepth.evaluation.depth.metrics import (
     ERRORS,
     PROTOCOLS,
@@ -34,8 +33,8 @@ class Pair:
 
     Attributes:
         name: of the frame, for errors and reports.
-        disparity: predicted; None where there is no ground truth to compare it with.
-        truth: depth in metres, 0 where unknown; None where the frame has none.
+        disparity: predicted inverse depth at any resolution; None if the frame has no ground truth.
+        truth: depth in metres, 0 where unknown; None if the frame has none.
     """
 
     name: str
@@ -45,12 +44,14 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class _ComparedPixels:
-    """What is kept of a pair: for the baseline and another scale, the pixels that count are enough, while whole maps
-    of a large set would fill the memory.
+    """The part of a pair that the baseline and another scaling need: its n pixels that count.
+
+    Whole maps of a split would fill the memory: 697 frames of KITTI, depth and disparity, take 5 GB in float64.
 
     Attributes:
         errors: of the pair.
-        truth, disparity: at the pixels that count; disparity only where it is needed again.
+        truth: ground truth at the pixels that count, in metres.
+        disparity: prediction at the same pixels; None if it is not needed again.
     """
 
     errors: ImageErrors
@@ -60,21 +61,22 @@ class _ComparedPixels:
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonOptions:
-    """What is compared, and how.
+    """Which frames are compared, and how.
 
     Attributes:
-        part: of the split or data set: "train", "val" or "test"; None: the test frames, else those for validation,
-            else all.
-        at_most: of a model: compare no more than this many frames, evenly spaced over the part; None: all of them.
+        part: "train", "val" or "test" of the split or data set; None: the test frames, or else the validation frames,
+            or else all frames.
+        at_most: evaluate a model on at most this many frames, evenly spaced over the part; None: on all of them.
         protocol: key in PROTOCOLS; None: the one that fits the data.
-        median_scaling: whether each prediction is brought to the median of its ground truth first.
-        factor: predicted depths are multiplied by this before anything else; None: by what makes them metres, where
-            the model knows (`TrainConfig.metres_per_unit`), else by 1.
-        one_scale: with median scaling, bring all predictions to metres by one number, the median of the images'
-            ratios, in place of each by its own.
-        min_depth, max_depth: in metres; ground truth counts between them, and predictions are moved there. None: as
-            the protocol says.
-        truth_cache: folder that keeps the depth maps made of LiDAR scans, for the next time; None: nothing is kept.
+        median_scaling: whether each prediction is scaled to the median of its ground truth first.
+        factor: predicted depths are multiplied by this before any other scaling; None: by the model's metres per unit
+            if it has one (`TrainConfig.metres_per_unit`), else by 1.
+        one_scale: with median scaling, scale all predictions by one number, the median of the images' ratios, instead
+            of each by its own.
+        min_depth, max_depth: in metres; ground truth outside this range does not count, and predictions are clamped to
+            it. None: the protocol's bounds.
+        truth_cache: folder in which depth maps computed from LiDAR scans are kept for the next evaluation; None: no
+            map is kept.
     """
 
     part: str | None = None
@@ -88,7 +90,11 @@ class ComparisonOptions:
     truth_cache: Path | None = None
 
     def protocol_on(self, default: str) -> DepthProtocol:
-        """The protocol asked for, else `default`, with the bounds asked for."""
+        """The requested protocol, or else `default`, with the requested bounds.
+
+        Args:
+            default: key in PROTOCOLS.
+        """
         protocol = PROTOCOLS[self.protocol or default]
         if self.min_depth is not None:
             clamp = (self.min_depth, protocol.clamp[1])
@@ -101,16 +107,16 @@ class ComparisonOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class DepthEvaluation:
-    """Errors, and what they are to be compared with.
+    """Errors of predictions, and the baseline to compare them with.
 
     Attributes:
         report: errors of the predictions.
-        baseline: errors of one constant depth for all pixels of all frames, the best one for this ground truth.
+        baseline: errors of the best constant depth: one number for all pixels of all frames.
         constant_m: that depth in metres.
-        frames: what was compared, in words.
-        other: the same predictions with median scaling where `report` is without it, and the other way round; None
-            where the predictions are up to an unknown factor.
-        one_scale: whether `report` has one scale for the whole set.
+        frames: description of the frames that were compared, such as "test frames".
+        other: errors of the same predictions without median scaling if `report` has it, and with it if not; None for
+            predictions that are known up to a factor only.
+        one_scale: whether `report` uses one scale for the whole set.
     """
 
     report: DepthReport
@@ -121,7 +127,7 @@ class DepthEvaluation:
     one_scale: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """The report's values, and the baseline's beside them; of metres, the report with the other scaling too."""
+        """The report's values, with the baseline's and, for metric predictions, those with the other scaling."""
         baseline = {name: value for name, value in self.baseline.to_json().items() if isinstance(value, float)}
         other = {}
         if self.other is not None:
@@ -137,13 +143,19 @@ class DepthEvaluation:
 
 
 def compare(
-    pairs: Iterable[Pair], protocol: DepthProtocol, options: ComparisonOptions, frames: str, *, both: bool = False
+    pairs: Iterable[Pair],
+    protocol: DepthProtocol,
+    options: ComparisonOptions,
+    frames: str,
+    *,
+    both_scalings: bool = False,
 ) -> DepthEvaluation:
-    """Errors of the pairs, and of the best constant on the same pixels.
+    """Errors of the pairs, and of the best constant depth on the same pixels.
 
     Args:
-        frames: what is compared, in words.
-        both: whether the predictions can be metres, so that the other scaling is worth a look too.
+        pairs: consumed once, one after the other, so that they can be predicted as they are compared.
+        frames: description of the frames, for the report.
+        both_scalings: evaluate with and without median scaling; meaningful for predictions in metres.
 
     Raises:
         DataError: if no image can be compared, or a prediction is not positive and finite.
@@ -151,7 +163,8 @@ def compare(
     factor = 1.0 if options.factor is None else options.factor
     scaling = options.median_scaling
     evaluate = partial(evaluate_image, protocol=protocol, median_scaling=scaling, factor=factor)
-    rows = [_compare_pixels(pair, evaluate, protocol, keep=both or options.one_scale) for pair in pairs]
+    needed_again = both_scalings or options.one_scale
+    rows = [_compare_pixels(pair, evaluate, protocol, with_disparity=needed_again) for pair in pairs]
     compared = [row for row in rows if row is not None]
     report = summarize(
         [row.errors for row in compared],
@@ -160,15 +173,16 @@ def compare(
         factor=factor,
         skipped=len(rows) - len(compared),
     )
-    anywhere = dataclasses.replace(protocol, crop=None)
+    # The pixels below were chosen inside the crop; as 1 x n arrays they must not be cropped again.
+    uncropped = dataclasses.replace(protocol, crop=None)
     truths = [row.truth for row in compared]
     disparities = [row.disparity for row in compared if row.disparity is not None]
-    constant_m, baseline = _best_constant(truths, anywhere)
+    constant_m, baseline = best_constant(truths, uncropped)
     other = None
     if options.one_scale:
-        report = _at_one_scale(report, disparities, truths, anywhere)
-    if both:
-        other = evaluate_set(disparities, truths, anywhere, median_scaling=not scaling, factor=factor)
+        report = _at_one_scale(report, disparities, truths, uncropped)
+    if both_scalings:
+        other = evaluate_set(disparities, truths, uncropped, median_scaling=not scaling, factor=factor)
     return DepthEvaluation(
         report=report,
         baseline=baseline,
@@ -180,9 +194,9 @@ def compare(
 
 
 def _compare_pixels(
-    pair: Pair, evaluate: Callable[..., ImageErrors | None], protocol: DepthProtocol, *, keep: bool
+    pair: Pair, evaluate: Callable[..., ImageErrors | None], protocol: DepthProtocol, *, with_disparity: bool
 ) -> _ComparedPixels | None:
-    """The errors of a pair and its pixels that count, or None where it has none."""
+    """The errors of a pair and its pixels that count, or None if it has none."""
     if pair.truth is None or pair.disparity is None:
         return None
     errors = evaluate(pair.disparity, pair.truth, name=pair.name)
@@ -190,29 +204,21 @@ def _compare_pixels(
         return None
     mask = protocol.mask(pair.truth)
     shape = (pair.truth.shape[0], pair.truth.shape[1])
-    disparity = resize_disparity(pair.disparity, shape)[mask][None] if keep else None
+    disparity = resize_disparity(pair.disparity, shape)[mask][None] if with_disparity else None
     return _ComparedPixels(errors=errors, truth=pair.truth[mask][None], disparity=disparity)
-
-
-def _best_constant(truths: list[ndarray], protocol: DepthProtocol) -> tuple[float, DepthReport]:
-    """The best constant depth in metres, and its errors."""
-    constant_m = best_constant_depth(truths, protocol)
-    constant = np.full((1, 1), 1 / constant_m)
-    # No scaling here: the best constant beats a constant brought to each image's median.
-    return constant_m, evaluate_set([constant] * len(truths), truths, protocol, median_scaling=False)
 
 
 def _at_one_scale(
     report: DepthReport, disparities: list[ndarray], truths: list[ndarray], protocol: DepthProtocol
 ) -> DepthReport:
-    """A report with median scaling, with the errors at the median of its ratios in their place; ratios stay."""
-    # Median scaling found the ratios: --one-scale is refused without it.
+    """The report with its errors replaced by those at one scale, the median of its ratios; the ratios stay."""
+    # The command line refuses --one-scale without median scaling, so that there are ratios.
     factor = report.factor * (report.ratio_median or 1.0)
-    at_one = evaluate_set(disparities, truths, protocol, median_scaling=False, factor=factor)
+    rescaled = evaluate_set(disparities, truths, protocol, median_scaling=False, factor=factor)
 
-    def errors(of: DepthErrors) -> dict[str, Any]:
-        return {metric: getattr(of, metric) for metric in ERRORS}
+    def values(errors: DepthErrors) -> dict[str, Any]:
+        return {metric: getattr(errors, metric) for metric in ERRORS}
 
-    pairs = zip(report.images, at_one.images, strict=True)
-    images = tuple(dataclasses.replace(image, **errors(again)) for image, again in pairs)
-    return dataclasses.replace(report, images=images, **errors(at_one))
+    pairs = zip(report.images, rescaled.images, strict=True)
+    images = tuple(dataclasses.replace(image, **values(errors)) for image, errors in pairs)
+    return dataclasses.replace(report, images=images, **values(rescaled))

@@ -1,4 +1,4 @@
-"""Which frames a model is evaluated on, and their ground truth."""
+"""The frames that depth is evaluated on, and their ground truth."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class EvaluationFrames:
     """Frames to predict and compare.
 
     Attributes:
-        source: the data that they are from.
-        selection: the frames.
-        fit: how the network takes them, or None where predictions are given and nothing is read.
-        truth: ground-truth depth of whole frames.
-        protocol: name of the depth protocol that fits it.
+        source: the data set.
+        selection: the frames, and the sequences that they are in.
+        fit: crop and size of the network's input; None if predictions are given and no image is read.
+        truth: ground-truth depth of whole frames, before any crop.
+        protocol: name of the depth protocol that fits this ground truth.
     """
 
     source: DataSource
@@ -47,7 +47,7 @@ class EvaluationFrames:
 
     @property
     def part(self) -> str:
-        """What they are, in words: "test frames"."""
+        """Description of the frames, such as "test frames"."""
         return PARTS[self.selection.part]
 
     @cached_property
@@ -57,25 +57,33 @@ class EvaluationFrames:
 
     @cached_property
     def names(self) -> dict[FrameRef, str]:
-        """What the file of each frame is called, without its ending. Raises DataError for a store."""
+        """Name of the file of each frame, without its ending. Raises DataError for a store, which holds no names."""
         return self.source.names(self.selection)
 
     def read(self, refs: tuple[FrameRef, ...]) -> Iterator[UInt8[ndarray, "h w 3"]]:
-        """Frames at the network's size and cropped as at training, in the order of `refs`."""
+        """Frames cropped as in training and resized to the network's input, in the order of `refs`.
+
+        Raises:
+            DataError: for an image that cannot be read.
+        """
         if self.fit is None:
-            raise ValueError("frames are read for a network only")
+            raise ValueError("frames are only read for a network: these have no fit")
         return self.source.read(self.selection, refs, self.fit)
 
     def evenly(self, count: int) -> EvaluationFrames:
-        """The same with no more than `count` of the frames, evenly spaced; the first and the last among them."""
+        """At most `count` of the frames, evenly spaced, from the first to the last."""
         if count >= len(self.refs):
             return self
         rows = np.linspace(0, len(self.refs) - 1, count).round().astype(int)
         chosen = replace(self.selection, refs=tuple(self.refs[row] for row in rows))
         return replace(self, selection=chosen)
 
-    def seen_truth(self, ref: FrameRef) -> Float[ndarray, "h w"] | None:
-        """Ground truth of what `read` gives of a frame, or None. Raises DataError if it cannot be cropped alike."""
+    def truth_in_crop(self, ref: FrameRef) -> Float[ndarray, "h w"] | None:
+        """Ground truth of the part of a frame that `read` gives, at its own resolution; None if the frame has none.
+
+        Raises:
+            DataError: if it cannot be cropped like the frame.
+        """
         sides = NO_CROP if self.fit is None else self.source.fitting(self.fit).crop
         return cropped_truth(self.truth, ref, self.cameras[ref.sequence], sides)
 
@@ -86,11 +94,14 @@ def frames_to_evaluate(
     """The frames of a data set that depth is evaluated on.
 
     Args:
-        data: as `recognise` takes it.
-        split: as `find_split` takes it; KITTI only. Its test frames are taken, else its validation frames, else all.
-        fit: the network's size and the crop at training; None: nothing will be read, and nothing is cropped.
-        part: "train", "val" or "test" of the split or data set, instead.
-        whole: without a split, take all frames, not only those for validation.
+        data: path for `recognise`.
+        split: name or folder for `find_split`; KITTI only. Its test frames are taken, or else its validation frames, or
+            else all of its frames.
+        fit: the network's input size, and the crop of its training; None: no image will be read, and nothing is
+            cropped.
+        part: "train", "val" or "test" of the split or data set, instead of that choice.
+        whole: without a split, take all frames, not only those for validation: ground truth from a file covers them
+            all.
 
     Raises:
         DataError: for data or a split that cannot be used, a part without frames, or a store that does not fit the
@@ -99,32 +110,34 @@ def frames_to_evaluate(
     source = recognise(data)
     selection = source.select(split=None if split is None else str(split), part=part, whole=whole)
     frames = EvaluationFrames(source=source, selection=selection, fit=fit, truth=source.truth, protocol=source.protocol)
+    # Refuse a store that cannot serve now, not after minutes of comparing.
     if fit is None:
-        frames.names  # noqa: B018  refuses a store before anything is compared
+        frames.names  # noqa: B018  given predictions are found by names, which a store does not hold
     else:
-        source.fitting(fit)  # refuses a store of another size
+        source.fitting(fit)  # a store holds frames of one size and crop
     return frames
 
 
-def cropped_truth(measured: DepthTruth, ref: FrameRef, camera: Camera, sides: Crop) -> Float[ndarray, "h w"] | None:
-    """Ground truth of the part of a frame that the networks see, or None where it has none.
+def cropped_truth(truth: DepthTruth, ref: FrameRef, camera: Camera, sides: Crop) -> Float[ndarray, "h w"] | None:
+    """Ground truth of the part of a frame that the network sees, in metres; None if the frame has none.
 
     Args:
-        measured: gives that of the whole frame.
+        truth: ground truth of whole frames.
         camera: of the whole frame.
-        sides: what is cut off the frame.
+        sides: pixels that are cut off each side of the frame.
 
     Raises:
-        DataError: if it cannot be cropped as the frame is, or nothing is left.
+        DataError: if the map does not have the size of the frame, so that the crop does not apply to it, or if nothing
+            is left of it.
     """
-    truth = measured(ref)
-    if truth is None or not sides:
-        return truth
-    if truth.shape != (camera.height, camera.width):
+    depth = truth(ref)
+    if depth is None or not sides:
+        return depth
+    if depth.shape != (camera.height, camera.width):
         raise DataError(
-            "the ground truth is not of the images' size, so it cannot be cropped with them",
+            "the ground truth does not have the size of the images, so it cannot be cropped with them",
             where=f"frame {ref.number} of {ref.sequence}",
             expected=f"{camera.width}x{camera.height}",
-            got=f"{truth.shape[1]}x{truth.shape[0]}",
+            got=f"{depth.shape[1]}x{depth.shape[0]}",
         )
-    return np.ascontiguousarray(crop(truth, camera, sides)[0])
+    return np.ascontiguousarray(crop(depth, camera, sides)[0])

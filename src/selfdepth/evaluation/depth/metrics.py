@@ -1,7 +1,7 @@
-"""Depth errors as the field reports them, in numpy: usable on anybody's predictions.
+"""The depth errors that the field reports, in numpy only: they apply to the predictions of any method.
 
-Predictions are disparities (inverse depths). They are resized to the ground truth's size as disparities, and only
-then inverted; resizing depth instead gives other numbers.
+Predictions are disparities (inverse depths). They are resized to the size of the ground truth as disparities and
+inverted afterwards. Published numbers are computed in this order; resizing depth instead gives different ones.
 """
 
 from __future__ import annotations
@@ -20,28 +20,30 @@ from numpy import ndarray
 from selfdepth.errors import DataError
 
 METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "a1", "a2", "a3")
-"""The errors that KITTI's tables have."""
+"""The seven errors in tables of results on KITTI."""
 
 ERRORS = (*METRICS, "log10")
-"""All that are measured."""
+"""All errors that are computed, whatever the protocol reports."""
+
 MAKE3D_ERRORS = ("abs_rel", "sq_rel", "rmse", "log10")
+"""The four errors in tables of results on Make3D."""
 
 GARG_CROP = (0.40810811, 0.99189189, 0.03594771, 0.96405229)
-"""Top, bottom, left, right as shares of the size (Garg et al., ECCV 2016): the part LiDAR and camera share."""
+"""Top, bottom, left and right as fractions of the image size (Garg et al., ECCV 2016): the region that LiDAR covers."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DepthProtocol:
-    """Which pixels count and how predictions are bounded. All depths in metres.
+    """Which pixels count and how predictions are bounded. All depths are in metres.
 
     Attributes:
         name: the key in PROTOCOLS.
-        crop: top, bottom, left, right as shares of the size (ends excluded), or None for the whole image.
+        crop: top, bottom, left and right as fractions of the image size, ends excluded; None for the whole image.
         min_truth: ground truth counts above this.
         max_truth: ground truth counts below this.
         max_counts: whether ground truth of exactly `max_truth` counts too.
-        clamp: predictions are moved into this range, after scaling.
-        metrics: the errors that the field reports under it.
+        clamp: range that predictions are clamped to, after scaling.
+        metrics: the errors that the field reports under this protocol.
     """
 
     name: str
@@ -53,13 +55,14 @@ class DepthProtocol:
     metrics: tuple[str, ...] = METRICS
 
     def mask(self, truth: Float[ndarray, "h w"]) -> Bool[ndarray, "h w"]:
-        """The pixels that count: True where there is ground truth in range, inside the crop."""
+        """True at the pixels that count: those inside the crop with ground truth in range."""
         mask = (truth > self.min_truth) & (truth < self.max_truth)
         if self.max_counts:
             mask |= truth == self.max_truth
         if self.crop is not None:
             top, bottom, left, right = self.crop
             (height, width), inside = truth.shape, np.zeros(truth.shape, dtype=bool)
+            # Truncated, not rounded: published numbers are of rows 153 to 370 of a frame with 375 rows.
             inside[int(top * height) : int(bottom * height), int(left * width) : int(right * width)] = True
             mask &= inside
         return np.asarray(mask)
@@ -73,14 +76,17 @@ PROTOCOLS = {
         name="make3d", crop=None, min_truth=0.0, max_truth=70.0, clamp=(1e-3, 70.0), metrics=MAKE3D_ERRORS
     ),
 }
-"""eigen: raw LiDAR; eigen_benchmark: KITTI's improved ground truth; dense: rendered scenes; make3d: below 70 m, C1."""
+"""eigen: raw LiDAR; eigen_benchmark: KITTI's improved ground truth; dense: rendered scenes; make3d: below 70 m ("C1").
+
+The improved ground truth is used whole: it was filtered when it was made (Uhrig et al., 3DV 2017). Predictions are
+clamped to 80 m there too."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DepthErrors:
-    """The seven numbers of Eigen et al., NeurIPS 2014, and log10, the mean of |log10 truth - log10 prediction|.
+    """The seven errors of Eigen et al. (NeurIPS 2014), and log10, the mean of |log10 truth - log10 prediction|.
 
-    sq_rel and rmse are in metres, the others without unit.
+    sq_rel and rmse are in metres; the others have no unit. Lower is better, except for a1, a2 and a3.
     """
 
     abs_rel: float
@@ -98,9 +104,9 @@ class ImageErrors(DepthErrors):
     """Errors of one image.
 
     Attributes:
-        ratio: median(truth) / median(prediction) that the prediction was multiplied by; None without median scaling.
+        ratio: median(truth) / median(prediction), by which the prediction was multiplied; None without median scaling.
         pixels: number of pixels compared.
-        name: the image's name or its index in the set.
+        name: name of the image, or its index in the set.
     """
 
     ratio: float | None
@@ -110,14 +116,15 @@ class ImageErrors(DepthErrors):
 
 @dataclass(frozen=True, kw_only=True)
 class DepthReport(DepthErrors):
-    """Errors of a set of images: each metric is the plain mean over the images.
+    """Errors of a set of images: each error is the plain mean over the images, whatever their number of pixels.
 
     Attributes:
         images: one row per image that was compared.
         ratio_median: median of the images' ratios; None without median scaling.
-        ratio_spread: population standard deviation of ratio / ratio_median; 0 is a constant scale.
-        protocol, median_scaling, factor: how it was measured.
-        skipped: images that have no ground truth that counts.
+        ratio_spread: population standard deviation of ratio / ratio_median (the paper's Table 8); 0 if one scale fits
+            all images.
+        protocol, median_scaling, factor: how the images were evaluated.
+        skipped: number of images without ground truth that counts.
     """
 
     images: tuple[ImageErrors, ...]
@@ -129,7 +136,7 @@ class DepthReport(DepthErrors):
     skipped: int
 
     def to_json(self) -> dict[str, Any]:
-        """The report as JSON values (finite numbers, None, strings, lists, dicts)."""
+        """The report as JSON values: finite numbers, None, strings, lists and dicts."""
         protocol = dataclasses.asdict(self.protocol)
         if math.isinf(self.protocol.max_truth):
             protocol["max_truth"] = None  # JSON has no infinity
@@ -151,9 +158,9 @@ class DepthReport(DepthErrors):
 
 
 def resize_disparity(disparity: Float[ndarray, "*n _h _w"], shape: tuple[int, int]) -> Float[ndarray, "*n h w"]:
-    """Bilinear resampling to (height, width): half-pixel centres, edges clamped, no antialiasing; float64.
+    """Resample bilinearly to (height, width), in float64: half-pixel centres, edges clamped, no antialiasing.
 
-    This is what OpenCV does by default, and what published numbers are computed with.
+    Published numbers are computed with OpenCV's default, which this reproduces.
     """
     low, high, weight = _taps(disparity.shape[-2], shape[0])
     weight = weight[:, None]
@@ -165,23 +172,32 @@ def resize_disparity(disparity: Float[ndarray, "*n _h _w"], shape: tuple[int, in
 def flip_post_process(
     disparity: Float[ndarray, "*n h w"], mirrored: Float[ndarray, "*n h w"]
 ) -> Float[ndarray, "*n h w"]:
-    """Blend the disparities of an image and of its mirror image (that result mirrored back already).
+    """Blend the disparity of an image with that of its mirror image (Godard et al., CVPR 2017).
 
-    Each is trusted at the side that it saw with context: the left edge takes `mirrored`, the right edge
-    `disparity`, the middle their mean (Godard et al., CVPR 2017).
+    The left edge takes `mirrored`, the right edge `disparity`, and the middle their mean: models trained on stereo
+    pairs err at the left edge of their input, which the right camera does not see.
+
+    Args:
+        disparity: prediction for the image.
+        mirrored: prediction for the mirrored image, mirrored back.
     """
     width = disparity.shape[-1]
     x = np.arange(width) / max(width - 1, 1)
+    # One weight alone over the outer 5 % of the width, then a ramp down to the mean at 10 %.
     left = 1 - np.clip(20 * (x - 0.05), 0, 1)
     right = left[::-1]
     return np.asarray(right * disparity + left * mirrored + (1 - left - right) * (disparity + mirrored) / 2)
 
 
 def compute_errors(truth: Float[ndarray, "n"], depth: Float[ndarray, "n"]) -> DepthErrors:
-    """The errors over n > 0 pixels; both in metres and positive."""
+    """The errors over n > 0 pixels.
+
+    Args:
+        truth, depth: ground truth and prediction in metres, positive.
+    """
     truth, depth = truth.astype(np.float64), depth.astype(np.float64)
     difference = truth - depth
-    worse = np.maximum(truth / depth, depth / truth)
+    worse = np.maximum(truth / depth, depth / truth)  # a_k counts an error alike in either direction
     return DepthErrors(
         abs_rel=float(np.mean(np.abs(difference) / truth)),
         sq_rel=float(np.mean(difference**2 / truth)),
@@ -208,7 +224,8 @@ def evaluate_image(
     Args:
         disparity: inverse depth at any resolution.
         truth: depth in metres, 0 where unknown.
-        factor: the predicted depth is multiplied by this first (5.4 for models trained with a baseline of 0.1).
+        factor: the predicted depth is multiplied by this first (5.4 for models trained with a stereo baseline of 0.1).
+        name: of the image, for the report and for errors.
 
     Raises:
         DataError: if the disparity is not positive and finite at a pixel that counts.
@@ -224,11 +241,12 @@ def evaluate_image(
             expected="positive, finite disparities",
             got=f"{np.min(at_truth)} to {np.max(at_truth)}",
         )
-    known, depth, ratio = truth[mask], factor / at_truth, None
+    true_depth, depth, ratio = truth[mask], factor / at_truth, None
     if median_scaling:
-        ratio = float(np.median(known) / np.median(depth))
+        # Before clamping: a network in another unit would otherwise lose its far depths, and its median, to the clamp.
+        ratio = float(np.median(true_depth) / np.median(depth))
         depth = depth * ratio
-    errors = compute_errors(known, np.clip(depth, *protocol.clamp))
+    errors = compute_errors(true_depth, np.clip(depth, *protocol.clamp))
     return ImageErrors(**dataclasses.asdict(errors), ratio=ratio, pixels=int(mask.sum()), name=name)
 
 
@@ -241,12 +259,16 @@ def evaluate_set(
     factor: float = 1.0,
     names: Sequence[str] | None = None,
 ) -> DepthReport:
-    """Evaluate predictions against ground truths, taken pair by pair; see `evaluate_image`.
+    """Evaluate predictions against ground truth, pair by pair; see `evaluate_image`.
 
-    A truth of None, or one with no pixel that counts, is skipped and counted.
+    Args:
+        disparities: predictions, each at a resolution of its own.
+        truths: depth maps in metres, 0 where unknown. A pair whose map is None or has no pixel that counts is skipped.
+        names: of the images; None: their indices.
 
     Raises:
-        DataError: if there are more of one than of the other, if no image could be compared, or as `evaluate_image`.
+        DataError: if the numbers of predictions and ground truths differ, if no image can be compared, or as
+            `evaluate_image`.
     """
     images: list[ImageErrors] = []
     skipped = 0
@@ -265,11 +287,12 @@ def evaluate_set(
 def summarize(
     images: Sequence[ImageErrors], protocol: DepthProtocol, *, median_scaling: bool, factor: float, skipped: int
 ) -> DepthReport:
-    """The report of a set: the mean of each metric over its images.
+    """The report of a set: the mean of each error over its images.
 
     Args:
-        protocol, median_scaling, factor: how the images were evaluated.
-        skipped: how many others have no ground truth that counts.
+        images: errors of the images that were compared.
+        protocol, median_scaling, factor: how they were evaluated.
+        skipped: number of other images, which have no ground truth that counts.
 
     Raises:
         DataError: if there are no images.
@@ -278,7 +301,7 @@ def summarize(
         raise DataError(
             "no image could be compared",
             expected=f"ground truth that counts under the protocol {protocol.name}",
-            got=f"{skipped} images without any",
+            got=f"{skipped} image{'s' * (skipped != 1)} without any",
         )
     ratios = np.array([image.ratio for image in images if image.ratio is not None])
     median = float(np.median(ratios)) if median_scaling else None
@@ -295,17 +318,17 @@ def summarize(
 
 
 def _taps(size: int, new_size: int) -> tuple[ndarray, ndarray, ndarray]:
-    """The two source indices and the weight of the second, for each of `new_size` samples along an axis."""
+    """For each of `new_size` samples along an axis: the two source indices, and the weight of the second."""
     position = np.clip((np.arange(new_size) + 0.5) * (size / new_size) - 0.5, 0, size - 1)
     low = np.floor(position).astype(np.int64)
     return low, np.minimum(low + 1, size - 1), position - low
 
 
 def _pairs(first: Iterable[Any], second: Iterable[Any]) -> Iterable[tuple[Any, Any]]:
-    """zip, refusing a different number of each."""
+    """As zip, but refuse iterables of different lengths by name; either may be a generator without a length."""
     end = object()
     for index, (a, b) in enumerate(zip_longest(first, second, fillvalue=end)):
         if a is end or b is end:
             what = "ground truths than predictions" if a is end else "predictions than ground truths"
-            raise DataError(f"there are more {what}", expected="one for each", got=f"{index} pairs and one over")
+            raise DataError(f"there are more {what}", expected="one for each", got=f"{index} pairs and one left over")
         yield a, b

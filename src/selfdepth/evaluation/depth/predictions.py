@@ -1,4 +1,4 @@
-"""Anybody's predictions for the frames of a data set: one file with all of them, or a folder with one for each."""
+"""Given predictions for the frames of a data set: one file for all frames, or a folder with one file per frame."""
 
 from __future__ import annotations
 
@@ -18,22 +18,25 @@ from selfdepth.evaluation.depth.arrays import Quantity, read_maps, read_predicti
 from selfdepth.evaluation.depth.frames import EvaluationFrames
 
 KINDS = (".npy", ".npz", ".png")
-"""Of several files of one frame, the first of these: pictures in colours may lie beside the numbers."""
+"""Endings of prediction files. If a frame has several files, the first ending here is taken: `predict` may have written
+a colour picture beside the numbers."""
 
 
 def predictions_of(path: Path, frames: EvaluationFrames, quantity: Quantity) -> Iterator[Float[ndarray, "_h _w"]]:
-    """Disparities of the frames, in their order.
+    """Disparities of the frames, in the order of the frames.
 
     Args:
-        path: a file as `read_predictions` takes it, in the frames' order; or a folder with a file per frame, named
-            by the frame: SEQUENCE/0000000012.npy as the images are, or 0000000012.npy where no other frame has
-            that name. `.npz` as `predict` writes them, 16-bit `.png` with depth * 256.
+        path: a file for `read_predictions`, in the order of the frames; or a folder with one file per frame, named
+            like the frame: SEQUENCE/0000000012.npy, or 0000000012.npy if no other frame has that name. `.npz` as
+            `predict` writes them; 16-bit `.png` with depth * 256.
+        quantity: what the files hold.
 
     Raises:
-        DataError: for another number of predictions, a frame that has none, or a file that cannot be used.
+        DataError: if the number of predictions differs from that of the frames, a frame has no prediction, or a file
+            cannot be used.
     """
     if path.is_dir():
-        files = _find(path, frames)  # all of them, before the first is compared
+        files = _find(path, frames)  # every file is found before the first is compared, which takes minutes
         return (read_prediction(file, quantity) for file in files)
     maps = read_predictions(path, quantity)
     if len(maps) != len(frames.refs):
@@ -47,10 +50,10 @@ def predictions_of(path: Path, frames: EvaluationFrames, quantity: Quantity) -> 
 
 
 def read_folder(folder: Path, quantity: Quantity) -> dict[str, Float[ndarray, "_h _w"]]:
-    """The disparities in a folder of files by their names, in natural order (2.npy before 10.npy).
+    """The disparities in a folder, by the name of their file, in natural order (2.npy before 10.npy).
 
     Raises:
-        DataError: if there are none, or one cannot be used.
+        DataError: if there are none, or a file cannot be used.
     """
     files = {file.stem: file for kind in reversed(KINDS) for file in sorted(folder.glob(f"*{kind}"))}
     if not files:
@@ -59,50 +62,53 @@ def read_folder(folder: Path, quantity: Quantity) -> dict[str, Float[ndarray, "_
 
 
 def read_prediction(path: Path, quantity: Quantity) -> Float[ndarray, "h w"]:
-    """The disparity of one frame, from a file of its own.
+    """The disparity of one frame, from its own file.
 
     Raises:
-        DataError: for a file that cannot be read, holds more than one map, or numbers that are not positive.
+        DataError: for a file that cannot be read, that holds several maps, or with numbers that are not positive.
     """
     if path.suffix == ".png":
         if quantity == "disparity":
-            raise DataError("16-bit PNGs hold depth", where=path, fix="say --predictions-are depth")
+            raise DataError("16-bit PNGs hold depth, not disparity", where=path, fix="add --predictions-are depth")
         maps = [read_depth_png(path)]
     else:
         maps = read_maps(path, keys=("data", quantity))
     if len(maps) != 1:
-        raise DataError("the file does not hold one map", where=path, expected="one map", got=f"{len(maps)} maps")
+        raise DataError("the file holds several maps", where=path, expected="one map", got=f"{len(maps)} maps")
     require_positive(maps[0], quantity, str(path))
     return np.asarray(maps[0] if quantity == "disparity" else 1 / maps[0])
 
 
 def _find(folder: Path, frames: EvaluationFrames) -> list[Path]:
-    """The file of each frame."""
-    found: dict[str, Path] = {}
-    for kind in reversed(KINDS):
+    """The file of each frame, in the order of the frames."""
+    files: dict[str, Path] = {}
+    for kind in reversed(KINDS):  # the first kind is written last and so replaces the others
         for file in folder.rglob(f"*{kind}"):
-            found[_key(file.parent.relative_to(folder).as_posix(), _plain(file.stem))] = file
-    if not found:
+            files[_key(file.parent.relative_to(folder).as_posix(), _without_zeros(file.stem))] = file
+    if not files:
         raise _no_predictions(folder)
-    names = [_plain(frames.names[ref]) for ref in frames.refs]
-    common = Counter(names)
+    names = [_without_zeros(frames.names[ref]) for ref in frames.refs]
+    counts = Counter(names)
     return [
-        _file_of(ref, name, folder, found, alone=common[name] == 1)
+        _file_of(ref, name, folder, files, unique=counts[name] == 1)
         for ref, name in zip(frames.refs, names, strict=True)
     ]
 
 
-def _file_of(ref: FrameRef, name: str, folder: Path, found: dict[str, Path], *, alone: bool) -> Path:
-    parents = [ref.sequence, f"{ref.sequence}/data", ref.sequence.split("/", 1)[-1], *(["."] if alone else [])]
+def _file_of(ref: FrameRef, name: str, folder: Path, files: dict[str, Path], *, unique: bool) -> Path:
+    """The file of one frame; at the top of the folder only if no other frame has its name. Raises DataError."""
+    # As `predict` writes them, as KITTI lays out its images, and without the folder of the date.
+    parents = [ref.sequence, f"{ref.sequence}/data", ref.sequence.split("/", 1)[-1], *(["."] if unique else [])]
     for parent in parents:
-        if _key(parent, name) in found:
-            return found[_key(parent, name)]
+        if _key(parent, name) in files:
+            return files[_key(parent, name)]
     raise DataError(
         "a frame has no prediction",
         where=folder,
         expected=f"{ref.sequence}/{f'{ref.number:010d}' if name.isdecimal() else name} ({', '.join(KINDS)})"
-        + (", or without the folder" if alone else ""),
-        got=f"{len(found)} other files" + ("" if alone else "; other frames have the same name, so folders tell them"),
+        + (", or the same without the folder" if unique else ""),
+        got=f"{len(files)} other files"
+        + ("" if unique else "; several frames have this name, so the folder is needed to distinguish them"),
     )
 
 
@@ -110,8 +116,8 @@ def _key(parent: str, name: str) -> str:
     return f"{parent}/{name}"
 
 
-def _plain(stem: str) -> str:
-    """A name as it is compared: numbers without leading zeros."""
+def _without_zeros(stem: str) -> str:
+    """A name for comparison: numbers lose their leading zeros, because methods pad them differently."""
     return str(int(stem)) if stem.isdecimal() else stem
 
 

@@ -1,4 +1,4 @@
-"""A model, or anybody's predictions, on the frames of a data set; and files against files."""
+"""Evaluate depth: a model or given predictions on the frames of a data set, or files against files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ from selfdepth.weights.files import load_weights
 __all__ = ["DepthEvaluation", "ComparisonOptions", "evaluate_files", "evaluate_model", "evaluate_predictions"]
 
 _BATCHES_AHEAD = 2
-"""Ground truth is made while the network computes, this many batches early."""
+"""Ground truth is computed while the network predicts, at most this many batches ahead: without a limit, the maps of a
+whole split would fill the memory."""
 
 
 def evaluate_model(
@@ -44,14 +45,17 @@ def evaluate_model(
     batch_size: int = 8,
     post_process: bool = False,
 ) -> DepthEvaluation:
-    """Predict the frames of a data set with a model, in float32, and compare.
+    """Predict the frames of a data set with a model, in float32, and compare them with ground truth.
 
     Args:
-        model: as `load_weights` takes it.
-        data, split: as `frames_to_evaluate` takes them.
+        model: folder or name for `load_weights`.
+        data, split: for `frames_to_evaluate`.
         ground_truth: file with one depth map per frame, in the order of the frames; or folder of KITTI's improved
-            ground truth. Default: measured by the data set; see `_with_truths`.
-        post_process: average with the prediction for the mirrored image (two passes).
+            ground truth. None: what the data set holds; see `_with_truth`.
+        options: None: the defaults.
+        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
+        batch_size: frames per forward pass.
+        post_process: blend with the prediction for the mirrored image (`flip_post_process`), in two passes.
 
     Raises:
         SelfDepthError: for a model, data or ground truth that cannot be used.
@@ -67,7 +71,7 @@ def evaluate_model(
     if options.factor is None:
         options = dataclasses.replace(options, factor=config.metres_per_unit)
     pairs = _predict(predictor, frames, batch_size=batch_size, post_process=post_process)
-    return _compare(pairs, frames, options, both=config.metres_per_unit is not None)
+    return _compare(pairs, frames, options, both_scalings=config.metres_per_unit is not None)
 
 
 def evaluate_predictions(
@@ -79,11 +83,12 @@ def evaluate_predictions(
     quantity: Quantity = "disparity",
     options: ComparisonOptions | None = None,
 ) -> DepthEvaluation:
-    """Compare anybody's predictions for the frames of a data set with their ground truth.
+    """Compare given predictions for the frames of a data set with their ground truth.
 
     Args:
-        predictions: as `predictions_of` takes them.
-        data, split, ground_truth: as for `evaluate_model`; a store is refused.
+        predictions: file or folder for `predictions_of`.
+        data, split, ground_truth, options: as for `evaluate_model`; a store is refused.
+        quantity: what the predictions are.
 
     Raises:
         DataError: for predictions, data or ground truth that cannot be used or do not belong together.
@@ -98,7 +103,8 @@ def evaluate_predictions(
             for ref, truth in batch:
                 disparity = next(disparities)
                 if truth is not None:
-                    image = frames.cameras[ref.sequence]  # Make3D's depth has another aspect than its images
+                    # Against the image, not the ground truth: Make3D's depth has another aspect than its images.
+                    image = frames.cameras[ref.sequence]
                     shape = (disparity.shape[0], disparity.shape[1])
                     check_aspect(shape, (image.height, image.width), f"{predictions}, {_name(ref)}")
                 yield Pair(name=_name(ref), disparity=disparity, truth=truth)
@@ -109,11 +115,14 @@ def evaluate_predictions(
 def evaluate_files(
     predictions: Path, ground_truth: Path, *, quantity: Quantity = "disparity", options: ComparisonOptions | None = None
 ) -> DepthEvaluation:
-    """Compare predictions with ground truth in a file; see `read_truths`.
+    """Compare predictions in files with ground truth in a file.
 
     Args:
-        predictions: as `read_predictions` takes them, or a folder of files whose names are in the truths' order, as
-            people count (2 before 10).
+        predictions: file for `read_predictions`; or folder with one file per image, whose natural order (2 before 10)
+            is that of the ground truth.
+        ground_truth: file for `read_truths`.
+        quantity: what the predictions are.
+        options: None: the defaults, with the protocol "eigen".
 
     Raises:
         DataError: for files that cannot be used or do not belong together.
@@ -135,26 +144,28 @@ def evaluate_files(
 
 
 def _compare(
-    pairs: Iterator[Pair], frames: EvaluationFrames, options: ComparisonOptions, *, both: bool = False
+    pairs: Iterator[Pair], frames: EvaluationFrames, options: ComparisonOptions, *, both_scalings: bool = False
 ) -> DepthEvaluation:
     """Compare the pairs. Raises DataError if no frame has ground truth."""
-    # Frames without ground truth are not predicted, so looking for the first that has some costs little.
-    before: list[Pair] = []
+    # `compare` would refuse this too, but could not name the files that are missing. Frames without ground truth are
+    # not predicted, so looking for the first frame that has some costs little.
+    until_first: list[Pair] = []
     for pair in pairs:
-        before.append(pair)
+        until_first.append(pair)
         if pair.truth is not None:
             break
     else:
         raise _no_truth(frames)
     protocol = options.protocol_on(frames.protocol)
-    return compare(itertools.chain(before, pairs), protocol, options, frames.part, both=both)
+    all_pairs = itertools.chain(until_first, pairs)
+    return compare(all_pairs, protocol, options, frames.part, both_scalings=both_scalings)
 
 
 def _predict(predictor: Predictor, frames: EvaluationFrames, *, batch_size: int, post_process: bool) -> Iterator[Pair]:
-    """Every frame; those that have ground truth with the network's disparity at its own size."""
+    """A pair for each frame; frames with ground truth have the network's disparity, at the network's size."""
     for batch in _truths_ahead(frames, batch_size):
-        known = tuple(ref for ref, truth in batch if truth is not None)
-        predicted = iter(_disparities(predictor, list(frames.read(known)), post_process))
+        with_truth = tuple(ref for ref, truth in batch if truth is not None)
+        predicted = iter(_disparities(predictor, list(frames.read(with_truth)), post_process))
         for ref, truth in batch:
             yield Pair(name=_name(ref), disparity=None if truth is None else next(predicted), truth=truth)
 
@@ -162,25 +173,27 @@ def _predict(predictor: Predictor, frames: EvaluationFrames, *, batch_size: int,
 def _truths_ahead(
     frames: EvaluationFrames, batch_size: int
 ) -> Iterator[list[tuple[FrameRef, Float[ndarray, "_h _w"] | None]]]:
-    """The frames with their ground truth or None, in batches; some batches early, on all processors."""
+    """The frames with their ground truth or None, in batches; computed some batches ahead, on all cores."""
+    # Threads suffice: the time goes into reading files and into numpy, which release the interpreter's lock.
     pool = ThreadPoolExecutor(max_workers=os.cpu_count())
     try:
         ahead: deque[list[tuple[FrameRef, Future[Float[ndarray, "_h _w"] | None]]]] = deque()
         for start in range(0, len(frames.refs), batch_size):
             ahead.append(
-                [(ref, pool.submit(frames.seen_truth, ref)) for ref in frames.refs[start : start + batch_size]]
+                [(ref, pool.submit(frames.truth_in_crop, ref)) for ref in frames.refs[start : start + batch_size]]
             )
             if len(ahead) > _BATCHES_AHEAD:
                 yield [(ref, truth.result()) for ref, truth in ahead.popleft()]
         while ahead:
             yield [(ref, truth.result()) for ref, truth in ahead.popleft()]
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(cancel_futures=True)  # after an error, maps in the queue are of no use
 
 
 def _disparities(
     predictor: Predictor, images: Sequence[UInt8[ndarray, "h w 3"]], post_process: bool
 ) -> list[Float[ndarray, "h w"]]:
+    """Disparities of images of the network's size, at that size."""
     disparities = [prediction.disparity for prediction in predictor.predict_batch(images)]
     if not post_process:
         return disparities
@@ -194,11 +207,18 @@ def _disparities(
 def _with_truth(
     frames: EvaluationFrames, split: str | Path | None, ground_truth: Path | None, options: ComparisonOptions
 ) -> EvaluationFrames:
-    """The frames with the ground truth that was requested: a file; KITTI's improved maps, from a folder or, where the
-    protocol or the split is named after them, from beside the images; or what the data set measured."""
+    """The frames with the requested ground truth, and a protocol that fits it.
+
+    A file overrides everything. KITTI's improved maps are read from a folder or, if the protocol or the split has their
+    name, from beside the images. Otherwise the ground truth is that of the data set.
+
+    Raises:
+        DataError: for a file or folder that cannot be used, or for a cache of maps that are not computed.
+    """
     requested = options.protocol or (Path(split).name if split is not None else None)
     if ground_truth is not None and not ground_truth.is_dir():
         given = dataclasses.replace(frames, truth=_from_file(frames, ground_truth))
+        # A split of this name has its protocol wherever the maps are from: the published ones come as a single file.
         frames = dataclasses.replace(given, protocol=IMPROVED) if requested == IMPROVED else given
     elif ground_truth is not None or requested == IMPROVED:
         improved = frames.source.improved_truth(ground_truth)
@@ -215,7 +235,7 @@ def _with_truth(
         return frames
     if not frames.truth.is_computed:
         raise DataError(
-            "there are no depth maps to keep",
+            "there are no computed depth maps to cache",
             where=f"--truth-cache {options.truth_cache}",
             expected="ground truth computed from LiDAR scans",
             got="ground truth from a file" if ground_truth is not None else f"that of {frames.source.path}",
@@ -225,7 +245,11 @@ def _with_truth(
 
 
 def _from_file(frames: EvaluationFrames, file: Path) -> GivenTruth:
-    """The ground truth in a file, whose maps are in the order of the frames."""
+    """The ground truth in a file with one map per frame, in the order of the frames.
+
+    Raises:
+        DataError: if the file cannot be used, or its maps cannot be of these frames.
+    """
     truths = read_truths(file)
     if len(truths) != len(frames.refs):
         raise DataError(
@@ -242,6 +266,7 @@ def _from_file(frames: EvaluationFrames, file: Path) -> GivenTruth:
 
 
 def _no_truth(frames: EvaluationFrames) -> DataError:
+    """The refusal of frames none of which has ground truth, with the place where it was looked for."""
     root = frames.truth.root
     return DataError(
         "there is no ground truth",

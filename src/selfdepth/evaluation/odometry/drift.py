@@ -1,4 +1,4 @@
-"""Errors of motion over stretches of a trajectory: relative pose errors, and KITTI's t_err and r_err. Numpy only."""
+"""Errors of the motion over parts of a trajectory: relative pose errors, and KITTI's t_err and r_err. Numpy only."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from selfdepth.evaluation.odometry.metrics import check_pair
 from selfdepth.geometry.rigid import inverse
 
 SEGMENT_LENGTHS_M = (100.0, 200.0, 300.0, 400.0, 500.0, 600.0, 700.0, 800.0)
+"""Of KITTI's odometry benchmark (Geiger et al., CVPR 2012)."""
+
 SEGMENT_STEP = 10
-"""KITTI starts a segment at every tenth pose, a second of driving."""
+"""KITTI starts a segment at every tenth pose, that is at every second of driving."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RelativePoseError:
-    """Errors of the motion over `delta` frames, one for each frame that has one `delta` later.
+    """Errors of the motion over `delta` frames, from every frame that has one `delta` later.
 
     Attributes:
-        translation_rmse, translation_mean: in the unit of the true trajectory.
-        rotation_rmse_deg, rotation_mean_deg: of the angle that is left over.
+        translation_rmse, translation_mean: of the remaining translation, in the unit of the true trajectory.
+        rotation_rmse_deg, rotation_mean_deg: of the remaining rotation's angle.
         delta: frames between the two poses of a pair.
-        pairs: how many.
+        pairs: number of pairs.
     """
 
     translation_rmse: float
@@ -38,7 +40,7 @@ class RelativePoseError:
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentError:
-    """Mean errors of the segments of one length: t_err in percent, r_err in degrees per 100 m."""
+    """Mean errors of the segments of one length: t_err in per cent of it, r_err in degrees per 100 m."""
 
     length_m: float
     t_err_percent: float
@@ -51,10 +53,10 @@ class DriftError:
     """KITTI's odometry errors: means over all segments of all lengths.
 
     Attributes:
-        t_err_percent: distance between where the prediction and the truth arrive, over the length of the segment.
-        r_err_deg_per_100m: angle between the directions they arrive in, over the length.
-        segments: how many.
-        by_length: the same for every length that the trajectory is long enough for.
+        t_err_percent: distance between the predicted and the true end of a segment, over the segment's length.
+        r_err_deg_per_100m: angle between the predicted and the true orientation at its end, over the length.
+        segments: number of segments.
+        by_length: the errors for each length that the trajectory is long enough for.
     """
 
     t_err_percent: float
@@ -66,10 +68,14 @@ class DriftError:
 def relative_pose_error(
     predicted: Float[ndarray, "n 4 4"], truth: Float[ndarray, "m 4 4"], *, delta: int = 1
 ) -> RelativePoseError:
-    """Compare the motions from each frame to the one `delta` later (RPE).
+    """The relative pose error (RPE): compare the motions from each frame to the one `delta` later.
 
-    A rigid motion of either trajectory changes nothing; a scale does, so align first where it is not known
+    Moving either trajectory rigidly changes nothing. Scaling it does: align poses without a unit first
     (`alignment_of(...).apply_to_poses`).
+
+    Args:
+        predicted, truth: T_world_camera of the same frames.
+        delta: in frames.
 
     Raises:
         DataError: as `check_pair`, or if no two poses are `delta` apart.
@@ -98,13 +104,18 @@ def kitti_drift(
     lengths_m: tuple[float, ...] = SEGMENT_LENGTHS_M,
     step: int = SEGMENT_STEP,
 ) -> DriftError | None:
-    """t_err and r_err of KITTI's odometry benchmark, for poses in metres; align the scale first where it is not known.
+    """t_err and r_err of KITTI's odometry benchmark; align the scale of poses without a unit first.
 
-    A segment starts at every `step`-th pose and ends at the first pose that is farther along the true path than the
-    length. What is compared is the motion from its start to its end.
+    A segment starts at every `step`-th pose. It ends at the first pose whose distance along the true path exceeds the
+    length. The motions from its start to its end are compared.
+
+    Args:
+        predicted, truth: T_world_camera of the same frames, in metres.
+        lengths_m: lengths of the segments.
+        step: poses from one start to the next.
 
     Returns:
-        None if the true path is too short for any segment.
+        None if the true path is shorter than every segment.
 
     Raises:
         DataError: as `check_pair`.
@@ -121,17 +132,11 @@ def kitti_drift(
             continue
         first, last = starts[inside], ends[inside]
         error = inverse(inverse(predicted[first]) @ predicted[last]) @ (inverse(truth[first]) @ truth[last])
-        by_length.append(
-            SegmentError(
-                length_m=length_m,
-                t_err_percent=float(100 * np.linalg.norm(error[:, :3, 3], axis=1).mean() / length_m),
-                r_err_deg_per_100m=float(100 * np.degrees(rotation_angle_rad(error)).mean() / length_m),
-                segments=len(error),
-            )
-        )
+        by_length.append(_segment_error(error, length_m))
     if not by_length:
         return None
-    counts = [row.segments for row in by_length]  # every segment counts the same, so the many short ones count most
+    # As on KITTI's server, every segment counts the same: the short ones, of which there are most, dominate.
+    counts = [row.segments for row in by_length]
     return DriftError(
         t_err_percent=float(np.average([row.t_err_percent for row in by_length], weights=counts)),
         r_err_deg_per_100m=float(np.average([row.r_err_deg_per_100m for row in by_length], weights=counts)),
@@ -140,14 +145,26 @@ def kitti_drift(
     )
 
 
+def _segment_error(remaining: Float[ndarray, "n 4 4"], length_m: float) -> SegmentError:
+    """The mean errors of the segments of one length, from the motion that remains between prediction and truth."""
+    return SegmentError(
+        length_m=length_m,
+        t_err_percent=float(100 * np.linalg.norm(remaining[:, :3, 3], axis=1).mean() / length_m),
+        r_err_deg_per_100m=float(100 * np.degrees(rotation_angle_rad(remaining)).mean() / length_m),
+        segments=len(remaining),
+    )
+
+
 def rotation_angle_rad(T_a_b: Float[ndarray, "n 4 4"]) -> Float[ndarray, "n"]:
-    """Angle of the rotation of each transform, 0 to pi; exact near 0, where an arc cosine would not be."""
+    """Angle of the rotation of each transform, 0 to pi."""
     R = T_a_b[:, :3, :3]
+    # axis = 2 sin(angle) times the unit axis, and trace - 1 = 2 cos(angle). Near 0, where errors from frame to frame
+    # lie, the arc cosine of the trace alone would lose half of the digits.
     axis = np.stack([R[:, 2, 1] - R[:, 1, 2], R[:, 0, 2] - R[:, 2, 0], R[:, 1, 0] - R[:, 0, 1]], axis=1)
     cosine = np.trace(R, axis1=1, axis2=2) - 1
     return np.asarray(np.arctan2(np.linalg.norm(axis, axis=1), cosine))
 
 
 def _motions(T_world_camera: ndarray, delta: int) -> ndarray:
-    """T_current_later: where the camera is `delta` frames later, seen from now."""
+    """T_current_later, the pose of the camera `delta` frames later in the current camera's frame."""
     return np.asarray(inverse(T_world_camera[:-delta]) @ T_world_camera[delta:])

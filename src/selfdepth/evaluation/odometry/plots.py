@@ -1,4 +1,4 @@
-"""Pictures of a trajectory beside the true one: from above, and each axis over time."""
+"""Plots of a trajectory and the true one: seen from above, and each axis over time."""
 
 from __future__ import annotations
 
@@ -14,17 +14,22 @@ _AXES = ("x, right", "y, down", "z, forward")
 
 
 def plot_path(path: Path, predicted: Trajectory, truth: Trajectory, *, unit: str) -> None:
-    """Both paths from above, x to the right and z up, true to scale, with their start.
+    """Draw both paths from above, x to the right and z up, with equal scales on both axes, and their start.
+
+    Args:
+        path: of the PNG.
+        unit: of the true trajectory, for the labels.
 
     Raises:
-        OutputError: when the place cannot be written to.
+        OutputError: if the file cannot be written.
     """
+    # Not at the top of the file: matplotlib takes half a second, and only --plots needs it.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 7), layout="constrained")
     axes = figure.add_subplot()
-    for trajectory, options in _drawn(predicted, truth):
-        axes.plot(trajectory.T_world_camera[:, 0, 3], trajectory.T_world_camera[:, 2, 3], **options)
+    for trajectory, style in _styled(predicted, truth):
+        axes.plot(trajectory.T_world_camera[:, 0, 3], trajectory.T_world_camera[:, 2, 3], **style)
     axes.plot(*truth.T_world_camera[0, [0, 2], 3], "o", color=_TRUTH, label="start")
     axes.set(xlabel=f"x ({unit})", ylabel=f"z ({unit})")
     axes.set_aspect("equal", adjustable="datalim")
@@ -34,23 +39,24 @@ def plot_path(path: Path, predicted: Trajectory, truth: Trajectory, *, unit: str
 
 
 def plot_axes(path: Path, predicted: Trajectory, truth: Trajectory, *, unit: str) -> None:
-    """x, y and z of both over the timestamps. Raises OutputError when the place cannot be written to."""
+    """Draw x, y and z of both over the timestamps. Arguments and errors as `plot_path`."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 7), layout="constrained")
     for row, axes in enumerate(figure.subplots(3, 1, sharex=True)):
-        for trajectory, options in _drawn(predicted, truth):
-            axes.plot(trajectory.timestamps, trajectory.T_world_camera[:, row, 3], **options)
+        for trajectory, style in _styled(predicted, truth):
+            axes.plot(trajectory.timestamps, trajectory.T_world_camera[:, row, 3], **style)
         axes.set_ylabel(f"{_AXES[row]} ({unit})")
         axes.grid(alpha=0.3)
     figure.axes[0].legend()
-    figure.axes[-1].set_xlabel("time (s, or number of the frame)")
+    figure.axes[-1].set_xlabel("time (s, or frame number)")
     _save(figure, path)
 
 
-def _drawn(predicted: Trajectory, truth: Trajectory) -> tuple[tuple[Trajectory, dict[str, Any]], ...]:
+def _styled(predicted: Trajectory, truth: Trajectory) -> tuple[tuple[Trajectory, dict[str, Any]], ...]:
+    """Both trajectories with their line styles; the predicted one last, so that it lies on top."""
     return (
-        (truth, {"color": _TRUTH, "linewidth": 1.5, "label": "truth"}),
+        (truth, {"color": _TRUTH, "linewidth": 1.5, "label": "ground truth"}),
         (predicted, {"color": _OURS, "linewidth": 1.5, "label": "predicted, aligned"}),
     )
 

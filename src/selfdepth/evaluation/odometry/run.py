@@ -1,4 +1,4 @@
-"""A model's trajectory, or anybody's, against where the camera truly was; and what a straight line would reach."""
+"""Evaluate a trajectory, of a model or from a file, against the true one; with a straight line as the baseline."""
 
 from __future__ import annotations
 
@@ -29,22 +29,26 @@ from selfdepth.structs import Trajectory
 from selfdepth.weights.files import load_weights
 
 MAX_TIME_DIFFERENCE_S = 0.01
-"""Two poses this close in time belong to one frame."""
+"""Two poses this close in time belong to the same frame: less than half of the time between frames at 30 a second."""
+
 MIN_MATCHED = 0.5
-"""Where fewer of the predicted poses have a true one, the two rather count time in different units."""
+"""Where fewer of the predicted poses have a true one, the timestamps are probably in another unit."""
+
 FIVE_FRAME_NOTE = "published as ATE; it is RMSE / sqrt(N) of snippets of N = 5 frames, each scaled on its own"
 
 
 @dataclass(frozen=True, kw_only=True)
 class OdometryEvaluation:
-    """Errors of a trajectory, and what they are to be compared with.
+    """Errors of a trajectory, and the baseline to compare them with.
 
     Attributes:
         predicted: after alignment, in the world of `truth`.
         truth: at the same times; the world is its first camera.
-        how: the alignment that was chosen.
-        straight_rmse: the absolute error of a straight line at the true mean speed, aligned alike.
-        frames: how many the true trajectory has in all.
+        how: the alignment.
+        five_frame: before alignment, because each snippet has a scale of its own.
+        absolute, relative, drift: after alignment; `drift` is None if the path is shorter than every segment.
+        straight_rmse: absolute error of a straight line at the true mean speed, aligned in the same way.
+        frames: number of poses of the whole true trajectory.
     """
 
     predicted: Trajectory
@@ -59,11 +63,11 @@ class OdometryEvaluation:
 
     @property
     def length(self) -> float:
-        """Of the true path, in its unit."""
+        """Length of the true path, in its unit."""
         return float(np.linalg.norm(np.diff(self.truth.T_world_camera[:, :3, 3], axis=0), axis=1).sum())
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values; lengths are in the unit of the true trajectory."""
+        """The errors as JSON values; lengths are in the unit of the true trajectory."""
         absolute = {name: getattr(self.absolute, name) for name in ("rmse", "mean", "median", "max")}
         five = self.five_frame
         return {
@@ -80,37 +84,41 @@ class OdometryEvaluation:
 
 
 def predict_trajectory(
-    model: str, drive: EvaluationSequence, *, spacing: int | None = None, device: str = "auto", batch_size: int = 8
+    model: str, evaluated: EvaluationSequence, *, spacing: int | None = None, device: str = "auto", batch_size: int = 8
 ) -> tuple[Trajectory, Alignment]:
-    """Follow the camera along a drive with a model, in float32, inside its training crop.
+    """Follow the camera along a sequence with a model, in float32, inside the crop of its training.
 
     Args:
+        model: folder or name for `load_weights`.
         spacing: frames between two poses; None: the model's.
+        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
+        batch_size: poses per forward pass.
 
     Returns:
-        poses at every `spacing`-th frame, in metres where they can be known; and the alignment that fits them: rigid if
-        they are, else with scale.
+        T_world_camera at every `spacing`-th frame, in metres if the model knows them; and the alignment that suits
+        them: rigid for metres, else with scale.
 
     Raises:
-        SelfDepthError: for a model that cannot be used, or a drive with fewer than two such frames.
+        SelfDepthError: for a model that cannot be used, or a sequence with fewer frames than its pose network needs.
     """
     weights = load_weights(model)
     motion = MotionPredictor(weights, spacing=spacing, device=device, precision="fp32")
-    sequence = drive.sequence
+    sequence = evaluated.sequence
     numbers = sequence.numbers[:: motion.spacing]
     if len(numbers) < motion.plan.min_frames:
         raise too_few_frames(motion, len(sequence.numbers), where=sequence.name)
     images = (weights.fit(image, sequence.camera)[0] for image in sequence.read(sequence.numbers))
-    odometer, poses = Odometer(motion), []
+    odometer, answers = Odometer(motion), []
     while batch := list(itertools.islice(images, batch_size * motion.spacing)):
-        poses += odometer.advance(batch)
-    known = [pose for pose in (*poses, *odometer.finish()) if pose is not None]
+        answers += odometer.advance(batch)
+    # Frames between two at the spacing have no pose.
+    poses = [pose for pose in (*answers, *odometer.finish()) if pose is not None]
     alignment: Alignment = "sim3" if motion.metres_per_unit is None else "se3"
-    return motion.trajectory(known, drive.truth.timestamps[:: motion.spacing]), alignment
+    return motion.trajectory(poses, evaluated.truth.timestamps[:: motion.spacing]), alignment
 
 
 def read_predicted(path: Path, truth: Trajectory) -> Trajectory:
-    """Anybody's trajectory: KITTI's text with a pose for each true one, or TUM's at times of its own.
+    """A given trajectory: text in KITTI's format with one pose per true pose, or in TUM's with timestamps.
 
     Raises:
         DataError: for a file that cannot be used.
@@ -119,26 +127,28 @@ def read_predicted(path: Path, truth: Trajectory) -> Trajectory:
 
 
 def evaluate_trajectory(predicted: Trajectory, truth: Trajectory, how: Alignment, *, where: str) -> OdometryEvaluation:
-    """Bring the trajectories to the same times and the same first camera, align them, and compare.
+    """Bring the trajectories to the same times and the same first camera, align them, and compare them.
 
     Args:
-        where: the predictions' name, for errors.
+        how: the alignment.
+        where: name of the predictions, for errors.
 
     Raises:
-        DataError: if fewer than two poses, or than half of the predicted ones, belong to a true one.
+        DataError: if fewer than two predicted poses, or fewer than half of them, belong to a true pose.
     """
     frames = len(truth)
     predicted, truth = matched(predicted, truth, where=where)
+    # With both worlds at the first camera, the alignments "none" and "scale" compare paths with a common start.
     predicted, truth = predicted.from_first(), truth.from_first()
-    found, true = predicted.T_world_camera, truth.T_world_camera
-    similarity = alignment_of(found, true, how)
-    aligned = similarity.apply_to_poses(found)
+    raw, true = predicted.T_world_camera, truth.T_world_camera
+    similarity = alignment_of(raw, true, how)
+    aligned = similarity.apply_to_poses(raw)
     return OdometryEvaluation(
         predicted=replace(predicted, T_world_camera=aligned),
         truth=truth,
         how=how,
-        five_frame=snippet_error(relative(found), true),
-        absolute=absolute_trajectory_error(found, true, alignment=how),
+        five_frame=snippet_error(relative(raw), true),
+        absolute=absolute_trajectory_error(raw, true, alignment=how),
         relative=relative_pose_error(aligned, true),
         drift=kitti_drift(aligned, true),
         straight_rmse=absolute_trajectory_error(_straight(true), true, alignment=how).rmse,
@@ -147,12 +157,12 @@ def evaluate_trajectory(predicted: Trajectory, truth: Trajectory, how: Alignment
 
 
 def matched(predicted: Trajectory, truth: Trajectory, *, where: str) -> tuple[Trajectory, Trajectory]:
-    """The poses that both have, by their times. Raises DataError as `evaluate_trajectory`."""
+    """The poses that both trajectories have, matched by their times. Raises DataError as `evaluate_trajectory`."""
     later = np.searchsorted(truth.timestamps, predicted.timestamps).clip(1, len(truth) - 1)
     before, after = (np.abs(truth.timestamps[i] - predicted.timestamps) for i in (later - 1, later))
     nearest = np.where(before <= after, later - 1, later)
     near = np.minimum(before, after) <= MAX_TIME_DIFFERENCE_S
-    # Of several predicted poses at one true one, the first.
+    # If several predicted poses are near the same true one, the first is taken.
     true_rows, first = np.unique(nearest[near], return_index=True)
     rows = np.flatnonzero(near)[first]
     if len(rows) < 2 or near.mean() < MIN_MATCHED:
@@ -162,7 +172,7 @@ def matched(predicted: Trajectory, truth: Trajectory, *, where: str) -> tuple[Tr
             where=where,
             expected=f"times within {MAX_TIME_DIFFERENCE_S:g} s of the true ones, {ranges[1]}",
             got=f"{int(near.sum())} of {len(predicted)} such, from {ranges[0]}",
-            fix="write the timestamps in the unit of the true ones, or KITTI's text with a pose for each frame",
+            fix="write timestamps in the unit of the true ones, or KITTI's format with one pose for each frame",
         )
     return _rows(predicted, rows), _rows(truth, true_rows)
 
@@ -172,7 +182,7 @@ def _rows(trajectory: Trajectory, rows: ndarray) -> Trajectory:
 
 
 def _straight(truth: Float[ndarray, "n 4 4"]) -> Float[ndarray, "n 4 4"]:
-    """Poses straight ahead at the true mean speed."""
+    """The baseline: poses straight ahead at the true mean speed."""
     stride = np.linalg.norm(np.diff(truth[:, :3, 3], axis=0), axis=1).mean()
     straight = np.tile(np.eye(4), (len(truth), 1, 1))
     straight[:, 2, 3] = stride * np.arange(len(truth))
