@@ -132,7 +132,7 @@ def test_without_a_split_the_left_images_get_partners_where_there_are_any(
         ("another K", r"cameras of the stereo pair do not agree: .*calib\.txt; expected .* in P2 and P3"),
     ],
 )
-def test_a_root_without_pairs_is_refused_only_if_pairs_are_asked_for(root: Path, change: str, sentence: str) -> None:
+def test_a_root_without_pairs_is_refused_only_if_stereo_is_requested(root: Path, change: str, sentence: str) -> None:
     for number in ("00", "09"):
         if change == "no images":
             shutil.rmtree(root / "sequences" / number / "image_3")

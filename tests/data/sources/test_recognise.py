@@ -80,7 +80,7 @@ def test_every_kind_has_a_name_of_its_own() -> None:
         ("drive/000000.png", "one image is not a sequence.*give its folder"),
     ],
 )
-def test_what_is_no_data_is_refused_with_what_is_there(tmp_path: Path, name: str, sentence: str) -> None:
+def test_a_path_without_data_is_refused_with_what_is_there(tmp_path: Path, name: str, sentence: str) -> None:
     write_images(tmp_path / "drive", range(3))
     (tmp_path / "empty").mkdir()
     (tmp_path / "notes").mkdir()

@@ -143,7 +143,7 @@ def test_all_frames_are_evaluated_in_their_order_at_the_networks_size(images: Pa
         source.select(split="eigen", part=None, whole=False)
 
 
-def test_poses_lie_beside_the_images_and_times_are_the_numbers_where_nothing_better_is_known(images: Path) -> None:
+def test_poses_lie_beside_the_images_and_times_are_the_numbers_if_nothing_better_is_known(images: Path) -> None:
     source = recognise(images)
     (sequence,) = source.sequences(CAMERA)
     assert source.poses(sequence) is None
