@@ -1,4 +1,4 @@
-"""Footage for the tests of data: small videos, and textures that move."""
+"""Videos and moving textures for the tests of data."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _write_video(
 def _moving_texture(
     n: int, px_per_frame: float, *, width: int = 192, height: int = 64, period: int = 1
 ) -> list[ndarray]:
-    """Each position is repeated `period` times, as in footage converted to a higher frame rate."""
+    """Each position is repeated `period` times, as in a video converted to a higher frame rate."""
     noise = np.random.default_rng(0).integers(0, 255, (height // 8, 150, 3), dtype=np.uint8)
     world = Image.fromarray(noise).resize((1200, height), Image.Resampling.BICUBIC)
     boxes = [(px_per_frame * (i // period), 0, px_per_frame * (i // period) + width, height) for i in range(n)]

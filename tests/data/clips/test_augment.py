@@ -179,9 +179,12 @@ def test_in_the_mirror_the_stereo_partner_stands_on_the_other_side() -> None:
     points = torch.randn(8, 5, 3)
     in_mirror = torch.tensor([-1.0, 1.0, 1.0])
     for clip, flipped in enumerate(augmentation.flip.tolist()):
-        wanted, got = transform(T[clip], points[clip]), transform(batch.T_stereo_target[clip], points[clip] * in_mirror)
+        expected, got = (
+            transform(T[clip], points[clip]),
+            transform(batch.T_stereo_target[clip], points[clip] * in_mirror),
+        )
         if flipped:
-            torch.testing.assert_close(got, wanted * in_mirror)
+            torch.testing.assert_close(got, expected * in_mirror)
         else:
             assert torch.equal(batch.T_stereo_target[clip], T[clip])
     assert (T[:, 0, 3] < 0).all(), "the argument is left as it is"

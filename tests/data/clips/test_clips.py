@@ -12,8 +12,8 @@ import torch
 
 from helpers.memory_footage import footage, pixels, sequence
 from selfdepth.data.clips.clips import ClipLoader, ClipSet, make_clips
-from selfdepth.data.clips.order import epoch_batches, epoch_order, steps_per_epoch
-from selfdepth.data.clips.resident import frames_on, resident_frames
+from selfdepth.data.clips.order import epoch_batches
+from selfdepth.data.clips.resident import frames_on
 from selfdepth.data.frames import FrameRef, StereoPartner
 from selfdepth.data.store.build import build_store
 from selfdepth.data.store.store import Store
@@ -50,11 +50,11 @@ def equal(a: Batch, b: Batch) -> bool:
 def assert_shared(parts: list[Batch], whole: Batch) -> None:
     """The parts are the whole, clip by clip, when they are joined in their order."""
     for name in ("frames", "inputs", "K", "T_stereo_target"):
-        tensors, wanted = [getattr(part, name) for part in parts], getattr(whole, name)
-        if wanted is None:
+        tensors, expected = [getattr(part, name) for part in parts], getattr(whole, name)
+        if expected is None:
             assert tensors == [None] * len(parts)
         else:
-            assert torch.equal(torch.cat(tensors), wanted)
+            assert torch.equal(torch.cat(tensors), expected)
 
 
 def decoded(store: Store, ref: FrameRef, shifts: tuple[int, ...]) -> np.ndarray:
@@ -102,22 +102,6 @@ def test_another_seed_gives_another_batch(store: Store, clips: ClipSet, other: d
     assert not equal(loader(store, clips).batch(0), loader(store, clips, **other).batch(0))
 
 
-def test_every_clip_is_seen_at_most_once_an_epoch_and_only_a_short_batch_is_dropped() -> None:
-    for epoch in range(3):
-        batches = epoch_batches(np.zeros(23, dtype=bool), batch_size=5, seed=1, epoch=epoch)
-        assert batches.shape == (4, 5)
-        assert len(np.unique(batches)) == 20
-        assert np.array_equal(batches.reshape(-1), epoch_order(1, epoch, 23)[:20])
-
-
-def test_epochs_have_different_orders_of_all_clips() -> None:
-    orders = [epoch_order(0, epoch, 50) for epoch in range(3)]
-    for order in orders:
-        assert np.array_equal(np.sort(order), np.arange(50))
-    assert not np.array_equal(orders[0], orders[1])
-    assert not np.array_equal(orders[1], orders[2])
-
-
 def test_the_loader_sees_the_clips_of_the_pure_function(store: Store, clips: ClipSet) -> None:
     batches = loader(store, clips)
     for step in (0, 13, 5, 6):
@@ -149,12 +133,6 @@ def test_frames_that_lie_on_the_device_give_the_same_batches(store: Store, clips
     assert equal(there.clip(3), here.clip(3))
     for (refs, a), (same_refs, b) in zip(there.evaluation_batches(5), here.evaluation_batches(5), strict=True):
         assert refs == same_refs and equal(a, b)
-
-
-def test_frames_lie_on_a_gpu_only_and_only_where_they_fit(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert resident_frames(store, torch.device("cpu")) is None
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * store.frames.nbytes, 10**12))
-    assert resident_frames(store, torch.device("cuda")) is None
 
 
 def test_stopping_early_ends_the_thread(store: Store, clips: ClipSet) -> None:
@@ -191,14 +169,6 @@ def test_evaluation_sees_every_clip_once_in_order_without_augmentation(store, cl
             assert np.array_equal(frames.numpy(), decoded(store, ref, (-1, 1)))
         refs += batch_refs
     assert tuple(refs) == clips.refs
-
-
-@pytest.mark.parametrize(
-    ("n_clips", "sentence"), [(0, "no clip to train on"), (11, "--batch-size; expected at most 11; got 12")]
-)
-def test_fewer_clips_than_a_batch_are_refused_with_the_size_that_fits(n_clips: int, sentence: str) -> None:
-    with pytest.raises(DataError, match=sentence):
-        steps_per_epoch((n_clips,), 12)
 
 
 def test_iterating_over_too_few_clips_is_refused(store: Store) -> None:
@@ -286,14 +256,14 @@ def test_the_nominal_baseline_is_a_tenth_to_the_partners_side(pairs: Store) -> N
         assert T[:3, 3].tolist() == pytest.approx([-0.1 if ref.sequence == "left" else 0.1, 0, 0])
 
 
-def test_from_pairs_alone_targets_without_a_partner_are_left_out_unless_they_are_only_judged(pairs: Store) -> None:
+def test_from_pairs_alone_targets_without_a_partner_are_left_out_unless_their_depth_is_evaluated(pairs: Store) -> None:
     clips = make_clips(pairs, pairs.train, offsets=(), stereo="calibrated")
     assert clips.has_partner.all()
     assert (len(clips), clips.n_dropped) == (12 + 10, len(pairs.train) - 22)
-    judged = make_clips(pairs, pairs.train, offsets=(), stereo="calibrated", lone_targets=True)
-    assert (len(judged), judged.n_dropped, len(judged.with_source)) == (len(pairs.train), 0, 22)
-    seen = list(loader(pairs, judged).evaluation_batches(5))
-    assert sum(len(refs) for refs, _ in seen) == len(judged)
+    evaluated = make_clips(pairs, pairs.train, offsets=(), stereo="calibrated", lone_targets=True)
+    assert (len(evaluated), evaluated.n_dropped, len(evaluated.with_source)) == (len(pairs.train), 0, 22)
+    seen = list(loader(pairs, evaluated).evaluation_batches(5))
+    assert sum(len(refs) for refs, _ in seen) == len(evaluated)
     for refs, batch in seen:
         assert batch.frames.shape[1] == (1 if batch.T_stereo_target is None else 2)
         assert len(refs) == len(batch.frames) <= 5

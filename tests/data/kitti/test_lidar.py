@@ -106,13 +106,13 @@ def test_real_scans_give_the_reference_figures(shared: Path, key: str) -> None:
     name = f"2011_09_26/2011_09_26_drive_{drive}_sync/image_0{camera[-1]}"
     depth = truth(FrameRef(name, int(frame)))
     assert depth is not None
-    known = depth[depth > 0]
+    measured = depth[depth > 0]
     weighted = np.mod(depth * np.arange(depth.size).reshape(depth.shape), 997).sum()
     found = {
-        "valid": known.size,
-        "sum_m": known.sum(),
-        "min_m": known.min(),
-        "max_m": known.max(),
+        "valid": measured.size,
+        "sum_m": measured.sum(),
+        "min_m": measured.min(),
+        "max_m": measured.max(),
         "weighted": weighted,
     }
     assert found == pytest.approx(reference_figures()[key], rel=1e-9)

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from selfdepth.data.inspect import inspect_source
 from selfdepth.data.kitti.odometry import is_kitti_odometry, odometry_truth, open_odometry_split
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.store.build import build_store
@@ -133,7 +132,7 @@ def test_without_a_split_the_left_images_get_partners_where_there_are_any(
         ("another K", r"cameras of the stereo pair do not agree: .*calib\.txt; expected .* in P2 and P3"),
     ],
 )
-def test_a_root_without_pairs_is_refused_only_if_pairs_are_asked_for(root: Path, change: str, sentence: str) -> None:
+def test_a_root_without_pairs_is_refused_only_if_stereo_is_requested(root: Path, change: str, sentence: str) -> None:
     for number in ("00", "09"):
         if change == "no images":
             shutil.rmtree(root / "sequences" / number / "image_3")
@@ -151,12 +150,6 @@ def test_a_root_without_pairs_is_refused_only_if_pairs_are_asked_for(root: Path,
 def test_a_store_can_be_made_of_it(world: Path, tmp_path: Path) -> None:
     store = build_store(recognise(world).footage(), tmp_path / "store", width=96, height=32)
     assert store.kind == "kitti-odometry" and len(store.train) == 36
-
-
-def test_check_says_what_it_is(world: Path) -> None:
-    summary = inspect_source(recognise(world))
-    assert summary.kind == "kitti-odometry"
-    assert {row.camera for row in summary.sequences} == {"calibration"}
 
 
 def test_the_published_split_is_understood(shared: Path, tmp_path: Path) -> None:

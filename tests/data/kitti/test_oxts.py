@@ -34,7 +34,7 @@ def test_the_cameras_poses_are_those_that_were_driven(root: Path, drive: Synthet
     np.testing.assert_allclose(found.timestamps, drive.timestamps, atol=1e-6)
 
 
-def test_the_world_is_the_camera_at_the_first_frame_that_is_asked_for(root: Path, drive: SyntheticDrive) -> None:
+def test_the_world_is_the_camera_at_the_first_requested_frame(root: Path, drive: SyntheticDrive) -> None:
     found = camera_poses(root, f"{DRIVE}/image_02", (3, 5, 9))
     assert found is not None
     expected = np.linalg.inv(drive.T_world_camera[3]) @ drive.T_world_camera[[3, 5, 9]]

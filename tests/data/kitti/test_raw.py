@@ -1,4 +1,4 @@
-"""KITTI raw as footage."""
+"""KITTI raw: its layout, splits, ground truth and stereo pairs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 
 from selfdepth.data.footage import Footage
 from selfdepth.data.frames import FrameRef
-from selfdepth.data.kitti.calibration import camera_from_calibration, read_calibration, stereo_translation_m
+from selfdepth.data.kitti.calibration import camera_from_calibration, stereo_translation_m
 from selfdepth.data.kitti.raw import is_kitti_raw, open_kitti_raw
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
@@ -75,34 +75,6 @@ def test_a_root_is_recognised_by_its_dates(root: Path, tmp_path: Path) -> None:
     assert not is_kitti_raw(root / DATE)
     assert not is_kitti_raw(tmp_path / "nothing")
     assert not is_kitti_raw(root / DATE / "calib_velo_to_cam.txt")
-
-
-def test_each_side_has_the_camera_of_its_calibration(root: Path) -> None:
-    left, right = (camera_from_calibration(root / DATE, side) for side in "lr")
-    assert left == Camera(fx=20.0, fy=21.0, cx=11.0, cy=3.0, width=24, height=8)
-    assert right == Camera(fx=20.0, fy=21.0, cx=12.0, cy=3.0, width=24, height=8)
-
-
-def test_a_calibration_holds_numbers_by_key(root: Path) -> None:
-    calibration = read_calibration(root / DATE / "calib_velo_to_cam.txt")
-    assert set(calibration) == {"R", "T"}
-    np.testing.assert_array_equal(calibration["T"], [0, 0, -0.5])
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("P_rect_02", "P_02", r"calib_cam_to_cam\.txt; expected P_rect_02: 12 numbers; got no P_rect_02"),
-        ("S_rect_02", "S_02", r"calib_cam_to_cam\.txt; expected S_rect_02: 2 numbers; got no S_rect_02"),
-        ("0 0 1 0\nP_rect_03", "0 0\nP_rect_03", "P_rect_02: 12 numbers; got 10 numbers"),
-        ("20 0 11", "nan 0 11", "P_rect_02"),
-        ("20 0 11", "-20 0 11", "-20"),
-    ],
-)
-def test_a_broken_calibration_is_refused_naming_file_and_key(root: Path, old: str, new: str, message: str) -> None:
-    (root / DATE / "calib_cam_to_cam.txt").write_text(CALIBRATION.replace(old, new))
-    with pytest.raises(DataError, match=message):
-        camera_from_calibration(root / DATE, "l")
 
 
 def test_a_missing_calibration_is_refused_and_a_given_camera_does_without(root: Path) -> None:
@@ -307,7 +279,7 @@ def test_both_sides_of_a_stereo_pair_know_each_other_and_hold_what_their_partner
     assert all(sequence.partner is None for sequence in open_kitti_raw(root, split).sequences)
 
 
-def test_from_pairs_alone_no_neighbours_are_asked_for(root: Path, tmp_path: Path) -> None:
+def test_from_pairs_alone_no_neighbours_are_needed(root: Path, tmp_path: Path) -> None:
     (root / DATE / "calib_cam_to_cam.txt").write_text(STEREO)
     split = write_split(tmp_path / "split", train=f"{DRIVE} 0 l\n")
     footage = open_kitti_raw(root, split, offsets=(), stereo=True)
@@ -326,17 +298,6 @@ def test_without_a_split_and_without_neighbours_every_left_frame_is_a_target(roo
     }
 
 
-def test_the_translation_of_the_pair_undoes_the_intrinsics(root: Path) -> None:
-    path = root / DATE / "calib_cam_to_cam.txt"
-    K = np.array([[20, 0, 11], [0, 21, 3], [0, 0, 1]])
-    moved = np.array([-0.5, 0.003, 0.002])
-    place = np.array([0.06, 0.0, 0.003])
-    left, right = (np.column_stack([K, K @ t]) for t in (place, place + moved))
-    numbers = {"P_rect_02": left, "P_rect_03": right}
-    path.write_text("".join(f"{key}: {' '.join(map(repr, P.ravel().tolist()))}\n" for key, P in numbers.items()))
-    assert stereo_translation_m(root / DATE) == pytest.approx(tuple(moved))
-
-
 @pytest.mark.parametrize(
     ("calibration", "message"),
     [
@@ -345,7 +306,7 @@ def test_the_translation_of_the_pair_undoes_the_intrinsics(root: Path) -> None:
         (STEREO.replace("0 21 3", "0 0 3"), "do not agree"),
     ],
 )
-def test_cameras_that_are_no_pair_are_refused_only_if_a_pair_is_asked_for(
+def test_cameras_that_are_no_pair_are_refused_only_if_stereo_is_requested(
     root: Path, calibration: str, message: str
 ) -> None:
     (root / DATE / "calib_cam_to_cam.txt").write_text(calibration)

@@ -100,7 +100,7 @@ def test_all_files_of_a_split_come_or_none(address: Loopback) -> None:
         ),
     ],
 )
-def test_what_is_not_the_split_is_one_sentence_and_nothing_is_kept(
+def test_a_wrong_download_is_one_sentence_and_nothing_is_kept(
     address: Loopback, answer: dict[str, Any], sentence: str
 ) -> None:
     give_eigen(address, **answer)
@@ -150,8 +150,8 @@ def test_training_and_evaluation_take_a_name(address: Loopback, tmp_path: Path) 
     assert footage.origin is not None
     assert footage.origin.split == split_path("eigen_zhou")
     with pytest.warns(SelfDepthWarning):
-        judged = frames_to_evaluate(tmp_path / "kitti", "eigen", None)
-    assert (set(judged.refs), judged.part) == ({FrameRef(f"{drive}/image_02", 7)}, "test frames")
+        evaluated = frames_to_evaluate(tmp_path / "kitti", "eigen", None)
+    assert (set(evaluated.refs), evaluated.part) == ({FrameRef(f"{drive}/image_02", 7)}, "test frames")
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_the_published_lists_have_the_published_numbers_of_frames(shared: Path) 
     for name, split in PUBLISHED_SPLITS.items():
         folder = shared / "splits" / name
         if not folder.is_dir():
-            assert set(split.files.values()) == {None}, f"{name}'s numbers are said, but were not seen"
+            assert set(split.files.values()) == {None}, f"{name}'s numbers of frames are stated, but were not verified"
             continue
         found = read_split(folder, split.format)
         assert {file.name for file in folder.iterdir()} == set(split.files)

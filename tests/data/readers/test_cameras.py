@@ -110,7 +110,7 @@ def test_a_file_called_paper_is_a_camera_only_by_its_path(tmp_path: Path, monkey
     assert (is_camera_file("paper"), is_camera_file("./paper"), is_camera_file("fov:60")) == (False, True, False)
 
 
-def test_without_a_camera_sixty_degrees_are_assumed_and_said() -> None:
+def test_without_a_camera_sixty_degrees_are_assumed_with_a_warning() -> None:
     with pytest.warns(SelfDepthWarning, match=r"60 degrees is ASSUMED.*--camera"):
         camera = parse_camera(None, width=640, height=480)
     assert 2 * math.degrees(math.atan(320 / camera.fx)) == pytest.approx(60)
@@ -125,19 +125,19 @@ def test_without_a_camera_sixty_degrees_are_assumed_and_said() -> None:
         OURS + "distortion: [-0.28, 0.07]\n",
     ],
 )
-def test_distortion_is_said_and_not_ignored(tmp_path: Path, text: str) -> None:
+def test_distortion_causes_a_warning(tmp_path: Path, text: str) -> None:
     with pytest.warns(SelfDepthWarning, match=r"camera\.yaml has lens distortion \(-0\.28, 0\.07.*NOT undistorted"):
         assert parse_camera(_file(tmp_path, text), width=640, height=480) == CAMERA
 
 
-def test_a_rectified_projection_that_differs_is_said_and_K_is_used(tmp_path: Path) -> None:
+def test_a_rectified_projection_that_differs_causes_a_warning_and_K_is_used(tmp_path: Path) -> None:
     text = ROS.replace("data: [500.5, 0, 319.5, 0,", "data: [450.0, 0, 319.5, 0,")
     with pytest.warns(SelfDepthWarning, match=r"P \(fx 450\).*K \(fx 500\.5\)"):
         assert parse_camera(_file(tmp_path, text), width=640, height=480) == CAMERA
 
 
 @pytest.mark.parametrize("cx", ["-5", "700"])
-def test_a_principal_point_outside_the_image_is_said(tmp_path: Path, cx: str) -> None:
+def test_a_principal_point_outside_the_image_causes_a_warning(tmp_path: Path, cx: str) -> None:
     with pytest.warns(SelfDepthWarning, match="outside the image of 640x480"):
         parse_camera(f"500,500,{cx},240", width=640, height=480)
     with pytest.warns(SelfDepthWarning, match=r"outside the image of 640x480: .*camera\.yaml"):
@@ -151,7 +151,7 @@ def test_a_principal_point_outside_the_image_is_said(tmp_path: Path, cx: str) ->
         "500,inf,320,240", "500,500,nan,240", "fov:", "fov:wide", "fov:0", "fov:180", "fov:nan", "no/such/file.yaml",
     ],
 )  # fmt: skip
-def test_what_is_no_camera_is_refused(spec: str) -> None:
+def test_other_text_than_a_camera_is_refused(spec: str) -> None:
     with pytest.raises(DataError):
         parse_camera(spec, width=640, height=480)
 
@@ -179,7 +179,7 @@ def test_what_is_no_camera_is_refused(spec: str) -> None:
         "\x00\x01",
     ],
 )
-def test_a_file_that_is_no_camera_is_refused_by_name(tmp_path: Path, text: str) -> None:
+def test_a_file_without_a_camera_is_refused_by_name(tmp_path: Path, text: str) -> None:
     with pytest.raises(DataError, match=r"camera\.yaml"):
         parse_camera(_file(tmp_path, text), width=640, height=480)
 

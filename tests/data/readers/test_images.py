@@ -111,7 +111,7 @@ def test_a_truncated_image_is_refused_by_name(tmp_path: Path, suffix: str) -> No
 
 
 @pytest.mark.parametrize("content", [b"", b"not an image", b"\x89PNG\r\n\x1a\nrubbish", bytes(500)])
-def test_what_is_no_image_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_an_image_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "frame.png"
     path.write_bytes(content)
     for read in (read_image, image_size):
@@ -119,7 +119,7 @@ def test_what_is_no_image_is_refused_by_name(tmp_path: Path, content: bytes) -> 
             read(path)
 
 
-def test_a_missing_image_is_said_to_be_missing(tmp_path: Path) -> None:
+def test_a_missing_image_is_reported_as_missing(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no such image.*gone\.png"):
         read_image(tmp_path / "gone.png")
 

@@ -1,16 +1,19 @@
-"""Make3D: its layout, and the middle of its images and depth maps."""
+"""Make3D's images and laser grids: the layout, the middle of both, and files that are refused."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.io import savemat
 
 from helpers.make3d import COLUMNS, HEIGHT, NAMES, ROWS, WIDTH, some_truths, write_make3d
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.readers.make3d import Make3DTruth, centre, is_make3d, open_make3d
+from selfdepth.errors import DataError
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +52,10 @@ def test_a_marker_in_the_centre_stays_in_the_centre_of_image_and_truth(tmp_path:
     Image.fromarray(pixels).save(tmp_path / f"Test134/img-{NAMES[0]}.jpg", quality=95)
     ref = FrameRef(f"Test134/img-{NAMES[0]}", 0)
     image = open_make3d(tmp_path)[0]
-    (seen,), depth = image.read((0,)), Make3DTruth(tmp_path)(ref)
-    assert seen.shape[:2] == (48, WIDTH)
+    (middle,), depth = image.read((0,)), Make3DTruth(tmp_path)(ref)
+    assert middle.shape[:2] == (48, WIDTH)
     assert (image.camera.width, image.camera.height) == (WIDTH, 48)
-    bright = np.argwhere(seen[..., 0] > 128)
+    bright = np.argwhere(middle[..., 0] > 128)
     np.testing.assert_allclose(bright.mean(axis=0), [23.5, 47.5])
     assert depth is not None
     assert depth.shape == (21, COLUMNS)
@@ -68,10 +71,60 @@ def test_the_layout_is_recognised_and_read_by_name(root: Path, tmp_path: Path) -
         assert np.array_equal(Make3DTruth(root)(FrameRef(image.name, 0)), truth[17:38])
 
 
-def test_a_value_that_is_no_distance_is_unknown(tmp_path: Path) -> None:
+def test_values_that_are_not_distances_are_unknown_depth(tmp_path: Path) -> None:
     truth = np.full((ROWS, COLUMNS), 30.0)
     truth[27, :4] = [np.nan, np.inf, -3, 0]
     write_make3d(tmp_path, {NAMES[0]: truth})
     depth = Make3DTruth(tmp_path)(FrameRef(f"Test134/img-{NAMES[0]}", 0))
     assert depth is not None
     assert depth[10, :5].tolist() == [0, 0, 0, 0, 30]
+
+
+FILE = f"Gridlaserdata/depth_sph_corr-{NAMES[0]}.mat"
+BAD: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no depth at all": (
+        lambda root: [file.unlink() for file in (root / "Gridlaserdata").iterdir()],
+        "no ground truth: .*expected Test134/img-NAME.jpg and Gridlaserdata.*got 3 images",
+    ),
+    "no MATLAB file": (
+        lambda root: (root / FILE).write_bytes(b"depth"),
+        "cannot be read: .*015t000.mat; expected Position3DGrid",
+    ),
+    "another array": (
+        lambda root: savemat(root / FILE, {"depthMap": np.eye(3)}),
+        "laser's grid: .*got no such array",
+    ),
+    "depth alone": (
+        lambda root: savemat(root / FILE, {"Position3DGrid": np.ones((55, 305))}),
+        "laser's grid: .*015t000.mat; expected Position3DGrid of 55x305x4.*got float64, 55x305",
+    ),
+    "three layers": (
+        lambda root: savemat(root / FILE, {"Position3DGrid": np.ones((55, 305, 3))}),
+        "laser's grid.*got float64, 55x305x3",
+    ),
+    "cells": (
+        lambda root: savemat(root / FILE, {"Position3DGrid": np.full((55, 305, 4), "a", dtype=object)}),
+        "laser's grid.*got object, 55x305x4",
+    ),
+    "cut short": (
+        lambda root: (root / FILE).write_bytes((root / FILE).read_bytes()[:9000]),
+        "cannot be read: .*015t000.mat",
+    ),
+    "empty": (lambda root: (root / FILE).write_bytes(b""), "cannot be read: .*015t000.mat"),
+    "broken image": (
+        lambda root: (root / f"Test134/img-{NAMES[0]}.jpg").write_bytes(b"no picture"),
+        f"img-{NAMES[0]}.jpg",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_files_that_are_not_make3ds_are_refused(tmp_path: Path, name: str) -> None:
+    spoil, sentence = BAD[name]
+    write_make3d(tmp_path, some_truths())
+    spoil(tmp_path)
+    with pytest.raises(DataError, match=sentence) as refusal:
+        for image in open_make3d(tmp_path):
+            list(image.read((0,)))
+            Make3DTruth(tmp_path)(FrameRef(image.name, 0))
+    assert "\n" not in str(refusal.value)

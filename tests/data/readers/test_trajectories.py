@@ -68,7 +68,7 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
-def test_what_is_no_trajectory_is_refused_by_name(name: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_trajectory_is_refused_by_name(name: str, tmp_path: Path) -> None:
     text, sentence = BAD_FILES[name]
     (tmp_path / "bad.txt").write_text(text)
     with pytest.raises(DataError, match=sentence) as refusal:

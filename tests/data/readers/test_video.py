@@ -83,7 +83,9 @@ def test_half_a_matroska_file_is_refused_though_it_decodes(tmp_path: Path, write
         open_video(path, camera=CAMERA)
 
 
-def test_a_stream_that_breaks_in_the_middle_is_refused_or_said(tmp_path: Path, write_video: WriteVideo) -> None:
+def test_a_stream_that_is_damaged_in_the_middle_is_refused_or_causes_a_warning(
+    tmp_path: Path, write_video: WriteVideo
+) -> None:
     path = write_video(tmp_path / "broken.mp4", _noise(40), options={"movflags": "faststart"})
     content = bytearray(path.read_bytes())
     start = len(content) // 2
@@ -100,7 +102,7 @@ def test_a_stream_that_breaks_in_the_middle_is_refused_or_said(tmp_path: Path, w
             assert n_read == len(video.numbers) and any("broken.mp4" in str(item.message) for item in caught)
 
 
-def test_many_missing_frames_are_refused_and_a_few_are_made_up_for_and_said(
+def test_many_missing_frames_are_refused_and_a_few_are_replaced_with_a_warning(
     tmp_path: Path, write_video: WriteVideo
 ) -> None:
     video = open_video(write_video(tmp_path / "short.mp4", _grey_steps(20)), camera=CAMERA)
@@ -141,14 +143,14 @@ def test_a_file_with_sound_only_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"not a video", bytes(5000)])
-def test_what_is_no_video_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_video_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "drive.mp4"
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"drive\.mp4"):
         open_video(path, camera=CAMERA)
 
 
-def test_a_missing_video_is_said_to_be_missing(tmp_path: Path) -> None:
+def test_a_missing_video_is_reported_as_missing(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such video"):
         open_video(tmp_path / "gone.mp4", camera=CAMERA)
 

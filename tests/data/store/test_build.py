@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.memory_footage import HEIGHT, WIDTH, footage, pixels, sequence
+from helpers.memory_footage import HEIGHT, footage, pixels, sequence
 from selfdepth.data.footage import Footage
 from selfdepth.data.frames import FrameRef, StereoPartner
 from selfdepth.data.store.build import build_store, open_or_build
-from selfdepth.data.store.store import Store, is_store, open_store, training_size
+from selfdepth.data.store.store import Store, is_store, open_store
 from selfdepth.errors import DataError, OutputError
 from selfdepth.geometry.camera import crop, resize
 from selfdepth.geometry.crop import Crop
@@ -79,18 +79,6 @@ def test_splits_in_any_order_come_back_in_that_order(tmp_path: Path) -> None:
     assert store.test == refs[::-1]
 
 
-def test_frames_that_are_not_there_have_no_row(built: Store) -> None:
-    stored = built.by_name["first/drive"]
-    assert stored.rows(np.array([4, 5, 24, 25, 30, 31, 32, 33])).tolist() == [-1, 0, 19, -1, 20, -1, 21, -1]
-
-
-@pytest.mark.parametrize("load_to_ram", [True, False])
-def test_gathering_is_the_same_from_memory_and_from_disk(built: Store, load_to_ram: bool) -> None:
-    store = Store(**{**vars(built), "load_to_ram": load_to_ram})
-    rows = np.array([3, 0, 3, 34])
-    assert np.array_equal(store.gather(rows).numpy(), built.frames[rows])
-
-
 def test_a_store_that_fits_is_used_again_without_decoding(drive: Footage, built: Store, tmp_path: Path) -> None:
     before = (built.folder / "frames.u8").stat()
     again = open_or_build(drive, tmp_path / "store", **SIZE, crop=CROP)
@@ -119,16 +107,16 @@ def other_split(drive: Footage) -> Footage:
 
 
 @pytest.mark.parametrize("change", [other_time, other_content, other_camera, other_split])
-def test_a_changed_file_camera_or_split_makes_the_store_anew(drive, built, change) -> None:
+def test_a_changed_file_camera_or_split_rebuilds_the_store(drive, built, change) -> None:
     assert open_or_build(change(drive), built.folder, **SIZE, crop=CROP).fingerprint != built.fingerprint
 
 
-def test_another_size_or_crop_makes_the_store_anew(drive: Footage, built: Store) -> None:
+def test_another_size_or_crop_rebuilds_the_store(drive: Footage, built: Store) -> None:
     assert open_or_build(drive, built.folder, width=32, height=32, crop=CROP).width == 32
     assert open_or_build(drive, built.folder, width=32, height=32).fingerprint != built.fingerprint
 
 
-def test_a_damaged_store_is_made_anew(drive: Footage, built: Store) -> None:
+def test_a_damaged_store_is_rebuilt(drive: Footage, built: Store) -> None:
     os.truncate(built.folder / "frames.u8", 100)
     assert open_or_build(drive, built.folder, **SIZE, crop=CROP).fingerprint == built.fingerprint
 
@@ -190,7 +178,7 @@ def test_an_empty_folder_may_become_a_store(tmp_path: Path, drive: Footage) -> N
     assert is_store(build_store(drive, tmp_path / "empty", **SIZE).folder)
 
 
-def test_a_full_disk_is_said_before_anything_is_written(tmp_path, drive, monkeypatch) -> None:
+def test_a_full_disk_is_reported_before_anything_is_written(tmp_path, drive, monkeypatch) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
     with pytest.raises(OutputError, match="not enough disk space"):
@@ -204,19 +192,12 @@ def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path, drive: Foota
         build_store(drive, tmp_path / "file" / "store", **SIZE)
 
 
-@pytest.mark.parametrize("video", [True, False])
-def test_footage_that_ends_early_is_refused(tmp_path: Path, video: bool) -> None:
-    drive = footage(sequence(tmp_path / "a", video=video, fails_at=17, error=None))
-    with pytest.raises(DataError, match="ends early"):
-        build_store(drive, tmp_path / "store", **SIZE)
-
-
 def test_a_crop_that_leaves_nothing_is_refused(tmp_path: Path, drive: Footage) -> None:
     with pytest.raises(DataError, match="--crop"):
         build_store(drive, tmp_path / "store", **SIZE, crop=Crop(top=HEIGHT))
 
 
-def test_footage_without_frames_is_refused(tmp_path: Path) -> None:
+def test_data_without_frames_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no frames"):
         build_store(Footage(kind="folder", sequences=()), tmp_path / "store", **SIZE)
 
@@ -225,63 +206,6 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path, drive: Footage) -> None:
     drive.sequences[0].files[2].unlink()
     with pytest.raises(DataError, match="a/007"):
         build_store(drive, tmp_path / "store", **SIZE)
-
-
-def cut_index(folder: Path) -> None:
-    path = folder / "index.json"
-    path.write_text(path.read_text()[:-20])
-
-
-def edit_index(**values: object):
-    def edit(folder: Path) -> None:
-        path = folder / "index.json"
-        path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
-
-    return edit
-
-
-@pytest.mark.parametrize(
-    ("damage", "sentence"),
-    [
-        (lambda folder: os.truncate(folder / "frames.u8", 1000), "frames are incomplete.*1000 bytes"),
-        (lambda folder: (folder / "frames.u8").unlink(), "frames are incomplete"),
-        (lambda folder: (folder / "index.json").unlink(), "not a store"),
-        (lambda folder: shutil.rmtree(folder), "not a store"),
-        (cut_index, "index cannot be read"),
-        (edit_index(version=999), "another version.*expected format version 3; got 999"),
-        (edit_index(sequences=[{}]), "index cannot be read"),
-        (edit_index(train=[[99, 0, 1]]), "index cannot be read"),
-    ],
-)
-def test_a_folder_that_is_no_sound_store_is_refused(built: Store, damage, sentence: str) -> None:
-    damage(built.folder)
-    with pytest.raises(DataError, match=sentence):
-        open_store(built.folder)
-
-
-def test_a_long_store_opens_with_every_target(tmp_path: Path, built: Store) -> None:
-    index = json.loads((built.folder / "index.json").read_text())
-    n = 120_000
-    entry = {**index["sequences"][0], "numbers": [[0, n]], "names": [f"{number:010d}" for number in range(n)]}
-    edit_index(sequences=[entry], train=[[0, number, 1] for number in range(n)], val=[])(built.folder)
-    os.truncate(built.folder / "frames.u8", n * 3 * 32 * 64)
-    store = open_store(built.folder)
-    assert [ref.number for ref in store.train] == list(range(n))
-    assert (len(store.frames), store.sequences[0].names[-1]) == (n, f"{n - 1:010d}")
-
-
-@pytest.mark.parametrize(
-    ("camera", "asked", "expected"),
-    [
-        ((1242, 375), (640, None), (640, 192)),
-        ((1242, 375), (1024, None), (1024, 320)),
-        ((1920, 1080), (640, None), (640, 352)),
-        ((1000, 10), (64, None), (64, 64)),
-        ((WIDTH, HEIGHT), (64, 96), (64, 96)),
-    ],
-)
-def test_the_height_follows_the_aspect_to_the_nearest_multiple_of_32(camera, asked, expected) -> None:
-    assert training_size(*camera, *asked) == expected
 
 
 def test_partners_come_back_and_belong_to_what_a_store_is_made_from(tmp_path: Path) -> None:
@@ -295,7 +219,7 @@ def test_partners_come_back_and_belong_to_what_a_store_is_made_from(tmp_path: Pa
     assert [item.partner for item in open_or_build(plain, tmp_path / "store", **SIZE).sequences] == [None, None]
 
 
-def test_a_store_of_the_version_before_is_made_anew_or_refused(drive: Footage, built: Store) -> None:
+def test_a_store_of_the_version_before_is_rebuilt_or_refused(drive: Footage, built: Store) -> None:
     path = built.folder / "index.json"
     index = json.loads(path.read_text())
     index["version"] -= 1

@@ -1,0 +1,152 @@
+"""The store of a run: of the run's size, and in agreement with its options one by one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from helpers.memory_footage import footage, sequence
+from selfdepth.config import TrainConfig
+from selfdepth.data.footage import Footage, Origin
+from selfdepth.data.frames import StereoPartner
+from selfdepth.data.store.build import build_store
+from selfdepth.data.store.prepare import check_agreement, resolved, store_of
+from selfdepth.data.store.store import Store
+from selfdepth.errors import ConfigError, DataError
+from selfdepth.geometry.crop import NO_CROP, Crop
+
+PLAIN = TrainConfig(width=64)
+
+
+@pytest.fixture
+def drive(tmp_path: Path) -> Footage:
+    return footage(sequence(tmp_path / "a"))
+
+
+def made(drive: Footage, folder: Path, *, crop: Crop = NO_CROP, spacing: int = 1, **origin: object) -> Store:
+    """A store of 64x64 from these options."""
+    opened = replace(drive, spacing=spacing, origin=Origin(path=folder / "data", **origin))  # type: ignore[arg-type]
+    return build_store(opened, folder / "store", width=64, height=64, crop=crop)
+
+
+@pytest.mark.parametrize(
+    ("config", "size"),
+    [
+        (TrainConfig(width=96), (96, 64)),
+        (TrainConfig(width=96, height=96), (96, 96)),
+        (TrainConfig(width=96, crop="0,0,20,20"), (96, 128)),
+    ],
+)
+def test_a_store_has_the_size_of_its_run_and_the_aspect_ratio_of_what_the_crop_leaves(
+    drive: Footage, tmp_path: Path, config: TrainConfig, size: tuple[int, int]
+) -> None:
+    store = store_of(config, drive, tmp_path / "store")
+    assert (store.width, store.height) == size
+    assert store.crop == config.crop_px
+
+
+def test_a_store_that_fits_is_used_again(drive: Footage, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    for _ in range(2):
+        store_of(PLAIN, drive, tmp_path / "store", lambda done, total: seen.append((done, total)))
+    assert seen.count((20, 20)) == 1
+
+
+def test_the_stores_size_spacing_and_crop_are_filled_in(drive: Footage, tmp_path: Path) -> None:
+    store = made(drive, tmp_path, crop=Crop(top=4), spacing=2)
+    filled = resolved(PLAIN, store)
+    assert (filled.width, filled.height, filled.every, filled.crop) == (64, 64, "2", "4,0,0,0")
+    assert resolved(filled, store) == filled
+    assert resolved(PLAIN, made(drive, tmp_path / "b")).crop is None
+    assert resolved(replace(PLAIN, every="auto"), store).every == "auto", "given options stay"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"height": 64},
+        {"every": "2"},
+        {"crop": "4,0,0,0"},
+        {"crop": " 4, 0,0,0"},
+        {"camera": "fov:60"},
+        {"split": "{folder}/split"},
+        {"height": 64, "every": "2", "crop": "4,0,0,0", "camera": "fov:60", "split": "{folder}/split"},
+    ],
+)
+def test_options_that_are_left_out_or_agree_are_accepted(
+    drive: Footage, tmp_path: Path, options: dict[str, object]
+) -> None:
+    store = made(drive, tmp_path, crop=Crop(top=4), spacing=2, camera="fov:60", split=tmp_path / "split")
+    given = {
+        name: value.format(folder=tmp_path) if isinstance(value, str) else value for name, value in options.items()
+    }
+    check_agreement(replace(PLAIN, **given), store)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"width": 96}, "frames of another size: .*expected --width 64 --height 64; got --width 96; give the store's"),
+        ({"height": 96}, "another size: .*expected --width 64 --height 64; got --width 64 --height 96"),
+        (
+            {"stereo": "calibrated"},
+            "no stereo pairs: .*made with --stereo; got --stereo calibrated; leave --stereo out",
+        ),
+        ({"split": "eigen"}, "--split was fixed when the store was made: .*expected none; got eigen; leave the option"),
+        ({"camera": "fov:70"}, "--camera was fixed.*expected fov:60; got fov:70"),
+        ({"every": "1"}, "--every was fixed.*expected 2; got 1"),
+        ({"every": "auto"}, "--every was fixed.*expected 2; got auto"),
+        ({"crop": "0,1,0,0"}, "--crop was fixed.*expected 4,0,0,0; got 0,1,0,0"),
+        ({"crop": "0,0,0,0"}, "--crop was fixed.*expected 4,0,0,0; got 0,0,0,0"),
+    ],
+)
+def test_each_option_that_differs_is_refused_by_name(
+    drive: Footage, tmp_path: Path, options: dict[str, object], sentence: str
+) -> None:
+    store = made(drive, tmp_path, crop=Crop(top=4), spacing=2, camera="fov:60")
+    with pytest.raises(ConfigError, match=sentence) as refusal:
+        check_agreement(replace(PLAIN, **options), store)  # type: ignore[arg-type]
+    assert refusal.value.where == store.folder
+    assert "selfdepth prepare DATA --out STORE" in str(refusal.value)
+
+
+def test_a_store_of_measured_spacing_agrees_with_auto_and_with_the_spacing(drive: Footage, tmp_path: Path) -> None:
+    store = made(drive, tmp_path, spacing=2, auto=True)
+    for every in (None, "auto", "2"):
+        check_agreement(replace(PLAIN, every=every), store)
+    with pytest.raises(ConfigError, match="expected 2 or auto; got 3"):
+        check_agreement(replace(PLAIN, every="3"), store)
+
+
+def test_a_camera_file_is_the_same_by_any_of_its_paths(
+    drive: Footage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = made(drive, tmp_path, camera=str(tmp_path.resolve() / "camera.yaml"))
+    monkeypatch.chdir(tmp_path)
+    for camera in ("camera.yaml", "./camera.yaml", str(tmp_path / "camera.yaml")):
+        check_agreement(replace(PLAIN, camera=camera), store)
+    with pytest.raises(ConfigError, match="--camera was fixed"):
+        check_agreement(replace(PLAIN, camera="other.yaml"), store)
+
+
+def test_a_store_with_pairs_serves_runs_with_and_without_stereo(drive: Footage, tmp_path: Path) -> None:
+    partner = StereoPartner(sequence="drive", translation_m=(-0.5, 0.0, 0.0))
+    paired = replace(drive, sequences=(replace(drive.sequences[0], partner=partner),))
+    store = made(paired, tmp_path)
+    for stereo in ("none", "calibrated", "nominal"):
+        check_agreement(replace(PLAIN, stereo=stereo), store)  # type: ignore[arg-type]
+
+
+def test_a_store_of_data_that_a_program_assembled_has_no_split_and_no_camera(drive: Footage, tmp_path: Path) -> None:
+    store = build_store(drive, tmp_path / "store", width=64, height=64)
+    check_agreement(PLAIN, store)
+    with pytest.raises(ConfigError, match=r"--camera was fixed.*expected none; got fov:60"):
+        check_agreement(replace(PLAIN, camera="fov:60"), store)
+
+
+def test_a_crop_that_leaves_nothing_is_refused(drive: Footage, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="--crop"):
+        store_of(TrainConfig(width=64, crop="24,24,0,0"), drive, tmp_path / "store")

@@ -1,0 +1,84 @@
+"""What an inspection finds: recognised kind, cameras, gaps, motion, stereo pairs, and the warnings of training."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from pathlib import Path
+
+import pytest
+
+from helpers.images import write_images
+from selfdepth.data.inspect import inspect_source
+from selfdepth.data.sources.recognise import recognise
+from selfdepth.errors import DataError
+from selfdepth.synthetic.drive import DriveSpec, render_drive
+from selfdepth.synthetic.kitti_odometry import write_kitti_odometry
+
+CAMERA = "fov:60"
+
+
+@pytest.fixture(scope="module")
+def odometry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sequences 00 and 09, each of 24 frames by both cameras."""
+    root = tmp_path_factory.mktemp("odometry")
+    drive = render_drive(DriveSpec(seed=2, frames=24, width=96, height=32, stereo=True, stops=False))
+    for number in (0, 9):
+        write_kitti_odometry(drive, root, number=number)
+    return root
+
+
+def test_an_inspection_says_what_training_would_use(tmp_path: Path) -> None:
+    summary = inspect_source(recognise(write_images(tmp_path / "drive", [*range(10), *range(20, 30)])))
+    (row,) = summary.sequences
+    assert (row.n_frames, row.width, row.height, row.fps, row.gaps) == (20, 40, 24, None, ((9, 20),))
+    assert (row.camera, row.fov_deg) == ("assumed", pytest.approx(60))
+    assert (summary.kind, summary.n_train, summary.n_val, summary.n_test) == ("folder", 16, 0, 0)
+    assert inspect_source(recognise(tmp_path / "drive"), camera="fov:80").sequences[0].camera == "given"
+
+
+def test_a_warning_of_several_sequences_is_listed_once_and_not_shown(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_images(tmp_path / name, range(5))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        summary = inspect_source(recognise(tmp_path))
+    (sentence,) = summary.warnings
+    assert "60 degrees is ASSUMED" in sentence
+
+
+def test_an_inspection_looks_at_the_size_of_every_image(tmp_path: Path) -> None:
+    write_images(tmp_path / "drive", range(30))
+    write_images(tmp_path / "drive", [17], width=44)
+    with pytest.raises(DataError, match=r"000017\.png; expected 40x24; got 44x24"):
+        inspect_source(recognise(tmp_path / "drive"), CAMERA)
+
+
+def test_images_of_one_colour_are_parked_and_ask_for_neighbours(tmp_path: Path) -> None:
+    summary = inspect_source(recognise(write_images(tmp_path / "drive", range(30))), CAMERA)
+    assert summary.sequences[0].parked == ((0, 25),)
+    assert summary.every == summary.sequences[0].every == 1
+
+
+def test_kitti_odometry_has_its_own_cameras_and_counts_its_pairs(odometry: Path, tmp_path: Path) -> None:
+    summary = inspect_source(recognise(odometry))
+    assert summary.kind == "kitti-odometry"
+    assert {row.camera for row in summary.sequences} == {"calibration"}
+    assert summary.stereo == f"{summary.n_train} of the frames to train on have their partner"
+    left = shutil.copytree(odometry, tmp_path / "left")
+    shutil.rmtree(left / "sequences/09/image_3")
+    assert (
+        inspect_source(recognise(left)).stereo == f"{summary.n_train // 2} of the frames to train on have their partner"
+    )
+    shutil.rmtree(left / "sequences/00/image_3")
+    assert inspect_source(recognise(left)).stereo == "no training frame has a stereo partner"
+
+
+def test_data_of_one_camera_says_nothing_of_pairs(tmp_path: Path) -> None:
+    assert inspect_source(recognise(write_images(tmp_path / "drive", range(5))), CAMERA).stereo is None
+
+
+def test_a_real_drive_asks_for_neighbours(shared: Path) -> None:
+    mini = shared / "kitti-mini"
+    summary = inspect_source(recognise(mini / "kitti_raw"), None, str(mini / "splits" / "mini"))
+    assert (summary.sequences[0].camera, summary.every, summary.n_train) == ("calibration", 1, 134)
