@@ -28,23 +28,11 @@ class GivenFootage(DataSource):
         """The sequences of the `Footage`."""
         return self.given.sequences
 
-    def clips(self, request: ClipRequest) -> Footage:
-        """The `Footage` unchanged."""
+    def _open(self, request: ClipRequest) -> Footage:
+        """The `Footage` unchanged: the program chose its targets, cameras and spacing."""
         return self.given
 
     @property
     def truth(self) -> DepthTruth:
         """The ground truth of the `Footage`."""
         return self.given.truth
-
-    def footage(
-        self,
-        *,
-        split: str | None = None,
-        camera: str | None = None,
-        offsets: tuple[int, ...] = (-1, 1),
-        spacing: int | None = 1,
-        stereo: bool = False,
-    ) -> Footage:
-        """The `Footage` unchanged: the program chose its targets, cameras and spacing."""
-        return self.given
