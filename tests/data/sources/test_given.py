@@ -8,7 +8,6 @@ import numpy as np
 
 from helpers.memory_footage import footage, sequence
 from selfdepth.config import TrainConfig
-from selfdepth.data.footage import ClipRequest
 from selfdepth.data.sources.given import GivenFootage
 from selfdepth.data.sources.source import DataSource
 
@@ -16,8 +15,7 @@ from selfdepth.data.sources.source import DataSource
 def test_its_targets_and_cameras_stay_as_they_are(tmp_path: Path) -> None:
     given = footage(sequence(tmp_path / "a"))
     source = GivenFootage(given=given)
-    assert source.footage(camera="fov:20", spacing=None) is given
-    assert source.clips(ClipRequest()) is given
+    assert source.footage(camera="fov:20", spacing=3) is given
     assert source.sequences("fov:20") is given.sequences
     assert source.truth is given.truth
 
