@@ -9,6 +9,7 @@ from PIL import Image
 
 from measuring import Setting
 from selfdepth.data.footage import Footage
+from selfdepth.data.sources.recognise import recognise
 from selfdepth.synthetic.drive import DriveSpec, render_drive
 
 CAMERA = "fov:80"

@@ -44,7 +44,7 @@ def test_a_store_has_the_size_of_its_run_and_the_aspect_ratio_of_what_the_crop_l
 ) -> None:
     store = store_of(config, drive, tmp_path / "store")
     assert (store.width, store.height) == size
-    assert store.crop == config.crop_px()
+    assert store.crop == config.crop_px
 
 
 def test_a_store_that_fits_is_used_again(drive: Footage, tmp_path: Path) -> None:

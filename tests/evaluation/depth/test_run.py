@@ -17,6 +17,7 @@ from selfdepth.config import TrainConfig
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.store.build import build_store
+from selfdepth.data.truth import GivenTruth
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.evaluation.depth.arrays import read_maps, read_predictions
 from selfdepth.evaluation.depth.frames import cropped_truth, frames_to_evaluate
@@ -356,10 +357,10 @@ def test_own_images_are_judged_with_ground_truth_from_a_file(world: World, tmp_p
 
 
 def test_a_crop_of_everything_leaves_no_ground_truth() -> None:
-    camera = Camera(fx=5.0, fy=5.0, cx=3.5, cy=2.5, width=8, height=6)
+    camera, ref = Camera(fx=5.0, fy=5.0, cx=3.5, cy=2.5, width=8, height=6), FrameRef("s", 0)
 
     def cropped(crop: Crop) -> ndarray | None:
-        return cropped_truth(lambda ref: np.ones((6, 8)), FrameRef("s", 0), camera, crop)
+        return cropped_truth(GivenTruth({ref: np.ones((6, 8))}), ref, camera, crop)
 
     found = cropped(Crop(top=1, bottom=2, left=3))
     assert found is not None and found.shape == (3, 5)
