@@ -28,7 +28,7 @@ _ANCHOR_STEP = MAX_SPACING // 2
 """Every fifth frame is compared with the one ten frames later, so that consecutive stretches overlap."""
 _N_WINDOWS = 24
 _WIDTH_PX, _BLOCK_PX = 96, 12
-"""Width of the images that are compared, and side of a block. So small, a sequence is measured in seconds."""
+"""Width of the images that are compared, and side of a block. At this size a sequence is measured in seconds."""
 _REACH_X_PX, _REACH_Y_PX = 12, 6
 """Largest displacement that is searched. A turn moves the image sideways; little moves it up and down."""
 _MIN_TEXTURE = 3.0

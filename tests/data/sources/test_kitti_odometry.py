@@ -20,6 +20,7 @@ def drive() -> SyntheticDrive:
 
 @pytest.fixture
 def root(drive: SyntheticDrive, tmp_path: Path) -> Path:
+    """Sequence 09 by both cameras."""
     write_kitti_odometry(drive, tmp_path, number=9)
     return tmp_path
 

@@ -28,11 +28,18 @@ CROP = Crop(top=8, left=16)
 FIT = CropResize(width=64, height=64, crop=CROP)
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """KITTI with a scan of every second frame."""
-    write_kitti_raw(render_drive(DriveSpec(seed=1, frames=24, width=96, height=72)), tmp_path / "kitti", scan_every=2)
-    return tmp_path / "kitti"
+    folder = tmp_path_factory.mktemp("world")
+    write_kitti_raw(render_drive(DriveSpec(seed=1, frames=24, width=96, height=72)), folder, scan_every=2)
+    return folder
+
+
+@pytest.fixture
+def root(world: Path, tmp_path: Path) -> Path:
+    """A copy that may be deleted."""
+    return Path(shutil.copytree(world, tmp_path / "kitti"))
 
 
 @pytest.fixture
