@@ -44,7 +44,7 @@ from selfdepth.inference.writers import (
     write_trajectory,
 )
 from selfdepth.structs import DepthPrediction
-from selfdepth.weights.files import Scale, unit_in_words
+from selfdepth.weights.files import Scale, describe_unit
 
 SaveKind = Literal["color", "npz", "png16", "kitti", "mp4", "ply", "trajectory"]
 VIDEO_NAME = "video.mp4"
@@ -170,7 +170,7 @@ class _Drive:
         motion: MotionPredictor | None,
     ) -> None:
         self._source, self._folder, self._saving = source, folder, saving
-        self._unit = unit_in_words(predictor.scale, predictor.metres_per_unit)
+        self._unit = describe_unit(predictor.scale, predictor.metres_per_unit)
         self._motion = motion
         self._poses: list[ndarray] = []
         self._times: list[float] = []
