@@ -185,7 +185,7 @@ def test_what_has_no_partner_is_said_and_pairs_alone_leave_it_out(world: Path, t
     with pytest.warns(SelfDepthWarning) as said:
         mixed = prepare_run(config, tmp_path / "mixed", resume=False)
     texts = [str(warning.message) for warning in said]
-    assert "2 of 10 training frames have no stereo partner; they are learned from without one" in texts
+    assert "2 of 10 training frames have no stereo partner and are used without one" in texts
     assert any("the 2 clips without a stereo partner do not fill a batch of 4" in text for text in texts)
     assert mixed.data.train.clips.n_of_kind == (2, 8)
     pairs_alone = replace(config, offsets=(), encoder=EncoderConfig(name="test_resnet", pretrained=False))

@@ -1,7 +1,8 @@
-"""`selfdepth check`: a table of what was found, or one sentence."""
+"""`selfdepth check`: a table of the sequences or of a split, or one sentence."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ from PIL import Image
 
 from selfdepth.cli.check import CheckArgs, check
 from selfdepth.errors import DataError
+from selfdepth.synthetic.drive import DriveSpec, render_drive
+from selfdepth.synthetic.kitti import write_kitti_raw
 
 
 @pytest.fixture
@@ -47,6 +50,31 @@ def test_a_given_camera_is_not_warned_of(
     shown = capsys.readouterr().out
     assert "given, 70 deg" in shown
     assert "warning" not in shown
+
+
+def test_the_report_is_written_as_numbers_too(drive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    check(CheckArgs(data=str(drive), camera="fov:70", json=str(tmp_path / "report.json")))
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["inventory"] is None
+    assert (report["footage"]["n_train"], report["footage"]["n_val"], report["footage"]["every"]) == (16, 2, 1)
+    assert [row["n_frames"] for row in report["footage"]["sequences"]] == [24]
+    assert "suggested: --every 1" in capsys.readouterr().out
+
+
+def test_what_a_split_lacks_is_shown_with_the_archives_to_unpack(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    name = "2011_09_26/2011_09_26_drive_0001_sync"
+    write_kitti_raw(render_drive(DriveSpec(seed=1, frames=4, width=64, height=64)), tmp_path / "kitti")
+    (tmp_path / "split").mkdir()
+    (tmp_path / "split/test_files.txt").write_text(f"{name} 1 l\n{name} 9 l\n")
+    check(CheckArgs(data=str(tmp_path / "kitti"), split=(str(tmp_path / "split"),)))
+    shown = capsys.readouterr().out
+    (row,) = [line.split() for line in shown.splitlines() if " test " in line]
+    assert row[-4:-2] == ["2", "1"], "frames of the list, and those that are there"
+    assert f"missing: 1 images of {name}/image_02" in shown
+    assert "2011_09_26_drive_0001_sync.zip" in shown
 
 
 def test_what_cannot_be_used_is_refused(tmp_path: Path) -> None:

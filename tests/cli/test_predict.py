@@ -1,7 +1,8 @@
-"""The verbs predict and info, from arguments to files."""
+"""`selfdepth predict`, from arguments to files."""
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ import torch
 import tyro
 from PIL import Image
 
-from selfdepth.cli.info import InfoArgs, info
+from helpers.models import depth_only, tiny_config, untrained, write_model
+from selfdepth.cli.main import main
 from selfdepth.cli.predict import PredictArgs, predict
 from selfdepth.config import TrainConfig
 from selfdepth.errors import CheckpointError, ConfigError, DataError, OutputError, SelfDepthError
@@ -103,39 +105,11 @@ def test_mixed_inputs_share_a_folder_where_their_names_differ(model: str, drive:
     assert len(written) == 8 and {path.split("/")[0] for path in written} == {"color"}
 
 
-def test_inputs_whose_names_collide_get_folders_of_their_own(model: str, drive: Path) -> None:
-    (drive / "other").mkdir()
-    (drive / "other/street.mp4").write_bytes((drive / "street.mp4").read_bytes())
-    written = _run(model, drive / "street.mp4", drive / "other/street.mp4", out=drive / "out", save=("mp4",))
-    assert written == ["street-2/video.mp4", "street/video.mp4"]
-
-
-def test_a_tree_of_folders_is_predicted_whole(model: str, drive: Path) -> None:
-    for side in ("left", "right"):
-        (drive / "tree" / side).mkdir(parents=True)
-        _image(80, 40, seed=1).save(drive / "tree" / side / "0.png")
-    written = _run(model, drive / "tree", out=drive / "out")
-    assert written == ["tree_left/color/0.png", "tree_right/color/0.png"]
-
-
-def test_images_of_one_stem_keep_their_endings(model: str, drive: Path) -> None:
-    _image(80, 40, seed=1).save(drive / "photo.png")
-    written = _run(model, drive / "photo.jpg", drive / "photo.png", out=drive / "out")
-    assert written == ["color/photo.jpg.png", "color/photo.png.png"]
-
-
 def test_a_camera_that_is_given_is_written_for_every_size(model: str, drive: Path) -> None:
     _run(model, drive / "photo.jpg", drive / "frames", out=drive / "out", save=("npz",), camera="fov:90")
     for name, focal in (("photo", 25), ("shot0", 40)):
         with np.load(drive / f"out/npz/{name}.npz") as arrays:
             assert arrays["K"][0, 0] == pytest.approx(focal)
-
-
-def test_nothing_is_warned_of_where_no_camera_is_given(
-    model: str, drive: Path, recwarn: pytest.WarningsRecorder
-) -> None:
-    _run(model, drive / "frames", drive / "street.mp4", out=drive / "out")
-    assert [str(warning.message) for warning in recwarn if "camera" in str(warning.message)] == []
 
 
 def test_predicting_twice_gives_the_same_files(model: str, drive: Path) -> None:
@@ -156,6 +130,18 @@ def test_predicting_twice_gives_the_same_files(model: str, drive: Path) -> None:
         ({"inputs": ("tiny.png",)}, DataError, "too small"),
         ({"save": ()}, ConfigError, "nothing to save"),
         ({"batch_size": 0}, ConfigError, "--batch-size"),
+        (
+            {"every": 2},
+            ConfigError,
+            "--every applies only to the path of the camera; expected --save trajectory or ply",
+        ),
+        ({"voxel": 1.0, "save": ("trajectory",)}, ConfigError, "--voxel applies only to point clouds"),
+        ({"factor": 2.0}, ConfigError, "--factor applies only to KITTI's benchmark.*--save kitti"),
+        ({"max_depth": -1.0, "save": ("ply",)}, ConfigError, "out of range: --max-depth"),
+        ({"voxel": math.nan, "save": ("ply",)}, ConfigError, "out of range: --voxel"),
+        ({"factor": 0.0, "save": ("kitti",)}, ConfigError, "out of range: --factor"),
+        ({"factor": math.nan, "save": ("kitti",)}, ConfigError, "out of range: --factor"),
+        ({"save": ("kitti",), "factor": 5.0}, DataError, "not have the benchmark's size: photo.jpg; .*got 50x70"),
         ({"camera": "1,2,3"}, DataError, "camera"),
         ({"camera": "fov:0"}, DataError, "field of view"),
         ({"device": "abacus"}, ConfigError, "--device"),
@@ -183,22 +169,37 @@ def test_a_wrong_argument_is_refused_in_one_sentence(
     with pytest.raises(kind, match=sentence) as refusal:
         predict(PredictArgs(**arguments))  # type: ignore[arg-type]
     assert "\n" not in str(refusal.value)
+    assert not (drive / "out").exists()
 
 
-def test_an_input_is_never_overwritten(model: str, drive: Path) -> None:
-    (drive / "color").mkdir()
-    _image(80, 40, seed=1).save(drive / "color/0.png")
-    with pytest.raises(OutputError, match="would replace an input"):
-        _run(model, drive / "color/0.png", out=drive)
+def test_a_trajectory_and_points_are_written_for_a_model_with_a_pose_network(
+    moving_model: Path, drive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["predict", str(moving_model), str(drive / "street.mp4"), "--out", str(drive / "out"), "--device", "cpu"]
+    assert main([*words, "--save", "trajectory", "ply", "--camera", "fov:60", "--every", "1"]) == 0
+    written = {path.relative_to(drive / "out").as_posix() for path in (drive / "out").rglob("*") if path.is_file()}
+    assert written == {
+        "drive.ply",
+        *(f"ply/{number:06d}.ply" for number in range(4)),
+        *(f"trajectory/{name}" for name in ("README.txt", "kitti.txt", "tum.txt")),
+    }
+    assert "wrote trajectory, ply for 4 frames" in capsys.readouterr().out
 
 
-def test_info_says_what_the_model_is(model: str, capsys: pytest.CaptureFixture[str]) -> None:
-    info(InfoArgs(model=model))
-    rows = dict(line.split("  ", 1) for line in capsys.readouterr().out.splitlines())
-    said = {name.strip(): value.strip() for name, value in rows.items()}
-    assert said["model"] == str(Path(model) / "best") and said["encoder"] == "resnet18"
-    assert said["parameters"].startswith("depth 14.3 million") and said["size"] == "128x64 pixels"
-    assert said["trained on"] == "street.mp4" and said["steps"] == "12" and "relative" in said["depth"]
+@pytest.mark.parametrize(
+    ("given", "own", "sentence"),
+    [(30.0, None, "times 30 as given;"), (None, 5.4, "times 5.4, the model's own"), (6.0, 5.4, "as given, not 5.4")],
+)
+def test_for_kitti_the_factor_and_the_next_step_are_shown(
+    given: float | None, own: float | None, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tiny_config(stereo="none" if own is None else "nominal")
+    model = write_model(tmp_path / "model", config, state=depth_only(untrained(config).state_dict()))
+    (tmp_path / "image").mkdir()
+    _image(1216, 352, seed=0).save(tmp_path / "image/0000000000.png")
+    _run(str(model), tmp_path / "image", out=tmp_path / "out", save=("kitti",), factor=given)
+    shown = capsys.readouterr().out
+    assert all(words in shown for words in (sentence, "1 depth map in", str(tmp_path / "out/kitti"), "expects 500"))
 
 
 def test_the_options_are_read_from_a_command_line() -> None:
@@ -209,5 +210,5 @@ def test_the_options_are_read_from_a_command_line() -> None:
 
 
 def test_reading_the_options_imports_no_torch() -> None:
-    code = "import sys, selfdepth.cli.predict, selfdepth.cli.info; sys.exit('torch' in sys.modules)"
+    code = "import sys, selfdepth.cli.predict; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -15,7 +15,7 @@ WELL = {"disparity_spread": 0.4, "kept": 0.7, "motion": 0.05}
 
 
 def sentences(health: Health, looks: int, *, automask: bool = True, **bad: float) -> list[str]:
-    return [text for _ in range(looks) for text in health.look({**WELL, **bad}, automask=automask)]
+    return [text for _ in range(looks) for text in health.check({**WELL, **bad}, automask=automask)]
 
 
 def test_a_run_that_is_well_is_told_nothing() -> None:
@@ -27,7 +27,7 @@ def test_a_run_that_is_well_is_told_nothing() -> None:
     [
         ("disparity_spread", 0.001, ["constant", "--camera"]),
         ("kept", 0.0, ["auto-mask", "--every"]),
-        ("motion", 0.0, ["no motion", "order of time"]),
+        ("motion", 0.0, ["no motion", "temporal order"]),
     ],
 )
 def test_each_silent_failure_is_said_once_when_it_lasts(sign: str, value: float, words: list[str]) -> None:
@@ -84,7 +84,7 @@ def test_a_stereo_partner_does_not_hide_a_dead_pose_network_and_pairs_alone_are_
     signs = {name: float(value) for name, value in vital_signs(replace(dead, T_source_target=partner), 0).items()}
     assert signs.keys() == {"disparity_spread", "kept"}
     health = Health()
-    assert [text for _ in range(20) for text in health.look(signs, automask=True)] == []
+    assert [text for _ in range(20) for text in health.check(signs, automask=True)] == []
     for name, word in (("disparity_spread", "calibration"), ("kept", "two cameras")):
-        (sentence,) = [text for _ in range(9) for text in Health.look(health, {**signs, name: 0.0}, automask=True)]
+        (sentence,) = [text for _ in range(9) for text in Health.check(health, {**signs, name: 0.0}, automask=True)]
         assert word in sentence and "--every" not in sentence

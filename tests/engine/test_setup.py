@@ -87,8 +87,8 @@ def test_pairs_alone_may_start_from_a_model_with_a_pose_network(whole_run: Run, 
 @pytest.mark.parametrize(
     ("changes", "got"),
     [
-        ({"encoder": {"scales": (0,)}}, "has too much, e.g. depth_net.decoder"),
-        ({"encoder": {"pose_network": "posecnn", "pose_name": "resnet18"}}, "lacks, e.g. pose_net"),
+        ({"encoder": {"scales": (0,)}}, "unexpected, e.g. depth_net.decoder"),
+        ({"encoder": {"pose_network": "posecnn", "pose_name": "resnet18"}}, "missing, e.g. pose_net"),
         ({"encoder": {"pose_input": "all"}}, "of another shape, e.g. pose_net"),
         ({"init": "nowhere/at/all"}, "no such model"),
     ],

@@ -90,7 +90,7 @@ def test_truth_of_another_size_is_not_cropped_with_the_images(kitti: Path, tiny:
     assert validate(prepare_run(config, tmp_path / "whole", resume=False)).depth is not None
     cropped = validate(prepare_run(replace(config, crop="0,8,0,0"), tmp_path / "cropped", resume=False))
     assert cropped.depth is None
-    assert any("does not have the size of the images, so it cannot be cropped" in each for each in cropped.trouble)
+    assert any("does not have the size of the images, so it cannot be cropped" in each for each in cropped.problems)
 
 
 def test_every_clip_is_compared_in_evaluation_mode_and_training_goes_on_in_its_own(whole_run: Run) -> None:

@@ -193,7 +193,7 @@ def test_a_pose_network_that_looks_at_clips_with_gaps_is_refused_in_one_sentence
 ) -> None:
     encoder = dataclasses.replace(weights.config.encoder, pose_input="all")
     config = dataclasses.replace(weights.config, encoder=encoder, offsets=offsets)
-    with pytest.raises(CheckpointError, match="looks at clips with gaps") as refusal:
+    with pytest.raises(CheckpointError, match="takes clips with gaps") as refusal:
         MotionPredictor(dataclasses.replace(weights, config=config), device="cpu")
     assert "\n" not in str(refusal.value)
 

@@ -80,11 +80,11 @@ def test_a_failure_on_the_way_leaves_whole_files_only(
 
 def test_what_a_source_is_saved_as_decides_whether_the_camera_is_followed() -> None:
     drive = _source(_frames(3))
-    assert SaveOptions(kinds=("trajectory",)).follows(drive)
-    assert SaveOptions(kinds=("ply",)).follows(drive)
-    assert not SaveOptions(kinds=("color", "npz")).follows(drive)
+    assert SaveOptions(kinds=("trajectory",)).follows_camera(drive)
+    assert SaveOptions(kinds=("ply",)).follows_camera(drive)
+    assert not SaveOptions(kinds=("color", "npz")).follows_camera(drive)
     for apart in (_source(_frames(3), continuous=False), _source(_frames(3), gaps=((1, 5),))):
-        assert not SaveOptions(kinds=("ply",)).follows(apart), "clouds of frames apart are not fused"
+        assert not SaveOptions(kinds=("ply",)).follows_camera(apart), "clouds of frames apart are not fused"
 
 
 def test_along_a_drive_points_and_poses_are_written_too(moving_model: Path, tmp_path: Path) -> None:

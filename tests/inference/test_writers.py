@@ -10,10 +10,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from selfdepth.data.kitti.improved import read_depth_png
 from selfdepth.errors import OutputError
 from selfdepth.geometry.camera import Camera
 from selfdepth.inference.visualize import colorize_disparity
-from selfdepth.inference.writers import create_video, write_color, write_npz, write_png16, write_png16_note
+from selfdepth.inference.writers import (
+    create_video,
+    write_color,
+    write_kitti,
+    write_npz,
+    write_png16,
+    write_png16_note,
+)
 from selfdepth.structs import DepthPrediction
 
 
@@ -53,6 +61,28 @@ def test_png16_holds_depth_times_256_clipped_and_never_zero(tmp_path: Path) -> N
     assert stored.min() >= 1 and stored.max() == 65535
     inside = prediction.depth < 255.9
     np.testing.assert_allclose(stored[inside] / 256, prediction.depth[inside], atol=0.5 / 256 + 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("metres", "stored"),
+    [(0.5, 128), (80.0, 20480), (80.1, 20480), (1e6, 20480), (79.999, 20480), (10.001, 2560), (1e-4, 1), (1e-3, 1)],
+)
+def test_depths_for_kitti_are_rounded_clamped_to_80_m_and_never_zero(
+    tmp_path: Path, metres: float, stored: int
+) -> None:
+    depth = np.full((3, 4), metres, np.float32)
+    write_kitti(tmp_path / "a.png", DepthPrediction(depth=depth, disparity=1 / depth, scale="metric", camera=None))
+    assert (read_depth_png(tmp_path / "a.png") == stored / 256).all()
+
+
+def test_the_file_for_kitti_is_png16_with_a_bound(tmp_path: Path) -> None:
+    depth = np.geomspace(0.1, 500, 60, dtype=np.float32).reshape(5, 12)
+    prediction = DepthPrediction(depth=depth, disparity=1 / depth, scale="metric", camera=None)
+    write_png16(tmp_path / "plain.png", prediction)
+    write_kitti(tmp_path / "kitti.png", prediction)
+    bounded, plain = read_depth_png(tmp_path / "kitti.png"), read_depth_png(tmp_path / "plain.png")
+    assert np.array_equal(bounded, np.minimum(plain, 80))
+    assert bounded.max() == 80 < plain.max()
 
 
 @pytest.mark.parametrize(("scale", "sentence"), [("relative", "not metres"), ("metric", "Unit: metres.")])

@@ -139,9 +139,9 @@ _BIAS = "depth_net.decoder.outputs.0.bias"
         (_edit_config(train=None), "cannot be read: .*config.json"),
         (_cut_weights, "cannot be read: .*model.safetensors"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b""), "cannot be read: .*model.safetensors"),
-        (_edit_weights(lambda state: state.pop(_BIAS)), "do not fit.*1 lacks, e.g. decoder.outputs.0.bias"),
+        (_edit_weights(lambda state: state.pop(_BIAS)), "do not fit.*tensors: 1 missing, e.g. decoder.outputs.0.bias"),
         (_edit_weights(lambda state: state.update({_BIAS: torch.zeros(2)})), "1 of another shape"),
-        (_edit_weights(lambda state: state.update({"depth_net.x": torch.zeros(2)})), "1 has too much, e.g. x"),
+        (_edit_weights(lambda state: state.update({"depth_net.x": torch.zeros(2)})), "1 unexpected, e.g. x"),
         (_edit_weights(lambda state: state[_BIAS].fill_(float("nan"))), "not finite in " + _BIAS),
     ],
 )

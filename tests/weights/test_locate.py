@@ -71,5 +71,5 @@ def test_a_hub_model_of_another_kind_is_refused_by_the_file_it_lacks(
 
     (tmp_path / "model.safetensors").touch()
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name, allow_patterns: str(tmp_path))
-    with pytest.raises(CheckpointError, match=r"of another kind: someone/else; got no config\.json"):
+    with pytest.raises(CheckpointError, match=r"not a selfdepth model: someone/else; expected config\.json"):
         find_weights("someone/else")

@@ -42,7 +42,7 @@ def same(a: Files, b: Files) -> bool:
 
 
 def export(model: LoadedWeights, out: Path) -> Path:
-    write_published(out, Published(state=model.state, config=model.config, carried=model.carried))
+    write_published(out, Published(state=model.state, config=model.config, unused_entries=model.unused_entries))
     return out
 
 
@@ -161,7 +161,7 @@ def test_what_the_format_cannot_hold_is_refused_or_said(tmp_path: Path) -> None:
     whole = model(encoder=EncoderConfig(pretrained=False, pose_network="posecnn"), loss=LossConfig(near=0.5))
     part = dict(whole.state)
     part.pop("pose_net.output.bias")
-    with pytest.raises(CheckpointError, match=r"1 tensors missing or too many, e.g. pose_net.output.bias"):
+    with pytest.raises(CheckpointError, match=r"1 tensors missing or unexpected, e.g. pose_net.output.bias"):
         write_published(tmp_path / "a", Published(state=part, config=whole.config))
     (tmp_path / "full").mkdir()
     (tmp_path / "full/pose_encoder.pth").touch()
@@ -176,7 +176,7 @@ def test_what_the_format_cannot_hold_is_refused_or_said(tmp_path: Path) -> None:
         write_published(tmp_path / "c", cropped)
     assert ["no place for" in str(each.message) for each in said] == [True, True]
     assert "cut 0,9,0,0 (top" in str(said[0].message)
-    assert "take its motions 2 frames apart" in str(said[1].message)
+    assert "takes images 2 frames apart" in str(said[1].message)
 
 
 def test_a_model_without_a_pose_network_is_written_whatever_pose_encoder_its_run_named(tmp_path: Path) -> None:
@@ -219,14 +219,14 @@ def _cut(file: str, size: int) -> Callable[[Path], object]:
         (_change("encoder.pth", width=None), "width"),
         (_change("encoder.pth", use_stereo=None), "use_stereo"),
         (_change("encoder.pth", width=100), "try 96 or 128"),
-        (_change("encoder.pth", width=True), "width in encoder.pth that is no whole number"),
-        (_change("encoder.pth", height=torch.zeros(2)), "height in encoder.pth that is no whole number"),
+        (_change("encoder.pth", width=True), "width in encoder.pth that is not a whole number"),
+        (_change("encoder.pth", height=torch.zeros(2)), "height in encoder.pth that is not a whole number"),
         (_change("encoder.pth", note="text"), "a str at note"),
         (
             _change("encoder.pth", encoder__bn1__bias=None),
-            r"encoder.bn1.bias: real numbers, of shape \(64,\); got nothing",
+            r"encoder.bn1.bias: real numbers, of shape \(64,\); got no such tensor",
         ),
-        (_change("encoder.pth", encoder__layer1__7__x=torch.zeros(1)), "no ResNet"),
+        (_change("encoder.pth", encoder__layer1__7__x=torch.zeros(1)), "not a ResNet"),
         (
             _change("depth.pth", decoder__0__conv__conv__bias=torch.zeros(3)),
             r"of shape \(256,\); got real numbers, \(3,\)",
@@ -234,7 +234,7 @@ def _cut(file: str, size: int) -> Callable[[Path], object]:
         (_change("depth.pth", decoder__13__conv__weight=torch.zeros(1, 99, 3, 3)), "99"),
         (_change("depth.pth", decoder__3__conv__conv__bias=torch.full((128,), float("nan"))), "finite"),
         (_change("pose.pth", net__3__bias=None), "net.3.bias"),
-        (_change("encoder.pth", use_stereo=torch.zeros(2)), "use_stereo in encoder.pth that is no truth value"),
+        (_change("encoder.pth", use_stereo=torch.zeros(2)), "use_stereo in encoder.pth that is neither true nor false"),
         (_change("depth.pth", decoder__3__conv__conv__bias=torch.zeros(128).to_sparse()), "another kind of tensor"),
         (_change("depth.pth", decoder__3__conv__conv__bias=torch.empty(128, device="meta")), "another kind of tensor"),
         (

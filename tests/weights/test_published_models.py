@@ -143,7 +143,7 @@ def test_what_is_no_published_model_is_one_sentence_and_nothing_is_kept(
         ({"body": zipped({"encoder.pth": contents["encoder.pth"]})}, "not a published model.*only encoder.pth"),
         ({"body": zipped({"readme.txt": b"x"})}, "not a published model"),
         ({"body": zipped({**contents, "depth.pth": b"x"})}, "not a published model.*depth.pth"),
-        ({"body": zipped({**contents, "b/depth.pth": b"x"})}, "depth.pth is there twice"),
+        ({"body": zipped({**contents, "b/depth.pth": b"x"})}, "depth.pth appears twice"),
         ({"body": archive[:1000], "length": len(archive)}, f"interrupted.*1000 of {len(archive)} bytes; try again"),
         ({"body": archive[:-1000], "length": -1}, "not a published model"),
     ]

@@ -103,10 +103,10 @@ def test_stereo_is_the_papers_nominal_baseline_and_alone_where_there_is_no_pose_
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("width", True, "a width in encoder.pth that is no whole number"),
-        ("height", 64.0, "a height in encoder.pth that is no whole number"),
-        ("use_stereo", "yes", "a use_stereo in encoder.pth that is no truth value"),
-        ("encoder.layer1.7.conv1.weight", torch.empty(1), r"no ResNet.*got blocks \(3, 2, 2, 2\)"),
+        ("width", True, "a width in encoder.pth that is not a whole number"),
+        ("height", 64.0, "a height in encoder.pth that is not a whole number"),
+        ("use_stereo", "yes", "a use_stereo in encoder.pth that is neither true nor false"),
+        ("encoder.layer1.7.conv1.weight", torch.empty(1), r"not a ResNet.*got basic blocks \(3, 2, 2, 2\)"),
     ],
 )
 def test_what_tells_of_no_network_of_ours_is_refused(files: Entries, name: str, value: object, sentence: str) -> None:

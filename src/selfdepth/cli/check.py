@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from selfdepth.cli.evaluating import write_numbers
+from selfdepth.cli.evaluating import write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -74,7 +74,7 @@ def check(args: CheckArgs) -> None:
         names = " ".join(source.usual_splits)
         console.print(f"splits: add --split {names} to see what is missing for them", markup=False)
     numbers = {"footage": summary, "inventory": inventory}
-    write_numbers(args.json, {name: value and dataclasses.asdict(value) for name, value in numbers.items()})
+    write_json(args.json, {name: value and dataclasses.asdict(value) for name, value in numbers.items()})
 
 
 def _show_summary(console: Console, data: str, summary: FootageSummary) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from selfdepth.cli.evaluating import judged, write_numbers
+from selfdepth.cli.evaluating import run_evaluation, write_json
 from selfdepth.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -102,14 +102,14 @@ def evaluate_depth(args: EvaluateDepthArgs) -> None:
         max_depth=args.max_depth,
         truth_cache=None if args.truth_cache is None else Path(args.truth_cache).expanduser(),
     )
-    done = judged(
+    done = run_evaluation(
         lambda: _evaluate(args, options),
-        doing="predicting and comparing",
+        status="predicting and comparing",
         json=args.json,
         folders={"--truth-cache": args.truth_cache},
     )
     asked = {name: getattr(args, name) for name in ("model", "data", "split", "part", "predictions", "ground_truth")}
-    write_numbers(args.json, {**done.to_json(), **asked, "post_process": args.post_process})
+    write_json(args.json, {**done.to_json(), **asked, "post_process": args.post_process})
     _show(done, args)
 
 

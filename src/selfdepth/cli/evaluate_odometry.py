@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from selfdepth.cli.evaluating import judged, write_numbers
+from selfdepth.cli.evaluating import run_evaluation, write_json
 from selfdepth.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -67,11 +67,11 @@ def evaluate_odometry(args: EvaluateOdometryArgs) -> None:
         SelfDepthError: for options that do not go together, and for files and models that cannot be used.
     """
     _check(args)
-    done = judged(
-        lambda: _evaluate(args), doing="following the camera", json=args.json, folders={"--plots": args.plots}
+    done = run_evaluation(
+        lambda: _evaluate(args), status="following the camera", json=args.json, folders={"--plots": args.plots}
     )
     asked = {name: getattr(args, name) for name in ("model", "data", "sequence", "predictions", "ground_truth")}
-    write_numbers(args.json, {**done.to_json(), **asked})
+    write_json(args.json, {**done.to_json(), **asked})
     if args.plots is not None:
         _plot(Path(args.plots).expanduser(), done)
     _show(done, args)

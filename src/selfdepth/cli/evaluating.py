@@ -1,4 +1,4 @@
-"""What the two `evaluate` verbs do alike: look at the places for results first, judge, write the numbers."""
+"""What both `evaluate` verbs do: check where results go, evaluate, write --json."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
-Judged = TypeVar("Judged")
+Result = TypeVar("Result")
 
 
-def judged(judge: Callable[[], Judged], *, doing: str, json: str | None, folders: Mapping[str, str | None]) -> Judged:
-    """Judge, which may take long, after a look at where the results shall go.
+def run_evaluation(
+    evaluate: Callable[[], Result], *, status: str, json: str | None, folders: Mapping[str, str | None]
+) -> Result:
+    """Call `evaluate`, once every place for its results is known to be writable: it may run for hours.
 
     Args:
-        judge: does it.
-        doing: in words, for a terminal.
-        json: file for the numbers.
-        folders: for other results, by their option.
+        evaluate: does the work.
+        status: what it does, shown on a terminal meanwhile ("following the camera").
+        json: value of --json, a file.
+        folders: other output folders, by their options.
 
     Raises:
-        OutputError: for a place that cannot be written to, before anything is judged.
+        OutputError: if a place cannot be written to, before `evaluate` is called.
     """
     from rich.console import Console
 
@@ -31,12 +33,17 @@ def judged(judge: Callable[[], Judged], *, doing: str, json: str | None, folders
         if place is not None:
             require_writable(Path(place).expanduser(), option=option)
     console = Console(stderr=True)
-    with console.status(doing) if console.is_terminal else nullcontext():
-        return judge()
+    with console.status(status) if console.is_terminal else nullcontext():
+        return evaluate()
 
 
-def write_numbers(file: str | None, values: Mapping[str, Any]) -> None:
-    """Write a verb's --json, where it is asked for. Raises OutputError when the place cannot be written to."""
+def write_json(file: str | None, values: Mapping[str, Any]) -> None:
+    """Write the file of --json; do nothing without one.
+
+    Raises:
+        OutputError: if the file cannot be written.
+        ValueError: for nan or infinity, which JSON does not have.
+    """
     import json
 
     from selfdepth.files import whole_file

@@ -45,7 +45,7 @@ def _monodepth2(weights: LoadedWeights, out: Path) -> None:
     from selfdepth.weights.published import Published, write_published
 
     require_writable(out, option="--out")
-    write_published(out, Published(state=weights.state, config=weights.config, carried=weights.carried))
+    write_published(out, Published(state=weights.state, config=weights.config, unused_entries=weights.unused_entries))
 
 
 FORMATS: dict[str, Callable[[LoadedWeights, Path], None]] = {"monodepth2": _monodepth2}

@@ -30,7 +30,7 @@ def info(args: InfoArgs) -> None:
 
 def describe(model: str) -> dict[str, str]:
     """Properties of a model by their names, in the order to show them. Raises CheckpointError."""
-    from selfdepth.weights.files import depth_network, load_weights, unit_in_words
+    from selfdepth.weights.files import depth_network, describe_unit, load_weights
 
     weights = load_weights(model)
     config, camera = weights.config, weights.camera
@@ -46,7 +46,7 @@ def describe(model: str) -> dict[str, str]:
         "parameters": f"depth {_millions(depth_parameters)}, "
         + (f"pose {_millions(pose_parameters)}" if pose_parameters else "no pose network"),
         "size": f"{config.width}x{config.height} pixels",
-        "depth": unit_in_words(weights.scale, config.metres_per_unit),
+        "depth": describe_unit(weights.scale, config.metres_per_unit),
         "depth range": str(config.loss.depth_range),
         "camera": "not known"
         if camera is None

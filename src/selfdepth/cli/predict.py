@@ -74,7 +74,7 @@ def predict(args: PredictArgs) -> None:
     from selfdepth.inference.pointcloud import CloudLimits
     from selfdepth.inference.predict import predict_inputs
     from selfdepth.inference.save import SaveOptions
-    from selfdepth.weights.files import unit_in_words
+    from selfdepth.weights.files import describe_unit
 
     inputs = open_inputs(args.inputs, camera=args.camera)
     options = SaveOptions(
@@ -96,7 +96,7 @@ def predict(args: PredictArgs) -> None:
             say=_say,
         )
     own_factor = done.predictor.metres_per_unit
-    unit = unit_in_words(done.predictor.scale, own_factor)
+    unit = describe_unit(done.predictor.scale, own_factor)
     frames = "1 frame" if done.count == 1 else f"{done.count} frames"
     sys.stdout.write(f"wrote {', '.join(options.kinds)} for {frames} to {args.out}; the depth is {unit}\n")
     if "kitti" in options.kinds:

@@ -1,7 +1,7 @@
-"""Checkpoints: everything a resume needs, in one folder that is there whole or not at all.
+"""Checkpoints: everything that a resume needs, in a folder that is complete or absent.
 
-`checkpoints/step_NNNNNN/` holds `state.pt` (weights and optimiser, read with `weights_only`) and `state.json` (where
-the run was). There is no random state to keep: clips, augmentation and noise are functions of (seed, step).
+`checkpoints/step_NNNNNN/` holds `state.pt` (weights and optimiser, read with `weights_only`) and `state.json` (the
+progress of the run). No random state is saved: clips, augmentation and noise are functions of (seed, step).
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _FOLDER = "checkpoints"
 
 @dataclass(kw_only=True)
 class Progress:
-    """Where a run is: the only thing that changes in it besides weights and optimiser.
+    """The progress of a run: with weights and optimiser, all of its state that changes.
 
     Attributes:
-        step: optimiser steps done; also the number of the next batch.
-        elapsed_s: seconds of training so far, over all resumes.
-        best_score: lowest validation score so far, or None before the first.
-        best_step: the step it was at.
+        step: number of optimiser steps taken, which is also the index of the next batch.
+        elapsed_s: seconds since the start of the loop, validation included, summed over all resumes.
+        best_score: lowest validation score so far; None before the first validation.
+        best_step: the step of `best_score`.
     """
 
     step: int = 0
@@ -41,10 +41,13 @@ class Progress:
 def save_checkpoint(
     run: Path, learner: torch.nn.Module, optimizer: torch.optim.Optimizer, progress: Progress, *, keep: int
 ) -> Path:
-    """Write a checkpoint under a temporary name, rename it, then drop all but the newest `keep`.
+    """Write a checkpoint under a temporary name, rename it, then delete all but the newest `keep`.
+
+    Returns:
+        The folder of the new checkpoint.
 
     Raises:
-        OutputError: when the folder cannot be written or the disk is full; older checkpoints stay.
+        OutputError: if the folder cannot be written or the disk is full. Older checkpoints stay.
     """
     folder = run / _FOLDER / f"step_{progress.step:06d}"
     partial = folder.with_name(f".{folder.name}.partial")
@@ -56,39 +59,40 @@ def save_checkpoint(
             (partial / "state.json").write_text(json.dumps(asdict(progress)), encoding="utf-8")
             shutil.rmtree(folder, ignore_errors=True)
             partial.rename(folder)
-        except BaseException:
+        except BaseException:  # KeyboardInterrupt too: a second Ctrl-C must not leave half a checkpoint
             shutil.rmtree(partial, ignore_errors=True)
             raise
+    # Only now, with the new one in place: at no time may a run be without a checkpoint.
     for old in _checkpoints(run)[:-keep]:
         shutil.rmtree(old, ignore_errors=True)
     return folder
 
 
 def last_checkpoint(run: Path) -> Path | None:
-    """The newest whole checkpoint of a run, or None."""
-    found = _checkpoints(run)
-    return found[-1] if found else None
+    """The newest checkpoint of a run, or None."""
+    checkpoints = _checkpoints(run)
+    return checkpoints[-1] if checkpoints else None
 
 
 def load_checkpoint(
     folder: Path, learner: torch.nn.Module, optimizer: torch.optim.Optimizer, device: torch.device
 ) -> Progress:
-    """Put weights and optimiser back as they were, and say where the run was.
+    """Restore weights and optimiser in place, and return the progress of the run.
 
     Raises:
-        CheckpointError: when the files are damaged or belong to other networks.
+        CheckpointError: if the files are damaged or belong to other networks.
     """
     try:
         state = torch.load(folder / "state.pt", map_location=device, weights_only=True)
         learner.load_state_dict(state["learner"])
         optimizer.load_state_dict(state["optimizer"])
         return Progress(**json.loads((folder / "state.json").read_text(encoding="utf-8")))
-    except Exception as error:  # torch raises half a dozen kinds for a damaged file
+    except Exception as error:  # torch raises half a dozen kinds of exception for a damaged file
         raise CheckpointError(
             "the checkpoint cannot be read",
             where=folder,
             got=str(error).splitlines()[0][:200],
-            fix="delete this folder to resume from the one before it",
+            fix="delete this folder to resume from the checkpoint before it",
         ) from error
 
 
@@ -96,11 +100,12 @@ def _write_state(path: Path, state: dict[str, Any]) -> None:
     try:
         torch.save(state, path)
     except RuntimeError as error:
-        # torch's zip writer reports a full disk as a RuntimeError.
+        # torch's zip writer reports a full disk as a RuntimeError, which writing_to would not turn into a sentence.
         raise OSError(None, f"{str(error).splitlines()[0]} (is the disk full?)") from error
 
 
 def _checkpoints(run: Path) -> list[Path]:
+    """Complete checkpoints, oldest first. By number, because step_1000000 comes before step_999999 by name."""
     folders = (run / _FOLDER).glob("step_*")
     numbered = [(int(match[1]), folder) for folder in folders if (match := re.fullmatch(r"step_(\d+)", folder.name))]
     return [folder for _, folder in sorted(numbered)]

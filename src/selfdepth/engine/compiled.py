@@ -1,4 +1,4 @@
-"""The training step, compiled where that helps."""
+"""The training step, compiled where that makes it faster."""
 
 from __future__ import annotations
 
@@ -17,27 +17,34 @@ Step = Callable[[Batch], StepOutput]
 
 
 def training_step(run: Run, say: Callable[[str], None]) -> Step:
-    """The learner itself, or its compiled form; falls back to the former with a sentence if compiling fails."""
+    """The learner, or its compiled form, which falls back to the learner if compiling fails.
+
+    Args:
+        say: called with a sentence for the user: that compiling takes time, or that it failed.
+    """
     if not worth_compiling(run.config, run.device):
         return run.learner
     if run.device.type == "cpu" and not any(shutil.which(name) for name in ("g++", "clang++", "c++")):
-        say("no C++ compiler was found: training goes on uncompiled, somewhat slower")
+        say("no C++ compiler was found: training continues uncompiled, somewhat slower")
         return run.learner
     say("compiling the training step: the first step takes some minutes")
     if run.device.type == "cpu":
         return _WithFallback(_networks_compiled(run.learner), run.learner, say)
+    # All training batches have one shape, and code for a fixed shape is faster than code for any.
     return _WithFallback(torch.compile(run.learner, dynamic=False), run.learner, say)
 
 
 def _networks_compiled(learner: SelfSupervisedDepth) -> Step:
-    """The learner with compiled networks. On a processor the objective is a compiled library of its own."""
+    """The learner with compiled networks. The objective is left alone: on a CPU it is already one pass in C, beside
+    which the compiled tensor operations took three times as long (benchmarks/results/README.md)."""
     depth_net, pose_net = learner.depth_net, learner.pose_net
     parts: tuple[Callable[..., Any], ...] = (depth_net.encode, depth_net.decode, pose_net.forward)
     encode, decode, move = (torch.compile(part, dynamic=False) for part in parts)
 
     @contextmanager
     def compiled() -> Iterator[None]:
-        # For the time of a step only: validation has other batch sizes, and would be compiled anew for each.
+        # Only during a step: validation has other batch sizes, and each would be compiled anew. These attributes of the
+        # instances hide the methods of their classes until they are deleted.
         vars(depth_net).update(encode=encode, decode=decode)
         vars(pose_net).update(forward=move)
         try:
@@ -54,7 +61,10 @@ def _networks_compiled(learner: SelfSupervisedDepth) -> Step:
 
 
 class _WithFallback:
-    """Runs the compiled step; if its first call fails to compile, the plain one from then on."""
+    """Calls the compiled step. If it fails to compile, calls the plain step from then on.
+
+    torch.compile returns at once and compiles in the first call, so that is where it fails.
+    """
 
     def __init__(self, compiled: Step, plain: Step, say: Callable[[str], None]) -> None:
         self._step, self._plain, self._say = compiled, plain, say
@@ -65,6 +75,6 @@ class _WithFallback:
         except torch._dynamo.exc.TorchDynamoException as error:
             if self._step is self._plain:
                 raise
-            self._say(f"compiling failed ({type(error).__name__}): training goes on uncompiled, somewhat slower")
+            self._say(f"compiling failed ({type(error).__name__}): training continues uncompiled, somewhat slower")
             self._step = self._plain
             return self._plain(batch)

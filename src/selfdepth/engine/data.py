@@ -1,4 +1,4 @@
-"""The data of a run: its store, opened or made, and the loaders of its clips."""
+"""The data of a run: its store, opened or built, and the loaders of its clips."""
 
 from __future__ import annotations
 
@@ -31,13 +31,14 @@ from selfdepth.presets import DEFAULT_EPOCHS
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """What a run learns from and is judged by.
+    """The clips from which a run learns, and the ground truth with which it is validated.
 
     Attributes:
+        store: the decoded frames.
         train, val: loaders of the training and validation clips.
         truth: ground-truth depth of whole frames.
-        protocol: how depth is compared with it.
-        camera: of the first sequence's frames as they are in the file, before crop and resize.
+        protocol: range and crop within which predictions are compared with it.
+        camera: intrinsics of the first sequence at the original size of its frames, before crop and resize.
     """
 
     store: Store
@@ -56,40 +57,47 @@ def open_data(
     check: Callable[[TrainConfig], None],
     on_frames: Callable[[int, int], None] | None,
 ) -> tuple[Store, DepthTruth, ResolvedConfig]:
-    """The frames of a run, decoded; their ground truth; and the configuration with size, spacing and budget filled in.
+    """Open the store of a run, or build it.
 
     Args:
-        folder: of the run; the store is made in it unless `config.store` names another place.
-        check: called with the configuration before anything is decoded; what it raises ends the work.
-        on_frames: called with (decoded, in all) while a store is built.
+        folder: the run folder. The store is built in it unless `config.store` names another place.
+        check: called with the configuration before anything is decoded. An error that it raises ends the work.
+        on_frames: called with (decoded, total) while a store is built.
+
+    Returns:
+        The decoded frames, their ground truth, and the configuration with size, spacing and budget filled in.
 
     Raises:
-        SelfDepthError: for data or options that cannot be used.
+        SelfDepthError: for invalid data or options.
     """
     if all(budget is None for budget in (config.steps, config.epochs, config.minutes)):
         config = replace(config, epochs=DEFAULT_EPOCHS)
 
     def before_decoding(resolved_config: TrainConfig, n_train: int) -> None:
+        # Decoding takes minutes to hours, and replaces a store that does not fit: a run that will be refused for its
+        # options must do neither.
         check(resolved_config)
-        steps_per_epoch((n_train,), config.batch_size)  # refuses too few clips
+        steps_per_epoch((n_train,), config.batch_size)  # raises if the clips do not fill one batch
 
     place = Path(config.store).expanduser() if config.store else folder / "store"
     store = source.store_for(config, place, check=before_decoding, progress=on_frames)
-    # The spacing that auto finds is not written to the configuration: repeating or resuming the run measures it again.
+    # The spacing that auto found stays out of the configuration: a repeated or resumed run measures it again.
     return store, source.truth, resolved(config, store)
 
 
 def source_of(config: TrainConfig, footage: Footage | None) -> DataSource:
-    """What a run learns from: given footage, or the data that the configuration names.
+    """The data of a run: the given footage, else the data that the configuration names.
 
     Raises:
-        ConfigError: if it names none, or `--every auto` is asked for given footage.
-        DataError: if nothing is recognised there.
+        ConfigError: if there is neither, or for `--every auto` with given footage.
+        DataError: if the path is not data of any known kind.
     """
     if footage is not None:
         spacing = config.spacing
         if spacing is None:
-            raise ConfigError("given footage is not measured", where="--every", expected="a number", got="auto")
+            raise ConfigError(
+                "motion is not measured in footage given from Python", where="--every", expected="a number", got="auto"
+            )
         return GivenFootage(given=footage if config.every is None else replace(footage, spacing=spacing))
     if not config.data:
         raise ConfigError("there is no data to train on", where="--data", fix="add --data VIDEO or --data FOLDER")
@@ -102,14 +110,24 @@ def make_loaders(
     config: TrainConfig,
     device: torch.device,
 ) -> Data:
-    made = partial(make_clips, store, offsets=config.offsets, spacing=store.spacing, stereo=config.stereo)
-    train, val = made(store.train), made(store.val, lone_targets=True)
-    for sentence in (*_left_out(train, config), *_out_of_sight(train, store, config)):
+    """The loaders of a run's clips.
+
+    Warns:
+        SelfDepthWarning: about training frames that are left out or lack a partner, and about a start from which little
+            can be learned.
+
+    Raises:
+        SelfDepthError: if the training clips do not fill one batch.
+    """
+    clips_of = partial(make_clips, store, offsets=config.offsets, spacing=store.spacing, stereo=config.stereo)
+    # A validation frame without any source has no loss, but its depth can still be compared with ground truth.
+    train, val = clips_of(store.train), clips_of(store.val, lone_targets=True)
+    for sentence in (*_dropped_frames(train, config), *_partner_out_of_view(train, store, config)):
         warnings.warn(sentence, SelfDepthWarning, stacklevel=2)
     options: dict[str, Any] = {"batch_size": config.batch_size, "seed": config.seed, "device": device}
     options["resident"] = resident_frames(store, device)
     loaders = [ClipLoader(store, clips, augment=augment, **options) for clips, augment in ((train, True), (val, False))]
-    loaders[0].steps_per_epoch  # noqa: B018  refuses too few clips before anything is built
+    loaders[0].steps_per_epoch  # noqa: B018  raises if the clips do not fill one batch, before the first step does
     return Data(
         store=store,
         train=loaders[0],
@@ -120,32 +138,37 @@ def make_loaders(
     )
 
 
-def _left_out(clips: ClipSet, config: TrainConfig) -> Iterator[str]:
-    """What of the training frames is not learned from as asked, in sentences."""
+def _dropped_frames(clips: ClipSet, config: TrainConfig) -> Iterator[str]:
+    """Warnings about training frames that are left out, or that lack their stereo partner."""
     if clips.n_dropped:
-        lack = f"neighbour {clips.spacing} frames away" if config.offsets else "stereo partner"
+        missing = f"neighbour {clips.spacing} frames away" if config.offsets else "stereo partner"
         total = clips.n_dropped + len(clips)
-        yield f"{clips.n_dropped} of {total} training frames have no {lack} and are left out"
+        yield f"{clips.n_dropped} of {total} training frames have no {missing} and are left out"
     alone, paired = clips.n_of_kind
     if config.stereo != "none" and alone:
-        yield f"{alone} of {len(clips)} training frames have no stereo partner; they are learned from without one"
+        yield f"{alone} of {len(clips)} training frames have no stereo partner and are used without one"
+        # Every batch holds clips of one kind, so the rarer kind may be too small for a single batch.
         for n, kind in ((alone, "without"), (paired, "with")):
             if n < config.batch_size <= max(alone, paired):
                 yield (
                     f"the {n} clips {kind} a stereo partner do not fill a batch of {config.batch_size} and are left "
-                    f"out; --batch-size {max(n, 1)} would take them"
+                    f"out; --batch-size {max(n, 1)} would include them"
                 )
 
 
-def _out_of_sight(clips: ClipSet, store: Store, config: TrainConfig) -> Iterator[str]:
-    """A warning, if at the depth that the untrained network gives, the partner is shifted out of the image."""
+def _partner_out_of_view(clips: ClipSet, store: Store, config: TrainConfig) -> Iterator[str]:
+    """A warning if, at the depth that the untrained network predicts, most of the target projects outside the partner.
+
+    A pixel that is sampled outside the image has no gradient, so such a run may never start to learn.
+    """
     if clips.T_stereo_target is None or not len(clips):
         return
-    start = config.loss.start_depth or config.loss.depth_range.depth(0.5)
-    shift_px = float(np.abs(clips.T_stereo_target[:, 0, 3] * clips.K[:, 0, 0]).max()) / start
+    start_depth = config.loss.start_depth or config.loss.depth_range.depth(0.5)
+    # The disparity of a rectified pair in pixels: baseline times focal length over depth.
+    shift_px = float(np.abs(clips.T_stereo_target[:, 0, 3] * clips.K[:, 0, 0]).max()) / start_depth
     if shift_px > store.width / 2:
         yield (
-            f"at the untrained depth of {start:.2g}, the stereo partner is shifted by {shift_px:.0f} of {store.width} "
-            "pixels, and little can be learned from it: take a stereo preset, or add --loss.near 0.5 "
+            f"at the untrained depth of {start_depth:.2g}, the stereo partner is shifted by {shift_px:.0f} of "
+            f"{store.width} pixels, and little can be learned from it: use a stereo preset, or add --loss.near 0.5 "
             "--loss.start-depth 5"
         )

@@ -1,4 +1,4 @@
-"""Why a run had to stop, in words that name the step, the clip and the way out."""
+"""Errors that end a run: each names the step or the setting at fault, and what to do."""
 
 from __future__ import annotations
 
@@ -16,24 +16,29 @@ from selfdepth.structs import Batch
 
 
 @torch.no_grad()
-def non_finite(run: Run, batch: Batch) -> TrainingError:
-    """The error for a loss that is not a number; looks for the clips that it comes from, one by one."""
+def non_finite_loss(run: Run, batch: Batch) -> TrainingError:
+    """The error for a loss of NaN or infinity. Runs the clips of the batch one by one, to name those at fault."""
     step = run.progress.step
     names = run.data.train.describe(step)
-    guilty = [name for clip, name in enumerate(names) if not torch.isfinite(run.learner(_one(batch, clip)).loss)]
+    at_fault = [name for clip, name in enumerate(names) if not torch.isfinite(run.learner(_one(batch, clip)).loss)]
     return TrainingError(
         f"the loss is not finite at step {step + 1}",
-        where=", ".join(guilty or names),
+        where=", ".join(at_fault or names),
         expected="a finite loss",
-        got="one of these clips gives no number" if guilty else "the batch gives no number, each clip alone does",
-        fix="look at these frames; if they are sound, resume from the last checkpoint with a lower --learning-rate "
-        "or --precision fp32",
+        got="nan or infinity" if at_fault else "nan or infinity from the batch, but from none of its clips alone",
+        # A resumed run cannot change its learning rate: that would be another run.
+        fix="look at these frames; if they are intact, resume from the last checkpoint with --precision fp32, or start "
+        "a new run with a lower --learning-rate",
     )
 
 
 @contextmanager
 def explain_memory_errors(config: TrainConfig, folder: Path) -> Iterator[None]:
-    """Turn running out of memory into a sentence that suggests a batch size."""
+    """Turn an out-of-memory error into a sentence that suggests a smaller batch or image.
+
+    Raises:
+        TrainingError: for any out-of-memory error in the block, of the GPU, of torch on the CPU, or of Python.
+    """
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
@@ -45,11 +50,13 @@ def explain_memory_errors(config: TrainConfig, folder: Path) -> Iterator[None]:
 
 
 def _is_memory_error(error: RuntimeError) -> bool:
+    # On the CPU torch raises a plain RuntimeError, recognisable only by its words.
     text = str(error).lower()
     return isinstance(error, torch.OutOfMemoryError) or "out of memory" in text or "can't allocate memory" in text
 
 
 def _one(batch: Batch, clip: int) -> Batch:
+    """One clip of a batch, as a batch."""
     one = slice(clip, clip + 1)
     stereo = batch.T_stereo_target
     return replace(

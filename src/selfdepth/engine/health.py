@@ -1,4 +1,4 @@
-"""The three ways in which this method fails silently, told in words."""
+"""Warnings about the three ways in which this method fails silently: the loss falls, and no depth is learned."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ _MIN_SPREAD = 0.02
 _MIN_KEPT = 0.02
 _MIN_MOTION = 1e-4
 _PATIENCE = 5
+"""Checks in a row below a limit before a warning. A single low value is normal: a standstill, a blank wall."""
 
 
 @torch.no_grad()
 def vital_signs(output: StepOutput, n_learned: int) -> dict[str, Float[Tensor, ""]]:
-    """Scalars that tell a living run from a dead one.
+    """Scalars that are near zero in a run that learns nothing.
 
     Args:
-        n_learned: sources whose motion the pose network finds; a stereo partner's is given, and says nothing.
+        n_learned: number of sources whose motion the pose network predicts. The motion to a stereo partner is given,
+            and would hide a pose network that predicts none.
 
-    - `disparity_spread`: standard deviation of the disparity over its mean, within images; 0 is a constant.
-    - `kept`: share of pixels that the auto-mask keeps.
-    - `motion`: length of the translations relative to the mean depth, plus the rotations in radians. None, if
-      no motion is learned.
+    Returns:
+        disparity_spread: standard deviation of the disparity over its mean, within images; 0 is a constant.
+        kept: share of pixels that the auto-mask keeps, 0 to 1.
+        motion: length of the translation over the mean depth, plus the angle of the rotation in radians, averaged over
+            sources. Absent if no motion is learned.
     """
     disparity = output.disparity.flatten(1)
     signs = {"disparity_spread": (disparity.std(1) / disparity.mean(1)).mean(), "kept": output.automask.mean()}
@@ -34,32 +37,39 @@ def vital_signs(output: StepOutput, n_learned: int) -> dict[str, Float[Tensor, "
         return signs
     T = output.T_source_target[:, :n_learned]
     identity = torch.eye(3, dtype=T.dtype, device=T.device)
+    # The Frobenius norm of R - I is 2 sqrt(2) sin(angle / 2): sqrt(2) times the angle of a small rotation.
     rotation = (T[..., :3, :3] - identity).flatten(2).norm(dim=2) / 2**0.5
+    # Over the depth, because the scale of a monocular model is arbitrary.
     translation = T[..., :3, 3].norm(dim=2) / output.depth.mean()
     return signs | {"motion": (translation + rotation).mean()}
 
 
 class Health:
-    """Says each thing once, when it has been so at several looks in a row."""
+    """Warns of each failure once, when it has lasted for several checks in a row."""
 
     def __init__(self) -> None:
-        self._bad = {"disparity_spread": 0, "kept": 0, "motion": 0}
+        self._n_low = {"disparity_spread": 0, "kept": 0, "motion": 0}
 
-    def look(self, signs: dict[str, float], *, automask: bool) -> Iterator[str]:
-        """Sentences to tell, given the latest vital signs."""
+    def check(self, signs: dict[str, float], *, automask: bool) -> Iterator[str]:
+        """Warnings that the latest vital signs call for.
+
+        Args:
+            signs: as `vital_signs` returns them.
+            automask: whether the auto-mask is on; without it, `kept` means nothing.
+        """
         limits = {"disparity_spread": _MIN_SPREAD, "kept": _MIN_KEPT if automask else -1.0, "motion": _MIN_MOTION}
         for name, limit in limits.items():
             if name not in signs:
                 continue
-            self._bad[name] = self._bad[name] + 1 if signs[name] < limit else 0
-            if self._bad[name] == _PATIENCE:
-                words = _WORDS if "motion" in signs else _STEREO_WORDS
-                yield words[name].format(signs[name])
+            self._n_low[name] = self._n_low[name] + 1 if signs[name] < limit else 0
+            if self._n_low[name] == _PATIENCE:  # not >=: once
+                sentences = _SENTENCES if "motion" in signs else _STEREO_SENTENCES
+                yield sentences[name].format(signs[name])
 
 
-_WORDS = {
+_SENTENCES = {
     "disparity_spread": (
-        "the disparity is nearly constant (spread {:.3f}): the networks see no depth. Check the camera (--camera), the "
+        "the disparity is nearly constant (spread {:.3f}): no depth is learned. Check the intrinsics (--camera), the "
         "frame spacing (--every), and that the camera moves"
     ),
     "kept": (
@@ -67,20 +77,20 @@ _WORDS = {
         "--every auto, which drops parked stretches"
     ),
     "motion": (
-        "the pose network finds no motion ({:.1e}): depth cannot be learned without it. Check that the frames are in "
-        "the order of time, and try a larger --every"
+        "the pose network predicts no motion ({:.1e}), and depth cannot be learned without it. Check that the frames "
+        "are in temporal order, and try a larger --every"
     ),
 }
 
-_STEREO_WORDS = {
+_STEREO_SENTENCES = {
     "disparity_spread": (
-        "the disparity is nearly constant (spread {:.3f}): the network sees no depth. Check the calibration of the "
-        "stereo pair, and that its images were taken at the same time; if the depth stays at its start, try a larger "
+        "the disparity is nearly constant (spread {:.3f}): no depth is learned. Check the calibration of the stereo "
+        "pair, and that its images were taken at the same time; if the depth stays at its initial value, try a larger "
         "--loss.start-depth"
     ),
     "kept": (
-        "the auto-mask keeps {:.1%} of the pixels: the two cameras show nearly the same. Check that their images "
+        "the auto-mask keeps {:.1%} of the pixels: the images of the two cameras are nearly identical. Check that they "
         "differ, and try a larger --loss.start-depth"
     ),
 }
-"""Where all is learned from stereo pairs."""
+"""The same for runs that learn from stereo pairs alone."""

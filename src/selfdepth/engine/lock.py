@@ -1,4 +1,4 @@
-"""One run at a time in a folder."""
+"""A lock on a run folder: two runs in one folder would overwrite each other's checkpoints."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from selfdepth.files import require_writable, writing_to
 
 try:
     import fcntl
-except ImportError:  # Windows has no such locks: there, two runs in one folder are not noticed
+except ImportError:  # Windows has no fcntl: two runs in one folder go unnoticed there
     fcntl = None  # type: ignore[assignment]
 
 LOCK_FILE = ".lock"
@@ -24,20 +24,22 @@ _HALF_WRITTEN = re.compile(
     r"\.store\.\d+\.(partial|old)|\.step_\d+\.partial"
     r"|\.(config\.json|model\.safetensors|metrics\.jsonl|step_\d+\.png)\.\d+\.part"
 )
-"""Names of a run's own files while they are being written, and of none that a user would choose."""
+"""Temporary names of a run's own files. Specific, because files that match are deleted, and a user's must not be."""
 
 
 @contextmanager
 def sole_run(folder: Path) -> Iterator[None]:
-    """Hold a run folder for this process; the system lets go of it if the process is killed.
+    """Lock a run folder for this process, and delete what a killed run left half-written in it.
 
-    A folder that was made for this and is still empty at the end is removed.
+    The lock belongs to the open file, so the operating system releases it even if the process is killed; a file with a
+    process number would stay and block every resume. Folders that were created here and are empty at the end are
+    removed.
 
     Raises:
-        OutputError: when another process trains there, or the folder cannot be written.
+        OutputError: if another process trains there, or the folder cannot be written.
     """
     require_writable(folder, option="--out")
-    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    created = [place for place in (folder, *folder.parents) if not place.exists()]
     path = folder / LOCK_FILE
     with writing_to(path):
         folder.mkdir(parents=True, exist_ok=True)
@@ -45,19 +47,19 @@ def sole_run(folder: Path) -> Iterator[None]:
     try:
         _lock(descriptor, folder)
         try:
-            _tidy(folder)
+            _remove_half_written(folder)
             yield
         finally:
             path.unlink(missing_ok=True)
     finally:
         os.close(descriptor)
-        for place in made:
-            with contextlib.suppress(OSError):  # it holds a run now
+        for place in created:
+            with contextlib.suppress(OSError):  # not empty: it holds a run
                 place.rmdir()
 
 
-def _tidy(folder: Path) -> None:
-    """Remove what a killed process was about to write; nobody else is writing now."""
+def _remove_half_written(folder: Path) -> None:
+    """Delete files that a killed process did not finish. Safe only under the lock: nobody else is writing now."""
     for path in (*folder.glob(".*"), *folder.glob("*/.*")):
         if _HALF_WRITTEN.fullmatch(path.name):
             if path.is_dir():
@@ -78,4 +80,4 @@ def _lock(descriptor: int, folder: Path) -> None:
             fix="wait for it, stop it, or name another folder with --out",
         ) from error
     except OSError:
-        return  # a file system without locks
+        return  # some network file systems have no locks; a run without a lock is better than none

@@ -1,4 +1,4 @@
-"""The folder of a run: whether a run may start or go on there, and what a resumed run may change."""
+"""Whether a run may start or resume in a folder, and which options a resumed run may change."""
 
 from __future__ import annotations
 
@@ -13,13 +13,20 @@ from selfdepth.errors import CheckpointError, ConfigError, OutputError
 
 _SCHEDULE = ("steps", "epochs", "minutes", "drop_after")
 _RUN_ONLY = (*_SCHEDULE, "save_every", "keep", "device", "precision", "compile", "store")
-"""Fields that a resumed run may change: they do not change what is learned from which frames."""
+"""Fields that a resumed run may change. None of them changes which clips the networks see, or the objective."""
 
 
 def check_folder(folder: Path, *, resume: bool) -> None:
+    """Refuse to resume where there is no checkpoint, and to start where there is one.
+
+    Raises:
+        CheckpointError: for a resume without a checkpoint.
+        OutputError: for a new run in the folder of another. A run that was killed before its first checkpoint has
+            nothing to resume and does not count.
+    """
     if resume:
         require_checkpoint(folder)
-    elif last_checkpoint(folder) is not None:  # a run that was killed before its first leaves nothing to continue
+    elif last_checkpoint(folder) is not None:
         raise OutputError(
             "the output folder holds a run",
             where=folder,
@@ -29,6 +36,7 @@ def check_folder(folder: Path, *, resume: bool) -> None:
 
 
 def require_checkpoint(folder: Path) -> Path:
+    """The newest checkpoint of a run. Raises CheckpointError if there is none."""
     checkpoint = last_checkpoint(folder)
     if checkpoint is None:
         raise CheckpointError(
@@ -41,10 +49,19 @@ def require_checkpoint(folder: Path) -> Path:
 
 
 def check_same_run(config: TrainConfig, folder: Path) -> None:
+    """Refuse options that would make a resumed run another run.
+
+    Args:
+        config: of the resumed run; its height may still be unknown, before the data are opened.
+        folder: of the run.
+
+    Raises:
+        ConfigError: for the first field that differs and must not.
+    """
     run = read_run_config(folder)
-    asked = replace(config, height=config.height or run.height, every=config.every or str(config.spacing))
-    before, now = to_json(run), to_json(asked)
-    # The same place may be written in two ways.
+    requested = replace(config, height=config.height or run.height, every=config.every or str(config.spacing))
+    before, now = to_json(run), to_json(requested)
+    # Paths are compared as places: a run may be resumed from another working directory.
     before["data"], now["data"] = (v["data"] and str(Path(v["data"]).expanduser().resolve()) for v in (before, now))
     before["split"], now["split"] = (v["split"] and str(split_path(v["split"])) for v in (before, now))
     changed = [name for name in now if name not in _RUN_ONLY and before[name] != now[name]]
@@ -54,5 +71,5 @@ def check_same_run(config: TrainConfig, folder: Path) -> None:
             where=f"--{changed[0].replace('_', '-')}",
             expected=str(before[changed[0]]),
             got=str(now[changed[0]]),
-            fix="repeat the run's own options with --resume, or start a new run in another folder",
+            fix="resume with the run's own options, or start a new run in another folder",
         )

@@ -1,4 +1,4 @@
-"""The configuration in a run folder. Reading it imports no torch: `selfdepth train --resume --help` shows it."""
+"""Read the configuration in a run folder, without torch: `selfdepth train --resume --help` shows it, and is fast."""
 
 from __future__ import annotations
 
@@ -12,13 +12,21 @@ CONFIG_FILE = "config.json"
 
 
 def read_run_config(folder: Path) -> TrainConfig:
-    """The configuration of a run folder. Raises ConfigError or CheckpointError if it holds none."""
+    """The configuration of a run.
+
+    Args:
+        folder: a run folder, or its config.json.
+
+    Raises:
+        CheckpointError: if there is no such file, or it is not JSON.
+        ConfigError: if it is not a valid configuration.
+    """
     path = folder / CONFIG_FILE if folder.is_dir() else folder
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CheckpointError(
-            "there is no configuration to read",
+            "the run's configuration cannot be read",
             where=path,
             expected="the config.json of a run",
             got=getattr(error, "strerror", None) or str(error),

@@ -1,4 +1,4 @@
-"""From a configuration to everything a run needs: data, networks, optimiser, device."""
+"""Turn a configuration into a run: data, networks, optimiser, budget, device."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from selfdepth.engine.schedule import Budget
 from selfdepth.errors import CheckpointError
 from selfdepth.files import whole_file
 from selfdepth.learner import SelfSupervisedDepth
-from selfdepth.weights.files import Scale, WeightsMeta, load_weights, misfits
+from selfdepth.weights.files import Scale, WeightsMeta, describe_mismatch, load_weights
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """Everything of a run; only `progress`, the weights and the optimiser change."""
+    """A run. Only `progress`, the weights and the optimiser change while it trains."""
 
     config: ResolvedConfig
     folder: Path
@@ -39,17 +39,17 @@ class Run:
     device: torch.device
 
     def fraction(self) -> float:
-        """How much of the budget is used."""
+        """Share of the budget that is used, 0 to 1 or more."""
         return self.budget.fraction(self.progress.step, self.progress.elapsed_s)
 
     def learning_rate(self) -> float:
-        """That of the next step."""
+        """Learning rate of the next step."""
         return self.budget.learning_rate(self.config.learning_rate, self.progress.step, self.progress.elapsed_s)
 
     def weights_meta(self) -> WeightsMeta:
-        """What is written beside the weights."""
+        """Content of the `config.json` beside the weights in `best/` and `last/`."""
         scale: Scale = "metric" if self.config.metres_per_unit == 1 else "relative"
-        # What auto found, too: the motions that the pose network learned are over that many frames.
+        # With the spacing that auto found: the pose network has learned motions over that many frames.
         config = replace(self.config, every=str(self.data.store.spacing))
         return WeightsMeta(config=config, camera=self.data.camera, scale=scale, step=self.progress.step)
 
@@ -62,26 +62,28 @@ def prepare_run(
     on_frames: Callable[[int, int], None] | None = None,
     footage: Footage | None = None,
 ) -> Run:
-    """Check everything, decode the frames if need be, build networks, and load the last checkpoint of a resume.
+    """Check the options, build the networks, open the data, and restore the last checkpoint of a resumed run.
 
     Args:
-        on_frames: called with (decoded, in all) while a store is made.
-        footage: what to learn from, instead of what `config.data` names.
+        on_frames: called with (decoded, total) while a store is built.
+        footage: data to learn from, instead of the data that `config.data` names.
 
     Raises:
-        SelfDepthError: for anything in configuration, data, model or output folder that cannot be used.
+        SelfDepthError: for an invalid configuration, data, model or output folder.
     """
     check_folder(folder, resume=resume)
     device = resolve_device(config.device)
-    source = source_of(config, footage)  # a wrong path is found before pretrained weights are fetched,
-    learner = _build_learner(config, device, from_checkpoint=resume)  # and a missing encoder before frames are decoded
+    # From cheap to expensive, so that a mistake is reported before the work that it would waste: a look at the path,
+    # then the networks, which may download pretrained weights, then decoding, which may take hours.
+    source = source_of(config, footage)
+    learner = _build_learner(config, device, from_checkpoint=resume)
 
-    def check(asked: TrainConfig) -> None:
+    def check(requested: TrainConfig) -> None:
         if resume:
-            check_same_run(asked, folder)
+            check_same_run(requested, folder)
 
     store, truth, resolved = open_data(source, config, folder, check=check, on_frames=on_frames)
-    check(resolved)
+    check(resolved)  # again, now that the data have given the height
     data = make_loaders(store, truth, resolved, device)
     optimizer = torch.optim.Adam(learner.parameters(), lr=resolved.learning_rate, fused=device.type in ("cpu", "cuda"))
     progress = Progress()
@@ -102,43 +104,46 @@ def prepare_run(
 
 
 def worth_compiling(config: TrainConfig, device: torch.device) -> bool:
-    """Whether to compile the training step: as asked, else on CUDA only. On processors it was measured not to help."""
+    """Whether to compile the training step: as `--compile` says, else on CUDA only. On CPUs compiling the networks was
+    measured to cost a minute and gain nothing (benchmarks/results/README.md)."""
     return device.type == "cuda" if config.compile is None else config.compile
 
 
 def _build_learner(config: TrainConfig, device: torch.device, *, from_checkpoint: bool) -> SelfSupervisedDepth:
-    if from_checkpoint or config.init is not None:  # whose weights replace the pretrained ones: no need to fetch them
+    if from_checkpoint or config.init is not None:  # other weights follow, so do not download pretrained ones
         config = replace(config, encoder=replace(config.encoder, pretrained=False))
-    torch.manual_seed(config.seed)
+    torch.manual_seed(config.seed)  # the initial weights depend on the seed alone
     learner = SelfSupervisedDepth(config, network_dtype=resolve_precision(config.precision, device))
     if config.init is not None and not from_checkpoint:
         start_from(learner, config.init)
+    # Convolutions on CPUs and tensor cores work in this layout; otherwise each of them would convert its input.
     return learner.to(device).to(memory_format=torch.channels_last)
 
 
 def start_from(learner: nn.Module, model: str) -> None:
-    """Give the networks the weights of a model, which must have the same ones; where no pose network is trained, it
-    may have one. What the learner held before is not touched unless all fit.
+    """Load the weights of a model with the same networks into a learner, in place (`--init`).
+
+    A pose network in the model is ignored if the learner has none. If anything does not fit, the learner is unchanged.
 
     Args:
-        model: as `load_weights` takes it.
+        model: any MODEL that `load_weights` accepts.
 
     Raises:
         CheckpointError: for a model that cannot be read, or one with other networks.
     """
-    wanted = learner.state_dict()
-    with_pose = any(_is_pose(name) for name in wanted)
-    found = {name: tensor for name, tensor in load_weights(model).state.items() if with_pose or not _is_pose(name)}
-    got = misfits(found, wanted)
-    if got:
+    required = learner.state_dict()
+    with_pose = any(_is_pose(name) for name in required)
+    state = {name: tensor for name, tensor in load_weights(model).state.items() if with_pose or not _is_pose(name)}
+    mismatch = describe_mismatch(state, required)
+    if mismatch:
         raise CheckpointError(
             "the model to start from has other networks",
             where=f"--init {model}",
             expected="the networks of this run",
-            got=got,
-            fix="give the --encoder options and the --offsets that it was trained with, or leave --init out",
+            got=mismatch,
+            fix="give the --encoder options and the --offsets with which it was trained, or leave --init out",
         )
-    learner.load_state_dict(found)
+    learner.load_state_dict(state)
 
 
 def _is_pose(name: str) -> bool:
@@ -146,5 +151,9 @@ def _is_pose(name: str) -> bool:
 
 
 def seed_step(seed: int, step: int) -> None:
-    """Make the step's noise a function of (seed, step), so that a resumed run goes on exactly."""
+    """Make the noise of a step a function of (seed, step), so that a resumed run continues exactly.
+
+    SeedSequence mixes the two, so that step 1 of seed 0 and step 0 of seed 1 are unrelated; their sum would be equal.
+    """
+    # SeedSequence takes no negative numbers, and torch no seeds beyond 63 bits.
     torch.manual_seed(int(np.random.SeedSequence((seed % 2**64, step)).generate_state(1, np.uint64)[0] >> np.uint64(1)))

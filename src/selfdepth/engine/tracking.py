@@ -1,4 +1,4 @@
-"""The record of a run: metrics.jsonl, TensorBoard, and pictures to look at."""
+"""The record of a run: metrics.jsonl, TensorBoard, and preview pictures."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ METRICS_FILE = "metrics.jsonl"
 
 
 class Tracker:
-    """Writes what a run measures into its folder.
+    """Writes the metrics and previews of a run into its folder.
 
     Args:
-        folder: the run folder; lines after `step` in its metrics are dropped, for they will be made again.
-        step: where the run starts or resumes.
+        folder: the run folder. Metrics after `step` are deleted: a run that was killed some steps after its last
+            checkpoint repeats those steps, and would record them twice.
+        step: the step at which the run starts or resumes.
 
     Raises:
-        OutputError: when the folder cannot be written.
+        OutputError: if the folder cannot be written.
     """
 
     def __init__(self, folder: Path, step: int) -> None:
@@ -43,15 +44,23 @@ class Tracker:
             self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
 
     def record(self, kind: str, step: int, values: dict[str, Any]) -> None:
-        """One line of metrics: kind is "train" or "val"."""
+        """Append one line of metrics.
+
+        Args:
+            kind: "train" or "val".
+            values: scalars by name; TensorBoard gets the numbers among them.
+
+        Raises:
+            OutputError: if the file cannot be written.
+        """
         with writing_to(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
         for name, value in values.items():
             if isinstance(value, int | float):
                 self._board.add_scalar(f"{kind}/{name}", value, step)
 
-    def pictures(self, run: Run) -> Path:
-        """Draw one fixed clip as the networks see it now: a preview PNG, and the same pictures for TensorBoard."""
+    def write_preview(self, run: Run) -> Path:
+        """Draw a fixed clip with the present networks, as a PNG and for TensorBoard. Returns the path of the PNG."""
         step = run.progress.step
         images = preview_images(run)
         for name, image in images.items():
@@ -67,7 +76,7 @@ class Tracker:
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a run's metrics.jsonl; a last line cut short by a crash is left out."""
+    """The lines of a run's metrics.jsonl. A last line that a crash cut short is left out."""
     path = folder / METRICS_FILE
     if not path.is_file():
         return []
@@ -82,11 +91,15 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
 
 @torch.no_grad()
 def preview_images(run: Run) -> dict[str, UInt8[ndarray, "h w 3"]]:
-    """Input, disparity, the first source warped to the target, and the auto-mask, of the middle validation clip."""
+    """Pictures of the middle validation clip: input, disparity, first source warped to the target, and auto-mask.
+
+    Always of the same clip, so that previews of different steps can be compared. Without validation clips that have a
+    source, it is a training clip.
+    """
     loader = run.data.val if len(run.data.val.clips.with_source) else run.data.train
     candidates = loader.clips.with_source
     batch = loader.clip(int(candidates[len(candidates) // 2]))
-    run.learner.eval()
+    run.learner.eval()  # a batch of one clip must not change the running statistics
     try:
         output = run.learner(batch)
     finally:
@@ -94,7 +107,7 @@ def preview_images(run: Run) -> dict[str, UInt8[ndarray, "h w 3"]]:
     cfg = run.config.loss
     disparity = cfg.depth_range.disparity(output.disparity)[0, 0].float().cpu().numpy()
     images = {"input": _picture(batch.frames[0, 0]), "disparity": colorize_disparity(disparity)}
-    if output.depth.shape[-2:] == batch.frames.shape[-2:]:
+    if output.depth.shape[-2:] == batch.frames.shape[-2:]:  # not if only coarser scales are learned natively
         warped = synthesize(batch.frames[:, 1], output.depth, output.T_source_target[:, 0], batch.K)
         images["source seen from the target"] = _picture(warped[0])
     if cfg.automask:

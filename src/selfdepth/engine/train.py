@@ -1,4 +1,4 @@
-"""The loop."""
+"""The training loop."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from selfdepth.config import TrainConfig
 from selfdepth.data.footage import Footage
 from selfdepth.engine.checkpoint import save_checkpoint
 from selfdepth.engine.compiled import training_step
-from selfdepth.engine.failures import explain_memory_errors, non_finite
+from selfdepth.engine.failures import explain_memory_errors, non_finite_loss
 from selfdepth.engine.health import Health, vital_signs
 from selfdepth.engine.lock import sole_run
 from selfdepth.engine.setup import Run, prepare_run, seed_step
+from selfdepth.engine.signals import StopRequest, stop_on_signals
 from selfdepth.engine.tracking import Tracker
 from selfdepth.engine.validate import validate
-from selfdepth.engine.watch import Silent, StepReport, StopRequest, Watcher, stop_on_signals
+from selfdepth.engine.watch import Silent, StepReport, Watcher
 from selfdepth.errors import Interrupted
 from selfdepth.structs import Batch, StepOutput
 from selfdepth.weights.files import save_weights
@@ -36,14 +37,19 @@ def train(
     watcher: Watcher | None = None,
     footage: Footage | None = None,
 ) -> Run:
-    """Train until the budget is used. The run folder then holds best/, last/, checkpoints and the record.
+    """Train until the budget is used. The run folder then holds best/, last/, checkpoints/ and the record.
 
     Args:
-        footage: what to learn from, instead of what `config.data` names.
+        folder: the run folder: new or empty, or with `resume` the folder of the run to continue.
+        watcher: receives the progress; None: nobody does.
+        footage: data to learn from, instead of the data that `config.data` names.
+
+    Returns:
+        The finished run, with its networks.
 
     Raises:
-        SelfDepthError: before anything is trained, for input that cannot be used; later, for a non-finite loss or
-            a lack of memory.
+        SelfDepthError: before the first step, for invalid input; later, for a loss that is not finite, a lack of
+            memory, or a folder that cannot be written.
         Interrupted: after Ctrl-C or SIGTERM, once everything is saved.
     """
     with sole_run(folder):
@@ -53,9 +59,10 @@ def train(
 def _train(config: TrainConfig, folder: Path, resume: bool, watcher: Watcher, footage: Footage | None) -> Run:
     run = prepare_run(config, folder, resume=resume, on_frames=watcher.frames, footage=footage)
     if run.config.every == "auto":
-        watcher.say(f"by the motion, neighbours are taken {run.data.store.spacing} frames apart (--every auto)")
+        watcher.say(f"the motion suggests neighbours {run.data.store.spacing} frames apart (--every auto)")
     tracker = Tracker(folder, run.progress.step)
     try:
+        # Signals are caught from here on only: before the first step there is nothing to save.
         with stop_on_signals() as stop, explain_memory_errors(run.config, folder):
             _Loop(run, tracker, watcher).go(stop)
     finally:
@@ -66,59 +73,66 @@ def _train(config: TrainConfig, folder: Path, resume: bool, watcher: Watcher, fo
 
 
 class _Loop:
-    """The training loop with its record. State that must survive lives in the run, not here."""
+    """The loop and its record. State that a resume needs belongs in the run, not here."""
 
     def __init__(self, run: Run, tracker: Tracker, watcher: Watcher) -> None:
         self.run, self.tracker, self.watcher = run, tracker, watcher
         self.health = Health()
         self.score = ""
         self.saved_step = -1
-        self._troubled = False
-        self._started = time.monotonic() - run.progress.elapsed_s
-        self._pictured = -math.inf  # the first step is drawn
-        self._logged = (run.progress.step, time.monotonic())
+        self._warned_of_ground_truth = False
+        # A resumed clock continues where it stood. It counts validation and saving too: whoever gives a run 60 minutes
+        # wants it to end after 60 minutes.
+        self._start_s = time.monotonic() - run.progress.elapsed_s
+        # Draws the first step. Zero would not: the monotonic clock may start when the machine does.
+        self._last_preview_s = -math.inf
+        self._last_log = (run.progress.step, time.monotonic())
 
     def go(self, stop: StopRequest) -> None:
-        """Step after step: gather clips, rebuild the targets, learn from what does not fit."""
+        """Train step by step, until the budget is used or a signal arrives; then save."""
         run, progress = self.run, self.run.progress
         step: Callable[[Batch], StepOutput] = training_step(run, self.watcher.say)
         batches = run.data.train.iterate(progress.step)
         try:
             while run.fraction() < 1 and stop.signal_number is None:
                 batch = next(batches)
-                seed_step(run.config.seed, progress.step)
+                seed_step(run.config.seed, progress.step)  # the tie-breaking noise
                 rate = run.learning_rate()
                 for group in run.optimizer.param_groups:
                     group["lr"] = rate
                 output = step(batch)
+                # Before the backward pass: one such gradient would make all weights NaN, and Adam's averages with them.
                 if not torch.isfinite(output.loss):
-                    raise non_finite(run, batch)
+                    raise non_finite_loss(run, batch)
                 run.optimizer.zero_grad(set_to_none=True)
                 output.loss.backward()  # type: ignore[no-untyped-call]
                 run.optimizer.step()
                 progress.step += 1
-                progress.elapsed_s = time.monotonic() - self._started
-                self._tell(output, rate)
+                progress.elapsed_s = time.monotonic() - self._start_s
+                self._after_step(output, rate)
         finally:
-            batches.close()
+            batches.close()  # ends the thread that reads ahead
         if self.saved_step != progress.step:
+            # After a signal the user waits, or the machine is about to go down: save, and leave validation out.
             self._milestone(with_validation=stop.signal_number is None)
 
-    def _tell(self, output: StepOutput, rate: float) -> None:
+    def _after_step(self, output: StepOutput, rate: float) -> None:
+        """Log, validate, save and draw, each when it is due."""
         progress, config = self.run.progress, self.run.config
         if progress.step % _LOG_EVERY_STEPS == 0 or progress.step == 1:
             self._log(output, rate)
         if progress.step % config.save_every == 0:
             self._milestone(with_validation=True)
-        elif time.monotonic() - self._pictured > _PREVIEW_EVERY_S:
-            self._picture()
+        elif time.monotonic() - self._last_preview_s > _PREVIEW_EVERY_S:
+            self._draw_preview()
 
     def _log(self, output: StepOutput, rate: float) -> None:
+        """Record the step, report it, and warn of silent failures."""
         progress = self.run.progress
-        since_step, since_s = self._logged
-        now = time.monotonic()
-        clips_per_s = (progress.step - since_step) * self.run.config.batch_size / max(now - since_s, 1e-9)
-        self._logged = (progress.step, now)
+        last_step, last_s = self._last_log
+        now_s = time.monotonic()
+        clips_per_s = (progress.step - last_step) * self.run.config.batch_size / max(now_s - last_s, 1e-9)
+        self._last_log = (progress.step, now_s)
         signs = {name: float(value) for name, value in vital_signs(output, len(self.run.config.offsets)).items()}
         terms = {name: float(value) for name, value in output.terms.items()}
         loss = float(output.loss.detach())
@@ -129,48 +143,50 @@ class _Loop:
             | {"elapsed_s": round(progress.elapsed_s, 2)},
         )
         fraction = min(self.run.fraction(), 1.0)
-        done_here = max(fraction, 1e-9)
         self.watcher.step(
             StepReport(
                 step=progress.step,
                 fraction=fraction,
                 loss=loss,
                 clips_per_s=clips_per_s,
-                left_s=progress.elapsed_s * (1 - fraction) / done_here,
+                left_s=progress.elapsed_s * (1 - fraction) / max(fraction, 1e-9),
                 score=self.score,
             )
         )
-        for sentence in self.health.look(signs, automask=self.run.config.loss.automask):
+        for sentence in self.health.check(signs, automask=self.run.config.loss.automask):
             self.watcher.say(f"warning: step {progress.step}: {sentence}")
 
     def _milestone(self, *, with_validation: bool) -> None:
-        """Validate, draw, and put everything on disk that a resume or a user needs."""
+        """Validate, draw, and save everything that a resume or a user needs."""
         run, progress = self.run, self.run.progress
         better = False
         try:
             if with_validation:
                 better = self._validate()
-                self._picture()
-        finally:  # whatever validation runs into, what was learned is kept
+                self._draw_preview()
+        finally:  # an error in validation or drawing must not cost the steps since the last checkpoint
             state, meta = run.learner.state_dict(), run.weights_meta()
             save_weights(run.folder / "last", state, meta)
             if better or not (run.folder / "best").exists():
                 save_weights(run.folder / "best", state, meta)
+            # Last, because it records the best score. A run that is killed in between resumes from the checkpoint
+            # before, validates again and writes best/ again; the other way round, it would never write these weights.
             save_checkpoint(run.folder, run.learner, run.optimizer, progress, keep=run.config.keep)
         self.saved_step = progress.step
-        # What was spent here is not the training's rate.
-        self._logged = (progress.step, time.monotonic())
+        # The time spent here does not count in the logged clips per second.
+        self._last_log = (progress.step, time.monotonic())
 
     def _validate(self) -> bool:
-        """Returns whether this is the best so far."""
+        """Validate and record the result. Returns whether the networks are the best so far."""
         progress = self.run.progress
         validation = validate(self.run)
-        if validation.trouble and not self._troubled:
-            self._troubled = True
-            more = f" ({len(validation.trouble)} such)" if len(validation.trouble) > 1 else ""
-            self.watcher.say(f"warning: ground truth is left out of validation: {validation.trouble[0]}{more}")
+        if validation.problems and not self._warned_of_ground_truth:  # once: every validation meets the same files
+            self._warned_of_ground_truth = True
+            n_more = len(validation.problems) - 1
+            more = f" (and {n_more} more)" if n_more else ""
+            self.watcher.say(f"warning: ground truth is left out of validation: {validation.problems[0]}{more}")
         if validation.score is None:
-            return True  # nothing to judge by: the newest is the best
+            return True  # without a score, the newest networks are taken for the best
         self.tracker.record("val", progress.step, {**validation.metrics(), "elapsed_s": round(progress.elapsed_s, 2)})
         name = "abs_rel" if validation.depth is not None else "loss"
         self.score = f"{name} {validation.score:.4f}"
@@ -180,6 +196,6 @@ class _Loop:
         self.watcher.say(f"step {progress.step}: validation {self.score}{' (best so far)' if better else ''}")
         return better
 
-    def _picture(self) -> None:
-        self.tracker.pictures(self.run)
-        self._pictured = time.monotonic()
+    def _draw_preview(self) -> None:
+        self.tracker.write_preview(self.run)
+        self._last_preview_s = time.monotonic()

@@ -1,4 +1,4 @@
-"""Validation over the whole validation set: the loss of every clip, depth errors where there is ground truth."""
+"""Validation on the whole validation set: the loss of every clip, and depth errors where there is ground truth."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from selfdepth.evaluation.depth.metrics import METRICS, DepthReport, evaluate_se
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """How good the networks are now.
+    """The result of a validation.
 
     Attributes:
-        loss: mean over all validation clips that hold a source; None if there are none.
-        depth: errors against ground truth; None where nothing is measured. Depths are compared as metres where the
-            stereo baseline says what a metre is, else after median scaling.
-        scaled: the same after median scaling, whatever is known.
-        trouble: sentences on ground truth that could not be used. Training does not need it, and goes on.
+        loss: mean over all validation clips that have a source; None if there are none.
+        depth: errors against ground truth; None if there is none. In metres if the stereo baseline gives the scale,
+            else after median scaling.
+        scaled: the same errors after median scaling in any case.
+        problems: sentences about ground truth that could not be used. Training does not need it, so it continues.
     """
 
     loss: float | None
     depth: DepthReport | None = None
     scaled: DepthReport | None = None
-    trouble: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
     @property
     def score(self) -> float | None:
-        """What `best/` is chosen by: abs_rel if depth was measured, else the loss."""
+        """The number by which `best/` is chosen, lower is better: abs_rel if there is ground truth, else the loss."""
         return self.depth.abs_rel if self.depth is not None else self.loss
 
     def metrics(self) -> dict[str, Any]:
-        """Scalars for the log."""
+        """Scalars for the log, by name."""
         scalars: dict[str, Any] = {} if self.loss is None else {"loss": self.loss}
         if self.depth is not None and self.scaled is not None:
             scalars |= {name: getattr(self.depth, name) for name in METRICS}
@@ -51,26 +51,30 @@ class Validation:
 
 @torch.no_grad()
 def validate(run: Run) -> Validation:
-    """Evaluate on every validation clip, in evaluation mode; training mode is back afterwards."""
+    """Run the networks on every validation clip, and compare their depth with ground truth.
+
+    In evaluation mode: with the running statistics of batch normalisation, the result of a clip does not depend on the
+    others in its batch, and validation does not change the networks. Afterwards they are in training mode again.
+    """
     losses: list[float] = []
     disparities: list[ndarray] = []
     truths: list[ndarray] = []
-    trouble: list[str] = []
+    problems: list[str] = []
     run.learner.eval()
     try:
         for refs, batch in run.data.val.evaluation_batches(run.config.batch_size):
             if batch.frames.shape[1] > 1:
                 output = run.learner(batch)
-                losses.append(float(output.loss) * len(refs))
+                losses.append(float(output.loss) * len(refs))  # the last batch may be smaller
                 finest = output.disparity
-            else:  # without a stereo partner, there is depth to judge, but nothing to compare the target with
+            else:  # a target without sources cannot be rebuilt, but its depth can be evaluated
                 finest = run.learner.predict_disparity(batch)
             predicted = run.config.loss.depth_range.disparity(finest)[:, 0].float().cpu().numpy()
             for ref, disparity in zip(refs, predicted, strict=True):
                 try:
                     truth = _truth(run, ref)
-                except DataError as error:
-                    trouble.append(str(error))
+                except DataError as error:  # a damaged scan must not end a run that does not learn from it
+                    problems.append(str(error))
                     continue
                 if truth is not None:
                     disparities.append(disparity)
@@ -84,18 +88,26 @@ def validate(run: Run) -> Validation:
         try:
             depth, scaled = _depth(run, disparities, truths)
         except DataError as error:
-            trouble.append(str(error))
-    return Validation(loss=loss, depth=depth, scaled=scaled, trouble=tuple(trouble))
+            problems.append(str(error))
+    return Validation(loss=loss, depth=depth, scaled=scaled, problems=tuple(problems))
 
 
 def _truth(run: Run, ref: FrameRef) -> ndarray | None:
-    """Ground truth of what the networks see of a frame. Raises DataError where it cannot be used."""
+    """Ground-truth depth of the part of a frame that the networks see; None if there is none.
+
+    Raises:
+        DataError: if it cannot be read, or has another size than the frame and so cannot be cropped with it.
+    """
     camera = run.data.store.by_name[ref.sequence].camera
     return cropped_truth(run.data.truth, ref, camera, run.config.crop_px)
 
 
 def _depth(run: Run, disparities: list[ndarray], truths: list[ndarray]) -> tuple[DepthReport, DepthReport]:
-    """Errors as they are judged, and after median scaling. Raises DataError if no image can be compared."""
+    """Errors in metres if the scale is known, else median-scaled; and median-scaled in any case.
+
+    Raises:
+        DataError: if no image has a pixel that can be compared.
+    """
     factor = run.config.metres_per_unit
     compare = partial(evaluate_set, disparities, truths, run.data.protocol, factor=factor or 1.0)
     scaled = compare()

@@ -1,25 +1,22 @@
-"""What a run tells while it runs, and how it is told to stop."""
+"""The interface through which a run reports its progress. The command line, the demo and the examples implement it."""
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from types import FrameType
 from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepReport:
-    """Where the run is, for a progress display.
+    """The state of a run, for a progress display.
 
     Attributes:
+        step: number of optimiser steps taken.
         fraction: share of the budget used, 0 to 1.
-        clips_per_s: rate over the last steps.
+        loss: of the last step.
+        clips_per_s: rate over the steps since the last report.
         left_s: estimate of the seconds left.
-        score: last validation in words, e.g. "abs_rel 0.21"; empty before the first.
+        score: result of the last validation, e.g. "abs_rel 0.2100"; empty before the first.
     """
 
     step: int
@@ -32,55 +29,26 @@ class StepReport:
 
 @runtime_checkable
 class Watcher(Protocol):
-    """Who looks on: the command line, a notebook, a test."""
+    """Receives the progress of a run."""
 
     def frames(self, done: int, total: int) -> None:
-        """Decoding of the frames goes on."""
+        """`done` of `total` frames are decoded."""
 
     def step(self, report: StepReport) -> None:
-        """A training step was done."""
+        """A training step is done. Called for some of the steps."""
 
     def say(self, text: str) -> None:
-        """Something a person should know: a warning in words, a validation, a file written."""
+        """A sentence for the user: a warning, the result of a validation, what the run is about to do."""
 
 
 class Silent:
-    """A Watcher that tells nothing."""
+    """A Watcher that ignores everything; a base class for those that ignore some of it."""
 
     def frames(self, done: int, total: int) -> None:
-        """Nothing."""
+        """Ignored."""
 
     def step(self, report: StepReport) -> None:
-        """Nothing."""
+        """Ignored."""
 
     def say(self, text: str) -> None:
-        """Nothing."""
-
-
-class StopRequest:
-    """The signal that asked the run to stop, once one has."""
-
-    signal_number: int | None = None
-
-
-@contextmanager
-def stop_on_signals() -> Iterator[StopRequest]:
-    """Within the block, Ctrl-C and SIGTERM ask to stop after the current step; a second one stops at once."""
-    request = StopRequest()
-    if threading.current_thread() is not threading.main_thread():
-        yield request
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        request.signal_number = number
-        for each, handler in before.items():
-            signal.signal(each, handler)
-
-    for number in before:
-        signal.signal(number, ask)
-    try:
-        yield request
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        """Ignored."""

@@ -1,4 +1,4 @@
-"""The inputs of `predict`: images, folders, videos and any other data, as frames in order."""
+"""The inputs of `predict`: images, folders, videos and any other data source, as frames in order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from selfdepth.weights.files import LoadedWeights
 
 
 def no_camera(width: int, height: int) -> Camera | None:
-    """For frames whose camera was not given: the prediction carries the model's, where that fits."""
+    """The `camera_for` of inputs without a given camera. The predictor then takes the model's, if it fits."""
     return None
 
 
@@ -31,16 +31,17 @@ class PredictionInput:
     """Frames to predict, in order.
 
     Attributes:
-        name: of the input, for a folder of its own where several inputs are written.
-        names: one output name per frame, all different.
-        read: starts decoding; gives RGB frames, one per name.
+        name: unique among the inputs; names the folder of its results where each input gets its own.
+        names: output names of the frames, all different.
+        read: starts decoding; yields RGB frames, one per name.
         first_size: width and height of the first frame, pixels.
-        rate: frames per second of a video made of them.
-        continuous: frames follow each other in time: their colours shall not flicker, and the camera can be followed.
-        gaps: places where frames are missing, over which the camera cannot be followed: number before, number after.
-        times_s: seconds of each frame, increasing; None where they are not known.
-        camera_for: intrinsics of a frame from its width and height, or None.
-        files: where the frames come from; never overwritten.
+        rate: frames per second of the video that `--save mp4` writes.
+        continuous: whether the frames follow each other in time. If so, the colour range is smoothed over them, and the
+            camera can be followed.
+        gaps: where frames are missing, as (number before, number after). The camera cannot be followed across them.
+        camera_for: maps width and height of a frame to its intrinsics, or to None if they are unknown.
+        times_s: time of each frame in seconds, increasing; None if unknown.
+        files: the files of the frames, which results must not overwrite.
     """
 
     name: str
@@ -56,14 +57,14 @@ class PredictionInput:
 
 
 def open_inputs(inputs: tuple[str, ...], *, camera: str | None) -> list[PredictionInput]:
-    """Sources for all inputs, in their order, with different names. Single images are one source together.
+    """Open all inputs, in their order, under unique names. Images that are named one by one form one input, the first.
 
     Args:
-        inputs: images, folders of images (or of such folders), videos.
-        camera: as `parse_camera` reads it, for frames of any of their sizes; None: not known.
+        inputs: images, folders of images (or of such folders), videos, or roots of other known data.
+        camera: in any form that `parse_camera` reads, for frames of every size; None: unknown.
 
     Raises:
-        DataError: for an input that is missing, empty or of no known kind.
+        DataError: for an input that is missing, empty or of no known kind, or an invalid camera.
     """
     paths = [Path(path).expanduser() for path in inputs]
     images = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
@@ -75,15 +76,15 @@ def open_inputs(inputs: tuple[str, ...], *, camera: str | None) -> list[Predicti
         camera_for = functools.cache(lambda width, height: parse_camera(camera, width=width, height=height))
         sources = [replace(source, camera_for=camera_for) for source in sources]
         for source in sources:
-            camera_for(*source.first_size)  # a camera that cannot be used is refused before the work begins
-    return _with_different_names(sources)
+            camera_for(*source.first_size)  # raises now for an invalid camera, and not after the model is loaded
+    return _with_unique_names(sources)
 
 
 def _single_images(files: list[Path]) -> PredictionInput:
-    """Images that were named one by one: they need not follow each other in time."""
+    """Images that are named one by one, and so need not follow each other in time."""
     return PredictionInput(
         name="images",
-        names=_different([path.stem for path in files], [path.name for path in files]),
+        names=_unique([path.stem for path in files], [path.name for path in files]),
         read=lambda: map(read_image, files),
         first_size=image_size(files[0]),
         continuous=False,
@@ -94,19 +95,20 @@ def _single_images(files: list[Path]) -> PredictionInput:
 def _open(path: Path) -> list[PredictionInput]:
     if not path.exists():
         raise DataError("there is no such input", where=path, expected="an image, a folder of images, or a video")
-    return [_of_sequence(sequence, path) for sequence in recognise(path).sequences_to_predict()]
+    return [_from_sequence(sequence, path) for sequence in recognise(path).sequences_to_predict()]
 
 
-def _of_sequence(sequence: FrameSequence, path: Path) -> PredictionInput:
+def _from_sequence(sequence: FrameSequence, path: Path) -> PredictionInput:
     root = path.resolve()
     own_name = path.is_file() or sequence.name == root.name
-    # Names of images that end in numbers are those of a video's frames; others may be any stills.
+    # Images whose names end in numbers are taken for the frames of a video; others may be stills of different places.
     continuous = sequence.fps is not None or all(name[-1].isdecimal() for name in sequence.names)
     return PredictionInput(
         name=sequence.name if own_name else f"{root.name}_{sequence.name.replace('/', '_')}",
         names=sequence.names,
         read=lambda: sequence.read(sequence.numbers),
         first_size=(sequence.camera.width, sequence.camera.height),
+        # The rate is a float here. This turns NTSC's 29.97 back into 30000/1001; MPEG-4 refuses large denominators.
         rate=Fraction(10) if sequence.fps is None else Fraction(sequence.fps or 25).limit_denominator(1001),
         continuous=continuous,
         gaps=find_gaps(sequence.numbers) if continuous else (),
@@ -115,13 +117,13 @@ def _of_sequence(sequence: FrameSequence, path: Path) -> PredictionInput:
     )
 
 
-def _with_different_names(sources: list[PredictionInput]) -> list[PredictionInput]:
+def _with_unique_names(sources: list[PredictionInput]) -> list[PredictionInput]:
     names = [source.name for source in sources]
-    return [replace(source, name=name) for source, name in zip(sources, _different(names, names), strict=True)]
+    return [replace(source, name=name) for source, name in zip(sources, _unique(names, names), strict=True)]
 
 
-def _different(names: list[str], longer: list[str]) -> tuple[str, ...]:
-    """The names; the longer ones where several are the same, numbered where those are the same too."""
+def _unique(names: list[str], longer: list[str]) -> tuple[str, ...]:
+    """The names made unique: the longer form where several are equal, with a number where those are equal too."""
     counts = Counter(names)
     chosen = [name if counts[name] == 1 else long for name, long in zip(names, longer, strict=True)]
     taken: set[str] = set()
@@ -135,9 +137,10 @@ def _different(names: list[str], longer: list[str]) -> tuple[str, ...]:
 
 
 def cropped_as_trained(source: PredictionInput, weights: LoadedWeights) -> PredictionInput:
-    """The source, its frames cropped as those that the model was trained on, where they are of the same size.
+    """The input with its frames cropped as at training, and their cameras with them.
 
-    Other frames stay whole: nobody knows what of them would have to go. Cameras follow.
+    Only frames of the training frames' own size are cropped: the crop is in pixels of that size, and removes a bonnet
+    or an overlay whose place in other frames is unknown. Inputs that begin with another size are returned unchanged.
     """
     whole, sides = weights.camera, weights.config.crop_px
     if not sides or whole is None or source.first_size != (whole.width, whole.height):

@@ -1,6 +1,6 @@
-"""What KITTI's server for depth from single images takes (16-bit PNGs, metres * 256), and from which models.
+"""Requirements of KITTI's benchmark server for depth from single images: 16-bit PNGs of metres * 256.
 
-Its test images: depth_selection/test_depth_prediction_anonymous/image/0000000000.png to 0000000499.png.
+Its test images are depth_selection/test_depth_prediction_anonymous/image/0000000000.png to 0000000499.png.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ _IMAGES = "the folder test_depth_prediction_anonymous/image of data_depth_select
 
 
 def benchmark_factor(metres_per_unit: float | None, given: float | None, model: str) -> float:
-    """What a model's depths are multiplied by for the benchmark.
+    """The factor from a model's depth to the metres that the benchmark expects.
 
     Args:
-        metres_per_unit: what makes metres of them, where the model knows.
-        given: the number to take instead; for monocular models there is no other.
+        metres_per_unit: the model's own factor; None for a monocular model.
+        given: value of --factor, which takes precedence.
+        model: its name, for the error.
 
     Raises:
-        ConfigError: where there is none. The truth of the test images is not public, so they cannot give it either.
+        ConfigError: if there is neither. Median scaling is no way out: the ground truth of the test images is not
+            public.
     """
     if given is not None:
         return given
@@ -35,8 +37,8 @@ def benchmark_factor(metres_per_unit: float | None, given: float | None, model: 
         raise ConfigError(
             "the benchmark takes metres, and this model's depth has no unit",
             where=model,
-            expected="--factor with what makes metres of it",
-            fix="take the scale that selfdepth evaluate depth MODEL --data KITTI_RAW --split S --part train "
+            expected="--factor with the metres per unit",
+            fix="use the scale that selfdepth evaluate depth MODEL --data KITTI_RAW --split S --part train "
             "--frames 1000 shows",
         )
     return metres_per_unit
@@ -46,11 +48,11 @@ def require_benchmark_images(sources: Sequence[PredictionInput], folder: Path) -
     """Refuse inputs that are not one flat set of images of the benchmark's size.
 
     Args:
-        folder: where the depth maps go. All of it is to be sent, so others must not be there.
+        folder: the output folder of the depth maps. All of it is submitted, so it must hold nothing else.
 
     Raises:
-        DataError: naming the first image that is not of the benchmark.
-        OutputError: where other files are in the folder.
+        DataError: for several inputs, a video, or the first image of another size or with the name of another.
+        OutputError: if the folder holds other files.
     """
     if len(sources) > 1:
         raise DataError(
@@ -61,14 +63,14 @@ def require_benchmark_images(sources: Sequence[PredictionInput], folder: Path) -
         )
     files, names = sources[0].files, sources[0].names
     if files[0].suffix.lower() not in IMAGE_SUFFIXES:
-        raise DataError("the benchmark is about single images", where=files[0], expected=_IMAGES, got="a video")
+        raise DataError("the benchmark takes single images", where=files[0], expected=_IMAGES, got="a video")
     for file, name in zip(files, names, strict=True):
-        if name != file.stem:
+        if name != file.stem:  # open_inputs made it unique, but the server expects the stem
             raise DataError("two images would have the same depth map", where=file, expected="one image for each name")
         size = image_size(file)
         if size != IMAGE_SIZE:
             raise DataError(
-                "the image is not of the benchmark's size",
+                "the image does not have the benchmark's size",
                 where=file,
                 expected=f"{IMAGE_SIZE[0]}x{IMAGE_SIZE[1]}, as in {_IMAGES}",
                 got=f"{size[0]}x{size[1]}",
@@ -77,17 +79,18 @@ def require_benchmark_images(sources: Sequence[PredictionInput], folder: Path) -
     other = next((path for path in sorted(folder.glob("*")) if path.name not in maps), None)
     if other is not None:
         raise OutputError(
-            "the folder that is to be sent holds something else", where=other, fix="remove it, or give another --out"
+            "the folder to submit holds another file", where=other, fix="remove it, or give another --out"
         )
 
 
 def describe_benchmark(count: int, folder: Path, factor: float, own: float | None) -> str:
-    """What was written for the benchmark, and what is left to do.
+    """A sentence for the user: what was written for the benchmark, and what is left to do.
 
     Args:
         count: number of depth maps.
-        factor: what depths were multiplied by.
-        own: the model's own factor, None where it has none.
+        folder: that holds them.
+        factor: by which the depths were multiplied.
+        own: the model's own factor; None for a monocular model.
     """
     if own is None:
         scale = f"times {factor:g} as given"
@@ -95,9 +98,9 @@ def describe_benchmark(count: int, folder: Path, factor: float, own: float | Non
         scale = "the model's metres" if own == 1 else f"times {factor:g}, the model's own"
     else:
         scale = f"times {factor:g} as given, not {own:g}, the model's own"
-    lacking = "" if count == IMAGE_COUNT else f"; the server expects {IMAGE_COUNT}"
+    missing = "" if count == IMAGE_COUNT else f"; the server expects {IMAGE_COUNT}"
     maps = "1 depth map" if count == 1 else f"{count} depth maps"
     return (
         f"for KITTI's server: {maps} in {folder}, metres * {PNG16_FACTOR}, at most {KITTI_RANGE_M[1]:g} m, "
-        f"{scale}{lacking}. Zip the files without their folder"
+        f"{scale}{missing}. Zip the files without their folder"
     )

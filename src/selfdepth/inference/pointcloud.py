@@ -1,4 +1,4 @@
-"""Coloured point clouds: of one frame, or of a whole drive along its trajectory; and a small PLY writer."""
+"""Coloured point clouds of single frames, or of a sequence fused along its trajectory, and a PLY writer."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ from selfdepth.files import whole_file
 from selfdepth.structs import DepthPrediction
 
 MAX_DEPTH_IN_MEDIANS = 4.0
-"""Farther points are left out by default: at a distance a small error of disparity is a large one of depth."""
+"""Default of --max-depth. Depth errors grow with the square of the depth for the same error in disparity, so far points
+would surround the scene with noise."""
 VOXELS_PER_MAX_DEPTH = 400
+"""Default of --voxel, as a share of max_depth: cubes of 10 cm for points up to 40 m."""
 
 _VERTEX = np.dtype([(axis, "<f4") for axis in "xyz"] + [(colour, "u1") for colour in ("red", "green", "blue")])
 _KEY_BITS = 21
+"""Bits per axis of a voxel's key: three axes fit into the 63 bits of a positive int64."""
 _SLACK_POINTS = 1_000_000
-"""How many points may wait to be thinned together with those that are there."""
+"""Points that may accumulate before they are merged into the fused cloud."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PointCloud:
-    """Points with colours. Their frame and unit are said where they are used."""
+    """Points with colours, RGB. The functions that return them state frame and unit."""
 
     points: Float32[ndarray, "n 3"]
     colours: UInt8[ndarray, "n 3"]
@@ -33,10 +36,10 @@ class PointCloud:
 
 @dataclass(frozen=True, kw_only=True)
 class CloudLimits:
-    """What is kept of a cloud, in the unit of the depth.
+    """Limits of a point cloud, in the unit of the depth.
 
     Attributes:
-        max_depth: points farther along z are left out. None: four times the median depth of the first frame.
+        max_depth: points with a larger z are left out. None: four times the median depth of the first frame.
         voxel: edge of the cubes that hold one point each in a fused cloud. None: 1/400 of max_depth.
     """
 
@@ -44,16 +47,23 @@ class CloudLimits:
     voxel: float | None = None
 
     def resolved(self, first: DepthPrediction) -> tuple[float, float]:
-        """max_depth and voxel for a sequence that begins with this frame."""
+        """max_depth and voxel for a sequence that begins with this frame.
+
+        Multiples of its median depth, since the unit of a relative depth can be anything.
+        """
         max_depth = self.max_depth or MAX_DEPTH_IN_MEDIANS * float(np.median(first.depth))
         return max_depth, self.voxel or max_depth / VOXELS_PER_MAX_DEPTH
 
 
 def point_cloud(prediction: DepthPrediction, image: UInt8[ndarray, "h w 3"], max_depth: float) -> PointCloud:
-    """One point for each pixel up to max_depth, in the camera's frame: x right, y down, z forward.
+    """One point per pixel up to max_depth: X = depth K^-1 (u, v, 1). Camera frame: x right, y down, z forward.
+
+    Args:
+        image: RGB, of the prediction's size; gives the colours.
+        max_depth: in the unit of the depth.
 
     Raises:
-        DataError: if the prediction's camera is not known.
+        DataError: if the camera of the prediction is unknown.
     """
     camera = prediction.camera
     if camera is None:
@@ -66,7 +76,7 @@ def point_cloud(prediction: DepthPrediction, image: UInt8[ndarray, "h w 3"], max
 
 
 def no_camera_for_points(width: int, height: int) -> DataError:
-    """The refusal of frames whose camera is not known."""
+    """The error for frames of this size, in pixels, whose camera is unknown."""
     return DataError(
         "points need a camera, and the model's does not fit these frames",
         where=f"frames of {width}x{height}",
@@ -75,51 +85,57 @@ def no_camera_for_points(width: int, height: int) -> DataError:
 
 
 class FusedCloud:
-    """Clouds of many frames in one world, with one point in each voxel: the one that was seen first."""
+    """Clouds of many frames in one world, with one point per voxel: the one that came first.
+
+    Args:
+        voxel: edge of a voxel, in the unit of the points.
+    """
 
     def __init__(self, voxel: float) -> None:
         self._voxel = voxel
         self._kept = PointCloud(points=np.zeros((0, 3), np.float32), colours=np.zeros((0, 3), np.uint8))
-        self._waiting: list[PointCloud] = []
-        self._n_waiting = 0
+        self._pending: list[PointCloud] = []
+        self._n_pending = 0
 
     def add(self, cloud: PointCloud, T_world_camera: Float[ndarray, "4 4"]) -> None:
-        """Move a camera's points to the world and thin them.
+        """Move a camera's points to the world, and keep one per voxel.
 
         Raises:
-            DataError: if the voxels are too small for so large a world.
+            DataError: if the voxels are too small for the extent of the world.
         """
         moved = cloud.points @ T_world_camera[:3, :3].T + T_world_camera[:3, 3]
         thin = self._thinned(PointCloud(points=moved.astype(np.float32), colours=cloud.colours))
-        self._waiting.append(thin)
-        self._n_waiting += len(thin.points)
-        # Thinning all of it for every frame would take longer with every frame.
-        if self._n_waiting > max(_SLACK_POINTS, len(self._kept.points)):
+        self._pending.append(thin)
+        self._n_pending += len(thin.points)
+        # Merging after each frame would sort the whole cloud each time, quadratic in the number of frames. Merging
+        # whenever the cloud may have doubled keeps the work linear, and the memory at twice the result.
+        if self._n_pending > max(_SLACK_POINTS, len(self._kept.points)):
             self.result()
 
     def result(self) -> PointCloud:
-        """All points so far, in the order in which they were seen."""
-        clouds = [self._kept, *self._waiting]
+        """All points so far, in the order of their frames."""
+        clouds = [self._kept, *self._pending]
         self._kept = self._thinned(
             PointCloud(
                 points=np.concatenate([cloud.points for cloud in clouds]),
                 colours=np.concatenate([cloud.colours for cloud in clouds]),
             )
         )
-        self._waiting, self._n_waiting = [], 0
+        self._pending, self._n_pending = [], 0
         return self._kept
 
     def _thinned(self, cloud: PointCloud) -> PointCloud:
+        """The first point of each voxel, in order."""
         cells = np.floor(cloud.points.astype(np.float64) / self._voxel)
         half = 1 << (_KEY_BITS - 1)
         if (np.abs(cells) >= half).any():
             raise DataError(
-                "the voxels are too small for so large a drive",
+                "the voxels are too small for a scene of this extent",
                 where="--voxel",
                 expected=f"more than {np.abs(cloud.points).max() / half:.3g}",
                 got=f"{self._voxel:g}",
             )
-        x, y, z = (cells.astype(np.int64) + half).T
+        x, y, z = (cells.astype(np.int64) + half).T  # one integer per voxel: unique rows would take far longer to find
         _, first = np.unique((x << 2 * _KEY_BITS) | (y << _KEY_BITS) | z, return_index=True)
         first.sort()
         return PointCloud(points=cloud.points[first], colours=cloud.colours[first])
@@ -129,11 +145,11 @@ def write_ply(path: Path, cloud: PointCloud, *, unit: str, frame: str) -> None:
     """Write a binary little-endian PLY: x y z as float, red green blue as uchar.
 
     Args:
-        unit: of the points, in words, for a comment.
-        frame: what the axes are, in words, for another comment.
+        unit: of the points, for a comment in the file.
+        frame: origin and axes of the points, for another comment.
 
     Raises:
-        OutputError: when the place cannot be written to.
+        OutputError: if the file cannot be written.
     """
     vertices = np.empty(len(cloud.points), _VERTEX)
     for index, axis in enumerate("xyz"):

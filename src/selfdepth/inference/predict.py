@@ -1,4 +1,4 @@
-"""Prediction of many inputs with one model: checked before the first frame, then written input by input."""
+"""Predict many inputs with one model: check everything before the first frame, then write input by input."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from selfdepth.weights.files import LoadedWeights, load_weights
 
 @dataclass(frozen=True, kw_only=True)
 class Predicted:
-    """What was written.
+    """What `predict_inputs` wrote.
 
     Attributes:
-        predictor: the model that predicted.
+        predictor: the predictor that was used.
         count: number of frames.
-        folders: where the results of each input are.
-        metres_per_unit: what depths were multiplied by for "kitti".
+        folders: the folder of each input's results.
+        metres_per_unit: factor by which depths were multiplied for "kitti".
     """
 
     predictor: Predictor
@@ -47,18 +47,19 @@ def predict_inputs(
     advance: Callable[[int], None] = lambda frames: None,
     say: Callable[[str], None] = lambda sentence: None,
 ) -> Predicted:
-    """Predict every frame of the inputs and write what `options` name.
+    """Predict every frame of the inputs, and write the kinds of output that `options` name.
 
     Args:
-        model: as `load_weights` takes it.
-        inputs: as `open_inputs` gives them.
-        out: folder for the results; where names of several inputs would collide, each input gets a folder in it.
-        options: what is written. For "kitti", `metres_per_unit` None takes what the model knows.
-        advance: called with the number of frames written since the last call.
-        say: called with a sentence that the user should know.
+        model: any MODEL that `load_weights` accepts.
+        inputs: as `open_inputs` returns them.
+        out: folder for the results. Where the names of several inputs would collide, each input gets a folder in it.
+        options: for "kitti", a `metres_per_unit` of None stands for the model's own.
+        device, precision: as for `Predictor.load`.
+        advance: called with the number of frames predicted since the last call.
+        say: called with sentences for the user.
 
     Raises:
-        SelfDepthError: for a model, input, option or folder that cannot be used, before anything is written.
+        SelfDepthError: for an invalid model, input, option or folder, before anything is written.
     """
     if "kitti" in options.kinds:
         require_benchmark_images(inputs, out / "kitti")
@@ -82,7 +83,12 @@ def predict_inputs(
 
 
 def output_folders(inputs: Sequence[PredictionInput], out: Path, kinds: tuple[SaveKind, ...]) -> tuple[Path, ...]:
-    """Where the results of each input go. Raises OutputError where one would replace an input."""
+    """The folder of each input's results.
+
+    Raises:
+        OutputError: if a result would overwrite an input.
+    """
+    # These kinds write files whose names do not contain the frame's.
     own_folders = len(inputs) > 1 and ({"mp4", "ply", "trajectory"} & {*kinds} or _names_collide(inputs))
     folders = tuple(out / each.name if own_folders else out for each in inputs)
     originals = {file.resolve() for each in inputs for file in each.files}
@@ -99,21 +105,22 @@ def crop_as_trained(
     kinds: tuple[SaveKind, ...],
     say: Callable[[str], None],
 ) -> list[PredictionInput]:
-    """The inputs cropped as at training; whole for KITTI's benchmark, and where their frames have another size.
+    """The inputs with their frames cropped as at training.
 
-    Says that frames are cropped, and warns of those that are not.
+    Not cropped are frames of another size, and those for KITTI's benchmark, which expects depth for the whole image.
+    The user is told what is cropped, and warned of what is not.
     """
     crop = weights.config.crop_px
     if not crop:
         return list(inputs)
     cropped = list(inputs) if "kitti" in kinds else [cropped_as_trained(each, weights) for each in inputs]
-    whole = [new.name for new, old in zip(cropped, inputs, strict=True) if new is old]
-    if len(whole) < len(inputs):
-        say(f"frames are cropped by {crop} (top, bottom, left, right), as the model was trained")
-    if whole:
+    uncropped = [new.name for new, old in zip(cropped, inputs, strict=True) if new is old]
+    if len(uncropped) < len(inputs):
+        say(f"frames are cropped by {crop} (top, bottom, left, right), as at training")
+    if uncropped:
         warnings.warn(
-            f"the model was trained on frames without {crop} (top, bottom, left, right), and has not seen whole ones: "
-            f"those of {', '.join(whole)} are taken whole, and their depth may be worse",
+            f"the model was trained on frames cropped by {crop} (top, bottom, left, right), but the frames of "
+            f"{', '.join(uncropped)} are not cropped: their depth may be worse",
             SelfDepthWarning,
             stacklevel=2,
         )
@@ -128,25 +135,27 @@ def motion_predictor(
     device: str,
     precision: Precision,
 ) -> MotionPredictor | None:
-    """The pose network, where a trajectory or a fused cloud needs the camera's path. Without one, points are still
-    written frame by frame.
+    """The pose network of the model, if a trajectory or a fused cloud needs the camera's path; else None.
+
+    Point clouds do not require one: without it they are written frame by frame. Trajectories do.
 
     Raises:
-        DataError: for inputs whose camera cannot be followed.
-        ConfigError: for a spacing where no path is computed.
+        DataError: for a trajectory of frames that do not follow each other, have gaps, or are too few.
+        CheckpointError: for a trajectory from a model without a pose network.
+        ConfigError: if a spacing is given, but no path is computed.
     """
     for each in inputs:
         if "trajectory" in options.kinds and not each.continuous:
             raise DataError(
-                "these images are not known to follow each other in time",
+                "these images need not follow each other in time",
                 where=each.files[0],
                 expected="a video, or a folder of images whose names end in numbers",
-                fix="give such inputs, or leave --save trajectory out",
+                fix="give such an input, or leave --save trajectory out",
             )
         if "trajectory" in options.kinds and each.gaps:
             raise gaps_refused(each.files[0].parent, each.gaps)
-    follows = any(options.follows(each) for each in inputs)
-    if not follows or ("trajectory" not in options.kinds and not has_pose_network(weights)):
+    path_needed = any(options.follows_camera(each) for each in inputs)
+    if not path_needed or ("trajectory" not in options.kinds and not has_pose_network(weights)):
         if options.spacing is not None:
             raise ConfigError(
                 "no camera path can be computed here",
@@ -157,8 +166,9 @@ def motion_predictor(
         return None
     motion = MotionPredictor(weights, spacing=options.spacing, device=device, precision=precision)
     for each in inputs:
-        n_poses = -(-len(each.names) // motion.spacing)
-        if options.follows(each) and 1 < n_poses < motion.plan.min_frames:
+        n_poses = -(-len(each.names) // motion.spacing)  # rounded up: frames 0, spacing, 2 spacing, ...
+        # The path of a single frame is known: it is the origin.
+        if options.follows_camera(each) and 1 < n_poses < motion.plan.min_frames:
             raise too_few_frames(motion, len(each.names), where=each.name)
     return motion
 

@@ -31,20 +31,20 @@ ImageLike = str | Path | Image.Image | ndarray
 """A file, a PIL image, or RGB pixels: uint8, height x width x 3."""
 
 MIN_SIDE_PX = 16
-"""Smaller images hold nothing that depth could be seen in."""
+"""Smaller images show too little for any depth."""
 
 
 class Predictor:
-    """A depth network ready to be used. Predictions do not depend on each other; threads may share one.
+    """A depth network that is ready for prediction. It has no state between predictions, so threads may share it.
 
     Attributes:
-        width, height: size in pixels at which the network sees every image.
-        scale: "metric" if depths are metres, else "relative".
-        metres_per_unit: what turns depths into metres, where that is known: 1 if they are, 5.4 for models trained with
-            the nominal stereo baseline.
-        depth_range: the depths that the network can express, in its own unit.
-        camera: of the frames that were trained on, at their original size, or None if not known.
-        device: where the network runs.
+        width, height: size in pixels to which every image is resized for the network.
+        scale: "metric" if depths are in metres, else "relative".
+        metres_per_unit: factor from the depths to metres: 1 if they are in metres, 5.4 for models trained with the
+            nominal stereo baseline; None if unknown.
+        depth_range: the depths that the network can predict, in its own unit.
+        camera: intrinsics of the training frames at their original size; None if unknown, or if they were cropped.
+        device: on which the network runs.
     """
 
     def __init__(self, weights: LoadedWeights, *, device: str = "auto", precision: Precision = "auto") -> None:
@@ -53,7 +53,7 @@ class Predictor:
         self.depth_range = config.loss.depth_range
         self.scale = weights.scale
         self.metres_per_unit = config.metres_per_unit
-        # A crop at training leaves a camera for the cropped frames, which is not that of the whole ones.
+        # The camera of a cropped image has another principal point, so it must not be scaled to images of other sizes.
         self.camera = None if config.crop_px else weights.camera
         self.device = resolve_device(device)
         self._dtype = resolve_precision(precision, self.device)
@@ -65,12 +65,12 @@ class Predictor:
         """Read a model: a run, weights or published folder, a published model's name, or a Hugging Face hub name.
 
         Args:
-            device: auto, cpu, cuda, cuda:1, mps.
-            precision: auto, fp32 or bf16; the network's arithmetic alone, all else is fp32.
+            device: auto, cpu, cuda, cuda:1 or mps.
+            precision: auto, fp32 or bf16, for the network alone; everything else is fp32.
 
         Raises:
             CheckpointError: for a model that cannot be read.
-            ConfigError: for a device or precision that is not there.
+            ConfigError: for a device that the machine does not have, or an unknown precision.
         """
         return Predictor(load_weights(model), device=device, precision=precision)
 
@@ -79,11 +79,11 @@ class Predictor:
 
         Args:
             image: a file, a PIL image, or RGB pixels in uint8; of any size and aspect.
-            camera: its intrinsics, passed on to the prediction. Default: the training camera, where the image
-                has the aspect of the training images (within 1 %).
+            camera: its intrinsics, which the prediction then holds; the network does not use them. Default: the
+                training camera, resized, if the image has the aspect of the training frames within 1 %.
 
         Raises:
-            DataError: for what is not such an image, or a camera for images of another size.
+            DataError: for anything but such an image, or a camera for images of another size.
         """
         pixels = as_pixels(image)
         if camera is not None and (camera.height, camera.width) != pixels.shape[:2]:
@@ -95,11 +95,11 @@ class Predictor:
         return self._predict_pixels([pixels], camera)[0]
 
     def predict_batch(self, images: Sequence[ImageLike]) -> list[DepthPrediction]:
-        """Depth of several images in one pass of the network; their sizes may differ. Raises as `predict`."""
+        """Depth of several images in one forward pass; their sizes may differ. Raises what `predict` raises."""
         return self._predict_pixels([as_pixels(image) for image in images], None) if images else []
 
     def predict_stream(self, images: Iterable[ImageLike], batch_size: int = 8) -> Iterator[DepthPrediction]:
-        """Depth of any number of images, in their order, `batch_size` at a time. Raises as `predict`."""
+        """Depth of any number of images, in order, `batch_size` per forward pass. Raises what `predict` raises."""
         iterator = iter(images)
         while batch := list(itertools.islice(iterator, batch_size)):
             yield from self.predict_batch(batch)
@@ -125,15 +125,19 @@ class Predictor:
         ]
 
     def _disparities(self, images: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b 1 _h _w"]:
-        # The channels are last in the pixels as they are: permuting the axes gives the layout convolutions like.
+        # Pixels come with the channels last; permuting the axes of the view gives channels_last without a copy.
         frames = images.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float() / 255
+        # Autocast converts the activations between the convolutions in bf16 and the rest; the heads turn it off.
         low_precision = self._dtype != torch.float32
         with torch.autocast(self.device.type, dtype=self._dtype, enabled=low_precision):
             finest: Tensor = self._network(frames)[0]
         return self.depth_range.disparity(finest.float())
 
     def training_camera(self, *, height: int, width: int) -> Camera | None:
-        """The camera of the training frames for images of this size; None where it is not known or does not fit."""
+        """Intrinsics of the training frames, resized to images of this size in pixels.
+
+        None if they are unknown, or if the aspect differs.
+        """
         if self.camera is None or not self.camera.has_aspect_of(width, height):
             return None
         return self.camera.resized(width, height)
@@ -148,7 +152,7 @@ def as_pixels(image: ImageLike) -> UInt8[ndarray, "h w 3"]:
     """RGB pixels of a file, a PIL image or an array.
 
     Raises:
-        DataError: for an array that is not uint8 "h w 3", for fewer than 16 pixels a side, or a broken file.
+        DataError: for an array that is not uint8 "h w 3", a side of fewer than 16 pixels, or a damaged file.
     """
     if isinstance(image, (str, Path)):
         pixels, where = read_image(Path(image)), str(image)
@@ -174,6 +178,6 @@ def as_pixels(image: ImageLike) -> UInt8[ndarray, "h w 3"]:
 
 
 def _resize_disparity(disparity: Float[Tensor, "1 h w"], *, height: int, width: int) -> Float[ndarray, "height width"]:
-    # The disparity is interpolated, never the depth: across an edge it is disparity that is linear in the image.
+    # The disparity is interpolated, never the depth: on a plane it is the disparity that is linear in the image.
     full = F.interpolate(disparity[None], size=(height, width), mode="bilinear", align_corners=False)
     return full[0, 0].cpu().numpy()

@@ -1,4 +1,4 @@
-"""Prediction along many frames: decoding, the network and writing at the same time."""
+"""Predict the frames of one input and write the results, with decoding, network and writing in parallel."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from selfdepth.inference.writers import (
     write_trajectory,
 )
 from selfdepth.structs import DepthPrediction
-from selfdepth.weights.files import Scale, unit_in_words
+from selfdepth.weights.files import Scale, describe_unit
 
 SaveKind = Literal["color", "npz", "png16", "kitti", "mp4", "ply", "trajectory"]
 VIDEO_NAME = "video.mp4"
@@ -53,14 +53,14 @@ DRIVE_NAME = "drive.ply"
 
 @dataclass(frozen=True, kw_only=True)
 class SaveOptions:
-    """What is written of each source.
+    """What to write for each input.
 
     Attributes:
-        kinds: see `writers`; "ply" is a cloud for each frame and, with a pose network, one of the whole drive.
-        batch_size: frames per pass of the networks.
-        clouds: what is kept of point clouds.
-        metres_per_unit: what turns predicted depths into metres, for "kitti"; None: what the model knows.
-        spacing: frames between two poses of a trajectory; None: that of the training.
+        kinds: see `writers`; "ply" is a cloud per frame and, with a pose network, one of the whole sequence.
+        batch_size: frames per forward pass.
+        clouds: limits of the point clouds.
+        metres_per_unit: factor from predicted depths to metres, for "kitti"; None: the model's own.
+        spacing: frames between two poses of a trajectory; None: the spacing of the training.
     """
 
     kinds: tuple[SaveKind, ...]
@@ -69,13 +69,16 @@ class SaveOptions:
     metres_per_unit: float | None = None
     spacing: int | None = None
 
-    def follows(self, source: PredictionInput) -> bool:
-        """Whether the camera has to be followed for it."""
+    def follows_camera(self, source: PredictionInput) -> bool:
+        """Whether these outputs of an input need the camera's path.
+
+        A trajectory requires it. Points are fused along it, but not across gaps, where it would be wrong.
+        """
         return "trajectory" in self.kinds or ("ply" in self.kinds and source.continuous and not source.gaps)
 
 
 def output_paths(source: PredictionInput, folder: Path, kinds: Iterable[SaveKind]) -> Iterator[Path]:
-    """Every file that `save_predictions` may write for these kinds, but for the notes beside some of them."""
+    """Every file that `save_predictions` may write for these kinds, except for the README.txt beside some of them."""
     for kind in kinds:
         if kind == "mp4":
             yield folder / VIDEO_NAME
@@ -93,55 +96,55 @@ def save_predictions(
     predictor: Predictor,
     source: PredictionInput,
     folder: Path,
-    saving: SaveOptions,
+    options: SaveOptions,
     *,
     motion: MotionPredictor | None = None,
     advance: Callable[[int], None] = lambda n: None,
 ) -> int:
-    """Predict all frames of a source and write them as `folder/KIND/NAME.*`, `folder/video.mp4` and the like.
+    """Predict all frames of an input, and write them as `folder/KIND/NAME.*`, `folder/video.mp4` and so on.
 
-    One thread decodes ahead and a few write, while the network runs. Every file appears when it is complete, so
-    an interruption leaves whole files only, and no video.
+    One thread decodes ahead and a few write, while the network runs. Each file appears when it is complete, so an
+    interruption leaves complete files only, and no video.
 
     Args:
-        motion: follows the camera; needed for trajectories and for the cloud of a whole drive.
+        motion: predicts the camera's motion, for trajectories and for the cloud of a whole sequence.
         advance: called with the number of frames that were just predicted.
 
     Returns:
-        How many frames were written.
+        The number of frames.
 
     Raises:
-        DataError: for a frame that cannot be decoded, or points of a frame whose camera is not known.
-        OutputError: when the place cannot be written to.
+        DataError: for a frame that cannot be decoded, or points of a frame whose camera is unknown.
+        OutputError: if the folder cannot be written to, or the disk is full.
     """
-    frame_kinds = tuple(kind for kind in saving.kinds if kind in FRAME_WRITERS)
+    frame_kinds = tuple(kind for kind in options.kinds if kind in FRAME_WRITERS)
     if "png16" in frame_kinds:
         write_png16_note(folder / "png16", predictor.scale, predictor.metres_per_unit)
     count = 0
-    odometer = Odometer(motion) if motion is not None and saving.follows(source) else None
-    drive = _Drive(source, folder, saving, predictor, motion)
+    odometer = Odometer(motion) if motion is not None and options.follows_camera(source) else None
+    sequence = _SequenceWriter(source, folder, options, predictor, motion)
     with contextlib.ExitStack() as stack:
-        video = stack.enter_context(create_video(folder / VIDEO_NAME, source.rate)) if "mp4" in saving.kinds else None
-        files = stack.enter_context(Jobs(workers=min(4, os.cpu_count() or 1)))
-        film = stack.enter_context(Jobs(workers=1))  # a video's frames are encoded in their order
-        for frame in _predictions(predictor, source, saving.batch_size, odometer):
+        video = stack.enter_context(create_video(folder / VIDEO_NAME, source.rate)) if "mp4" in options.kinds else None
+        frame_jobs = stack.enter_context(Jobs(workers=min(4, os.cpu_count() or 1)))
+        video_jobs = stack.enter_context(Jobs(workers=1))  # one thread, because a video's frames are encoded in order
+        for frame in _predictions(predictor, source, options.batch_size, odometer):
             for kind in frame_kinds:
                 suffix, write = FRAME_WRITERS[kind]
                 prediction = frame.prediction
                 if kind == "kitti":
-                    prediction = prediction.in_metres(saving.metres_per_unit or predictor.metres_per_unit or 1.0)
-                files.submit(write, folder / kind / f"{frame.name}{suffix}", prediction, frame.colours)
+                    prediction = prediction.in_metres(options.metres_per_unit or predictor.metres_per_unit or 1.0)
+                frame_jobs.submit(write, folder / kind / f"{frame.name}{suffix}", prediction, frame.colours)
             if video is not None:
-                film.submit(_write_film_frame, video, frame)
-            drive.add(frame, count, files)
+                video_jobs.submit(_write_video_frame, video, frame)
+            sequence.add(frame, count, frame_jobs)
             count += 1
             advance(1)
-    drive.finish()
+    sequence.finish()  # after the block, which has raised whatever a job raised
     return count
 
 
 def check_points(predictor: Predictor, source: PredictionInput) -> None:
-    """Refuse to make points of frames whose camera is not known. Raises DataError."""
+    """Raise a DataError if the camera of the first frame is unknown: without it there are no points."""
     width, height = source.first_size
     if source.camera_for(width, height) is None and predictor.training_camera(width=width, height=height) is None:
         raise no_camera_for_points(width, height)
@@ -149,7 +152,7 @@ def check_points(predictor: Predictor, source: PredictionInput) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class _Frame:
-    """A frame and all that was predicted for it; T_world_camera is None where the camera was not followed."""
+    """A frame and its predictions. T_world_camera is None if the camera is not followed, or between two poses."""
 
     name: str
     image: UInt8[ndarray, "h w 3"]
@@ -158,47 +161,47 @@ class _Frame:
     T_world_camera: Float[ndarray, "4 4"] | None
 
 
-class _Drive:
-    """What is written of a whole source: its trajectory and its points."""
+class _SequenceWriter:
+    """Collects and writes the outputs that concern a whole input, its trajectory and its points."""
 
     def __init__(
         self,
         source: PredictionInput,
         folder: Path,
-        saving: SaveOptions,
+        options: SaveOptions,
         predictor: Predictor,
         motion: MotionPredictor | None,
     ) -> None:
-        self._source, self._folder, self._saving = source, folder, saving
-        self._unit = unit_in_words(predictor.scale, predictor.metres_per_unit)
+        self._source, self._folder, self._options = source, folder, options
+        self._unit = describe_unit(predictor.scale, predictor.metres_per_unit)
         self._motion = motion
         self._poses: list[ndarray] = []
         self._times: list[float] = []
         self._fused: FusedCloud | None = None
         self._max_depth = 0.0
 
-    def add(self, frame: _Frame, index: int, files: Jobs) -> None:
+    def add(self, frame: _Frame, index: int, jobs: Jobs) -> None:
         T_world_camera = frame.T_world_camera
         if T_world_camera is not None:
             self._poses.append(T_world_camera)
             self._times.append(float(index) if self._source.times_s is None else self._source.times_s[index])
-        if "ply" not in self._saving.kinds:
+        if "ply" not in self._options.kinds:
             return
         if index == 0:
-            self._max_depth, voxel = self._saving.clouds.resolved(frame.prediction)
+            self._max_depth, voxel = self._options.clouds.resolved(frame.prediction)
             self._fused = FusedCloud(voxel) if T_world_camera is not None else None
         cloud = point_cloud(frame.prediction, frame.image, self._max_depth)
         path = self._folder / "ply" / f"{frame.name}.ply"
-        files.submit(partial(write_ply, path, cloud, unit=self._unit, frame=_CAMERA_AXES))
+        jobs.submit(partial(write_ply, path, cloud, unit=self._unit, frame=_CAMERA_AXES))
         if self._fused is not None and T_world_camera is not None:
             self._fused.add(cloud, T_world_camera)
 
     def finish(self) -> None:
-        """Write what is of all frames together."""
+        """Write the fused cloud and the trajectory."""
         if self._fused is not None:
             cloud = self._fused.result()
             write_ply(self._folder / DRIVE_NAME, cloud, unit=self._unit, frame=f"the first camera, {_CAMERA_AXES}")
-        if "trajectory" in self._saving.kinds:
+        if "trajectory" in self._options.kinds:
             assert self._motion is not None, "a trajectory is not saved without a pose network"
             trajectory = self._motion.trajectory(self._poses, np.array(self._times))
             scale: Scale = "relative" if self._motion.metres_per_unit is None else "metric"
@@ -213,13 +216,15 @@ def _predictions(
     predictor: Predictor, source: PredictionInput, batch_size: int, odometer: Odometer | None
 ) -> Iterator[_Frame]:
     colours: ColourRange | None = None
-    waiting: deque[_Frame] = deque()  # where poses come later than their frames
+    waiting: deque[_Frame] = deque()  # frames whose pose is not known yet
+    # Two batches ahead: while the network works on one, the next is decoded.
     with contextlib.closing(read_ahead(source.read(), depth=2 * batch_size)) as frames:  # type: ignore[type-var]
         named = zip(source.names, frames, strict=False)
         while batch := list(itertools.islice(named, batch_size)):
             images = [image for _, image in batch]
             poses = [None] * len(images) if odometer is None else odometer.advance(images)
             for (name, image), prediction in zip(batch, predictor.predict_batch(images), strict=True):
+                # Stills of different places have nothing to flicker against, so each gets its own range.
                 colours = smooth_range(colours if source.continuous else None, colour_range(prediction.disparity))
                 camera = source.camera_for(image.shape[1], image.shape[0])
                 if camera is not None:
@@ -232,6 +237,6 @@ def _predictions(
     yield from (dataclasses.replace(waiting.popleft(), T_world_camera=pose) for pose in rest)
 
 
-def _write_film_frame(video: VideoWriter, frame: _Frame) -> None:
+def _write_video_frame(video: VideoWriter, frame: _Frame) -> None:
     low, high = frame.colours
     video.write(side_by_side(frame.image, colorize_disparity(frame.prediction.disparity, low=low, high=high)))

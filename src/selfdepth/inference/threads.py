@@ -1,4 +1,8 @@
-"""Threads beside the network: one that reads ahead, and some that write."""
+"""Threads beside the network, one that reads ahead and several that write.
+
+Decoding, encoding and file access release Python's global lock, so threads suffice, and frames need not be copied
+between processes.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +20,16 @@ _T = TypeVar("_T")
 
 
 def read_ahead(items: Iterable[_T], depth: int) -> Iterator[_T]:
-    """The same items, made by another thread up to `depth` items early. An exception in it comes out here."""
+    """The same items in the same order, produced by another thread up to `depth` items ahead.
+
+    The bound keeps a long video from filling the memory. An exception of `items` is raised here, after the items before
+    it. Closing the iterator ends the thread.
+    """
     ready: queue.Queue[_T | _End] = queue.Queue(maxsize=depth)
     stop = threading.Event()
 
     def put(item: _T | _End) -> None:
+        # With a timeout: a plain put would block for ever if the reader stops while the queue is full.
         while not stop.is_set():
             with contextlib.suppress(queue.Full):
                 ready.put(item, timeout=0.1)
@@ -50,11 +59,17 @@ def read_ahead(items: Iterable[_T], depth: int) -> Iterator[_T]:
 
 @dataclass(frozen=True)
 class _End:
+    """The last item in the queue, with the exception that ended the work, if any."""
+
     error: BaseException | None = None
 
 
 class Jobs:
-    """Threads that work off jobs; `submit` waits while too many are pending, and raises what a job raised."""
+    """A context with threads that execute jobs. Leaving it waits for all of them, or after an exception drops the rest.
+
+    Args:
+        workers: number of threads; with one, jobs are executed in the order of their submission.
+    """
 
     def __init__(self, *, workers: int) -> None:
         self._pool = ThreadPoolExecutor(workers)
@@ -62,6 +77,8 @@ class Jobs:
         self._limit = 4 * workers
 
     def submit(self, function: Callable[..., None], *arguments: object) -> None:
+        """Queue a call. Waits while four jobs per worker are pending, so that frames do not pile up in memory, and
+        raises the exception of an earlier job."""
         while len(self._pending) >= self._limit:
             self._pending.popleft().result()
         self._pending.append(self._pool.submit(function, *arguments))

@@ -1,4 +1,4 @@
-"""Pictures of disparity, masks and errors, as RGB in uint8."""
+"""Pictures of disparity, auto-masks and errors, as RGB in uint8."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ ColourRange = tuple[float, float]
 
 _PERCENTILES = (2.0, 95.0)
 _SAMPLE_PX = 100_000
-"""Percentiles look at no more than about this many pixels; more would not move them visibly."""
+"""Percentiles are taken over about this many pixels: more would take time and not change the picture."""
 
 _UNKNOWN = np.array([64, 64, 64], dtype=np.uint8)
 _TEXT_PX = 14
 
 
 def colour_range(disparity: Float[ndarray, "h w"]) -> ColourRange:
-    """The 2nd and 95th percentile of a disparity: a few extreme pixels shall not take all the colours."""
+    """The 2nd and 95th percentile of a disparity. A few extreme pixels would otherwise use up the colours."""
     values = disparity.ravel()
     values = values[:: max(1, values.size // _SAMPLE_PX)]
     low, high = np.percentile(values, _PERCENTILES)
@@ -29,7 +29,7 @@ def colour_range(disparity: Float[ndarray, "h w"]) -> ColourRange:
 
 
 def smooth_range(previous: ColourRange | None, current: ColourRange, *, memory: float = 0.9) -> ColourRange:
-    """Exponential moving average of colour ranges along a video, against flicker.
+    """Exponential moving average of colour ranges along a video, so that the colours do not flicker.
 
     Args:
         previous: the average so far; None at the first frame.
@@ -44,10 +44,10 @@ def smooth_range(previous: ColourRange | None, current: ColourRange, *, memory: 
 def colorize_disparity(
     disparity: Float[ndarray, "h w"], *, low: float | None = None, high: float | None = None
 ) -> UInt8[ndarray, "h w 3"]:
-    """Disparity in the perceptually uniform colours of magma: near is bright, far is dark.
+    """Disparity in magma, a perceptually uniform colour map: near is bright, far is dark.
 
     Args:
-        low, high: disparities of the darkest and the brightest colour. Default: `colour_range`.
+        low, high: disparities of the darkest and the brightest colour. Default: those of `colour_range`.
     """
     if low is None or high is None:
         auto_low, auto_high = colour_range(disparity)
@@ -56,13 +56,13 @@ def colorize_disparity(
 
 
 def side_by_side(image: UInt8[ndarray, "h w 3"], colored: UInt8[ndarray, "h w 3"]) -> UInt8[ndarray, "_h _w 3"]:
-    """Two pictures of one size in one: the first above the second, or left of it if they are upright."""
+    """Two pictures of one size as one: the first above the second, or to its left if they are in portrait format."""
     height, width = image.shape[:2]
     return np.concatenate([image, colored], axis=0 if width >= height else 1)
 
 
 def draw_mask(keep: Float[ndarray, "h w"]) -> UInt8[ndarray, "h w 3"]:
-    """The auto-mask: white where a pixel counts (1), black where it is left out (0)."""
+    """The auto-mask as a picture: white where a pixel counts (1), black where it is masked (0)."""
     grey = np.rint(np.clip(keep, 0, 1) * 255).astype(np.uint8)
     return np.repeat(grey[..., None], 3, axis=2)
 
@@ -70,17 +70,19 @@ def draw_mask(keep: Float[ndarray, "h w"]) -> UInt8[ndarray, "h w 3"]:
 def error_map(
     pred: Float[ndarray, "h w"], truth: Float[ndarray, "h w"], *, limit: float = 0.25
 ) -> UInt8[ndarray, "h w 3"]:
-    """Relative depth error |pred - truth| / truth, dark for none, bright from `limit` on, grey where unknown.
+    """Relative depth error |pred - truth| / truth: dark for none, bright from `limit` on, grey without ground truth.
 
-    Measured points are drawn three pixels wide, the largest error on top: single ones could not be seen.
+    Points of the ground truth are drawn three pixels wide, with the larger error on top: LiDAR is so sparse that single
+    pixels would not be visible.
 
     Args:
         pred: depth, in the unit of `truth` (after median scaling, if any).
-        truth: depth, 0 where not measured.
+        truth: ground-truth depth, 0 where there is none.
+        limit: relative error of the brightest colour.
     """
-    known = truth > 0
-    relative = np.abs(pred - truth) / np.where(known, truth, 1)
-    levels = np.where(known, 1 + np.rint(np.clip(relative / limit, 0, 1) * 254), 0).astype(np.uint8)
+    measured = truth > 0
+    relative = np.abs(pred - truth) / np.where(measured, truth, 1)
+    levels = np.where(measured, 1 + np.rint(np.clip(relative / limit, 0, 1) * 254), 0).astype(np.uint8)
     wide = np.asarray(Image.fromarray(levels).filter(ImageFilter.MaxFilter(3)))
     colours = _paint(wide.astype(np.float32), 1.0, 255.0, "inferno")
     colours[wide == 0] = _UNKNOWN
@@ -94,21 +96,21 @@ def strip(
     column: bool = False,
     gap_px: int = 4,
 ) -> UInt8[ndarray, "_hh _ww 3"]:
-    """Pictures in a row (all as high as the first) or a column (all as wide), each with its label above it.
+    """Pictures in a row (resized to the height of the first) or a column (to its width), each below its label.
 
     Args:
-        labels: one per picture, or None for none.
-        column: below each other instead of side by side.
-        gap_px: white between neighbours, pixels.
+        labels: one per picture; None: no labels.
+        column: whether they are stacked instead of side by side.
+        gap_px: width of the white gap between neighbours, pixels.
     """
     tiles = [_fit(image, images[0], column=column) for image in images]
     if labels is not None:
         tiles = [_label(tile, text) for tile, text in zip(tiles, labels, strict=True)]
     axis = 0 if column else 1
-    space_shape = list(tiles[0].shape)
-    space_shape[axis] = gap_px
-    space = np.full(space_shape, 255, dtype=np.uint8)
-    parts = [part for tile in tiles for part in (space, tile)][1:]
+    gap_shape = list(tiles[0].shape)
+    gap_shape[axis] = gap_px
+    gap = np.full(gap_shape, 255, dtype=np.uint8)
+    parts = [part for tile in tiles for part in (gap, tile)][1:]
     return np.concatenate(parts, axis=axis)
 
 
@@ -121,7 +123,7 @@ def _paint(values: Float[ndarray, "h w"], low: float, high: float, colours: str)
 
 @functools.cache
 def _palette(name: str) -> UInt8[ndarray, "256 3"]:
-    import matplotlib
+    import matplotlib  # slow to import, and only its colour maps are needed
 
     colours = matplotlib.colormaps[name](np.arange(256), bytes=True)
     return np.ascontiguousarray(colours[:, :3])

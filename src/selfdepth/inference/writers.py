@@ -1,4 +1,4 @@
-"""What `predict --save` writes: one file per frame and kind, or one video or trajectory per input."""
+"""Write the outputs of `predict --save`: one file per frame and kind, or one video or trajectory per input."""
 
 from __future__ import annotations
 
@@ -24,13 +24,17 @@ PNG16_FACTOR = 256
 """Stored value of depth 1, KITTI's convention."""
 
 KITTI_RANGE_M = (1e-3, 80.0)
-"""Where depths are moved for KITTI's benchmark: the bounds that they are evaluated with elsewhere."""
+"""Range to which depths are clamped for KITTI's benchmark, the same as in the depth metrics."""
 
 _NOTE_NAME = "README.txt"
 
 
 def write_color(path: Path, prediction: DepthPrediction, colours: ColourRange | None = None) -> None:
-    """Write the disparity as an 8-bit RGB PNG in magma's colours, near bright; `colours` fixes their range."""
+    """Write the disparity as an 8-bit RGB PNG in magma, near bright.
+
+    Args:
+        colours: disparities of the darkest and the brightest colour; None: percentiles of this disparity.
+    """
     low, high = colours or (None, None)
     _write_png(path, Image.fromarray(colorize_disparity(prediction.disparity, low=low, high=high)))
 
@@ -38,8 +42,8 @@ def write_color(path: Path, prediction: DepthPrediction, colours: ColourRange | 
 def write_npz(path: Path, prediction: DepthPrediction, colours: ColourRange | None = None) -> None:
     """Write the numbers: `depth` and `disparity` (h w, float32), `scale` (text) and, if known, `K` (3 3, float64).
 
-    `disparity` is 1 / `depth`. `K` is in pixels of this image and absent where no camera is known. The file holds
-    no pickled objects and is not compressed: compression takes longer than the prediction and saves a tenth.
+    `disparity` is 1 / `depth`. `K` is in pixels of this image, and absent if the camera is unknown. The file holds no
+    pickled objects. It is not compressed: compression would take longer than the prediction and save a tenth.
     """
     arrays: dict[str, Any] = {
         "depth": prediction.depth,
@@ -53,17 +57,18 @@ def write_npz(path: Path, prediction: DepthPrediction, colours: ColourRange | No
 
 
 def write_png16(path: Path, prediction: DepthPrediction, colours: ColourRange | None = None) -> None:
-    """Write depth * 256 as a 16-bit grey PNG, KITTI's convention: 0 is none, 65535 is 256 or more.
+    """Write depth * 256 as a 16-bit grey PNG, KITTI's convention: 0 means no depth, 65535 means 256 or more.
 
-    Metric depths are in metres, relative ones in the model's own unit; a README.txt beside the files says which.
+    A metric depth is in metres, a relative one in the model's own unit; a README.txt beside the files says which.
     """
     _write_depth(path, prediction.depth)
 
 
 def write_kitti(path: Path, prediction: DepthPrediction, colours: ColourRange | None = None) -> None:
-    """Write metres * 256 as KITTI's benchmark takes them: a 16-bit grey PNG, depths moved into KITTI_RANGE_M.
+    """Write metres * 256 as KITTI's benchmark expects them: a 16-bit grey PNG, with depths clamped to KITTI_RANGE_M.
 
-    The prediction is in metres; see `DepthPrediction.in_metres`.
+    Args:
+        prediction: in metres; see `DepthPrediction.in_metres`.
     """
     _write_depth(path, np.clip(prediction.depth, *KITTI_RANGE_M))
 
@@ -74,13 +79,13 @@ FRAME_WRITERS: dict[FrameKind, tuple[str, FrameWriter]] = {
     "png16": (".png", write_png16),
     "kitti": (".png", write_kitti),
 }
-"""Suffix and writer of every kind that is one picture or array per frame."""
+"""Suffix and writer of each kind that has one file per frame."""
 
 TRAJECTORY_FILES = ("kitti.txt", "tum.txt")
 
 
 def write_png16_note(folder: Path, scale: Literal["relative", "metric"], metres_per_unit: float | None = None) -> None:
-    """Say beside the 16-bit PNGs, in README.txt, what their values mean."""
+    """Write a README.txt beside the 16-bit PNGs, which cannot hold the unit of their values."""
     factor = "One unknown factor" if metres_per_unit is None else f"A factor of {metres_per_unit:g}"
     own = f"the model's own unit: a relative depth, not metres. {factor} separates the two"
     unit = "metres" if scale == "metric" else own
@@ -95,10 +100,14 @@ def write_png16_note(folder: Path, scale: Literal["relative", "metric"], metres_
 def write_trajectory(
     folder: Path, trajectory: Trajectory, *, scale: Literal["relative", "metric"], timed: bool
 ) -> None:
-    """Write where the camera was as KITTI's and TUM's text, with the unit and the axes in README.txt.
+    """Write a trajectory in the text formats of KITTI and TUM, with a README.txt on unit, axes and timestamps.
 
     Args:
-        timed: whether the timestamps are seconds; else they are positions in the sequence, 0 for the first frame.
+        scale: "metric" if lengths are in metres.
+        timed: whether timestamps are in seconds; else they are positions in the sequence, 0 for the first frame.
+
+    Raises:
+        OutputError: if the folder cannot be written.
     """
     unit = (
         "metres" if scale == "metric" else "relative: the model's own unit. One unknown factor separates it from metres"
@@ -120,14 +129,14 @@ def write_trajectory(
 
 
 class VideoWriter:
-    """Frames of an H.264 (or MPEG-4, where H.264 is missing) video; made by `create_video`."""
+    """Writes the frames of a video in H.264, or in MPEG-4 if H.264 is not installed. See `create_video`."""
 
     def __init__(self, container: Any, rate: Fraction) -> None:
         self._container, self._rate = container, rate
         self._stream: Any = None
 
     def write(self, image: UInt8[ndarray, "h w 3"]) -> None:
-        """Append a frame. The first one sets the size; others are fitted into it with black bars."""
+        """Append a frame. The first frame sets the size; others are fitted into it, with black bars."""
         from av import VideoFrame
 
         if self._stream is None:
@@ -136,7 +145,7 @@ class VideoWriter:
         self._encode(VideoFrame.from_ndarray(_fit(image, size), format="rgb24"))
 
     def finish(self) -> None:
-        """Write what the encoder still holds."""
+        """Write the frames that the encoder still holds back, to predict others from them."""
         if self._stream is not None:
             self._encode(None)
 
@@ -147,10 +156,10 @@ class VideoWriter:
 
 @contextmanager
 def create_video(path: Path, rate: Fraction) -> Iterator[VideoWriter]:
-    """An MP4 at `rate` frames per second, there only when the block ends well.
+    """An MP4 with `rate` frames per second, complete when the block succeeds and absent when it fails.
 
     Raises:
-        OutputError: when the place cannot be written to.
+        OutputError: if the file cannot be written.
     """
     import av
 
@@ -166,12 +175,13 @@ def _add_stream(container: Any, rate: Fraction, width: int, height: int) -> Any:
     name = "libx264" if "libx264" in av.codecs_available else "mpeg4"
     options = {"crf": "20", "preset": "veryfast"} if name == "libx264" else {"qscale": "4"}
     stream = container.add_stream(name, rate=rate, options=options)
-    # 4:2:0, which every player shows, has one colour sample per 2x2 pixels.
+    # Every player shows 4:2:0, which has one colour sample per 2x2 pixels, so both sides must be even.
     stream.width, stream.height, stream.pix_fmt = width + width % 2, height + height % 2, "yuv420p"
     return stream
 
 
 def _fit(image: UInt8[ndarray, "h w 3"], size: tuple[int, int]) -> UInt8[ndarray, "_h _w 3"]:
+    """The image at this width and height. A missing row or column repeats the edge; resizing for it would blur."""
     width, height = size
     if image.shape[:2] == (height, width):
         return image
@@ -181,7 +191,7 @@ def _fit(image: UInt8[ndarray, "h w 3"], size: tuple[int, int]) -> UInt8[ndarray
 
 
 def _write_depth(path: Path, depth: Float[ndarray, "h w"]) -> None:
-    # Every pixel is predicted, so none may become 0: that is "no depth".
+    # At least 1: every pixel has a prediction, and 0 would mean "no depth".
     _write_png(path, Image.fromarray(np.clip(np.rint(depth * PNG16_FACTOR), 1, 65535).astype(np.uint16)))
 
 

@@ -1,4 +1,4 @@
-"""Models on disk: a folder with `model.safetensors` and `config.json`, nothing of it read through pickle."""
+"""Models on disk: a folder with `model.safetensors` and `config.json`. Nothing in it is read with pickle."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ Scale = Literal["relative", "metric"]
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsMeta:
-    """What a model needs to be used again, beside its weights: the content of its `config.json`.
+    """What a model needs besides its weights: the content of its `config.json`.
 
     Attributes:
-        config: the training run, with width, height and frame spacing resolved.
-        camera: of the frames that were trained on, at their original size, or None if not known.
-        scale: whether the depth is in metres.
-        step: optimiser steps behind the weights, or None if not known.
+        config: the training run's configuration, with width, height and frame spacing resolved.
+        camera: intrinsics of the training frames at their original size, before crop and resize; None if unknown.
+        scale: "metric" if the depth is in metres, else "relative".
+        step: number of optimiser steps taken; None if unknown.
     """
 
     config: TrainConfig
@@ -52,8 +52,9 @@ class LoadedWeights:
     Attributes:
         state: tensors by name, `depth_net.*` and `pose_net.*`, on the CPU.
         config, camera, scale, step: as in WeightsMeta.
-        folder: where it was read from.
-        carried: of a published checkpoint, what our networks do not use, by file and name.
+        folder: the folder that holds the files.
+        unused_entries: entries of a published checkpoint that our networks do not use, by file and name. An export
+            writes them back, so that a published checkpoint survives the round trip bit by bit.
     """
 
     state: dict[str, Tensor]
@@ -62,25 +63,27 @@ class LoadedWeights:
     scale: Scale
     step: int | None
     folder: Path
-    carried: Entries = field(default_factory=dict)
+    unused_entries: Entries = field(default_factory=dict)
 
     @property
     def fit(self) -> CropResize:
-        """How frames are brought to the networks: cropped and resized as at training."""
+        """The crop and the resize that turn a frame into the networks' input, as at training."""
         return CropResize(width=self.config.width, height=self.config.height, crop=self.config.crop_px)
 
 
 def save_weights(folder: Path, state: Mapping[str, Tensor], meta: WeightsMeta) -> None:
-    """Write `model.safetensors` and `config.json`; files that were there stay whole until the new ones are.
+    """Write `model.safetensors` and `config.json`. Older files of these names stay until both new ones are complete.
 
     Args:
+        folder: created if it does not exist.
         state: tensors by name, on any device (`SelfSupervisedDepth.state_dict()`).
 
     Raises:
-        OutputError: when the folder cannot be written to.
+        OutputError: if the folder cannot be written to, or the disk is full.
     """
     from safetensors.torch import save
 
+    # safetensors refuses tensors that share memory or are not contiguous, and the networks are in channels_last.
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
     values = {
         "format": FORMAT,
@@ -90,6 +93,7 @@ def save_weights(folder: Path, state: Mapping[str, Tensor], meta: WeightsMeta) -
         "scale": meta.scale,
         "step": meta.step,
     }
+    # One block for both: neither file is renamed to its final name before both are written.
     with (
         whole_file(folder / CONFIG_FILE) as config_path,
         whole_file(folder / WEIGHTS_FILE) as weights_path,
@@ -102,10 +106,10 @@ def load_weights(model: str | Path) -> LoadedWeights:
     """Read a model.
 
     Args:
-        model: as `find_weights` takes it.
+        model: any MODEL that `find_weights` accepts.
 
     Raises:
-        CheckpointError: for whatever is not such a model or cannot be read, in one sentence.
+        CheckpointError: if there is no such model, or its files are damaged.
     """
     folder = find_weights(model)
     if not (folder / WEIGHTS_FILE).is_file() and is_published(folder):
@@ -130,12 +134,16 @@ def _load_published(folder: Path) -> LoadedWeights:
         scale="relative",
         step=None,
         folder=folder,
-        carried=published.carried,
+        unused_entries=published.unused_entries,
     )
 
 
-def unit_in_words(scale: Scale, metres_per_unit: float | None) -> str:
-    """What a model's depth is in."""
+def describe_unit(scale: Scale, metres_per_unit: float | None) -> str:
+    """A phrase for the unit of a model's depth.
+
+    Args:
+        metres_per_unit: factor from the model's unit to metres; None if unknown.
+    """
     if scale == "metric":
         return "metric, in metres"
     if metres_per_unit is None:
@@ -147,7 +155,7 @@ def depth_network(weights: LoadedWeights) -> DepthNet:
     """The depth network with these weights, in evaluation mode, on the CPU.
 
     Raises:
-        CheckpointError: when the weights do not fit the encoder that the configuration names.
+        CheckpointError: if the weights do not fit the encoder that the configuration names.
     """
     config = weights.config
     try:
@@ -157,14 +165,14 @@ def depth_network(weights: LoadedWeights) -> DepthNet:
             scales=config.encoder.scales,
         )
     except SelfDepthError as error:
-        raise _broken(weights.folder / CONFIG_FILE, str(error)) from error
-    found = {
+        raise _unreadable(weights.folder / CONFIG_FILE, str(error)) from error
+    state = {
         name.removeprefix(_DEPTH_PREFIX): tensor
         for name, tensor in weights.state.items()
         if name.startswith(_DEPTH_PREFIX)
     }
-    _check_fit(found, network.state_dict(), weights)
-    network.load_state_dict(found)
+    _require_fit(state, network.state_dict(), weights)
+    network.load_state_dict(state)
     return network.eval()
 
 
@@ -172,23 +180,23 @@ def _read_meta(path: Path) -> WeightsMeta:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise _broken(path, str(error)) from error
+        raise _unreadable(path, str(error)) from error
     if not isinstance(values, dict) or values.get("format") != FORMAT:
-        raise _broken(path, f'no \'"format": "{FORMAT}"\' in it')
+        raise _unreadable(path, f'no "format": "{FORMAT}" in it')
     if values.get("version") != VERSION:
         raise CheckpointError(
-            "the model is of another version of selfdepth",
+            "another version of selfdepth wrote the model",
             where=path,
             expected=f"version {VERSION}",
             got=f"version {values.get('version')}",
-            fix="update selfdepth, or train again",
+            fix="update selfdepth, or train the model again",
         )
     try:
         return _meta_from(values, path)
     except KeyError as error:
-        raise _broken(path, f"no {error.args[0]!r} in it") from error
+        raise _unreadable(path, f"no {error.args[0]!r} in it") from error
     except (SelfDepthError, TypeError, AttributeError) as error:
-        raise _broken(path, str(error)) from error
+        raise _unreadable(path, str(error)) from error
 
 
 def _meta_from(values: dict[str, Any], path: Path) -> WeightsMeta:
@@ -213,34 +221,39 @@ def _read_state(path: Path) -> dict[str, Tensor]:
     try:
         state = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise _broken(path, str(error)) from error
+        raise _unreadable(path, str(error)) from error
     for name, tensor in state.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise _broken(path, f"numbers that are not finite in {name}")
+            raise _unreadable(path, f"numbers that are not finite in {name}")
     return state
 
 
-def _check_fit(found: dict[str, Tensor], wanted: dict[str, Tensor], weights: LoadedWeights) -> None:
-    got = misfits(found, wanted)
-    if got:
+def _require_fit(state: dict[str, Tensor], required: dict[str, Tensor], weights: LoadedWeights) -> None:
+    mismatch = describe_mismatch(state, required)
+    if mismatch:
         raise CheckpointError(
             "the weights do not fit the network",
             where=weights.folder / WEIGHTS_FILE,
             expected=f"a depth network with encoder {weights.config.encoder.name}",
-            got=got,
-            fix=f"use a {CONFIG_FILE} and a {WEIGHTS_FILE} that were written together",
+            got=mismatch,
+            fix=f"use a {CONFIG_FILE} and a {WEIGHTS_FILE} of the same model",
         )
 
 
-def misfits(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
-    """How tensors differ from those that networks want, in names and shapes; empty if they fit."""
-    missing, unknown = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
-    shapes = [name for name in wanted.keys() & found.keys() if wanted[name].shape != found[name].shape]
-    examples = {"lacks": missing, "has too much": unknown, "of another shape": sorted(shapes)}
-    return "; ".join(f"{len(names)} {kind}, e.g. {names[0]}" for kind, names in examples.items() if names)
+def describe_mismatch(state: Mapping[str, Tensor], required: Mapping[str, Tensor]) -> str:
+    """How the names and shapes of tensors differ from those that a network requires; empty if they fit.
+
+    Each kind of mismatch is a number and one example: torch's own message lists every tensor, hundreds of lines for
+    another encoder.
+    """
+    missing, unexpected = sorted(required.keys() - state.keys()), sorted(state.keys() - required.keys())
+    shapes = [name for name in required.keys() & state.keys() if required[name].shape != state[name].shape]
+    kinds = {"missing": missing, "unexpected": unexpected, "of another shape": sorted(shapes)}
+    counts = [f"{len(names)} {kind}, e.g. {names[0]}" for kind, names in kinds.items() if names]
+    return f"tensors: {'; '.join(counts)}" if counts else ""
 
 
-def _broken(path: Path, got: str) -> CheckpointError:
+def _unreadable(path: Path, got: str) -> CheckpointError:
     return CheckpointError(
         "the model cannot be read",
         where=path,

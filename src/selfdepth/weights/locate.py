@@ -1,4 +1,4 @@
-"""Which folder a MODEL of the command line stands for."""
+"""Find the weights folder that a MODEL on the command line names."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ _EXPECTED = "a run, weights or published folder, a published name like mono_640x
 
 
 def find_weights(model: str | Path) -> Path:
-    """The weights folder that MODEL stands for.
+    """The weights folder that MODEL names.
 
     Args:
         model: a run folder (its `best/`, else its `last/`), a weights folder, a published checkpoint folder, the name
-            of one of the nine published models, or a hub name "owner/name". Names are downloaded on first use.
+            of one of the nine published models, or a Hugging Face hub name "owner/name". The models behind names are
+            downloaded on first use.
 
     Raises:
-        CheckpointError: for whatever is not such a model.
+        CheckpointError: if there is no such model, or it cannot be downloaded.
     """
     path = Path(model).expanduser()
     if path.is_dir():
@@ -39,13 +40,13 @@ def find_weights(model: str | Path) -> Path:
             where=path,
             expected=f"{WEIGHTS_FILE} and {CONFIG_FILE}, there or in best/ or last/; or {FILES[0]} and {FILES[1]}",
             got=_contents(path),
-            fix="give the --out folder of a training run that has saved once",
+            fix="give the --out folder of a training run that has saved a model",
         )
     if path.exists():
         raise CheckpointError(
             "the model is a file", where=path, expected=_EXPECTED, fix=f"try its folder, {path.parent}"
         )
-    # A name whose first part is a folder here is a misspelt path: no reason to ask the network.
+    # "runs/drvie" looks like a hub name, but if runs/ exists here it is a misspelt path: do not wait for the network.
     if _HUB_NAME.fullmatch(str(model)) and not path.parent.exists():
         return _download(str(model))
     if str(model) in PUBLISHED_NAMES:
@@ -62,14 +63,16 @@ def _download(name: str) -> Path:
         folder = Path(snapshot_download(name, allow_patterns=[WEIGHTS_FILE, CONFIG_FILE]))
     except (OSError, ValueError) as error:
         raise CheckpointError(
-            "there is no such folder, and no such model could be fetched from the Hugging Face hub",
+            "there is no such folder, and the Hugging Face hub did not provide such a model",
             where=name,
             got=str(error).splitlines()[0] if str(error) else type(error).__name__,
             fix="check the spelling and the network",
         ) from error
     for file in (WEIGHTS_FILE, CONFIG_FILE):
         if not (folder / file).is_file():
-            raise CheckpointError("the hub's model is of another kind", where=name, got=f"no {file}")
+            raise CheckpointError(
+                "the Hugging Face hub's model is not a selfdepth model", where=name, expected=file, got="no such file"
+            )
     return folder
 
 

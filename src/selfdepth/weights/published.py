@@ -1,4 +1,8 @@
-"""Reads and writes published checkpoint folders; what the networks are is found in the tensors' names and shapes."""
+"""Read and write published checkpoint folders.
+
+The files do not say which networks they hold, so that is inferred from the names and shapes of the tensors
+(`published_networks`); `published_names` maps those names to ours.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +25,13 @@ from selfdepth.weights.published_names import FILES, published_key
 from selfdepth.weights.published_networks import config_of, is_resnet
 
 Entry = Tensor | int | bool
-"""What a published file holds under a name."""
+"""A value in a published file."""
 
 Entries = dict[str, dict[str, Entry]]
-"""Entries by file and name."""
+"""Entries by file name and by their name in the file."""
 
 _N_CLASSES = 1000
-"""Outputs of the classifier that published encoders carry along unused."""
+"""Outputs of the ImageNet classifier that published encoders contain and never use."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,70 +40,73 @@ class Published:
 
     Attributes:
         state: tensors by the learner's names.
-        config: the run that such a model would come from, as far as it can be known.
-        carried: everything in the files that our networks do not use.
+        config: a configuration that would train such a model, as far as the files reveal it.
+        unused_entries: entries of the files that our networks do not use, such as the classifier.
     """
 
     state: dict[str, Tensor]
     config: ResolvedConfig
-    carried: Entries = field(default_factory=dict)
+    unused_entries: Entries = field(default_factory=dict)
 
 
 def is_published(folder: Path) -> bool:
-    """Whether a folder is a published checkpoint, be it whole or not."""
+    """Whether a folder holds a published checkpoint, complete or not: an incomplete one gets an error of its own."""
     return any((folder / name).is_file() for name in FILES[:2])
 
 
 def read_published(folder: Path) -> Published:
-    """Read a published folder, unpickling nothing but tensors, numbers and truth values.
+    """Read a published folder. Of its pickles, only tensors, whole numbers and booleans are accepted.
 
     Raises:
-        CheckpointError: for a folder that is not complete, or a file that is damaged or of other networks.
+        CheckpointError: for an incomplete folder, a damaged file, or other networks.
     """
     files = {name: _read(folder / name) for name in FILES if (folder / name).is_file()}
-    for whole, part in (("depth.pth", "encoder.pth"), ("encoder.pth", "depth.pth"), ("pose_encoder.pth", "pose.pth")):
-        if whole in files and part not in files:
-            raise _refused(folder, f"{part} beside {whole}", f"only {', '.join(files)}")
+    # A pose.pth alone is complete: PoseCNN and the shared pose network have no encoder of their own.
+    for file, partner in (("depth.pth", "encoder.pth"), ("encoder.pth", "depth.pth"), ("pose_encoder.pth", "pose.pth")):
+        if file in files and partner not in files:
+            raise _unreadable(folder, f"{partner} beside {file}", f"only {', '.join(files)}")
     try:
         config = config_of(files)
     except SelfDepthError as error:
-        raise _refused(folder, "a model of the published networks", str(error)) from error
+        raise _unreadable(folder, "a model of the published networks", str(error)) from error
     except (KeyError, IndexError, AttributeError) as error:
-        raise _refused(folder, "the tensors of the published networks", f"none that tells of {error}") from error
+        raise _unreadable(folder, "the tensors of the published networks", f"none for {error}") from error
     state: dict[str, Tensor] = {}
-    for name, wanted in _tensors(config).items():
+    for name, required in _required_tensors(config).items():
         file, key = published_key(name)
         if file not in files and name.startswith("pose_net."):
-            continue  # a depth network alone
-        found = files.get(file, {}).pop(key, None)
-        if not isinstance(found, Tensor) or found.shape != wanted.shape or _kind(found) != _kind(wanted):
-            got = f"{_kind(found)}, {tuple(found.shape)}" if isinstance(found, Tensor) else "nothing of the kind"
-            raise _refused(folder / file, f"{key}: {_kind(wanted)}, of shape {tuple(wanted.shape)}", got)
-        state[name] = found
-    return Published(state=state, config=config, carried=files)
+            continue  # the folder holds a depth network without a pose network
+        tensor = files.get(file, {}).pop(key, None)
+        if not isinstance(tensor, Tensor) or tensor.shape != required.shape or _kind(tensor) != _kind(required):
+            got = f"{_kind(tensor)}, {tuple(tensor.shape)}" if isinstance(tensor, Tensor) else "no such tensor"
+            raise _unreadable(folder / file, f"{key}: {_kind(required)}, of shape {tuple(required.shape)}", got)
+        state[name] = tensor
+    # Every tensor that our networks use was popped above; what remains is unused.
+    return Published(state=state, config=config, unused_entries=files)
 
 
 def write_published(folder: Path, model: Published) -> None:
-    """Write a folder that the published code reads; all of its files appear together, when all are complete.
+    """Write a folder in the published format. Its files appear together, once all of them are complete.
 
-    What was read from a published folder is written back bit by bit. A model of ours lacks what the published code
-    needs to load its networks strictly, and gets it here: `height`, `width` and `use_stereo` in `encoder.pth`, and for
-    each encoder the 1000-class classifier `encoder.fc`, which nothing uses, as zeros.
+    A model that was read from a published folder is written back bit by bit. A model of ours gains the entries that
+    the published networks require for strict loading: `height`, `width` and `use_stereo` in `encoder.pth`, and in each
+    encoder the unused 1000-class classifier `encoder.fc`, filled with zeros.
 
     Raises:
-        CheckpointError: for a model that the published networks cannot hold.
-        OutputError: when the folder holds files of another model, or cannot be written to.
+        CheckpointError: for a model that the published networks cannot represent.
+        OutputError: if the folder holds files of another model, or cannot be written to.
     """
     files = _files_of(model, folder)
-    others = [name for name in FILES if name not in files and (folder / name).exists()]
-    if others:
+    # A pose.pth left over from another model would be read as part of this one.
+    leftovers = [name for name in FILES if name not in files and (folder / name).exists()]
+    if leftovers:
         raise OutputError(
             "the output folder holds parts of another model",
             where=folder,
-            got=f"{', '.join(others)}, which this model does not have",
+            got=f"{', '.join(leftovers)}, which this model does not have",
             fix="name another folder with --out",
         )
-    for sentence in _lost(model.config):
+    for sentence in _lost_settings(model.config):
         warnings.warn(f"the format has no place for {sentence}", SelfDepthWarning, stacklevel=2)
     with ExitStack() as stack:
         for name, entries in files.items():
@@ -108,15 +115,15 @@ def write_published(folder: Path, model: Published) -> None:
             stack.enter_context(whole_file(folder / name)).write_bytes(buffer.getvalue())
 
 
-def _lost(config: TrainConfig) -> Iterator[str]:
-    """What a user of the written model has to know, as nothing in it says so."""
-    depths, usual = config.loss.depth_range, LossConfig().depth_range
-    if depths != usual:
-        yield f"the depth range: read the model with {depths} instead of {usual}"
+def _lost_settings(config: TrainConfig) -> Iterator[str]:
+    """Settings that a user of the written model needs, and for which the format has no entry."""
+    depth_range, default = config.loss.depth_range, LossConfig().depth_range
+    if depth_range != default:
+        yield f"the depth range: read the model with {depth_range} instead of {default}"
     if config.crop_px:
         yield f"the crop at training: cut {config.crop} (top, bottom, left, right) off the images first"
     if config.offsets and config.every not in (None, "1"):
-        yield f"the frame spacing: take its motions {config.every} frames apart"
+        yield f"the frame spacing: the pose network takes images {config.every} frames apart"
 
 
 def _files_of(model: Published, folder: Path) -> Entries:
@@ -125,23 +132,25 @@ def _files_of(model: Published, folder: Path) -> Entries:
         raise CheckpointError(
             "the format cannot say that depth is in metres",
             where=folder,
-            expected="a model of one camera, or of --stereo nominal",
+            expected="a monocular model, or one trained with --stereo nominal",
+            # A stereo model in this format has the nominal baseline of 0.1 by definition.
             got="--stereo calibrated: read back, its depth would be multiplied by 5.4",
             fix="keep the model in its own format, or train with --stereo nominal",
         )
     has_pose = any(name.startswith("pose_net.") for name in model.state)
-    names = {name for name in _tensors(config) if has_pose or not name.startswith("pose_net.")}
+    names = {name for name in _required_tensors(config) if has_pose or not name.startswith("pose_net.")}
     encoders = [config.encoder.name] + [config.encoder.pose_name] * (
         has_pose and config.encoder.pose_network == "separate"
     )
-    strange = [name for name in encoders if not is_resnet(name)]
-    if strange or names != model.state.keys():
-        odd = sorted(names ^ model.state.keys())
+    other_encoders = [name for name in encoders if not is_resnet(name)]
+    if other_encoders or names != model.state.keys():
+        differing = sorted(names ^ model.state.keys())
+        tensors = f"{len(differing)} tensors missing or unexpected, e.g. {differing[0]}" if differing else ""
         raise CheckpointError(
             "the model does not fit the published networks",
             where=folder,
             expected="a ResNet of 18, 34, 50, 101 or 152 layers, and all of its tensors",
-            got=f"the encoder {strange[0]}" if strange else f"{len(odd)} tensors missing or too many, e.g. {odd[0]}",
+            got=f"the encoder {other_encoders[0]}" if other_encoders else tensors,
         )
     files: Entries = {}
     for name, tensor in model.state.items():
@@ -155,26 +164,27 @@ def _files_of(model: Published, folder: Path) -> Entries:
                 "encoder.fc.bias": torch.zeros(_N_CLASSES),
             }
     files["encoder.pth"] |= {"height": config.height, "width": config.width, "use_stereo": config.stereo != "none"}
-    for file, entries in model.carried.items():
-        # Exactly as it was: a published file without some entry does not get it here.
-        kept = {key: value for key, value in files.get(file, {}).items() if key not in _ADDED}
-        files[file] = kept | entries
+    for file, entries in model.unused_entries.items():
+        # A file that was read from a published folder comes back as it was: without the additions that it did not have.
+        own = {key: value for key, value in files.get(file, {}).items() if key not in _ADDED}
+        files[file] = own | entries
     return files
 
 
 _ADDED = ("encoder.fc.weight", "encoder.fc.bias", "height", "width", "use_stereo")
+"""Entries that `_files_of` adds to a model of ours."""
 
 
 def _n_features(entries: Mapping[str, Entry]) -> int:
-    """Channels of the coarsest features: those of the last normalisation."""
+    """Channels of the coarsest features, read off the last batch normalisation."""
     biases = [key for key in entries if key.startswith("encoder.layer4.") and key.endswith((".bn2.bias", ".bn3.bias"))]
     last = entries[max(biases)]
     assert isinstance(last, Tensor)
     return len(last)
 
 
-def _tensors(config: TrainConfig) -> dict[str, Tensor]:
-    """Names and shapes of a learner's tensors; they hold no values."""
+def _required_tensors(config: TrainConfig) -> dict[str, Tensor]:
+    """Names, shapes and dtypes of a learner's tensors. They are on the meta device, which allocates no values."""
     encoder: EncoderConfig = dataclasses.replace(config.encoder, pretrained=False)
     with torch.device("meta"):
         return SelfSupervisedDepth(dataclasses.replace(config, encoder=encoder)).state_dict()
@@ -183,29 +193,30 @@ def _tensors(config: TrainConfig) -> dict[str, Tensor]:
 def _read(path: Path) -> dict[str, Entry]:
     try:
         entries = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # on damaged bytes it raises nearly anything, from EOFError to KeyError
+    except Exception as error:  # on damaged bytes torch raises nearly anything, from EOFError to KeyError
         got = (str(error).splitlines() or [type(error).__name__])[0]
-        raise _refused(path, "what torch.save wrote, of tensors and numbers alone", got) from error
+        raise _unreadable(path, "a file of torch.save that holds only tensors and numbers", got) from error
     if not isinstance(entries, dict) or not entries:
-        raise _refused(path, "tensors by name", f"a {type(entries).__name__}")
+        raise _unreadable(path, "tensors by name", f"a {type(entries).__name__}")
     for key, value in entries.items():
         if not isinstance(key, str) or not isinstance(value, Tensor | int):
-            raise _refused(path, "tensors and whole numbers by name", f"a {type(value).__name__} at {key}")
+            raise _unreadable(path, "tensors and whole numbers by name", f"a {type(value).__name__} at {key}")
         if not isinstance(value, Tensor):
             continue
+        # weights_only also admits sparse, quantised and meta tensors, on which the checks below would fail.
         if value.layout != torch.strided or value.is_quantized or value.device.type != "cpu":
-            raise _refused(path, "tensors that hold their numbers", f"another kind of tensor at {key}")
+            raise _unreadable(path, "dense tensors", f"another kind of tensor at {key}")
         if value.is_floating_point() and not torch.isfinite(value).all():
-            raise _refused(path, "finite numbers", f"others in {key}")
+            raise _unreadable(path, "finite numbers", f"nan or infinity in {key}")
     return dict(entries)
 
 
 def _kind(tensor: Tensor) -> str:
-    """What a tensor's numbers are; their precision may differ."""
+    """The kind of a tensor's numbers. Their precision may differ: loading converts it."""
     return "real numbers" if tensor.is_floating_point() else str(tensor.dtype).removeprefix("torch.")
 
 
-def _refused(where: Path, expected: str, got: str) -> CheckpointError:
+def _unreadable(where: Path, expected: str, got: str) -> CheckpointError:
     return CheckpointError(
         "the published checkpoint cannot be read",
         where=where,

@@ -1,4 +1,4 @@
-"""The nine models that the paper's authors published, fetched by name on first use."""
+"""The nine models that the paper's authors published, downloaded by name on first use."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ PUBLISHED = DownloadSite(
 _EXPECTED = f"a zip archive with {FILES[0]} and {FILES[1]}"
 _CHUNK = 1 << 20
 _MOST_BYTES = 2 << 30
-"""No published model comes near this; an archive that unpacks to more is none."""
+"""Largest size of an unpacked file. No published model comes near it; a zip bomb does."""
 
 
 def fetch_published(name: str) -> Path:
-    """The folder of a published model, downloaded if it is not in the cache yet.
+    """The folder of a published model, downloaded unless it is in the cache.
 
     Args:
         name: one of PUBLISHED_NAMES.
 
     Raises:
-        CheckpointError: when it cannot be fetched, or what comes is no such model. Nothing is left in the cache then.
-        OutputError: when the cache cannot be written to.
+        CheckpointError: if the download fails, or is not such a model. Nothing is left in the cache then.
+        OutputError: if the cache cannot be written to.
     """
     folder = cache_folder() / "monodepth2" / name
     if folder.is_dir():
@@ -60,40 +60,41 @@ def fetch_published(name: str) -> Path:
 
     with writing_to(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        # The temporary folder lies beside the final one: a rename is then all that is left to do.
+        # In the same folder as the final one, because a rename is atomic only within one file system.
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}.") as place:
             archive, unpacked = Path(place) / "model.zip", Path(place) / "model"
             url = receive(PUBLISHED, f"{urllib.parse.quote(name, safe='')}.zip", archive, announce=announce)
             _unpack(archive, unpacked, url)
             try:
-                read_published(unpacked)
+                read_published(unpacked)  # a damaged model must not enter the cache, where nobody would check it again
             except CheckpointError as error:
                 got = f"{error.got or error.what} in {Path(error.where or '').name}"
-                raise _wrong(url, got) from error
-            if not folder.is_dir():  # another process may have been faster
+                raise _not_a_model(url, got) from error
+            if not folder.is_dir():  # another process may have finished first
                 unpacked.rename(folder)
     return folder
 
 
 def _unpack(archive: Path, folder: Path, url: str) -> None:
-    """Take the model's files out of an archive, whatever folder of it they are in. Nothing else is unpacked."""
+    """Unpack the model's files, whichever folder of the archive they are in, and nothing else."""
     folder.mkdir()
     try:
         with zipfile.ZipFile(archive) as opened:
             for member in opened.infolist():
+                # A hostile archive may name ../../x. Only the last part of a name is used, and such names are refused.
                 path = PurePosixPath(member.filename.replace("\\", "/"))
                 if path.is_absolute() or ".." in path.parts:
-                    raise _wrong(url, f"the archive's {member.filename!r} leads out of its folder")
+                    raise _not_a_model(url, f"the archive's {member.filename!r} leads out of its folder")
                 target = folder / path.name
                 if path.name not in FILES or member.is_dir():
                     continue
                 if target.exists() or member.file_size > _MOST_BYTES:
-                    raise _wrong(url, f"the archive's {path.name} is there twice or far too large")
+                    raise _not_a_model(url, f"an archive in which {path.name} appears twice or is far too large")
                 with opened.open(member) as source, target.open("xb") as file:
                     shutil.copyfileobj(source, file, _CHUNK)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise _wrong(url, str(error)) from error
+        raise _not_a_model(url, str(error)) from error
 
 
-def _wrong(url: str, got: str) -> SelfDepthError:
+def _not_a_model(url: str, got: str) -> SelfDepthError:
     return PUBLISHED.unexpected(url, got, expected=_EXPECTED)

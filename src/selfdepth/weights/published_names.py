@@ -1,7 +1,7 @@
-"""The published checkpoint folders: which of their tensors is which of ours.
+"""The names of tensors in published checkpoint folders, and how ours map to them.
 
-A published folder holds `encoder.pth`, `depth.pth`, `pose_encoder.pth` and `pose.pth`. Their names are facts of the
-format; the code that reads them is ours.
+A published folder holds `encoder.pth`, `depth.pth` and, with a pose network, `pose_encoder.pth` and `pose.pth`. The
+names are facts of the file format; the code that reads it is ours.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ import re
 _DECODER_LEVELS = 5
 
 FILES = ("encoder.pth", "depth.pth", "pose_encoder.pth", "pose.pth", "predictive_mask.pth")
-"""All that a published folder may hold of a model; the first two are always there."""
+"""The files of a published model. The first two are always present."""
 
 
 def published_key(name: str) -> tuple[str, str]:
-    """File and key under which a published checkpoint holds a tensor of our learner ("depth_net.*", "pose_net.*").
+    """File and key of a tensor of our learner ("depth_net.*", "pose_net.*") in a published checkpoint.
 
     Raises:
-        KeyError: for a tensor that published checkpoints do not have.
+        KeyError: for a tensor that published checkpoints do not contain.
     """
     network, _, key = name.partition(".")
     return {"depth_net": published_depth_key, "pose_net": published_pose_key}[network](key)
 
 
 def published_depth_key(key: str) -> tuple[str, str]:
-    """File and key under which a published checkpoint holds a tensor of our DepthNet.
+    """File and key of a tensor of our DepthNet in a published checkpoint.
 
     Raises:
-        KeyError: for a tensor that published checkpoints do not have.
+        KeyError: for a tensor that published checkpoints do not contain.
     """
     if key.startswith("encoder.backbone."):
         return "encoder.pth", key.replace("encoder.backbone.", "encoder.", 1)
@@ -39,16 +39,17 @@ def published_depth_key(key: str) -> tuple[str, str]:
     file = "predictive_mask.pth" if mask else "depth.pth"
     if part == "outputs":
         return file, f"decoder.{2 * _DECODER_LEVELS + int(index)}.conv.{kind}"
-    # The published list runs from the coarsest level to the finest, two convolutions a level.
+    # The published list runs from the coarsest level to the finest, with two convolutions per level; the outputs come
+    # after them, finest first.
     position = 2 * (_DECODER_LEVELS - 1 - int(index)) + (part == "fuse")
     return file, f"decoder.{position}.conv.conv.{kind}"
 
 
 def published_pose_key(key: str) -> tuple[str, str]:
-    """File and key under which a published checkpoint holds a tensor of one of our pose networks.
+    """File and key of a tensor of one of our pose networks in a published checkpoint.
 
     Raises:
-        KeyError: for a tensor that published checkpoints do not have.
+        KeyError: for a tensor that published checkpoints do not contain.
     """
     if key.startswith("encoder.backbone."):
         return "pose_encoder.pth", key.replace("encoder.backbone.", "encoder.", 1)
@@ -60,7 +61,7 @@ def published_pose_key(key: str) -> tuple[str, str]:
         "decoder.squeeze": "net.0",
         "decoder.hidden": f"net.{1 + int(index or 0)}",
         "decoder.output": "net.3",
-        "layers": f"net.{index}",  # of PoseCNN
-        "output": "pose_conv",
+        "layers": f"net.{index}",  # PoseCNN
+        "output": "pose_conv",  # PoseCNN
     }[part]
     return "pose.pth", f"{name}.{kind}"
