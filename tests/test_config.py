@@ -110,10 +110,10 @@ def test_a_run_out_of_range_is_refused_by_the_name_of_its_option(changes: dict[s
 
 
 def test_spacing_and_crop_are_read_as_numbers() -> None:
-    assert TrainConfig(every="3").spacing() == 3
-    assert TrainConfig(every="auto").spacing() is None
-    assert TrainConfig(crop=" 1, 2,3 ,4").crop_px() == Crop(top=1, bottom=2, left=3, right=4)
-    assert TrainConfig().crop_px() == Crop()
+    assert TrainConfig(every="3").spacing == 3
+    assert TrainConfig(every="auto").spacing is None
+    assert TrainConfig(crop=" 1, 2,3 ,4").crop_px == Crop(top=1, bottom=2, left=3, right=4)
+    assert TrainConfig().crop_px == Crop()
 
 
 FULL = TrainConfig(

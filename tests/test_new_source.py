@@ -61,7 +61,7 @@ class ToySource(DataSource):
                 numbers=numbers,
                 names=tuple(map(str, numbers)),
                 files=(file,),
-                fps=10,
+                fps=10.0,
             ),
         )
 

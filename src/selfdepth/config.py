@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -201,8 +202,8 @@ class TrainConfig:
             require(amount is None or 0 < amount < math.inf, flag, "more than 0", amount)
         given = [flag for flag, amount in budgets.items() if amount is not None]
         require(len(given) <= 1, " and ".join(given), "one budget", f"{len(given)} budgets")
-        self.spacing()
-        self.crop_px()
+        # Both are parsed here, so that a wrong one is refused at once and a right one is read only once.
+        _ = self.spacing, self.crop_px
 
     def _check_motion(self) -> None:
         n = len(self.offsets)
@@ -234,8 +235,9 @@ class TrainConfig:
         """What depth is multiplied by to be metres; None where that cannot be known."""
         return {"none": None, "calibrated": 1.0, "nominal": NOMINAL_FACTOR}[self.stereo]
 
+    @cached_property
     def spacing(self) -> int | None:
-        """Frames between neighbours of a clip; None stands for auto."""
+        """`every` as a number: frames between neighbours of a clip, 1 if not given; None stands for auto."""
         if self.every == "auto":
             return None
         if self.every is None:
@@ -248,9 +250,28 @@ class TrainConfig:
         )
         return int(self.every)
 
+    @cached_property
     def crop_px(self) -> Crop:
-        """What is cut off the frames."""
+        """`crop` as a value: what is cut off the frames."""
         return NO_CROP if self.crop is None else Crop.parse(self.crop)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolvedConfig(TrainConfig):
+    """A run or a model whose frames are known: nothing about their size is left open."""
+
+    height: int
+
+    @staticmethod
+    def of(config: TrainConfig, **changes: Any) -> ResolvedConfig:
+        """The configuration with some fields replaced.
+
+        Raises:
+            ConfigError: if it still has no height, or for a value out of range.
+        """
+        values = {field.name: getattr(config, field.name) for field in dataclasses.fields(TrainConfig)} | changes
+        require(values["height"] is not None, "height", "a number of pixels", "no height")
+        return ResolvedConfig(**values)
 
 
 def to_json(config: TrainConfig) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def test_training_on_a_store_is_training_on_its_source(frames: Path, tmp_path: P
     from_source = train(replace(TINY, data=str(frames), camera="fov:60", **options), tmp_path / "b")  # type: ignore[arg-type]
     assert same_weights(from_store, from_source)
     assert from_store.weights_meta().camera == from_source.weights_meta().camera
-    assert from_store.config.crop_px() == from_source.config.crop_px(), "prediction has to know"
+    assert from_store.config.crop_px == from_source.config.crop_px, "prediction has to know"
     repeated = train(replace(from_store.config), tmp_path / "c")
     assert same_weights(repeated, from_store)
 

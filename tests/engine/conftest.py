@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from selfdepth.config import EncoderConfig, TrainConfig
@@ -16,15 +15,6 @@ from selfdepth.engine.setup import Run
 from selfdepth.engine.train import train
 
 N_FRAMES, SIZE = 24, 64
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small are slower on several threads, and sums in another order are not equal."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
@@ -75,16 +65,19 @@ def make_half_run(tiny: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -
 
 
 class Ear:
-    """A watcher that remembers what it was told."""
+    """A watcher that remembers what it was told, and may act at each logged step."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
+        self.at_step: Callable[[], None] | None = None
 
     def frames(self, done: int, total: int) -> None:
         """Decoding goes on."""
 
     def step(self, report: object) -> None:
         """A step was logged."""
+        if self.at_step is not None:
+            self.at_step()
 
     def say(self, text: str) -> None:
         """A sentence."""

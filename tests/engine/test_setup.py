@@ -1,9 +1,8 @@
-"""In which order a run is checked, and runs that start from another model's weights."""
+"""What a run is made ready from: another model's weights, its own checkpoint; and what is refused before that."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -114,14 +113,27 @@ def test_a_model_that_does_not_fit_leaves_the_networks_as_they_were(whole_run: R
     assert all(torch.equal(tensor, before[name]) for name, tensor in learner.state_dict().items())
 
 
+@pytest.mark.parametrize("changes", [{"width": 96}, {"crop": "0,8,0,0"}], ids=["width", "crop"])
+def test_a_resume_that_is_refused_leaves_the_run_and_its_store_as_they_were(
+    whole_run: Run, tiny: TrainConfig, changes: dict[str, Any]
+) -> None:
+    def times() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in whole_run.folder.rglob("*")}
+
+    before = times()
+    with pytest.raises(ConfigError, match="cannot change"):
+        prepare_run(replace(tiny, **changes), whole_run.folder, resume=True)
+    assert times() == before
+
+
 def test_a_resumed_run_needs_the_model_that_it_started_from_no_more(
-    make_half_run: Callable[[], Path], tiny: TrainConfig, tmp_path: Path
+    whole_run: Run, tiny: TrainConfig, tmp_path: Path
 ) -> None:
     model = tmp_path / "model"
-    shutil.copytree(make_half_run() / "last", model)
-    started = replace(tiny, init=str(model))
+    shutil.copytree(whole_run.folder / "last", model)
+    started = replace(tiny, init=str(model), steps=2, save_every=1)
     whole = train(started, tmp_path / "whole")
-    train(replace(started, steps=2), tmp_path / "half")
+    train(replace(started, steps=1), tmp_path / "half")
     shutil.rmtree(model)
     resumed = train(started, tmp_path / "half", resume=True)
     after = whole.learner.state_dict()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from selfdepth.config import TrainConfig
 from selfdepth.engine import train as loop
+from selfdepth.engine.setup import Run, prepare_run
 from selfdepth.engine.train import train
 from selfdepth.engine.validate import Validation, validate
 from selfdepth.errors import TrainingError
@@ -22,11 +25,18 @@ from selfdepth.synthetic.kitti import write_kitti_raw
 DRIVE = "2011_09_26/2011_09_26_drive_0001_sync"
 
 
+@pytest.fixture(scope="module")
+def sound_kitti(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 frames; the last two clips are for validation, and only these have a scan."""
+    folder = tmp_path_factory.mktemp("kitti")
+    write_kitti_raw(render_drive(DriveSpec(seed=1, frames=24, width=64, height=64)), folder, scans=[21, 22])
+    return folder
+
+
 @pytest.fixture
-def kitti(tmp_path: Path) -> Path:
-    """24 frames; the last two clips are for validation. Every frame has a scan."""
-    write_kitti_raw(render_drive(DriveSpec(seed=1, frames=24, width=128, height=64)), tmp_path / "kitti")
-    return tmp_path / "kitti"
+def kitti(sound_kitti: Path, tmp_path: Path) -> Path:
+    """A copy to be spoilt."""
+    return shutil.copytree(sound_kitti, tmp_path / "kitti")
 
 
 def spoil_scan(root: Path) -> None:
@@ -63,26 +73,39 @@ def test_ground_truth_that_cannot_be_used_is_said_and_left_out(
     depth_is_judged: bool,
 ) -> None:
     damage(kitti)
-    config = replace(tiny, data=str(kitti), camera="fov:60")
+    config = replace(tiny, data=str(kitti), camera="fov:60", steps=2, save_every=1)
     run = train(config, tmp_path / "run", watcher=ear)
     said = [each for each in ear.said if each.startswith("warning: ground truth is left out of validation: ")]
     assert len(said) == 1, "once for all validations"
     assert sentence in said[0]
     assert (validate(run).depth is not None) is depth_is_judged
     assert {"last", "best", "checkpoints"} < {path.name for path in run.folder.iterdir()}
-    train(replace(config, steps=6), run.folder, resume=True)
+    assert train(replace(config, steps=3), run.folder, resume=True).progress.step == 3
 
 
-def test_truth_of_another_size_is_not_cropped_with_the_images(
-    kitti: Path, tiny: TrainConfig, tmp_path: Path, ear: Any
-) -> None:
+def test_truth_of_another_size_is_not_cropped_with_the_images(kitti: Path, tiny: TrainConfig, tmp_path: Path) -> None:
     for path in (kitti / DRIVE).glob("image_0?/data/*.jpg"):
         Image.open(path).resize((64, 32)).save(path)
     config = replace(tiny, data=str(kitti), camera="37,37,31,14.5", height=64)
-    assert validate(train(config, tmp_path / "whole")).depth is not None
-    run = train(replace(config, crop="0,8,0,0"), tmp_path / "cropped", watcher=ear)
-    assert validate(run).depth is None
-    assert any("does not have the size of the images, so it cannot be cropped" in each for each in ear.said)
+    assert validate(prepare_run(config, tmp_path / "whole", resume=False)).depth is not None
+    cropped = validate(prepare_run(replace(config, crop="0,8,0,0"), tmp_path / "cropped", resume=False))
+    assert cropped.depth is None
+    assert any("does not have the size of the images, so it cannot be cropped" in each for each in cropped.trouble)
+
+
+def test_every_clip_is_compared_in_evaluation_mode_and_training_goes_on_in_its_own(whole_run: Run) -> None:
+    before = {name: tensor.clone() for name, tensor in whole_run.learner.state_dict().items()}
+    found = validate(whole_run)
+    assert found.score == found.loss and found.depth is None
+    losses = []
+    for index in range(len(whole_run.data.val.clips)):
+        with torch.no_grad():
+            losses.append(float(whole_run.learner.eval()(whole_run.data.val.clip(index)).loss))
+    assert found.loss == pytest.approx(np.mean(losses), rel=1e-4), "batches shall not change what is measured"
+    whole_run.learner.train()
+    validate(whole_run)
+    assert whole_run.learner.training
+    assert all(torch.equal(tensor, before[name]) for name, tensor in whole_run.learner.state_dict().items())
 
 
 def test_what_was_learned_is_kept_when_validation_fails(

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from helpers.golden_loss import Case, relative
 from selfdepth.geometry.camera import downscale, flip
 from selfdepth.geometry.se3 import transform, transform_from_axis_angle
 from selfdepth.geometry.warp import (
@@ -176,3 +177,19 @@ def test_sampling_between_pixels_is_bilinear() -> None:
     a, b, c, d = image[0, :, 9, 6], image[0, :, 9, 7], image[0, :, 10, 6], image[0, :, 10, 7]
     wanted = 0.5 * (0.75 * a + 0.25 * b) + 0.5 * (0.75 * c + 0.25 * d)
     torch.testing.assert_close(sample(image, pixels)[0, :, 0, 0], wanted)
+
+
+@pytest.mark.parametrize("name", ["default", "mono_stereo"])
+def test_the_warp_matches_the_reference_in_grid_image_and_motion(golden: Path, name: str) -> None:
+    case = Case(golden, name)
+    depth = case.cfg.depth_range.depth(case.disparities[0])
+    for index, source in enumerate(case.sources):
+        T = case.T_source_target[:, index]
+        u, v = project(depth, T, case.K).unbind(1)
+        grid = torch.stack([2 * (u / (u.shape[-1] - 1) - 0.5), 2 * (v / (v.shape[-2] - 1) - 0.5)], dim=-1)
+        warped = synthesize(case.frames[:, 1 + index], depth, T, case.K)
+        if source != "s":  # the partner's transform is given, not built
+            assert relative(T, case.wanted[f"T_source_target/{source}"]) < 1e-9
+        # Stored in single precision.
+        assert relative(grid, case.wanted[f"sample_grid/{source}/0"]) < 1e-7
+        assert relative(warped, case.wanted[f"warped/{source}/0"]) < 1e-7

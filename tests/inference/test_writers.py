@@ -15,8 +15,9 @@ from PIL import Image
 from selfdepth.errors import DataError, OutputError
 from selfdepth.files import whole_file
 from selfdepth.geometry.camera import Camera
+from selfdepth.inference.inputs import PredictionInput
 from selfdepth.inference.predictor import Predictor
-from selfdepth.inference.save import FrameSource, SaveOptions, output_paths, save_predictions
+from selfdepth.inference.save import SaveOptions, output_paths, save_predictions
 from selfdepth.inference.threads import read_ahead
 from selfdepth.inference.visualize import colorize_disparity
 from selfdepth.inference.writers import create_video, write_color, write_npz, write_png16, write_png16_note
@@ -32,9 +33,9 @@ def _frames(count: int, height: int = 40, width: int = 60) -> list[np.ndarray]:
     return [np.full((height, width, 3), 40 * number, np.uint8) for number in range(count)]
 
 
-def _source(frames: list[np.ndarray], **changes: object) -> FrameSource:
+def _source(frames: list[np.ndarray], **changes: object) -> PredictionInput:
     names = tuple(f"{number:06d}" for number in range(len(frames)))
-    return FrameSource(
+    return PredictionInput(
         **{"name": "drive", "names": names, "read": lambda: iter(frames), "first_size": (60, 40), **changes}
     )  # type: ignore[arg-type]
 

@@ -11,7 +11,6 @@ import pytest
 
 from selfdepth.errors import ConfigError
 from selfdepth.networks import pretrained
-from selfdepth.networks.encoder import weights_name
 from selfdepth.networks.pretrained import require_weights
 
 
@@ -40,12 +39,6 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     yield address
     server.shutdown()
     server.server_close()
-
-
-def test_bare_resnets_mean_the_papers_weights() -> None:
-    assert weights_name("resnet18") == "resnet18.tv_in1k"
-    assert weights_name("resnet50") == "resnet50.tv_in1k"
-    assert weights_name("convnext_tiny") == "convnext_tiny"
 
 
 def test_weights_that_the_hub_has_are_accepted(hub: str) -> None:

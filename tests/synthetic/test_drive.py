@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 
@@ -11,18 +10,9 @@ import pytest
 from numpy import ndarray
 
 from selfdepth.errors import ConfigError
-from selfdepth.synthetic import drive as synthetic
 from selfdepth.synthetic.drive import BASELINE_M, DriveSpec, SyntheticDrive, render_drive
 
 SMALL = DriveSpec(seed=3, frames=8, width=160, height=48, stereo=True, brightness_change=0.0)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _painted_once() -> Iterator[None]:
-    """Painting depends on the seed alone and takes most of a short drive's time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(synthetic, "paint_street", cache(synthetic.paint_street))
-        yield
 
 
 @cache

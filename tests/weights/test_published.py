@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from selfdepth.cli.main import main
-from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
+from selfdepth.config import EncoderConfig, LossConfig, ResolvedConfig, TrainConfig
 from selfdepth.errors import CheckpointError, OutputError, SelfDepthWarning
 from selfdepth.learner import SelfSupervisedDepth
 from selfdepth.weights.files import LoadedWeights, WeightsMeta, depth_network, load_weights, save_weights
@@ -80,7 +80,7 @@ def test_the_networks_of_a_published_folder_are_found_and_come_back_bit_by_bit(
     pose_network: str,
     pose_input: str,
 ) -> None:
-    files = files_of(pose)
+    files = files_of(pose, light=pose != "resnet18")
     model = load_weights(save(tmp_path / "model", files))
     encoder = model.config.encoder
     assert (encoder.name, encoder.pose_network, encoder.pose_input) == ("resnet18", pose_network, pose_input)
@@ -92,45 +92,36 @@ def test_the_networks_of_a_published_folder_are_found_and_come_back_bit_by_bit(
     assert same(read_all(export(model, tmp_path / "out")), files)
 
 
-@pytest.mark.parametrize(("pose", "stereo", "offsets", "factor"), [
-    (None, True, (), 5.4),
-    ("resnet18", True, (-1, 1), 5.4),
-    (None, False, (-1, 1), None),
-])  # fmt: skip
-def test_a_stereo_model_is_metric_after_a_factor_of_5_4_and_may_have_no_pose_files(
-    tmp_path: Path, files_of: Callable[..., Files], save: Callable[..., Path],
-    pose: str | None, stereo: bool, offsets: tuple[int, ...], factor: float | None,
-) -> None:  # fmt: skip
-    files = files_of(pose, stereo=stereo)
+def test_a_stereo_model_without_pose_files_is_metric_after_a_factor_of_5_4_and_comes_back(
+    tmp_path: Path, files_of: Callable[..., Files], save: Callable[..., Path]
+) -> None:
+    files = files_of(None, stereo=True, light=True)
     model = load_weights(save(tmp_path / "model", files))
-    assert (model.config.offsets, model.config.metres_per_unit) == (offsets, factor)
+    assert (model.config.offsets, model.config.metres_per_unit) == ((), 5.4)
     assert depth_network(model)(torch.rand(1, 3, 64, 96))[0].shape == (1, 1, 64, 96)
     assert same(read_all(export(model, tmp_path / "out")), files)
 
 
-def test_models_of_fewer_scales_with_masks_and_of_a_resnet50_are_read_and_come_back(
-    tmp_path: Path, files_of: Callable[..., Files], save: Callable[..., Path]
+@pytest.mark.parametrize("kind", ["coarse scales", "a mask of each source", "a ResNet-50"])
+def test_variants_of_the_depth_network_are_read_and_come_back(
+    tmp_path: Path, files_of: Callable[..., Files], save: Callable[..., Path], kind: str
 ) -> None:
-    table = {
-        "one scale": (scaled_down(files_of(None), (0,)), (0,), 0),
-        "coarse": (scaled_down(files_of(None), (1, 3)), (1, 3), 0),
-        "mask": (with_mask(files_of("resnet18"), 2), (0, 1, 2, 3), 2),
-        "mask and stereo": (with_mask(files_of("resnet18", stereo=True), 3), (0, 1, 2, 3), 3),
-        "resnet50": (files_of(None, depth="resnet50"), (0, 1, 2, 3), 0),
-    }
-    for name, (files, scales, n_masks) in table.items():
-        model = load_weights(save(tmp_path / name, files))
-        assert model.config.encoder.scales == scales, name
-        network = depth_network(model)
-        masks = network.decode(network.encoder(torch.rand(1, 3, 64, 96)))[1]
-        assert (0 if masks is None else masks[0].shape[1]) == n_masks, name
-        assert same(read_all(export(model, tmp_path / f"{name} out")), files), name
+    files = {
+        "coarse scales": lambda: scaled_down(files_of(None, light=True), (1, 3)),
+        "a mask of each source": lambda: with_mask(files_of("posecnn", stereo=True, light=True), 3),
+        "a ResNet-50": lambda: files_of(None, depth="resnet50", light=True),
+    }[kind]()
+    model = load_weights(save(tmp_path / "model", files))
+    network = depth_network(model)
+    masks = network.decode(network.encoder(torch.rand(1, 3, 64, 96)))[1]
+    assert (0 if masks is None else masks[0].shape[1]) == (3 if kind == "a mask of each source" else 0)
+    assert same(read_all(export(model, tmp_path / "out")), files)
 
 
 def test_files_in_the_older_format_of_torch_are_read(
     tmp_path: Path, files_of: Callable[..., Files], mono: Path
 ) -> None:
-    for name, entries in files_of().items():
+    for name, entries in files_of(light=True).items():
         torch.save(entries, tmp_path / name, _use_new_zipfile_serialization=False)
     old, new = load_weights(tmp_path), load_weights(mono)
     assert all(torch.equal(old.state[name], tensor) for name, tensor in new.state.items())
@@ -141,7 +132,7 @@ def test_a_model_of_ours_is_written_with_all_that_strict_loading_needs(
     tmp_path: Path, published_keys: dict[str, dict[str, dict[str, list[int]]]], pose_network: Any
 ) -> None:
     encoder = EncoderConfig(pretrained=False, pose_network=pose_network)
-    config = TrainConfig(width=96, height=64, encoder=encoder, stereo="nominal")
+    config = ResolvedConfig(width=96, height=64, encoder=encoder, stereo="nominal")
     torch.manual_seed(0)
     state = SelfSupervisedDepth(config).state_dict()
     write_published(tmp_path / "out", Published(state=state, config=config))
@@ -161,7 +152,7 @@ def test_a_model_of_ours_is_written_with_all_that_strict_loading_needs(
 
 def test_what_the_format_cannot_hold_is_refused_or_said(tmp_path: Path) -> None:
     def model(**changes: Any) -> Published:
-        config = TrainConfig(width=96, height=64, **changes)
+        config = ResolvedConfig(width=96, height=64, **changes)
         return Published(state=SelfSupervisedDepth(config).state_dict(), config=config)
 
     small = model(encoder=EncoderConfig(name="test_resnet", pretrained=False, pose_network="posecnn"))
@@ -190,7 +181,7 @@ def test_what_the_format_cannot_hold_is_refused_or_said(tmp_path: Path) -> None:
 
 def test_a_model_without_a_pose_network_is_written_whatever_pose_encoder_its_run_named(tmp_path: Path) -> None:
     encoder = EncoderConfig(pretrained=False, pose_name="test_resnet")
-    config = TrainConfig(width=96, height=64, encoder=encoder)
+    config = ResolvedConfig(width=96, height=64, encoder=encoder)
     whole = SelfSupervisedDepth(config).state_dict()
     state = {name: tensor for name, tensor in whole.items() if name.startswith("depth_net.")}
     write_published(tmp_path / "a", Published(state=state, config=config))
@@ -212,6 +203,7 @@ def _cut(file: str, size: int) -> Callable[[Path], object]:
     return lambda folder: (folder / file).write_bytes((folder / file).read_bytes()[:size])
 
 
+@pytest.mark.filterwarnings("ignore:Validating sparse tensor invariants")
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
@@ -219,7 +211,7 @@ def _cut(file: str, size: int) -> Callable[[Path], object]:
         (lambda folder: (folder / "encoder.pth").unlink(), "expected encoder.pth beside depth.pth"),
         (lambda folder: (folder / "pose.pth").unlink(), "expected pose.pth beside pose_encoder.pth"),
         (lambda folder: (folder / "pose_encoder.pth").unlink(), "needs a pose_encoder.pth"),
-        (_cut("encoder.pth", 100_000), "cannot be read: .*encoder.pth"),
+        (_cut("encoder.pth", 10_000), "cannot be read: .*encoder.pth"),
         (_cut("pose.pth", 0), "cannot be read: .*pose.pth"),
         (lambda folder: (folder / "depth.pth").write_bytes(b"<html>404</html>"), "cannot be read: .*depth.pth"),
         (lambda folder: torch.save([1, 2], folder / "depth.pth"), "tensors by name; got a list"),
@@ -315,7 +307,9 @@ def test_a_published_folder_is_a_model_for_every_verb(
 
 
 def test_depth_in_metres_is_refused_for_it_would_be_read_back_times_5_4(tmp_path: Path) -> None:
-    config = TrainConfig(width=96, height=64, encoder=EncoderConfig(pretrained=False), stereo="calibrated", offsets=())
+    config = ResolvedConfig(
+        width=96, height=64, encoder=EncoderConfig(pretrained=False), stereo="calibrated", offsets=()
+    )
     state = SelfSupervisedDepth(config).state_dict()
     with pytest.raises(CheckpointError, match="cannot say that depth is in metres"):
         write_published(tmp_path / "out", Published(state=state, config=config))
@@ -324,7 +318,7 @@ def test_depth_in_metres_is_refused_for_it_would_be_read_back_times_5_4(tmp_path
 
 def test_export_refuses_before_it_writes_anything(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     encoder = EncoderConfig(name="test_resnet", pose_name="test_resnet", pretrained=False)
-    config = TrainConfig(width=96, height=64, encoder=encoder)
+    config = ResolvedConfig(width=96, height=64, encoder=encoder)
     state = SelfSupervisedDepth(config).state_dict()
     save_weights(place / "model", state, WeightsMeta(config=config, camera=None, scale="relative"))
     assert main(["export", str(place / "model"), "--format", "monodepth2", "--out", str(place / "out")]) == 2

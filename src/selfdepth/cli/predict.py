@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import math
 import sys
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import tyro
 
-from selfdepth.errors import ConfigError, DataError, OutputError, SelfDepthWarning
-
-if TYPE_CHECKING:
-    from selfdepth.inference.odometry import MotionPredictor
-    from selfdepth.inference.predictor import Predictor
-    from selfdepth.inference.save import FrameSource, SaveKind, SaveOptions
-    from selfdepth.weights.files import LoadedWeights
+from selfdepth.errors import ConfigError, OutputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,128 +69,39 @@ def predict(args: PredictArgs) -> None:
     """
     _check(args)
     from selfdepth.cli.progress import progress
-    from selfdepth.files import require_writable
-    from selfdepth.inference.kitti_benchmark import require_benchmark_images
-    from selfdepth.inference.predictor import Predictor
-    from selfdepth.inference.save import check_points, save_predictions
-    from selfdepth.inference.sources import open_inputs
-    from selfdepth.weights.files import load_weights, unit_in_words
-
-    sources = open_inputs(args.inputs, camera=args.camera)
-    kinds, out = tuple(dict.fromkeys(args.save)), Path(args.out).expanduser()
-    if "kitti" in kinds:
-        require_benchmark_images(sources, out / "kitti")
-    folders = _folders(sources, out, kinds)
-    require_writable(out, option="--out")
-    weights = load_weights(args.model)
-    sources = _cropped(sources, weights, kinds)
-    predictor = Predictor(weights, device=args.device, precision=args.precision)
-    saving = _saving(args, kinds, predictor)
-    motion = _motion(args, weights, sources, saving)
-    if "ply" in kinds:
-        for source in sources:
-            check_points(predictor, source)
-    total = sum(len(source.names) for source in sources)
-    with progress("predicting", total, "frames") as advance:
-        count = sum(
-            save_predictions(predictor, source, folder, saving, motion=motion, advance=advance)
-            for source, folder in zip(sources, folders, strict=True)
-        )
-    unit = unit_in_words(predictor.scale, predictor.metres_per_unit)
-    frames = "1 frame" if count == 1 else f"{count} frames"
-    sys.stdout.write(f"wrote {', '.join(kinds)} for {frames} to {args.out}; the depth is {unit}\n")
-    if "kitti" in kinds:
-        sys.stdout.write(_benchmark(count, folders[0], saving.metres_per_unit, predictor.metres_per_unit))
-
-
-def _folders(sources: list[FrameSource], out: Path, kinds: tuple[SaveKind, ...]) -> list[Path]:
-    """Where the results of each input go; refused where one would replace an input."""
-    from selfdepth.inference.save import output_paths
-
-    own_folders = len(sources) > 1 and ({"mp4", "ply", "trajectory"} & {*kinds} or _names_collide(sources))
-    folders = [out / source.name if own_folders else out for source in sources]
-    originals = {file.resolve() for source in sources for file in source.files}
-    for source, folder in zip(sources, folders, strict=True):
-        for path in output_paths(source, folder, kinds):
-            if path.resolve() in originals:
-                raise OutputError("the result would replace an input", where=path, fix="give another --out")
-    return folders
-
-
-def _cropped(sources: list[FrameSource], weights: LoadedWeights, kinds: tuple[SaveKind, ...]) -> list[FrameSource]:
-    """Frames as the model was trained on them, but whole for KITTI's server; what is done about a crop is said."""
-    from selfdepth.inference.cropped import cropped_as_trained
-
-    crop = weights.config.crop
-    if not weights.config.crop_px():
-        return sources
-    cropped = sources if "kitti" in kinds else [cropped_as_trained(source, weights) for source in sources]
-    whole = [new.name for new, old in zip(cropped, sources, strict=True) if new is old]
-    if len(whole) < len(sources):
-        sys.stdout.write(f"frames are cropped by {crop} (top, bottom, left, right), as the model was trained\n")
-    if whole:
-        warnings.warn(
-            f"the model was trained on frames without {crop} (top, bottom, left, right), and has not seen whole ones: "
-            f"those of {', '.join(whole)} are taken whole, and their depth may be worse",
-            SelfDepthWarning,
-            stacklevel=2,
-        )
-    return cropped
-
-
-def _saving(args: PredictArgs, kinds: tuple[SaveKind, ...], predictor: Predictor) -> SaveOptions:
-    from selfdepth.inference.kitti_benchmark import benchmark_factor
+    from selfdepth.inference.inputs import open_inputs
+    from selfdepth.inference.kitti_benchmark import describe_benchmark
     from selfdepth.inference.pointcloud import CloudLimits
+    from selfdepth.inference.predict import predict_inputs
     from selfdepth.inference.save import SaveOptions
+    from selfdepth.weights.files import unit_in_words
 
-    factor = benchmark_factor(predictor.metres_per_unit, args.factor, args.model) if "kitti" in kinds else 1.0
-    return SaveOptions(
-        kinds=kinds,
+    inputs = open_inputs(args.inputs, camera=args.camera)
+    options = SaveOptions(
+        kinds=tuple(dict.fromkeys(args.save)),
         batch_size=args.batch_size,
         clouds=CloudLimits(max_depth=args.max_depth, voxel=args.voxel),
-        metres_per_unit=factor,
+        metres_per_unit=args.factor,
+        spacing=args.every,
     )
-
-
-def _benchmark(count: int, folder: Path, factor: float, own: float | None) -> str:
-    from selfdepth.inference.kitti_benchmark import benchmark_in_words
-
-    return f"{benchmark_in_words(count, folder / 'kitti', factor, own)}\n"
-
-
-def _motion(
-    args: PredictArgs, weights: LoadedWeights, sources: list[FrameSource], saving: SaveOptions
-) -> MotionPredictor | None:
-    """What follows the camera, if that is to be done. Without a pose network there are still points, frame by frame."""
-    from selfdepth.data.frames import gaps_refused
-    from selfdepth.inference.odometry import MotionPredictor, has_pose_network, too_few_frames
-
-    for source in sources:
-        if "trajectory" in saving.kinds and not source.continuous:
-            raise DataError(
-                "these images are not known to follow each other in time",
-                where=source.files[0],
-                expected="a video, or a folder of images whose names end in numbers",
-                fix="give such inputs, or leave --save trajectory out",
-            )
-        if "trajectory" in saving.kinds and source.gaps:
-            raise gaps_refused(source.files[0].parent, source.gaps)
-    follows = any(saving.follows(source) for source in sources)
-    if not follows or ("trajectory" not in saving.kinds and not has_pose_network(weights)):
-        if args.every is not None:
-            raise ConfigError(
-                "no camera path can be computed here",
-                where="--every",
-                expected="a model with a pose network, and a video or a folder of numbered images",
-                fix="leave it out",
-            )
-        return None
-    motion = MotionPredictor(weights, spacing=args.every, device=args.device, precision=args.precision)
-    for source in sources:
-        n_poses = -(-len(source.names) // motion.spacing)
-        if saving.follows(source) and 1 < n_poses < motion.plan.min_frames:
-            raise too_few_frames(motion, len(source.names), where=source.name)
-    return motion
+    with progress("predicting", sum(len(each.names) for each in inputs), "frames") as advance:
+        done = predict_inputs(
+            args.model,
+            inputs,
+            Path(args.out).expanduser(),
+            options,
+            device=args.device,
+            precision=args.precision,
+            advance=advance,
+            say=_say,
+        )
+    own_factor = done.predictor.metres_per_unit
+    unit = unit_in_words(done.predictor.scale, own_factor)
+    frames = "1 frame" if done.count == 1 else f"{done.count} frames"
+    sys.stdout.write(f"wrote {', '.join(options.kinds)} for {frames} to {args.out}; the depth is {unit}\n")
+    if "kitti" in options.kinds:
+        folder = done.folders[0] / "kitti"
+        sys.stdout.write(f"{describe_benchmark(done.count, folder, done.metres_per_unit, own_factor)}\n")
 
 
 def _check(args: PredictArgs) -> None:
@@ -228,6 +132,5 @@ def _check(args: PredictArgs) -> None:
         raise OutputError("the output folder is a file", where=place, fix="name a folder with --out")
 
 
-def _names_collide(sources: list[FrameSource]) -> bool:
-    names = [name for source in sources for name in source.names]
-    return len(set(names)) < len(names)
+def _say(sentence: str) -> None:
+    sys.stdout.write(f"{sentence}\n")

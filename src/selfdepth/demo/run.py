@@ -147,7 +147,7 @@ def run_demo(plan: DemoPlan, folder: Path, watcher: DemoWatcher) -> Demo:
             plan.held_out,
             folder / "drives",
             val_every=plan.val_every,
-            spacing=plan.config.spacing() or 1,
+            spacing=plan.config.spacing or 1,
             progress=watcher.rendering,
         )
     with clock.stage("measuring the baselines"):

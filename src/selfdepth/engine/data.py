@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from selfdepth.config import TrainConfig
+from selfdepth.config import ResolvedConfig, TrainConfig
 from selfdepth.data.clips.clips import ClipLoader, ClipSet, make_clips
 from selfdepth.data.clips.order import steps_per_epoch
 from selfdepth.data.clips.resident import resident_frames
@@ -55,7 +55,7 @@ def open_data(
     *,
     check: Callable[[TrainConfig], None],
     on_frames: Callable[[int, int], None] | None,
-) -> tuple[Store, DepthTruth, TrainConfig]:
+) -> tuple[Store, DepthTruth, ResolvedConfig]:
     """The frames of a run, decoded; their ground truth; and the configuration with size, spacing and budget filled in.
 
     Args:
@@ -87,7 +87,7 @@ def source_of(config: TrainConfig, footage: Footage | None) -> DataSource:
         DataError: if nothing is recognised there.
     """
     if footage is not None:
-        spacing = config.spacing()
+        spacing = config.spacing
         if spacing is None:
             raise ConfigError("given footage is not measured", where="--every", expected="a number", got="auto")
         return GivenFootage(given=footage if config.every is None else replace(footage, spacing=spacing))

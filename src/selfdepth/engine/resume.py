@@ -42,7 +42,7 @@ def require_checkpoint(folder: Path) -> Path:
 
 def check_same_run(config: TrainConfig, folder: Path) -> None:
     run = read_run_config(folder)
-    asked = replace(config, height=config.height or run.height, every=config.every or str(config.spacing()))
+    asked = replace(config, height=config.height or run.height, every=config.every or str(config.spacing))
     before, now = to_json(run), to_json(asked)
     # The same place may be written in two ways.
     before["data"], now["data"] = (v["data"] and str(Path(v["data"]).expanduser().resolve()) for v in (before, now))

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from selfdepth.config import TrainConfig, to_json
+from selfdepth.config import ResolvedConfig, TrainConfig, to_json
 from selfdepth.data.footage import Footage
 from selfdepth.device import resolve_device, resolve_precision
 from selfdepth.engine.checkpoint import Progress, load_checkpoint
@@ -29,7 +29,7 @@ from selfdepth.weights.files import Scale, WeightsMeta, load_weights, misfits
 class Run:
     """Everything of a run; only `progress`, the weights and the optimiser change."""
 
-    config: TrainConfig
+    config: ResolvedConfig
     folder: Path
     data: Data
     learner: SelfSupervisedDepth
@@ -80,22 +80,22 @@ def prepare_run(
         if resume:
             check_same_run(asked, folder)
 
-    store, truth, config = open_data(source, config, folder, check=check, on_frames=on_frames)
-    check(config)
-    data = make_loaders(store, truth, config, device)
-    optimizer = torch.optim.Adam(learner.parameters(), lr=config.learning_rate, fused=device.type in ("cpu", "cuda"))
+    store, truth, resolved = open_data(source, config, folder, check=check, on_frames=on_frames)
+    check(resolved)
+    data = make_loaders(store, truth, resolved, device)
+    optimizer = torch.optim.Adam(learner.parameters(), lr=resolved.learning_rate, fused=device.type in ("cpu", "cuda"))
     progress = Progress()
     if resume:
         progress = load_checkpoint(require_checkpoint(folder), learner, optimizer, device)
     with whole_file(folder / CONFIG_FILE) as path:
-        path.write_text(json.dumps(to_json(config), indent=2) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(to_json(resolved), indent=2) + "\n", encoding="utf-8")
     return Run(
-        config=config,
+        config=resolved,
         folder=folder,
         data=data,
         learner=learner,
         optimizer=optimizer,
-        budget=Budget.of(config, data.train.steps_per_epoch),
+        budget=Budget.of(resolved, data.train.steps_per_epoch),
         progress=progress,
         device=device,
     )

@@ -91,7 +91,7 @@ def validate(run: Run) -> Validation:
 def _truth(run: Run, ref: FrameRef) -> ndarray | None:
     """Ground truth of what the networks see of a frame. Raises DataError where it cannot be used."""
     camera = run.data.store.by_name[ref.sequence].camera
-    return cropped_truth(run.data.truth, ref, camera, run.config.crop_px())
+    return cropped_truth(run.data.truth, ref, camera, run.config.crop_px)
 
 
 def _depth(run: Run, disparities: list[ndarray], truths: list[ndarray]) -> tuple[DepthReport, DepthReport]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from selfdepth.data.readers.images import IMAGE_SUFFIXES, image_size
 from selfdepth.errors import ConfigError, DataError, OutputError
-from selfdepth.inference.save import FrameSource
+from selfdepth.inference.inputs import PredictionInput
 from selfdepth.inference.writers import KITTI_RANGE_M, PNG16_FACTOR
 
 IMAGE_SIZE = (1216, 352)
@@ -42,7 +42,7 @@ def benchmark_factor(metres_per_unit: float | None, given: float | None, model: 
     return metres_per_unit
 
 
-def require_benchmark_images(sources: Sequence[FrameSource], folder: Path) -> None:
+def require_benchmark_images(sources: Sequence[PredictionInput], folder: Path) -> None:
     """Refuse inputs that are not one flat set of images of the benchmark's size.
 
     Args:
@@ -81,7 +81,7 @@ def require_benchmark_images(sources: Sequence[FrameSource], folder: Path) -> No
         )
 
 
-def benchmark_in_words(count: int, folder: Path, factor: float, own: float | None) -> str:
+def describe_benchmark(count: int, folder: Path, factor: float, own: float | None) -> str:
     """What was written for the benchmark, and what is left to do.
 
     Args:

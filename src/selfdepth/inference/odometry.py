@@ -91,7 +91,6 @@ class MotionPredictor:
             ConfigError: for a spacing below 1, or none, of a model that was trained with spacing "auto".
         """
         config = weights.config
-        assert config.height is not None, "load_weights refuses configurations without a height"
         require_pose_network(weights)
         self.spacing = _spacing(weights, spacing)
         self.width, self.height = config.width, config.height
@@ -271,7 +270,7 @@ def _spacing(weights: LoadedWeights, asked: int | None) -> int:
         if asked < 1:
             raise ConfigError("option out of range", where="--every", expected="at least 1", got=str(asked))
         return asked
-    trained = weights.config.spacing()
+    trained = weights.config.spacing
     if trained is None:
         raise ConfigError(
             "it is not known how many frames apart the model's frames are",

@@ -49,13 +49,12 @@ class Predictor:
 
     def __init__(self, weights: LoadedWeights, *, device: str = "auto", precision: Precision = "auto") -> None:
         config = weights.config
-        assert config.height is not None, "load_weights refuses configurations without a height"
         self.width, self.height = config.width, config.height
         self.depth_range = config.loss.depth_range
         self.scale = weights.scale
         self.metres_per_unit = config.metres_per_unit
         # A crop at training leaves a camera for the cropped frames, which is not that of the whole ones.
-        self.camera = None if config.crop_px() else weights.camera
+        self.camera = None if config.crop_px else weights.camera
         self.device = resolve_device(device)
         self._dtype = resolve_precision(precision, self.device)
         network = for_prediction(depth_network(weights).requires_grad_(False), self._dtype).to(self.device)

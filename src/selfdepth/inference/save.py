@@ -9,7 +9,6 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -18,7 +17,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from numpy import ndarray
 
-from selfdepth.geometry.camera import Camera
+from selfdepth.inference.inputs import PredictionInput
 from selfdepth.inference.odometry import MotionPredictor, Odometer
 from selfdepth.inference.pointcloud import (
     CloudLimits,
@@ -52,40 +51,6 @@ VIDEO_NAME = "video.mp4"
 DRIVE_NAME = "drive.ply"
 
 
-def no_camera(width: int, height: int) -> Camera | None:
-    """For frames whose camera was not given: the prediction carries the model's, where that fits."""
-    return None
-
-
-@dataclass(frozen=True, kw_only=True)
-class FrameSource:
-    """Frames to predict, in order.
-
-    Attributes:
-        name: of the input, for a folder of its own where several inputs are written.
-        names: one output name per frame, all different.
-        read: starts decoding; gives RGB frames, one per name.
-        first_size: width and height of the first frame, pixels.
-        rate: frames per second of a video made of them.
-        continuous: frames follow each other in time: their colours shall not flicker, and the camera can be followed.
-        gaps: places where frames are missing, over which the camera cannot be followed: number before, number after.
-        times_s: seconds of each frame, increasing; None where they are not known.
-        camera_for: intrinsics of a frame from its width and height, or None.
-        files: where the frames come from; never overwritten.
-    """
-
-    name: str
-    names: tuple[str, ...]
-    read: Callable[[], Iterator[UInt8[ndarray, "_h _w 3"]]]
-    first_size: tuple[int, int]
-    rate: Fraction = Fraction(10)
-    continuous: bool = True
-    gaps: tuple[tuple[int, int], ...] = ()
-    camera_for: Callable[[int, int], Camera | None] = no_camera
-    times_s: tuple[float, ...] | None = None
-    files: tuple[Path, ...] = ()
-
-
 @dataclass(frozen=True, kw_only=True)
 class SaveOptions:
     """What is written of each source.
@@ -94,20 +59,22 @@ class SaveOptions:
         kinds: see `writers`; "ply" is a cloud for each frame and, with a pose network, one of the whole drive.
         batch_size: frames per pass of the networks.
         clouds: what is kept of point clouds.
-        metres_per_unit: what makes metres of the predicted depths, for "kitti".
+        metres_per_unit: what turns predicted depths into metres, for "kitti"; None: what the model knows.
+        spacing: frames between two poses of a trajectory; None: that of the training.
     """
 
     kinds: tuple[SaveKind, ...]
     batch_size: int = 8
     clouds: CloudLimits = field(default_factory=CloudLimits)
-    metres_per_unit: float = 1.0
+    metres_per_unit: float | None = None
+    spacing: int | None = None
 
-    def follows(self, source: FrameSource) -> bool:
+    def follows(self, source: PredictionInput) -> bool:
         """Whether the camera has to be followed for it."""
         return "trajectory" in self.kinds or ("ply" in self.kinds and source.continuous and not source.gaps)
 
 
-def output_paths(source: FrameSource, folder: Path, kinds: Iterable[SaveKind]) -> Iterator[Path]:
+def output_paths(source: PredictionInput, folder: Path, kinds: Iterable[SaveKind]) -> Iterator[Path]:
     """Every file that `save_predictions` may write for these kinds, but for the notes beside some of them."""
     for kind in kinds:
         if kind == "mp4":
@@ -124,7 +91,7 @@ def output_paths(source: FrameSource, folder: Path, kinds: Iterable[SaveKind]) -
 
 def save_predictions(
     predictor: Predictor,
-    source: FrameSource,
+    source: PredictionInput,
     folder: Path,
     saving: SaveOptions,
     *,
@@ -162,7 +129,7 @@ def save_predictions(
                 suffix, write = FRAME_WRITERS[kind]
                 prediction = frame.prediction
                 if kind == "kitti":
-                    prediction = prediction.in_metres(saving.metres_per_unit)
+                    prediction = prediction.in_metres(saving.metres_per_unit or predictor.metres_per_unit or 1.0)
                 files.submit(write, folder / kind / f"{frame.name}{suffix}", prediction, frame.colours)
             if video is not None:
                 film.submit(_write_film_frame, video, frame)
@@ -173,7 +140,7 @@ def save_predictions(
     return count
 
 
-def check_points(predictor: Predictor, source: FrameSource) -> None:
+def check_points(predictor: Predictor, source: PredictionInput) -> None:
     """Refuse to make points of frames whose camera is not known. Raises DataError."""
     width, height = source.first_size
     if source.camera_for(width, height) is None and predictor.training_camera(width=width, height=height) is None:
@@ -196,7 +163,7 @@ class _Drive:
 
     def __init__(
         self,
-        source: FrameSource,
+        source: PredictionInput,
         folder: Path,
         saving: SaveOptions,
         predictor: Predictor,
@@ -243,7 +210,7 @@ _CAMERA_AXES = "x right, y down, z forward"
 
 
 def _predictions(
-    predictor: Predictor, source: FrameSource, batch_size: int, odometer: Odometer | None
+    predictor: Predictor, source: PredictionInput, batch_size: int, odometer: Odometer | None
 ) -> Iterator[_Frame]:
     colours: ColourRange | None = None
     waiting: deque[_Frame] = deque()  # where poses come later than their frames

@@ -12,10 +12,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from selfdepth.config import TrainConfig, from_json, to_json
+from selfdepth.config import ResolvedConfig, TrainConfig, from_json, to_json
 from selfdepth.errors import CheckpointError, SelfDepthError
 from selfdepth.files import whole_file
 from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.networks.depth import DepthNet
 from selfdepth.weights.locate import CONFIG_FILE, WEIGHTS_FILE, find_weights
 from selfdepth.weights.published import Entries, is_published, read_published
@@ -56,12 +57,17 @@ class LoadedWeights:
     """
 
     state: dict[str, Tensor]
-    config: TrainConfig
+    config: ResolvedConfig
     camera: Camera | None
     scale: Scale
     step: int | None
     folder: Path
     carried: Entries = field(default_factory=dict)
+
+    @property
+    def fit(self) -> CropResize:
+        """How frames are brought to the networks: cropped and resized as at training."""
+        return CropResize(width=self.config.width, height=self.config.height, crop=self.config.crop_px)
 
 
 def save_weights(folder: Path, state: Mapping[str, Tensor], meta: WeightsMeta) -> None:
@@ -107,7 +113,7 @@ def load_weights(model: str | Path) -> LoadedWeights:
     meta = _read_meta(folder / CONFIG_FILE)
     return LoadedWeights(
         state=_read_state(folder / WEIGHTS_FILE),
-        config=meta.config,
+        config=ResolvedConfig.of(meta.config),
         camera=meta.camera,
         scale=meta.scale,
         step=meta.step,

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
+from selfdepth.config import EncoderConfig, LossConfig, ResolvedConfig, TrainConfig
 from selfdepth.errors import CheckpointError, OutputError, SelfDepthError, SelfDepthWarning
 from selfdepth.files import whole_file
 from selfdepth.learner import SelfSupervisedDepth
@@ -41,7 +41,7 @@ class Published:
     """
 
     state: dict[str, Tensor]
-    config: TrainConfig
+    config: ResolvedConfig
     carried: Entries = field(default_factory=dict)
 
 
@@ -113,7 +113,7 @@ def _lost(config: TrainConfig) -> Iterator[str]:
     depths, usual = config.loss.depth_range, LossConfig().depth_range
     if depths != usual:
         yield f"the depth range: read the model with {depths} instead of {usual}"
-    if config.crop_px():
+    if config.crop_px:
         yield f"the crop at training: cut {config.crop} (top, bottom, left, right) off the images first"
     if config.offsets and config.every not in (None, "1"):
         yield f"the frame spacing: take its motions {config.every} frames apart"
@@ -154,7 +154,6 @@ def _files_of(model: Published, folder: Path) -> Entries:
                 "encoder.fc.weight": torch.zeros(_N_CLASSES, features),
                 "encoder.fc.bias": torch.zeros(_N_CLASSES),
             }
-    assert config.height is not None, "load_weights refuses configurations without a height"
     files["encoder.pth"] |= {"height": config.height, "width": config.width, "use_stereo": config.stereo != "none"}
     for file, entries in model.carried.items():
         # Exactly as it was: a published file without some entry does not get it here.

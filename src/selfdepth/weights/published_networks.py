@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-from selfdepth.config import POSE_ENCODER, EncoderConfig, LossConfig, PoseInput, TrainConfig
+from selfdepth.config import POSE_ENCODER, EncoderConfig, LossConfig, PoseInput, ResolvedConfig
 from selfdepth.errors import CheckpointError
 
 
@@ -39,7 +39,7 @@ def is_resnet(name: str) -> bool:
     return name.split(".")[0] in [resnet.name for resnet in _RESNETS]
 
 
-def config_of(files: Files) -> TrainConfig:
+def config_of(files: Files) -> ResolvedConfig:
     """The run that such a model would come from. Frame offsets are not in the files: the usual ones are assumed.
 
     A stereo model is one of the paper's nominal baseline of 0.1: its depth is metres after a factor of 5.4.
@@ -64,7 +64,7 @@ def config_of(files: Files) -> TrainConfig:
         n_sources = mask[f"decoder.{_FIRST_OUTPUT}.conv.weight"].shape[0] - stereo
     if stereo and "pose.pth" not in files:
         n_sources = 0
-    return TrainConfig(
+    return ResolvedConfig(
         width=encoder["width"],
         height=encoder["height"],
         offsets=tuple(sorted(_NEIGHBOURS[:n_sources])),

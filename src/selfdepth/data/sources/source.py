@@ -173,7 +173,7 @@ class DataSource(ABC):
             split=config.split,
             camera=config.camera,
             offsets=config.offsets,
-            spacing=config.spacing(),
+            spacing=config.spacing,
             stereo=config.stereo != "none",
         )
         if check is not None:

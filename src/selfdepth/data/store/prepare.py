@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
-from selfdepth.config import TrainConfig
+from selfdepth.config import ResolvedConfig, TrainConfig
 from selfdepth.data.footage import Footage, Origin
 from selfdepth.data.kitti.splits import split_path
 from selfdepth.data.store.build import Progress, open_or_build
@@ -19,16 +18,16 @@ def store_of(config: TrainConfig, footage: Footage, folder: Path, progress: Prog
     Raises:
         DataError, OutputError: as `build_store`.
     """
-    crop, camera = config.crop_px(), footage.sequences[0].camera
+    crop, camera = config.crop_px, footage.sequences[0].camera
     width, height = training_size(*crop.size_of(camera.width, camera.height), config.width, config.height)
     return open_or_build(footage, folder, width=width, height=height, crop=crop, progress=progress)
 
 
-def resolved(config: TrainConfig, store: Store) -> TrainConfig:
+def resolved(config: TrainConfig, store: Store) -> ResolvedConfig:
     """The run's configuration with the size, spacing and crop of its store filled in."""
     crop = str(store.crop) if store.crop else None
     every = config.every or str(store.spacing)
-    return replace(config, width=store.width, height=store.height, crop=config.crop or crop, every=every)
+    return ResolvedConfig.of(config, width=store.width, height=store.height, crop=config.crop or crop, every=every)
 
 
 def check_agreement(config: TrainConfig, store: Store) -> None:
@@ -61,7 +60,7 @@ def check_agreement(config: TrainConfig, store: Store) -> None:
         ("--split", asked_split in (None, origin.split), origin.split, config.split),
         ("--camera", _same_camera(config.camera, origin.camera), origin.camera, config.camera),
         ("--every", config.every is None or config.every in every, " or ".join(every), config.every),
-        ("--crop", config.crop is None or config.crop_px() == store.crop, str(store.crop), config.crop),
+        ("--crop", config.crop is None or config.crop_px == store.crop, str(store.crop), config.crop),
     )
     for option, agrees, made_with, asked in table:
         if not agrees:

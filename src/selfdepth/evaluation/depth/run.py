@@ -24,7 +24,6 @@ from selfdepth.evaluation.depth.frames import EvaluationFrames, frames_to_evalua
 from selfdepth.evaluation.depth.metrics import flip_post_process
 from selfdepth.evaluation.depth.predictions import predictions_of, read_folder
 from selfdepth.evaluation.depth.truth_cache import CachedTruth
-from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.inference.predictor import Predictor
 from selfdepth.weights.files import load_weights
 
@@ -63,10 +62,8 @@ def evaluate_model(
     """
     weights = load_weights(model)
     config = weights.config
-    assert config.height is not None, "load_weights refuses configurations without a height"
-    fit = CropResize(width=config.width, height=config.height, crop=config.crop_px())
     options = options or ComparisonOptions()
-    frames = frames_to_evaluate(data, split, fit, part=options.part, whole=ground_truth is not None)
+    frames = frames_to_evaluate(data, split, weights.fit, part=options.part, whole=ground_truth is not None)
     frames = _with_truth(frames, split, ground_truth, options)
     if options.at_most is not None:
         frames = frames.evenly(options.at_most)

@@ -23,7 +23,6 @@ from selfdepth.evaluation.odometry.metrics import (
     snippet_error,
 )
 from selfdepth.evaluation.odometry.sequences import EvaluationSequence
-from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.geometry.rigid import relative
 from selfdepth.inference.odometry import MotionPredictor, Odometer, too_few_frames
 from selfdepth.structs import Trajectory
@@ -109,8 +108,7 @@ def predict_trajectory(
     numbers = sequence.numbers[:: motion.spacing]
     if len(numbers) < motion.plan.min_frames:
         raise too_few_frames(motion, len(sequence.numbers), where=sequence.name)
-    fit = CropResize(width=motion.width, height=motion.height, crop=weights.config.crop_px())
-    images = (fit(image, sequence.camera)[0] for image in sequence.read(sequence.numbers))
+    images = (weights.fit(image, sequence.camera)[0] for image in sequence.read(sequence.numbers))
     odometer, answers = Odometer(motion), []
     while batch := list(itertools.islice(images, batch_size * motion.spacing)):
         answers += odometer.advance(batch)

@@ -1,4 +1,4 @@
-"""The networks' shapes and ranges, any encoder with five levels, and what is refused."""
+"""Image encoders: five feature levels of any timm model that has them, and what is refused."""
 
 from __future__ import annotations
 
@@ -8,29 +8,14 @@ from typing import Any
 import pytest
 import timm
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from helpers.models import random_images as images
 from selfdepth.errors import ConfigError
 from selfdepth.networks import encoder as encoder_module
-from selfdepth.networks.depth import DepthNet
 from selfdepth.networks.encoder import ImageEncoder, stack_images, weights_name
-from selfdepth.networks.pose import PoseNet
 
 H, W = 64, 64
-
-
-def images(*shape: int) -> Tensor:
-    return torch.rand(*shape, 3, H, W, generator=torch.Generator().manual_seed(0))
-
-
-@pytest.mark.parametrize("name", ["resnet18", "mobilenetv3_small_100", "test_resnet", "test_efficientnet"])
-def test_any_encoder_with_five_levels_gives_disparities_at_four_scales(name: str) -> None:
-    torch.manual_seed(0)
-    network = DepthNet(name)
-    disparities = network(images(2))
-    assert [tuple(d.shape) for d in disparities] == [(2, 1, H >> s, W >> s) for s in range(4)]
-    for disparity in disparities:
-        assert 0 < float(disparity.detach().min()) < float(disparity.detach().max()) < 1
 
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenetv3_small_100"])
@@ -44,35 +29,6 @@ def test_the_features_halve_the_image_five_times(name: str) -> None:
 def test_the_resnet_has_the_published_number_of_channels() -> None:
     assert ImageEncoder("resnet18").channels == [64, 64, 128, 256, 512]
     assert ImageEncoder("resnet50").channels == [64, 256, 512, 1024, 2048]
-
-
-@pytest.mark.parametrize(("n_images", "n_motions"), [(2, 2), (3, 2), (2, 1)])
-def test_the_pose_network_gives_small_motions(n_images: int, n_motions: int) -> None:
-    torch.manual_seed(0)
-    network = PoseNet("test_resnet", n_images=n_images, n_motions=n_motions)
-    axis_angle, translation = network(images(2, n_images))
-    assert axis_angle.shape == translation.shape == (2, n_motions, 3)
-    assert 0 < float(axis_angle.detach().abs().max()) < 0.1, "a large first motion would leave the image"
-    assert float(translation.detach().abs().max()) < 0.1
-
-
-def test_the_pose_network_tells_the_order_of_its_images() -> None:
-    torch.manual_seed(0)
-    network = PoseNet("test_resnet").eval()
-    pair = images(1, 2)
-    forwards, backwards = network(pair)[1], network(pair.flip(1))[1]
-    assert not torch.allclose(forwards, backwards)
-
-
-def test_without_masks_the_mask_output_is_none_and_with_them_one_map_a_source() -> None:
-    without = DepthNet("test_resnet")
-    assert without.decode(without.encoder(images(1)))[1] is None
-    network = DepthNet("test_resnet", n_mask_sources=3)
-    disparities, masks = network.decode(network.encoder(images(1)))
-    assert masks is not None
-    assert [tuple(m.shape) for m in masks] == [(1, 3, H >> s, W >> s) for s in range(4)]
-    for alone, beside in zip(network(images(1)), disparities, strict=True):
-        assert alone.shape == beside.shape
 
 
 @pytest.mark.parametrize(
@@ -125,9 +81,12 @@ def test_the_pretrained_first_kernel_is_repeated_and_divided_by_the_number_of_im
     torch.testing.assert_close(network.eval()(same)[-1], one(images(1))[-1], rtol=1e-3, atol=1e-4)
 
 
-def test_the_depth_network_can_be_exported() -> None:
-    torch.manual_seed(0)
-    network = DepthNet("test_resnet").eval()
-    exported = torch.export.export(network, (images(1),)).module()
-    for got, wanted in zip(exported(images(1)), network(images(1)), strict=True):
-        torch.testing.assert_close(got, wanted)
+def test_images_are_stacked_along_the_channels_in_their_order() -> None:
+    pair = images(1, 2)
+    assert torch.equal(stack_images(pair), torch.cat([pair[:, 0], pair[:, 1]], dim=1))
+
+
+def test_a_pose_encoder_is_refused_by_its_own_option() -> None:
+    with pytest.raises(ConfigError) as refused:
+        ImageEncoder("resnet81", n_images=2)
+    assert refused.value.where == "--encoder.pose-name"

@@ -1,16 +1,19 @@
-"""The objective prefers the truth, ignores what does not move, and agrees with its slow twin."""
+"""The objective prefers the truth, ignores what does not move, and agrees with its slow twin and the reference."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from numpy import ndarray
 from torch import Tensor
 
+from helpers.golden_loss import CASES, Case, relative
 from helpers.twin import twin_loss
 from selfdepth.config import LossConfig
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
@@ -272,3 +275,26 @@ def test_the_scale_of_a_disparity_is_read_from_its_size() -> None:
     coarse = self_supervised_loss(disparities_of(5.0)[2:], MOTIONS, drive(), K, QUIET)
     torch.testing.assert_close(torch.stack(coarse.per_scale), torch.stack(whole.per_scale[2:]))
     torch.testing.assert_close(whole.loss, torch.stack(whole.per_scale).mean())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_loss_masks_and_gradients_match_the_reference_to_1e_9(golden: Path, name: str) -> None:
+    case = Case(golden, name)
+    objective = case.evaluate()
+    compared = 0
+    for key in case.wanted:
+        if key == "loss":
+            got: Tensor | ndarray = objective.loss
+        elif key.startswith("loss/"):
+            got = objective.per_scale[int(key[5:])]
+        elif key.startswith("automask/"):
+            got = objective.keep[int(key[9:])]
+        elif key.startswith("grad/"):
+            gradient = case.leaves[key[5:]].grad
+            assert gradient is not None, f"{key} got no gradient"
+            got = gradient
+        else:
+            continue
+        assert relative(got, case.wanted[key]) < 1e-9, key
+        compared += 1
+    assert compared >= 5 + 4, "the reference holds loss, four scales and four gradients at least"

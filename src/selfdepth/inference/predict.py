@@ -1,0 +1,168 @@
+"""Prediction of many inputs with one model: checked before the first frame, then written input by input."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from selfdepth.data.frames import gaps_refused
+from selfdepth.device import Precision
+from selfdepth.errors import ConfigError, DataError, OutputError, SelfDepthWarning
+from selfdepth.files import require_writable
+from selfdepth.inference.inputs import PredictionInput, cropped_as_trained
+from selfdepth.inference.kitti_benchmark import benchmark_factor, require_benchmark_images
+from selfdepth.inference.odometry import MotionPredictor, has_pose_network, too_few_frames
+from selfdepth.inference.predictor import Predictor
+from selfdepth.inference.save import SaveKind, SaveOptions, check_points, output_paths, save_predictions
+from selfdepth.weights.files import LoadedWeights, load_weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predicted:
+    """What was written.
+
+    Attributes:
+        predictor: the model that predicted.
+        count: number of frames.
+        folders: where the results of each input are.
+        metres_per_unit: what depths were multiplied by for "kitti".
+    """
+
+    predictor: Predictor
+    count: int
+    folders: tuple[Path, ...]
+    metres_per_unit: float
+
+
+def predict_inputs(
+    model: str,
+    inputs: Sequence[PredictionInput],
+    out: Path,
+    options: SaveOptions,
+    *,
+    device: str = "auto",
+    precision: Precision = "auto",
+    advance: Callable[[int], None] = lambda frames: None,
+    say: Callable[[str], None] = lambda sentence: None,
+) -> Predicted:
+    """Predict every frame of the inputs and write what `options` name.
+
+    Args:
+        model: as `load_weights` takes it.
+        inputs: as `open_inputs` gives them.
+        out: folder for the results; where names of several inputs would collide, each input gets a folder in it.
+        options: what is written. For "kitti", `metres_per_unit` None takes what the model knows.
+        advance: called with the number of frames written since the last call.
+        say: called with a sentence that the user should know.
+
+    Raises:
+        SelfDepthError: for a model, input, option or folder that cannot be used, before anything is written.
+    """
+    if "kitti" in options.kinds:
+        require_benchmark_images(inputs, out / "kitti")
+    folders = output_folders(inputs, out, options.kinds)
+    require_writable(out, option="--out")
+    weights = load_weights(model)
+    inputs = crop_as_trained(inputs, weights, options.kinds, say)
+    predictor = Predictor(weights, device=device, precision=precision)
+    if "kitti" in options.kinds:
+        factor = benchmark_factor(predictor.metres_per_unit, options.metres_per_unit, model)
+        options = replace(options, metres_per_unit=factor)
+    motion = motion_predictor(weights, inputs, options, device=device, precision=precision)
+    if "ply" in options.kinds:
+        for each in inputs:
+            check_points(predictor, each)
+    count = sum(
+        save_predictions(predictor, each, folder, options, motion=motion, advance=advance)
+        for each, folder in zip(inputs, folders, strict=True)
+    )
+    return Predicted(predictor=predictor, count=count, folders=folders, metres_per_unit=options.metres_per_unit or 1.0)
+
+
+def output_folders(inputs: Sequence[PredictionInput], out: Path, kinds: tuple[SaveKind, ...]) -> tuple[Path, ...]:
+    """Where the results of each input go. Raises OutputError where one would replace an input."""
+    own_folders = len(inputs) > 1 and ({"mp4", "ply", "trajectory"} & {*kinds} or _names_collide(inputs))
+    folders = tuple(out / each.name if own_folders else out for each in inputs)
+    originals = {file.resolve() for each in inputs for file in each.files}
+    for each, folder in zip(inputs, folders, strict=True):
+        for path in output_paths(each, folder, kinds):
+            if path.resolve() in originals:
+                raise OutputError("the result would replace an input", where=path, fix="give another --out")
+    return folders
+
+
+def crop_as_trained(
+    inputs: Sequence[PredictionInput],
+    weights: LoadedWeights,
+    kinds: tuple[SaveKind, ...],
+    say: Callable[[str], None],
+) -> list[PredictionInput]:
+    """The inputs cropped as at training; whole for KITTI's benchmark, and where their frames have another size.
+
+    Says that frames are cropped, and warns of those that are not.
+    """
+    crop = weights.config.crop_px
+    if not crop:
+        return list(inputs)
+    cropped = list(inputs) if "kitti" in kinds else [cropped_as_trained(each, weights) for each in inputs]
+    whole = [new.name for new, old in zip(cropped, inputs, strict=True) if new is old]
+    if len(whole) < len(inputs):
+        say(f"frames are cropped by {crop} (top, bottom, left, right), as the model was trained")
+    if whole:
+        warnings.warn(
+            f"the model was trained on frames without {crop} (top, bottom, left, right), and has not seen whole ones: "
+            f"those of {', '.join(whole)} are taken whole, and their depth may be worse",
+            SelfDepthWarning,
+            stacklevel=2,
+        )
+    return cropped
+
+
+def motion_predictor(
+    weights: LoadedWeights,
+    inputs: Sequence[PredictionInput],
+    options: SaveOptions,
+    *,
+    device: str,
+    precision: Precision,
+) -> MotionPredictor | None:
+    """The pose network, where a trajectory or a fused cloud needs the camera's path. Without one, points are still
+    written frame by frame.
+
+    Raises:
+        DataError: for inputs whose camera cannot be followed.
+        ConfigError: for a spacing where no path is computed.
+    """
+    for each in inputs:
+        if "trajectory" in options.kinds and not each.continuous:
+            raise DataError(
+                "these images are not known to follow each other in time",
+                where=each.files[0],
+                expected="a video, or a folder of images whose names end in numbers",
+                fix="give such inputs, or leave --save trajectory out",
+            )
+        if "trajectory" in options.kinds and each.gaps:
+            raise gaps_refused(each.files[0].parent, each.gaps)
+    follows = any(options.follows(each) for each in inputs)
+    if not follows or ("trajectory" not in options.kinds and not has_pose_network(weights)):
+        if options.spacing is not None:
+            raise ConfigError(
+                "no camera path can be computed here",
+                where="--every",
+                expected="a model with a pose network, and a video or a folder of numbered images",
+                fix="leave it out",
+            )
+        return None
+    motion = MotionPredictor(weights, spacing=options.spacing, device=device, precision=precision)
+    for each in inputs:
+        n_poses = -(-len(each.names) // motion.spacing)
+        if options.follows(each) and 1 < n_poses < motion.plan.min_frames:
+            raise too_few_frames(motion, len(each.names), where=each.name)
+    return motion
+
+
+def _names_collide(inputs: Sequence[PredictionInput]) -> bool:
+    names = [name for each in inputs for name in each.names]
+    return len(set(names)) < len(names)

@@ -1,0 +1,118 @@
+"""Where a run may start and go on, and what a resumed run may change."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from selfdepth.config import EncoderConfig, LossConfig, TrainConfig, to_json
+from selfdepth.engine.resume import check_folder, check_same_run, require_checkpoint
+from selfdepth.engine.run_config import read_run_config
+from selfdepth.errors import CheckpointError, ConfigError, OutputError
+
+RUN = TrainConfig(data="drive", camera="fov:60", every="1", width=96, height=64, steps=4)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A run folder with one checkpoint."""
+    (tmp_path / "checkpoints/step_000002").mkdir(parents=True)
+    (tmp_path / "config.json").write_text(json.dumps(to_json(RUN)))
+    return tmp_path
+
+
+def test_a_run_starts_where_there_is_none_or_where_one_was_killed_before_its_first_checkpoint(tmp_path: Path) -> None:
+    check_folder(tmp_path / "new", resume=False)
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "checkpoints/.step_000002.partial").mkdir(parents=True)
+    check_folder(tmp_path, resume=False)
+
+
+def test_a_folder_that_holds_a_run_is_refused_without_resume(folder: Path) -> None:
+    with pytest.raises(OutputError, match=r"holds a run.*--resume.*--out"):
+        check_folder(folder, resume=False)
+    check_folder(folder, resume=True)
+    assert require_checkpoint(folder).name == "step_000002"
+
+
+def test_resuming_where_there_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="nothing to resume"):
+        check_folder(tmp_path / "run", resume=True)
+    assert not (tmp_path / "run").exists()
+
+
+CHANGES: dict[str, Any] = {
+    "data": "another",
+    "split": "eigen_zhou",
+    "camera": "fov:61",
+    "every": "2",
+    "crop": "0,8,0,0",
+    "width": 128,
+    "height": 96,
+    "offsets": (-1,),
+    "stereo": "nominal",
+    "init": "runs/other",
+    "encoder": EncoderConfig(name="resnet50"),
+    "loss": LossConfig(ssim=False),
+    "batch_size": 1,
+    "learning_rate": 1e-3,
+    "seed": 5,
+}
+"""All that decides what is learned from which frames."""
+
+ALLOWED: dict[str, Any] = {
+    "store": "elsewhere",
+    "drop_after": 3,
+    "steps": 9,
+    "epochs": 2,
+    "minutes": 1.0,
+    "save_every": 7,
+    "keep": 1,
+    "device": "cpu",
+    "precision": "bf16",
+    "compile": True,
+}
+
+
+def test_every_option_of_a_run_is_one_that_a_resume_may_change_or_one_that_it_may_not() -> None:
+    assert CHANGES.keys() | ALLOWED.keys() == {field.name for field in fields(RUN)}
+    assert not CHANGES.keys() & ALLOWED.keys()
+
+
+def test_a_resume_that_changes_what_is_learned_is_refused_by_the_option(folder: Path) -> None:
+    for name, value in CHANGES.items():
+        with pytest.raises(ConfigError, match="cannot change") as refused:
+            check_same_run(replace(RUN, **{name: value}), folder)
+        assert refused.value.where == f"--{name.replace('_', '-')}"
+        assert refused.value.expected != refused.value.got, name
+
+
+def test_a_resume_may_change_how_long_and_on_what_it_runs(folder: Path) -> None:
+    for name, value in ALLOWED.items():
+        budget = {"steps": None} if name in ("epochs", "minutes") else {}
+        check_same_run(replace(RUN, **budget, **{name: value}), folder)
+
+
+def test_what_the_run_found_out_by_itself_needs_not_be_given_again_nor_its_data_in_the_same_words(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    check_same_run(replace(RUN, height=None, every=None, data=str(folder / "drive")), folder)
+
+
+@pytest.mark.parametrize(("text", "error"), [(None, CheckpointError), ("{", CheckpointError), ("[]", ConfigError)])
+def test_a_folder_without_a_readable_configuration_is_refused_by_the_file(
+    tmp_path: Path, text: str | None, error: type[Exception]
+) -> None:
+    if text is not None:
+        (tmp_path / "config.json").write_text(text)
+    with pytest.raises(error, match=r"config\.json"):
+        read_run_config(tmp_path)
+
+
+def test_a_configuration_is_read_from_its_run_folder_and_from_the_file(folder: Path) -> None:
+    assert read_run_config(folder) == read_run_config(folder / "config.json") == RUN

@@ -1,0 +1,75 @@
+"""Which folder a name on the command line stands for, and what is asked of the network for that."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from selfdepth.errors import CheckpointError
+from selfdepth.weights.locate import find_weights
+
+
+def test_a_run_folder_stands_for_its_best_and_else_its_last_weights(tmp_path: Path, model: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    shutil.copytree(model, tmp_path / "last")
+    assert find_weights(tmp_path) == tmp_path / "last"
+    shutil.copytree(model, tmp_path / "best")
+    assert find_weights(str(tmp_path)) == tmp_path / "best"
+
+
+def test_what_is_no_model_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "photo.jpg").write_bytes(b"")
+    (tmp_path / "runs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    table = {
+        "empty": "holds no model: empty; .*got an empty folder",
+        ".": r"holds no model: .*got empty, photo.jpg, runs",
+        "photo.jpg": "the model is a file: photo.jpg",
+        "nowhere": "no such model: nowhere",
+        "runs/typo": "no such model: runs/typo",
+        "a/b/c": "no such model: a/b/c",
+        str(tmp_path / "gone"): f"no such model: {re.escape(str(tmp_path / 'gone'))}",
+    }
+    for name, sentence in table.items():
+        with pytest.raises(CheckpointError, match=sentence):
+            find_weights(name)
+
+
+def test_a_hub_name_is_downloaded(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    asked = []
+
+    def download(name: str, *, allow_patterns: list[str]) -> str:
+        asked.append((name, sorted(allow_patterns)))
+        return str(model)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    assert find_weights("someone/street-depth") == model
+    assert asked == [("someone/street-depth", ["config.json", "model.safetensors"])]
+
+
+def test_a_hub_that_cannot_be_reached_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    def unreachable(name: str, *, allow_patterns: list[str]) -> str:
+        raise OSError("Name or service not known\nlonger story")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
+    with pytest.raises(CheckpointError, match=r"someone/street.*Name or service not known; check"):
+        find_weights("someone/street")
+
+
+def test_a_hub_model_of_another_kind_is_refused_by_the_file_it_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub
+
+    (tmp_path / "model.safetensors").touch()
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name, allow_patterns: str(tmp_path))
+    with pytest.raises(CheckpointError, match=r"of another kind: someone/else; got no config\.json"):
+        find_weights("someone/else")
