@@ -58,7 +58,7 @@ def batch_delivery(setting: Setting, ceilings: Ceilings, folder: Path) -> dict[s
     store = build_store(footage, folder / "store", width=setting.width, height=setting.height)
     clips = make_clips(store, store.train, offsets=(-1, 1))
     loader = ClipLoader(store, clips, batch_size=setting.batch, seed=0, device="cpu")
-    steps = count()
+    steps = count()  # a step of its own for every call: the same clips again would come from a cache
     plain_clips = PlainClips(
         files, width=setting.width, height=setting.height, K=torch.tensor(store.sequences[0].K, dtype=torch.float32)
     )
@@ -66,6 +66,7 @@ def batch_delivery(setting: Setting, ceilings: Ceilings, folder: Path) -> dict[s
     def as_bytes() -> None:
         store.gather(clips.rows[loader.indices(next(steps))].reshape(-1))
 
+    # One process and one thread on either side; neither torch nor worker processes may use the other cores.
     with _one_thread():
         plain = _endless(plain_clips, setting.batch, workers=0)
         seconds = in_turns({"ours": lambda: loader.batch(next(steps)), "plain": plain, "bytes": as_bytes}, setting)

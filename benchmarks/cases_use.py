@@ -61,6 +61,7 @@ def evaluate(setting: Setting, ceilings: Ceilings, folder: Path) -> dict[str, An
     rng = np.random.default_rng(0)
     disparities = [rng.uniform(0.01, 1, (setting.height, setting.width)).astype(np.float32) for _ in range(4)]
     shape = (setting.image_height, setting.image_width)
+    # 5 % of the pixels, as LiDAR gives them.
     truths = [np.where(rng.random(shape) < 0.05, rng.uniform(1, 80, shape), 0).astype(np.float32) for _ in range(4)]
     n = setting.n_evaluated
 

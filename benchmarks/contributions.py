@@ -109,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
                     steps=args.steps,
                     width=args.width,
                     loss=replace(DEMO_CONFIG.loss, **changes),
-                    precision="fp32",
+                    precision="fp32",  # "auto" depends on the machine
                 ),
                 **streets,
                 folder=Path(name) / f"{number}-{seed}",

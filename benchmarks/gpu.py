@@ -96,6 +96,7 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     rows = torch.from_numpy(store.frames[:6].copy())
     clips = Clips(rows, torch.from_numpy(run.data.train.clips.K[:1]), n_clips=args.clips, device=device)
     step = our_step(run)
+    # The first step compiles and chooses algorithms; its time is given on its own.
     start = time.perf_counter()
     step(clips.batch(0, args.batch))
     _wait(device)
@@ -139,7 +140,7 @@ def _document(
     run: Run, clips: Clips, ceilings: Ceilings, rates: list[float], args: argparse.Namespace
 ) -> dict[str, Any]:
     gflop = step_gflop_per_clip(args.width, args.height)
-    median = sorted(rates)[len(rates) // 2]
+    median = sorted(rates)[len(rates) // 2]  # a mean would include a moment of throttling
     peak = ceilings.step_gflops(run.learner.network_dtype)
     on_gpu = run.device.type == "cuda"
     return {

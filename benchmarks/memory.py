@@ -33,7 +33,7 @@ def measure_memory(side: str, setting: Setting, images: Path) -> dict[str, float
 def main(side: str, setting_json: str, images: str) -> None:
     """Take the steps and print the memory that they needed."""
     setting = Setting(**json.loads(setting_json))
-    imported_mb = peak_mb()
+    imported_mb = peak_mb()  # torch alone takes some hundred MB, the same for both sides
     with tempfile.TemporaryDirectory() as folder:
         run = our_run(setting, Path(images), Path(folder) / "run")
         batch = run.data.train.batch(0)

@@ -64,6 +64,7 @@ class PlainObjective(nn.Module):
         depth = 1 / (1 / FAR + (1 / NEAR - 1 / FAR) * full)
         target, sources = frames[:, 0], frames[:, 1:].unbind(1)
         cloud = self._cloud(depth, torch.linalg.inv(K))
+        # The same at every scale, and computed again at every scale: a trick would be to do it once.
         static = torch.cat([photometric(source, target) for source in sources], 1)
         warped = [
             photometric(self._warp(source, cloud, T, K), target)

@@ -39,6 +39,7 @@ class PlainClips(Dataset):
                 image = file.convert("RGB")
             if flip:
                 image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+            # Each scale from the one before, which is the usual way and cheaper than from the whole image.
             for s in range(N_SCALES):
                 image = image.resize((self.width >> s, self.height >> s), Image.Resampling.LANCZOS)
                 clean[s].append(TF.to_tensor(image))

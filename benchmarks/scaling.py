@@ -122,6 +122,7 @@ def sparse_store(folder: Path, n_frames: int) -> None:
     space."""
     folder.mkdir()
     camera = Camera.from_fov(60.0, width=MIN_SIZE, height=MIN_SIZE)
+    # Not built from images: a store of a million frames would take hours, and only its index matters here.
     sequences, refs = [], []
     for start in range(0, n_frames, _FRAMES_PER_DRIVE):
         numbers = np.arange(min(_FRAMES_PER_DRIVE, n_frames - start))

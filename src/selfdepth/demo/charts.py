@@ -62,7 +62,7 @@ def level_chart(name: str, curve: Curve, levels: Mapping[str, float], *, label: 
     """
     with _figure(name, 5.6, 3.4) as (figure, axes):
         axes.plot(curve.minutes, curve.values, color=_OURS, linewidth=2, marker="o", markersize=4)
-        for colour, (title, value) in zip(_LEVELS, levels.items(), strict=False):
+        for colour, (title, value) in zip(_LEVELS, levels.items(), strict=False):  # fewer levels than colours
             axes.axhline(value, color=colour, linestyle=(0, (5, 4)), linewidth=1.4)
             axes.annotate(
                 f"{title} {value:.3f}",
@@ -148,6 +148,7 @@ def _svg(figure: Any) -> str:
 
 def _smooth(values: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
     """Exponential moving average, divided by the sum of its weights: otherwise it would begin near 0."""
+    # With the memory of a long curve, one of ten values would be drawn as almost a straight line.
     memory = min(_SMOOTHING, len(values) / (len(values) + 12))
     smoothed, total, weight = [], 0.0, 0.0
     for value in values.tolist():

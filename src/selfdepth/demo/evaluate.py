@@ -70,6 +70,7 @@ def evaluate_run(run: Run, drives: Drives, *, n_views: int) -> DemoEvaluation:
         n_views: frames with pictures, spread evenly over the validation frames.
     """
     images, truths = drives.held_out.images, list(drives.held_out.depth)
+    # From the files, as a user would: what is measured is what the demo leaves behind.
     predictor = Predictor.load(run.folder / "last", device=str(run.device))
     disparities = [prediction.disparity for prediction in predictor.predict_stream(images, _BATCH)]
     depth = evaluate_set(disparities, truths, _PROTOCOL)
@@ -84,7 +85,7 @@ def _views(
     clips = run.data.val.clips
     errors = {image.name: image for image in depth.images}
     views = []
-    run.learner.eval()
+    run.learner.eval()  # batch norm by its running statistics, as in prediction
     # The middles of n equal parts; fewer parts than views give an index twice.
     for index in np.unique(((np.arange(n_views) + 0.5) * len(clips) / n_views).astype(int)).tolist():
         number = clips.refs[index].number
@@ -94,7 +95,7 @@ def _views(
             FrameView(
                 name=f"frame {number}",
                 image=drives.held_out.images[number],
-                depth=(error.ratio or 1.0) / disparities[number],
+                depth=(error.ratio or 1.0) / disparities[number],  # the scale that the errors were computed with
                 truth=drives.held_out.depth[number],
                 automask=automask,
                 abs_rel=error.abs_rel,

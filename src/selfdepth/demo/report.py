@@ -113,6 +113,7 @@ def _row(frame: FrameView) -> str:
     # The nearest 3 % are the road just ahead of the camera, whose disparity would leave no colours for the rest.
     low, high = 0.0, float(np.percentile(truth, 97))
     size = (frame.image.shape[1], frame.image.shape[0])
+    # NEAREST keeps the mask black and white.
     mask = Image.fromarray(draw_mask(frame.automask)).resize(size, Image.Resampling.NEAREST)
     pictures = (
         frame.image,

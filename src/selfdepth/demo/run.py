@@ -172,6 +172,7 @@ def _config(plan: DemoPlan, data: Path, *, elapsed_s: float) -> TrainConfig:
     config = replace(plan.config, data=str(data), camera=str(data / CAMERA_FILE))
     if any(budget is not None for budget in (config.steps, config.epochs, config.minutes)):
         return config
+    # Time, not steps: a fast machine learns more in the same minutes, and a slow one still keeps to them.
     left_s = 60 * plan.minutes - elapsed_s - _RESERVE_S
     return replace(config, minutes=max(left_s, _MIN_TRAINING_S) / 60)
 

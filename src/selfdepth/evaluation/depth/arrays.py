@@ -45,6 +45,7 @@ def read_maps(path: Path, *, keys: tuple[str, ...] = ("data",)) -> list[Float[nd
         numeric = all(each.dtype.kind in "fiu" for each in maps)
         got = contents if not maps or numeric else f"numbers of type {maps[0].dtype}"
         raise DataError("the file does not hold maps", where=path, expected=_KINDS, got=got)
+    # float32 halves the memory of a split, and its seven digits exceed those of any depth sensor.
     return [each.astype(np.float32, copy=False) for each in maps]
 
 
@@ -148,7 +149,7 @@ def _load(path: Path) -> dict[str, ndarray]:
         got = "a folder" if path.is_dir() else "no such file"
         raise DataError("the file cannot be read", where=path, expected=_KINDS, got=got)
     try:
-        loaded = np.load(path, allow_pickle=False)
+        loaded = np.load(path, allow_pickle=False)  # a pickle from somebody else could run any code
         if isinstance(loaded, ndarray):
             return {"data": loaded}
         with loaded:

@@ -63,6 +63,7 @@ def row_profile(truths: Iterable[Float[ndarray, "_h _w"]], protocol: DepthProtoc
     for truth in truths:
         mask = protocol.mask(truth)
         row = ((np.arange(len(truth)) + 0.5) * height / len(truth)).astype(np.int64)
+        # Not `total[row] += ...`, which would count only one of several rows with the same index.
         np.add.at(total, row, np.where(mask, truth, 0).sum(axis=1, dtype=np.float64))
         np.add.at(count, row, mask.sum(axis=1))
     measured = np.flatnonzero(count)

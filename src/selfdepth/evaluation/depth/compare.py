@@ -96,6 +96,7 @@ class ComparisonOptions:
             default: key in PROTOCOLS.
         """
         protocol = PROTOCOLS[self.protocol or default]
+        # Predictions are clamped to the same range: where ground truth counts, a depth outside it can only be wrong.
         if self.min_depth is not None:
             clamp = (self.min_depth, protocol.clamp[1])
             protocol = dataclasses.replace(protocol, min_truth=self.min_depth, clamp=clamp)
@@ -204,6 +205,7 @@ def _compare_pixels(
         return None
     mask = protocol.mask(pair.truth)
     shape = (pair.truth.shape[0], pair.truth.shape[1])
+    # Resized here, because the pixels that count have no neighbours any more.
     disparity = resize_disparity(pair.disparity, shape)[mask][None] if with_disparity else None
     return _ComparedPixels(errors=errors, truth=pair.truth[mask][None], disparity=disparity)
 

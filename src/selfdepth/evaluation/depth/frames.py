@@ -110,7 +110,7 @@ def frames_to_evaluate(
     source = recognise(data)
     selection = source.select(split=None if split is None else str(split), part=part, whole=whole)
     frames = EvaluationFrames(source=source, selection=selection, fit=fit, truth=source.truth, protocol=source.protocol)
-    # Refuse a store that cannot serve now, not after minutes of comparing.
+    # A store that cannot serve is refused here, not after minutes of comparing.
     if fit is None:
         frames.names  # noqa: B018  given predictions are found by names, which a store does not hold
     else:

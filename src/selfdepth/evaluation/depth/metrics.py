@@ -56,6 +56,7 @@ class DepthProtocol:
 
     def mask(self, truth: Float[ndarray, "h w"]) -> Bool[ndarray, "h w"]:
         """True at the pixels that count: those inside the crop with ground truth in range."""
+        # Unknown depths are 0, which no lower bound lets through; NaN compares false with both.
         mask = (truth > self.min_truth) & (truth < self.max_truth)
         if self.max_counts:
             mask |= truth == self.max_truth
@@ -234,6 +235,7 @@ def evaluate_image(
     if not mask.any():
         return None
     at_truth = resize_disparity(disparity, (truth.shape[0], truth.shape[1]))[mask]
+    # Refused, not skipped: one NaN would turn the mean of the whole set into NaN without naming its image.
     if not (np.isfinite(at_truth) & (at_truth > 0)).all():
         raise DataError(
             "the prediction cannot be compared",
@@ -270,6 +272,7 @@ def evaluate_set(
         DataError: if the numbers of predictions and ground truths differ, if no image can be compared, or as
             `evaluate_image`.
     """
+    # One pair at a time: both may be generators, and a split of whole maps does not fit into memory.
     images: list[ImageErrors] = []
     skipped = 0
     for index, (disparity, truth) in enumerate(_pairs(disparities, truths)):
@@ -319,6 +322,7 @@ def summarize(
 
 def _taps(size: int, new_size: int) -> tuple[ndarray, ndarray, ndarray]:
     """For each of `new_size` samples along an axis: the two source indices, and the weight of the second."""
+    # Pixel centres lie at i + 1/2 of the edges. Clamping the position repeats the values of the border.
     position = np.clip((np.arange(new_size) + 0.5) * (size / new_size) - 0.5, 0, size - 1)
     low = np.floor(position).astype(np.int64)
     return low, np.minimum(low + 1, size - 1), position - low

@@ -67,6 +67,7 @@ def evaluate_model(
     frames = _with_truth(frames, split, ground_truth, options)
     if options.at_most is not None:
         frames = frames.evenly(options.at_most)
+    # fp32 everywhere: with "auto" the errors of one model would depend on the machine.
     predictor = Predictor(weights, device=device, precision="fp32")
     if options.factor is None:
         options = dataclasses.replace(options, factor=config.metres_per_unit)
@@ -167,6 +168,7 @@ def _predict(predictor: Predictor, frames: EvaluationFrames, *, batch_size: int,
         with_truth = tuple(ref for ref, truth in batch if truth is not None)
         predicted = iter(_disparities(predictor, list(frames.read(with_truth)), post_process))
         for ref, truth in batch:
+            # Without ground truth there is nothing to compare, so the network is not run on such frames.
             yield Pair(name=_name(ref), disparity=None if truth is None else next(predicted), truth=truth)
 
 

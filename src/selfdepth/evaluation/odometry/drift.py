@@ -126,6 +126,7 @@ def kitti_drift(
     starts = np.arange(0, len(truth), step)
     by_length = []
     for length_m in lengths_m:
+        # "right" gives the first pose strictly beyond the length, as KITTI's benchmark does.
         ends = np.searchsorted(travelled_m, travelled_m[starts] + length_m, side="right")
         inside = ends < len(truth)
         if not inside.any():

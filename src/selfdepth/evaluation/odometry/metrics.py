@@ -168,7 +168,7 @@ def snippet_error(T_next_current: Float[ndarray, "n 4 4"], T_world_camera: Float
     _check_lengths(len(T_next_current) + 1, len(T_world_camera))
     truth = relative(T_world_camera)
     errors = []
-    for start in range(len(truth)):
+    for start in range(len(truth)):  # to the last transform: the snippets at the end have 4, 3 and 2 frames
         stop = start + SNIPPET_FRAMES - 1
         errors.append(_scaled_distance(_chained(T_next_current[start:stop]), _chained(truth[start:stop])))
     snippets = np.array(errors)

@@ -102,6 +102,7 @@ def predict_trajectory(
         SelfDepthError: for a model that cannot be used, or a sequence with fewer frames than its pose network needs.
     """
     weights = load_weights(model)
+    # fp32 everywhere: with "auto" the errors of one model would depend on the machine.
     motion = MotionPredictor(weights, spacing=spacing, device=device, precision="fp32")
     sequence = evaluated.sequence
     numbers = sequence.numbers[:: motion.spacing]
@@ -158,6 +159,7 @@ def evaluate_trajectory(predicted: Trajectory, truth: Trajectory, how: Alignment
 
 def matched(predicted: Trajectory, truth: Trajectory, *, where: str) -> tuple[Trajectory, Trajectory]:
     """The poses that both trajectories have, matched by their times. Raises DataError as `evaluate_trajectory`."""
+    # The true poses before and after each predicted one; at either end, the two outermost.
     later = np.searchsorted(truth.timestamps, predicted.timestamps).clip(1, len(truth) - 1)
     before, after = (np.abs(truth.timestamps[i] - predicted.timestamps) for i in (later - 1, later))
     nearest = np.where(before <= after, later - 1, later)
@@ -183,6 +185,7 @@ def _rows(trajectory: Trajectory, rows: ndarray) -> Trajectory:
 
 def _straight(truth: Float[ndarray, "n 4 4"]) -> Float[ndarray, "n 4 4"]:
     """The baseline: poses straight ahead at the true mean speed."""
+    # The speed matters for rigid alignment only; a similarity would find it by itself.
     stride = np.linalg.norm(np.diff(truth[:, :3, 3], axis=0), axis=1).mean()
     straight = np.tile(np.eye(4), (len(truth), 1, 1))
     straight[:, 2, 3] = stride * np.arange(len(truth))
