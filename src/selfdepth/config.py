@@ -308,5 +308,5 @@ def from_json(values: dict[str, Any], *, where: str | Path) -> TrainConfig:
 
 
 def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:
-    """The values with tuples instead of JSON's lists, which would be unequal to the tuples of the same configuration."""
+    """The values with tuples for JSON's lists: a list would be unequal to the tuple of the same configuration."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
