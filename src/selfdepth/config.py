@@ -1,4 +1,4 @@
-"""What a run is, as plain values. Importing this costs nothing: no torch here."""
+"""The configuration of a run, as plain values. Imports no torch, because --help imports this."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from selfdepth.geometry.crop import NO_CROP, Crop
 from selfdepth.geometry.depth_range import DepthRange
 
 POSE_ENCODER = "resnet18"
-"""The paper's, for every depth encoder."""
+"""The paper's pose encoder, whatever the depth encoder."""
 
 PoseNetworkName = Literal["separate", "shared", "posecnn"]
 PoseInput = Literal["pairs", "all"]
 Stereo = Literal["none", "calibrated", "nominal"]
 NOMINAL_BASELINE = 0.1
 NOMINAL_FACTOR = 5.4
-"""The paper calls the distance of KITTI's cameras 0.1; depth so learned is multiplied by 5.4 to be metres."""
+"""The paper sets KITTI's stereo baseline to 0.1, so depth learned from it times 5.4 (0.54 m / 0.1) is in metres."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +105,7 @@ class LossConfig:
             "between near and far",
             self.start_depth,
         )
+        # Options of a part that is switched off are refused: whoever gives them expects an effect.
         require(self.ssim or self.ssim_weight == 0.85, "--loss.ssim-weight", "--loss.ssim", "--loss.no-ssim")
         ties = self.automask or self.tie_break_noise in (0, 1e-5)
         require(ties, "--loss.tie-break-noise", "--loss.automask", "--loss.no-automask")
@@ -117,13 +118,13 @@ class LossConfig:
 
     @property
     def depth_range(self) -> DepthRange:
-        """The depths between `near` and `far`, and what stands for them."""
+        """The depths that the network can predict, with their conversion from and to its sigmoid."""
         return DepthRange(float(self.near), float(self.far))  # JSON may hold whole numbers
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """One training run, complete: what `config.json` holds and `train --config` repeats."""
+    """The complete configuration of a training run: `config.json` holds it, and `train --config` repeats it."""
 
     data: str = ""
     """Root of KITTI raw or odometry, folder of images, video file, or store. Not needed with --config or --resume."""
@@ -176,10 +177,10 @@ class TrainConfig:
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Arithmetic of the networks; geometry and loss are always fp32. auto: bf16 where the processor is faster in it."""
+    """Arithmetic of the networks; geometry and loss are always fp32. auto: bf16 where the device is faster in it."""
     compile: bool | None = None
-    """Compile the training step. On a processor the objective is compiled anyway, and compiling the networks too was
-    measured not to help. Default: on CUDA only."""
+    """Compile the training step. On a CPU the objective is compiled C anyway, and compiling the networks was measured
+    not to help. Default: on CUDA only."""
 
     def __post_init__(self) -> None:
         require_size(self.width, "--width")
@@ -202,10 +203,11 @@ class TrainConfig:
             require(amount is None or 0 < amount < math.inf, flag, "more than 0", amount)
         given = [flag for flag, amount in budgets.items() if amount is not None]
         require(len(given) <= 1, " and ".join(given), "one budget", f"{len(given)} budgets")
-        # Both are parsed here, so that a wrong one is refused at once and a right one is read only once.
+        # Parsed now, so that an invalid value is refused at once; both properties are cached.
         _ = self.spacing, self.crop_px
 
     def _check_motion(self) -> None:
+        """Refuse options of the pose network that do not go with the offsets."""
         n = len(self.offsets)
         if self.encoder.pose_input == "all" and n < 2:
             raise ConfigError(
@@ -213,7 +215,7 @@ class TrainConfig:
                 where="--encoder.pose-input",
                 expected="at least two --offsets",
                 got=str(self.offsets),
-                fix="take --encoder.pose-input pairs",
+                fix="use --encoder.pose-input pairs",
             )
         network, name = self.encoder.pose_network, self.encoder.pose_name
         for option, got, default in (("network", network, "separate"), ("name", name, POSE_ENCODER)):
@@ -227,17 +229,17 @@ class TrainConfig:
 
     @property
     def n_sources(self) -> int:
-        """Views that a target is rebuilt from, at most: some clips may have no stereo partner."""
+        """Largest number of views from which a target is rebuilt; a clip may lack its stereo partner."""
         return len(self.offsets) + (self.stereo != "none")
 
     @property
     def metres_per_unit(self) -> float | None:
-        """What depth is multiplied by to be metres; None where that cannot be known."""
+        """Factor from predicted depth to metres; None for monocular runs, whose scale is arbitrary."""
         return {"none": None, "calibrated": 1.0, "nominal": NOMINAL_FACTOR}[self.stereo]
 
     @cached_property
     def spacing(self) -> int | None:
-        """`every` as a number: frames between neighbours of a clip, 1 if not given; None stands for auto."""
+        """`every` as a number: frames between neighbours of a clip, by default 1. None stands for auto."""
         if self.every == "auto":
             return None
         if self.every is None:
@@ -252,19 +254,19 @@ class TrainConfig:
 
     @cached_property
     def crop_px(self) -> Crop:
-        """`crop` as a value: what is cut off the frames."""
+        """`crop` as a value: pixels to cut off each side of the frames."""
         return NO_CROP if self.crop is None else Crop.parse(self.crop)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResolvedConfig(TrainConfig):
-    """A run or a model whose frames are known: nothing about their size is left open."""
+    """The configuration of a run or model whose height is known, because its data have been opened."""
 
     height: int
 
     @staticmethod
     def of(config: TrainConfig, **changes: Any) -> ResolvedConfig:
-        """The configuration with some fields replaced.
+        """A configuration with some fields replaced, resolved.
 
         Raises:
             ConfigError: if it still has no height, or for a value out of range.
@@ -275,7 +277,7 @@ class ResolvedConfig(TrainConfig):
 
 
 def to_json(config: TrainConfig) -> dict[str, Any]:
-    """The configuration as JSON values; `from_json` reads it back unchanged."""
+    """The configuration as JSON values. `from_json` restores it unchanged."""
     values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
     return values
 
@@ -283,8 +285,11 @@ def to_json(config: TrainConfig) -> dict[str, Any]:
 def from_json(values: dict[str, Any], *, where: str | Path) -> TrainConfig:
     """Build a TrainConfig from JSON values.
 
+    Args:
+        where: the file, for errors.
+
     Raises:
-        ConfigError: for an unknown field, a value of the wrong kind, or one out of range, naming `where`.
+        ConfigError: for an unknown field, a value of the wrong type, or one out of range.
     """
     check_kinds(values, TrainConfig, where)
     try:
@@ -303,4 +308,5 @@ def from_json(values: dict[str, Any], *, where: str | Path) -> TrainConfig:
 
 
 def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:
+    """The values with tuples for JSON's lists: a list would be unequal to the tuple of the same configuration."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}

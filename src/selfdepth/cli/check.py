@@ -1,4 +1,4 @@
-"""`selfdepth check DATA`: what was recognised, and what is missing for a split, before anything is trained on it."""
+"""`selfdepth check DATA`: report what the data are, and what a split lacks, before a run depends on it."""
 
 from __future__ import annotations
 
@@ -19,35 +19,36 @@ if TYPE_CHECKING:
     from selfdepth.data.kitti.inventory import Inventory
 
 _SHOWN = 12
+"""Longest list of missing folders or archives: a terminal shows it at a glance, and --json has the rest."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckArgs:
     """Report what DATA is and whether it can be trained on; for KITTI, what is missing for a split.
 
-    Nothing is written but --json.
+    Nothing is written except --json.
     """
 
     data: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DATA")]
     """Root of KITTI raw or odometry, folder of images, or video file."""
     split: tuple[str, ...] = ()
     """Published splits, like eigen_zhou and eigen, or folders with train_files.txt, val_files.txt or test_files.txt
-    (KITTI). The report lists what is there and what is missing; of one split that is complete, also its sequences."""
+    (KITTI). The report lists what is there and what is missing; for one complete split, its sequences too."""
     splits: str | None = None
     """Folder of split folders (eigen_zhou/train_files.txt and so on), instead of downloading the published lists.
-    Without --split, it is checked for those of the paper's tables."""
+    Without --split, the splits of the paper's tables are checked."""
     camera: str | None = None
     """fx,fy,cx,cy in pixels of the frames; or a YAML file (ours, OpenCV, ROS camera_info); or fov:DEGREES."""
     json: str | None = None
-    """File for the report as numbers, with everything that is missing."""
+    """File for the report as JSON, with everything that is missing."""
 
 
 def check(args: CheckArgs) -> None:
-    """Show what a split lacks, if one is named; else the sequences, and the spacing that their motion suggests.
+    """Run the verb: show what the splits lack, or the sequences and the frame spacing that their motion suggests.
 
     Raises:
-        SelfDepthError: for data that training would refuse, lists that cannot be read or fetched, or a place that
-            cannot be written to.
+        SelfDepthError: for data that training would refuse, lists that cannot be read or downloaded, or a --json file
+            that cannot be written.
     """
     from rich.console import Console
 
@@ -65,6 +66,7 @@ def check(args: CheckArgs) -> None:
     if args.split or lists is not None:
         inventory = source.inventory(args.split, lists)
         _show_inventory(console, args.data, inventory)
+    # The sequences of a split are shown only if it is complete: opening an incomplete one is refused.
     if inventory is None or (len(args.split) == 1 and inventory.is_complete):
         with console.status("looking at the frames"):
             split = str(split_folder(args.split[0], lists)) if args.split else None
@@ -73,8 +75,8 @@ def check(args: CheckArgs) -> None:
     if inventory is None and source.usual_splits:
         names = " ".join(source.usual_splits)
         console.print(f"splits: add --split {names} to see what is missing for them", markup=False)
-    numbers = {"footage": summary, "inventory": inventory}
-    write_json(args.json, {name: value and dataclasses.asdict(value) for name, value in numbers.items()})
+    report = {"footage": summary, "inventory": inventory}
+    write_json(args.json, {name: part and dataclasses.asdict(part) for name, part in report.items()})
 
 
 def _show_summary(console: Console, data: str, summary: FootageSummary) -> None:
@@ -109,17 +111,17 @@ def _sequence_table(summary: FootageSummary, data: str) -> Table:
             f"{row.width}x{row.height}",
             f"{row.fps:.3g}" if row.fps else "-",
             f"{row.camera}, {row.fov_deg:.0f} deg",
-            _stretches(row.gaps),
-            _stretches(row.parked),
+            _ranges(row.gaps),
+            _ranges(row.parked),
             str(row.every),
         )
     return table
 
 
-def _stretches(pairs: tuple[tuple[int, int], ...], most: int = 3) -> str:
-    """ "none", or the first few as first-last."""
-    shown = ", ".join(f"{first}-{last}" for first, last in pairs[:most])
-    return f"{shown} and {len(pairs) - most} more" if len(pairs) > most else shown or "none"
+def _ranges(pairs: tuple[tuple[int, int], ...], limit: int = 3) -> str:
+    """The first few ranges of frame numbers, as "3-7, 12-20 and 4 more"; "none" if there are none."""
+    shown = ", ".join(f"{first}-{last}" for first, last in pairs[:limit])
+    return f"{shown} and {len(pairs) - limit} more" if len(pairs) > limit else shown or "none"
 
 
 def _inventory_table(inventory: Inventory) -> Table:
@@ -136,7 +138,7 @@ def _inventory_table(inventory: Inventory) -> Table:
 
 
 def _missing(inventory: Inventory) -> list[str]:
-    """What is not there, the most first."""
+    """Lines about missing files, folders with the most missing images first."""
     if inventory.is_complete:
         return ["nothing is missing: every frame that the lists name is there, with its neighbours and calibration"]
     ranked = sorted(inventory.images.items(), key=lambda item: -item[1])
@@ -147,5 +149,5 @@ def _missing(inventory: Inventory) -> list[str]:
         lines.append(f"missing: {rest:,} images of {len(ranked) - _SHOWN} more folders; --json FILE lists all of them")
     archives = list(inventory.archives)
     more = f" and {len(archives) - _SHOWN} more" if len(archives) > _SHOWN else ""
-    lines.append(f"to be unpacked into this folder, from KITTI: {', '.join(archives[:_SHOWN])}{more}")
+    lines.append(f"unpack into this folder, from KITTI: {', '.join(archives[:_SHOWN])}{more}")
     return lines

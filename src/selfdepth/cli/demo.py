@@ -1,4 +1,4 @@
-"""selfdepth demo --out DIR --minutes M"""
+"""`selfdepth demo`: render a drive, train on it, evaluate, report."""
 
 from __future__ import annotations
 
@@ -19,13 +19,18 @@ class DemoArgs:
     out: str = "demo"
     """Folder to write to, new or empty."""
     minutes: float = 5.5
-    """Time for everything, in minutes, at least 1; more time gives better depth."""
+    """Time for everything, in minutes, at least 1. More time gives better depth."""
     seed: int = 0
     """Seed of the streets and of the training."""
 
 
 def demo(args: DemoArgs) -> None:
-    """Run the demo."""
+    """Run the verb: render, train, evaluate, and print the numbers and the path of the report.
+
+    Raises:
+        SelfDepthError: for less than a minute, or a folder that is not empty or cannot be written.
+        Interrupted: after Ctrl-C or SIGTERM during the training, once the run is saved.
+    """
     from selfdepth.demo.report import summary
     from selfdepth.demo.run import demo_plan, run_demo
 
@@ -36,14 +41,14 @@ def demo(args: DemoArgs) -> None:
 
 
 class DemoDisplay(Display):
-    """Shows a demo: its stages, and the bar of each."""
+    """Shows the progress of a demo: the name of each stage, and its bar."""
 
     def __enter__(self) -> DemoDisplay:
         super().__enter__()
         return self
 
     def rendering(self, done: int, total: int) -> None:
-        """The drives are being rendered."""
+        """`done` of `total` frames are rendered."""
         self._bar.update("rendering", done / total, f"{done}/{total} frames", None)
 
     def stage(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""`selfdepth evaluate depth`: the field's numbers, and what a constant would reach."""
+"""`selfdepth evaluate depth`: the usual depth errors, beside those of the best constant depth."""
 
 from __future__ import annotations
 
@@ -83,10 +83,10 @@ SECTIONS = {
 
 
 def evaluate_depth(args: EvaluateDepthArgs) -> None:
-    """Run the verb: predict if need be, compare, show a table, write --json.
+    """Run the verb: predict unless predictions are given, compare, print a table, write --json.
 
     Raises:
-        SelfDepthError: for options that do not go together, and for files and models that cannot be used.
+        SelfDepthError: for contradictory options, and for invalid files, data or models.
     """
     _check(args)
     from selfdepth.evaluation.depth.run import ComparisonOptions
@@ -108,8 +108,8 @@ def evaluate_depth(args: EvaluateDepthArgs) -> None:
         json=args.json,
         folders={"--truth-cache": args.truth_cache},
     )
-    asked = {name: getattr(args, name) for name in ("model", "data", "split", "part", "predictions", "ground_truth")}
-    write_json(args.json, {**done.to_json(), **asked, "post_process": args.post_process})
+    inputs = {name: getattr(args, name) for name in ("model", "data", "split", "part", "predictions", "ground_truth")}
+    write_json(args.json, {**done.to_json(), **inputs, "post_process": args.post_process})
     _show(done, args)
 
 
@@ -139,6 +139,7 @@ def _evaluate(args: EvaluateDepthArgs, options: ComparisonOptions) -> DepthEvalu
 
 
 def _check(args: EvaluateDepthArgs) -> None:
+    """Refuse contradictory options. An option that would be ignored is refused too: the user expects an effect."""
     if args.predictions is None:
         if args.model is None:
             raise ConfigError("there is nothing to evaluate", expected="MODEL, or --predictions FILE")
@@ -180,7 +181,7 @@ def _check_numbers(args: EvaluateDepthArgs) -> None:
     for option, bound in (("--min-depth", args.min_depth), ("--max-depth", args.max_depth)):
         if bound is not None and not 0 < bound < math.inf:
             raise ConfigError("option out of range", where=option, expected="metres, more than 0", got=str(bound))
-    low, high = args.min_depth or 1e-3, args.max_depth or 80.0
+    low, high = args.min_depth or 1e-3, args.max_depth or 80.0  # the eigen protocol's
     if low >= high:
         raise ConfigError(
             "no depth lies between the bounds", where="--min-depth, --max-depth", got=f"{low:g} and {high:g}"
@@ -212,17 +213,22 @@ def _show(done: DepthEvaluation, args: EvaluateDepthArgs) -> None:
     skipped = f"; {report.skipped} left out, without ground truth" if report.skipped else ""
     console.print(f"compared: {len(report.images)} of the {done.frames}, {pixels} pixels{skipped}")
     console.print(
-        f"best constant: {done.constant_m:.2f} m at every pixel, the smallest abs_rel that one number can have here; "
-        "a network should do better"
+        f"best constant: {done.constant_m:.2f} m at every pixel, which has the smallest abs_rel of all constants; a "
+        "network should do better"
     )
     if done.frames == "training frames":
-        console.print("note: errors on training frames say how well they were fitted, not how good the depth is")
+        console.print("note: errors on training frames show how well the model fits them, not how good its depth is")
 
 
 _SCALING = {True: "each image at its true median", False: "without median scaling"}
 
 
 def _table(done: DepthEvaluation, what: str) -> Table:
+    """Errors of the predictions, with the other scaling if the model has a unit, and of the best constant.
+
+    Args:
+        what: heading of the row of the predictions.
+    """
     from rich import box
     from rich.table import Table
 

@@ -1,4 +1,4 @@
-"""`selfdepth evaluate odometry`: how far a trajectory is from the true one."""
+"""`selfdepth evaluate odometry`: errors of a trajectory against the true one."""
 
 from __future__ import annotations
 
@@ -61,17 +61,17 @@ SECTIONS = {
 
 
 def evaluate_odometry(args: EvaluateOdometryArgs) -> None:
-    """Run the verb: follow the camera if need be, compare, show a table, write --json and --plots.
+    """Run the verb: follow the camera unless a trajectory is given, compare, print a table, write --json and --plots.
 
     Raises:
-        SelfDepthError: for options that do not go together, and for files and models that cannot be used.
+        SelfDepthError: for contradictory options, and for invalid files, data or models.
     """
     _check(args)
     done = run_evaluation(
         lambda: _evaluate(args), status="following the camera", json=args.json, folders={"--plots": args.plots}
     )
-    asked = {name: getattr(args, name) for name in ("model", "data", "sequence", "predictions", "ground_truth")}
-    write_json(args.json, {**done.to_json(), **asked})
+    inputs = {name: getattr(args, name) for name in ("model", "data", "sequence", "predictions", "ground_truth")}
+    write_json(args.json, {**done.to_json(), **inputs})
     if args.plots is not None:
         _plot(Path(args.plots).expanduser(), done)
     _show(done, args)
@@ -83,23 +83,26 @@ def _evaluate(args: EvaluateOdometryArgs) -> OdometryEvaluation:
     from selfdepth.evaluation.odometry.sequences import sequence_to_evaluate
 
     given = None if args.ground_truth is None else Path(args.ground_truth).expanduser()
-    drive = None if args.data is None else sequence_to_evaluate(Path(args.data).expanduser(), args.sequence, given)
+    sequence = None if args.data is None else sequence_to_evaluate(Path(args.data).expanduser(), args.sequence, given)
     if args.predictions is not None:
-        if drive is None:
+        if sequence is None:
             assert given is not None, "_check refuses its absence"
             truth = read_trajectory(given)
         else:
-            truth = drive.truth
+            truth = sequence.truth
+        # The ground truth gives the timestamps of predictions without any (KITTI's format).
         predicted = read_predicted(Path(args.predictions).expanduser(), truth)
         return evaluate_trajectory(predicted, truth, args.align or "sim3", where=args.predictions)
-    assert args.model is not None and drive is not None, "_check refuses their absence"
-    predicted, fitting = predict_trajectory(
-        args.model, drive, spacing=args.every, device=args.device, batch_size=args.batch_size
+    assert args.model is not None and sequence is not None, "_check refuses their absence"
+    # The model determines the default alignment: a known scale must not be fitted away.
+    predicted, alignment = predict_trajectory(
+        args.model, sequence, spacing=args.every, device=args.device, batch_size=args.batch_size
     )
-    return evaluate_trajectory(predicted, drive.truth, args.align or fitting, where=args.model)
+    return evaluate_trajectory(predicted, sequence.truth, args.align or alignment, where=args.model)
 
 
 def _check(args: EvaluateOdometryArgs) -> None:
+    """Refuse contradictory options, and those that would be ignored."""
     if args.predictions is None:
         if args.model is None:
             raise ConfigError("there is nothing to evaluate", expected="MODEL, or --predictions FILE")
@@ -136,10 +139,10 @@ def _show(done: OdometryEvaluation, args: EvaluateOdometryArgs) -> None:
     console.print(f"compared: {len(done.truth)} poses of {done.frames} true ones, along {done.length:.1f} m")
     console.print(f"alignment: {done.how}, predicted lengths times {done.absolute.alignment.scale:.4g}")
     console.print(
-        f"straight line at the true mean speed: ATE {done.straight_rmse:.3f} m; a network should do better, "
-        "but for a straight road"
+        f"straight line at the true mean speed: ATE {done.straight_rmse:.3f} m; unless the road is straight, a network "
+        "should do better"
     )
-    console.print("five-frame error: published as ATE, but it is RMSE / sqrt(N); each snippet is scaled on its own")
+    console.print("five-frame error: published as ATE, but it is RMSE / sqrt(N); each snippet has its own scale")
     if done.drift is None:
         console.print("t_err and r_err need more than 100 m of road")
 

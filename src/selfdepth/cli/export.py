@@ -1,4 +1,4 @@
-"""`selfdepth export`: a model in the form that other software reads."""
+"""`selfdepth export`: write a model in the format of other software."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportArgs:
-    """Write a model in the form that other software reads."""
+    """Write a model in the format of other software."""
 
     model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")]
     """Run folder, weights folder, published folder or name (mono_640x192), or Hugging Face hub name."""
     format: Literal["monodepth2"]
-    """monodepth2: a checkpoint folder as the published code has it (encoder.pth, depth.pth and so on); ResNets only."""
+    """monodepth2: a checkpoint folder in the published format (encoder.pth, depth.pth and so on); ResNets only."""
     out: str
     """Folder to write to."""
 
 
 def export(args: ExportArgs) -> None:
-    """Run the verb: read MODEL, write it, say where.
+    """Run the verb: read MODEL, write it, print where.
 
     Raises:
-        SelfDepthError: for a model that cannot be read or not be written in this form, or a place that cannot be used.
+        SelfDepthError: for a model that cannot be read, or that the format cannot hold, or an invalid output folder.
     """
     from selfdepth.weights.files import depth_network, load_weights
 
     weights = load_weights(args.model)
-    depth_network(weights)  # refuses what does not fit before anything is written
+    depth_network(weights)  # raises for weights that do not fit their network, before anything is written
     FORMATS[args.format](weights, Path(args.out).expanduser())
     sys.stdout.write(f"wrote {args.format} to {args.out}\n")
 
@@ -49,4 +49,4 @@ def _monodepth2(weights: LoadedWeights, out: Path) -> None:
 
 
 FORMATS: dict[str, Callable[[LoadedWeights, Path], None]] = {"monodepth2": _monodepth2}
-"""What writes each format."""
+"""The function that writes each format."""

@@ -1,4 +1,4 @@
-"""`selfdepth info`: what a model is."""
+"""`selfdepth info`: describe a model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import tyro
 
 @dataclass(frozen=True, kw_only=True)
 class InfoArgs:
-    """Say what a model is: networks, size, scale, camera, and what it was trained on."""
+    """Describe a model: networks, size, scale, camera, and the data that it was trained on."""
 
     model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")]
     """Run folder, weights folder, published folder or name (mono_640x192), or Hugging Face hub name."""
@@ -29,7 +29,11 @@ def info(args: InfoArgs) -> None:
 
 
 def describe(model: str) -> dict[str, str]:
-    """Properties of a model by their names, in the order to show them. Raises CheckpointError."""
+    """Properties of a model by name, in the order in which `info` prints them.
+
+    Raises:
+        CheckpointError: for a model that cannot be read.
+    """
     from selfdepth.weights.files import depth_network, describe_unit, load_weights
 
     weights = load_weights(model)
@@ -48,18 +52,18 @@ def describe(model: str) -> dict[str, str]:
         "size": f"{config.width}x{config.height} pixels",
         "depth": describe_unit(weights.scale, config.metres_per_unit),
         "depth range": str(config.loss.depth_range),
-        "camera": "not known"
+        "camera": "unknown"
         if camera is None
         else f"fx {camera.fx:.2f} fy {camera.fy:.2f} cx {camera.cx:.2f} cy {camera.cy:.2f}"
         f" for frames of {camera.width}x{camera.height}",
-        "trained on": config.data or "not known",
+        "trained on": config.data or "unknown",
         "split": config.split or "none",
-        "steps": "not known" if weights.step is None else str(weights.step),
+        "steps": "unknown" if weights.step is None else str(weights.step),
     }
 
 
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
-"""Batch normalisation's counters: stored with the weights, but not learned."""
+"""Statistics of batch normalisation, which are stored with the weights but are not parameters."""
 
 
 def _millions(count: int) -> str:

@@ -1,4 +1,4 @@
-"""The command line: one verb, one file, one function. Nothing heavy is imported before the verb is known."""
+"""The command line: one file and one function per verb. Heavy imports wait in the function, so that help is fast."""
 
 from __future__ import annotations
 
@@ -25,55 +25,62 @@ VERBS: dict[str, str] = {
     "predict": "depth of images, folders and videos",
     "evaluate depth": "measure depth against ground truth",
     "evaluate odometry": "measure a trajectory against the true one",
-    "export": "write a model in the form that other software reads",
+    "export": "write a model in the format of other software",
     "presets": "list the named runs, and what the paper published for them",
     "prepare": "decode the frames once, into a store that several runs share",
     "check": "report what is in a video, a folder or KITTI, and what is missing or wrong",
-    "info": "say what a model is and how it was trained",
+    "info": "describe a model and how it was trained",
 }
-"""What each verb does. Verb "evaluate depth" is `evaluate_depth(args: EvaluateDepthArgs)` in cli/evaluate_depth.py."""
+"""A line of help for each verb. Verb "evaluate depth" is `evaluate_depth(args: EvaluateDepthArgs)` in
+cli/evaluate_depth.py, and so on."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb. Returns the exit code: 0, 2 for anything the user can mend, 130 and 143 after a signal."""
+    """Run one verb.
+
+    Returns:
+        The exit code: 0; 2 for an error that the user can fix; 130 or 143 after Ctrl-C or SIGTERM. Any other exception
+        is a bug, and shows its traceback.
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
     warnings.showwarning = _show_warning
     try:
-        with _tidy_on_sigterm():
+        with _exit_on_sigterm():
             return _dispatch(words)
     except SelfDepthError as error:
-        _tell(f"error: {error}")
+        _print_to_stderr(f"error: {error}")
         return 2
     except Interrupted as stop:
-        _tell(f"stopped; everything is saved. Continue with: selfdepth train --resume --out {stop.folder}")
+        _print_to_stderr(f"stopped; everything is saved. Continue with: selfdepth train --resume --out {stop.folder}")
         return 128 + stop.signal_number
     except KeyboardInterrupt:
-        _tell("stopped")
+        _print_to_stderr("stopped")
         return 128 + signal.SIGINT
     except BrokenPipeError:
-        # The reader of our output went away (`| head`); a second complaint at shutdown would help nobody.
+        # The reader of our output has closed it (`| head`). Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
 
 
 @contextmanager
-def _tidy_on_sigterm() -> Iterator[None]:
-    """SIGTERM ends the work the way Ctrl-C does, by an exception: half-written files are cleared away."""
-    if threading.current_thread() is not threading.main_thread():
+def _exit_on_sigterm() -> Iterator[None]:
+    """Within the block, SIGTERM raises an exception, as Ctrl-C does, so that half-written files are deleted."""
+    if threading.current_thread() is not threading.main_thread():  # Python accepts signal handlers only there
         yield
         return
 
-    def leave(number: int, frame: FrameType | None) -> None:
+    def exit_at_once(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, leave)
+    previous = signal.signal(signal.SIGTERM, exit_at_once)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, previous)
 
 
 def _dispatch(words: list[str]) -> int:
+    """Find the verb at the beginning of the command line, and run it. Returns the exit code."""
     if words[:1] == ["help"]:  # `help train` is `train --help`
         words = [*words[1:], "--help"]
     if not words or words[0] in ("-h", "--help"):
@@ -82,12 +89,12 @@ def _dispatch(words: list[str]) -> int:
     if words[0] in ("-V", "--version"):
         sys.stdout.write(f"selfdepth {__version__}\n")
         return 0
-    for verb in VERBS:
+    for verb in VERBS:  # of one word or two
         length = len(verb.split())
         if " ".join(words[:length]) == verb:
             _run(verb, words[length:])
             return 0
-    longer = {verb: what for verb, what in VERBS.items() if verb.startswith(f"{words[0]} ")}
+    longer = {verb: help_line for verb, help_line in VERBS.items() if verb.startswith(f"{words[0]} ")}
     if longer and without_help(words[1:2]) is not None:
         sys.stdout.write(_overview(longer))
         return 0
@@ -98,7 +105,7 @@ def _run(verb: str, words: list[str]) -> None:
     name = verb.replace(" ", "_")
     module = importlib.import_module(f"selfdepth.cli.{name}")
     kind = getattr(module, "".join(part.capitalize() for part in verb.split()) + "Args")
-    # Those of `train` come from its preset, its file, or the run to resume.
+    # The defaults of `train` depend on its preset, its file, or the run to resume.
     defaults = getattr(module, "defaults", None)
     rest = without_help(words)
     if rest is None:
@@ -109,14 +116,18 @@ def _run(verb: str, words: list[str]) -> None:
 
 
 def _unknown(words: list[str], longer: list[str]) -> ConfigError:
-    """What to say of a verb that does not exist, or of half a verb; `longer` are the verbs that begin with it."""
+    """The error for an unknown verb, or for half a verb.
+
+    Args:
+        longer: the verbs of two words that begin with the first.
+    """
     first, second = [*words, "-"][:2]
     if longer and second.startswith("-"):
         return ConfigError("one more word is needed", where=f"selfdepth {first}", expected=listed(longer))
     if longer:
         fix = closest(second, {verb.split()[1]: verb for verb in longer})
         return ConfigError("no such verb", where=f"{first} {second}", expected=listed(longer), fix=fix)
-    # Either half of a verb stands for the whole.
+    # Compared with the halves of verbs too: "depth" suggests "evaluate depth".
     halves = {half: [verb for verb in VERBS if half in verb.split()] for verb in VERBS for half in verb.split()}
     fix = closest(first, {half: half if half in VERBS else listed(whole) for half, whole in halves.items()})
     return ConfigError(
@@ -129,7 +140,7 @@ def _unknown(words: list[str], longer: list[str]) -> ConfigError:
 
 def _overview(verbs: Mapping[str, str]) -> str:
     width = max(map(len, verbs))
-    rows = "\n".join(f"  {verb:<{width}}  {what}" for verb, what in verbs.items())
+    rows = "\n".join(f"  {verb:<{width}}  {help_line}" for verb, help_line in verbs.items())
     return (
         f"selfdepth {__version__}: depth and camera motion learned from video alone\n\n"
         f"usage: selfdepth VERB ...\n\n{rows}\n\n"
@@ -137,7 +148,7 @@ def _overview(verbs: Mapping[str, str]) -> str:
     )
 
 
-def _tell(text: str) -> None:
+def _print_to_stderr(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
@@ -149,9 +160,9 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Ours in one line for the user; other libraries' warnings are for their developers and stay quiet."""
+    """Print our warnings in one line. Those of other libraries address developers, and are not shown."""
     if issubclass(category, SelfDepthWarning):
-        _tell(f"warning: {message}")
+        _print_to_stderr(f"warning: {message}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The options of a verb, read from its dataclass: their names, kinds, defaults and help.
+"""Read the options of a verb from its dataclass: their names, kinds, defaults and help.
 
-A field is an option, and the string below it is its help; "Default: WORDS." at its end says what None stands for.
+Each field is an option. The string below it is its help, and "Default: WORDS." at the end says what None stands for.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ METAVARS = {
     "store": "FOLDER",
     "truth_cache": "FOLDER",
 }
-"""What stands for the value of an option that is text, by the field's name; elsewhere the name in capitals."""
+"""Placeholders in the help for values that are text, by field name. For other fields it is the name in capitals."""
 
 _NUMBERS = {int: ("N", "a whole number", "whole numbers"), float: ("X", "a number", "numbers")}
 
 REQUIRED = dataclasses.MISSING
-"""The default of an option that must be given."""
+"""The default of a required option."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """One option, or what is given without one (DATA).
+    """An option, or a positional argument.
 
     Attributes:
-        name: "--loss.automask"; for what is given without an option, what stands for it: "DATA".
-        field: name of the dataclass's field.
-        kind: bool, int, float, str or a Literal, of the value or of each one.
+        name: "--loss.automask"; of a positional argument, its placeholder: "DATA".
+        field: name of the field, with those of the dataclasses around it: "loss.automask".
+        kind: type of the value, or of each value: bool, int, float, str or a Literal.
         many: whether it takes any number of values.
         optional: whether the field may be None.
-        positional: whether it is given without an option.
-        default: REQUIRED where it must be given.
-        metavar: what stands for the value; empty for a switch.
+        positional: whether it is a positional argument.
+        default: REQUIRED if it must be given.
+        metavar: placeholder of the value in the help; empty for a switch.
         help: one paragraph, without the default.
         default_words: what a default of None stands for; may be empty.
     """
@@ -68,37 +68,37 @@ class Option:
 
     @property
     def is_switch(self) -> bool:
-        """Whether it takes no value."""
+        """Whether it is a flag that takes no value."""
         return self.kind is bool
 
     @property
     def off(self) -> str:
-        """What turns a switch off: "--loss.no-automask"."""
+        """The flag that turns a switch off: "--loss.no-automask"."""
         head, dot, tail = self.name.removeprefix("--").rpartition(".")
         return f"--{head}{dot}no-{tail}"
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Everything that the parser knows it by on the command line; nothing for what is given without an option."""
+        """Its names on the command line; a positional argument has none."""
         if self.positional:
             return ()
         return (self.name, self.off) if self.is_switch else (self.name,)
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The values that it may have, if they are few."""
+        """The values of a Literal; empty for other kinds."""
         return get_args(self.kind) if get_origin(self.kind) is Literal else ()
 
     @property
     def expected(self) -> str:
-        """The values that it may have: "a whole number"."""
+        """A phrase for the values that it takes: "a whole number"."""
         if self.choices:
             return listed(self.choices)
         return _NUMBERS[self.kind][1 + self.many] if self.kind in _NUMBERS else self.metavar
 
 
 def listed(words: Sequence[str]) -> str:
-    """ "a, b or c"."""
+    """Words as a phrase: "a, b or c"."""
     return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
@@ -106,9 +106,8 @@ def read_options(kind: type, default: Any = None) -> tuple[Option, ...]:
     """The options of a dataclass and of those in it, in their order.
 
     Args:
-        kind: the dataclass. A field marked `tyro.conf.Positional` is given without an option; `tyro.conf.arg` may name
-            what stands for its value.
-        default: an instance whose values are the defaults, instead of the dataclass's own.
+        kind: the dataclass. `tyro.conf.Positional` marks positional arguments; `tyro.conf.arg` may name placeholders.
+        default: an instance whose values are the defaults; None: the defaults of the dataclass.
     """
     return tuple(_read(kind, default, prefix=""))
 
@@ -147,7 +146,7 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 
 
 def _unwrapped(hint: Any) -> tuple[Any, bool, bool]:
-    """The kind of a value, whether there may be any number of them, and whether there may be None instead."""
+    """The kind of a value, whether there may be any number of values, and whether None is allowed."""
     if get_origin(hint) is tuple:
         return get_args(hint)[0], True, False
     kinds = [each for each in get_args(hint) if each is not NoneType]
@@ -168,12 +167,12 @@ def _metavar(name: str, kind: Any, *, many: bool) -> str:
 
 
 def _named(markers: Sequence[Any], attribute: str) -> str | None:
-    """What `tyro.conf.arg` says of a field."""
-    return next((found for each in markers if (found := getattr(each, attribute, None)) is not None), None)
+    """An attribute that `tyro.conf.arg` sets for a field, or None."""
+    return next((value for each in markers if (value := getattr(each, attribute, None)) is not None), None)
 
 
 def _field_helps(kind: type) -> dict[str, str]:
-    """The string below each field, in one line."""
+    """The string below each field, on one line. Python drops these strings, so they are read from the source."""
     body = next(node.body for node in _classes(kind.__module__) if node.name == kind.__name__)
     helps = {}
     for field, below in pairwise(body):

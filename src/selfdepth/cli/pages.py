@@ -10,23 +10,23 @@ from collections.abc import Mapping, Sequence
 from selfdepth.cli.options import REQUIRED, Option
 
 _COLUMN = 28
-"""Where the help of the options starts, at most."""
+"""Largest column at which the help of the options starts."""
 
 _USAGE_LINES = 3
-"""With more, the options that may be left out are not in the usage."""
+"""Longest usage. If it would be longer, it names only the required options."""
 
 Sections = Mapping[str, Sequence[str]]
-"""Title: fields of the dataclass, in order; "loss" stands for all fields of the dataclass in that field."""
+"""Fields by the title of their section, in order. "loss" stands for all fields of the dataclass in that field."""
 
 
 def help_page(verb: str, kind: type, options: Sequence[Option], sections: Sections, width: int | None = None) -> str:
-    """The help of a verb.
+    """The text of a verb's --help.
 
     Args:
         kind: dataclass of the options; its docstring is the description.
-        options: as `read_options` gives them.
-        sections: of the options; those of none come first, below "arguments" and "options".
-        width: of a line; default: the terminal's, within reason.
+        options: as `read_options` returns them.
+        sections: groups of options. Options in none of them come first, under "arguments" and "options".
+        width: longest line, in characters; None: that of the terminal, from 60 to 120.
     """
     width = width or min(max(shutil.get_terminal_size().columns, 60), 120)
     paragraphs = [_usage(verb, options, width), *_paragraphs(inspect.getdoc(kind) or "", width)]
@@ -38,14 +38,14 @@ def help_page(verb: str, kind: type, options: Sequence[Option], sections: Sectio
 
 
 def sectioned(options: Sequence[Option], sections: Sections) -> dict[str, list[Option]]:
-    """The options by the title of their section; no section is empty."""
-    found: dict[str, list[Option]] = {title: [] for title in ("arguments", "options", *sections)}
+    """The options by the title of their section, without empty sections."""
+    parts: dict[str, list[Option]] = {title: [] for title in ("arguments", "options", *sections)}
     for option in options:
         title = next((title for title, fields in sections.items() if _is_in(option, fields)), None)
-        found[title or ("arguments" if option.positional else "options")].append(option)
+        parts[title or ("arguments" if option.positional else "options")].append(option)
     for title, fields in sections.items():
-        found[title].sort(key=lambda option: next(i for i, field in enumerate(fields) if _is_in(option, [field])))
-    return {title: part for title, part in found.items() if part}
+        parts[title].sort(key=lambda option: next(i for i, field in enumerate(fields) if _is_in(option, [field])))
+    return {title: part for title, part in parts.items() if part}
 
 
 def _is_in(option: Option, fields: Sequence[str]) -> bool:
@@ -55,14 +55,14 @@ def _is_in(option: Option, fields: Sequence[str]) -> bool:
 def _usage(verb: str, options: Sequence[Option], width: int) -> str:
     shown = {option: _invocation(option) for option in options}
     words = {option: words if option.default is REQUIRED else f"[{words}]" for option, words in shown.items()}
-    needed = [words[option] for option in options if option.positional or option.default is REQUIRED]
+    required = [words[option] for option in options if option.positional or option.default is REQUIRED]
     head = f"usage: selfdepth {verb}"
     lines = _filled([head, *words.values()], width)
-    return "\n".join(lines if len(lines) <= _USAGE_LINES else _filled([head, *needed, "[options]"], width))
+    return "\n".join(lines if len(lines) <= _USAGE_LINES else _filled([head, *required, "[options]"], width))
 
 
 def _filled(parts: Sequence[str], width: int) -> list[str]:
-    """Lines of parts, each of them whole."""
+    """Parts joined to lines of at most this width; no part is broken."""
     lines = [parts[0]]
     for part in parts[1:]:
         if len(lines[-1]) + 1 + len(part) <= width:
@@ -95,7 +95,7 @@ def _entry(option: Option, column: int, width: int) -> list[str]:
 
 
 def _default(option: Option) -> str:
-    """What is taken where the option is not given, in brackets; empty where that is nothing."""
+    """The default in brackets; empty if there is none to show."""
     value = option.default
     if value is REQUIRED:
         return "(required)"

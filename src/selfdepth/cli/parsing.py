@@ -1,7 +1,7 @@
-"""From the words after a verb to its dataclass; whatever is wrong with them is one sentence of ours.
+"""Parse the words after a verb into its dataclass; an error in them becomes one sentence of ours.
 
-tyro reads the words. What it refuses it would print in boxes and leave: its private hook hands over what was wrong, and
-where that cannot be understood, its text is taken out of the boxes.
+tyro does the parsing. On an error it would print boxes and exit. A private hook of tyro hands us the error as an object
+instead; where that is of an unknown class, the sentence is made from the text in the boxes.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ Args = TypeVar("Args")
 def parse(
     kind: type[Args], words: Sequence[str], *, verb: str, defaults: Callable[[Sequence[str]], Args] | None = None
 ) -> Args:
-    """Read the words after a verb.
+    """Parse the words after a verb.
 
     Args:
         kind: dataclass of the verb's options.
-        defaults: from the words to an instance whose values are the defaults, instead of the dataclass's own;
-            `tyro.MISSING` in it is a value that must be given.
+        defaults: maps the words to an instance whose values are the defaults, with `tyro.MISSING` for required values;
+            None: the defaults of the dataclass.
 
     Raises:
-        ConfigError: for words that cannot be read: what, which option, what it takes, what was given.
+        ConfigError: for unknown, missing or invalid options and arguments.
     """
     options = read_options(kind)
     _require_known(words, options, verb)
@@ -55,16 +55,19 @@ def without_help(words: Sequence[str]) -> list[str] | None:
 
 
 def values_of(words: Sequence[str], options: Sequence[Option]) -> Iterator[tuple[Option | None, str]]:
-    """The words that are values, each with its option; None for what is given without one. Nothing is checked."""
-    known = {name: option for option in options for name in option.names}
-    option, n_left = None, 0.0
+    """The words that are values, each with its option, or with None for a positional argument. Nothing is checked.
+
+    A preset among the words determines the defaults, so it must be found before the words can be parsed.
+    """
+    by_name = {name: option for option in options for name in option.names}
+    option, n_left = None, 0.0  # the option whose values follow, and how many of them
     for position, word in enumerate(words):
         if word == "--":
             yield from ((None, each) for each in words[position + 1 :])
             return
         if _is_option(word):
             name, equals, value = word.partition("=")
-            option = known.get(name.replace("_", "-"))
+            option = by_name.get(name.replace("_", "-"))
             if equals and option is not None:
                 yield option, value
             takes_none = equals or (option is not None and option.is_switch)
@@ -77,30 +80,34 @@ def values_of(words: Sequence[str], options: Sequence[Option]) -> Iterator[tuple
             yield None, word
 
 
-def closest(word: str, known: Iterable[str] | Mapping[str, str]) -> str | None:
-    """ "did you mean ..." for a word that is not known; None if no known word is close to it.
+def closest(word: str, candidates: Iterable[str] | Mapping[str, str]) -> str | None:
+    """A suggestion for a mistyped word, "did you mean ..."; None if no candidate is close to it.
 
     Args:
-        known: the known words, or what is meant by each.
+        candidates: valid words, or valid words with the text to suggest for each.
     """
-    meant = known if isinstance(known, Mapping) else {each: each for each in known}
-    close = difflib.get_close_matches(word, meant, n=1)
-    return f"did you mean {meant[close[0]]}" if close else None
+    suggestions = candidates if isinstance(candidates, Mapping) else {each: each for each in candidates}
+    close = difflib.get_close_matches(word, suggestions, n=1)
+    return f"did you mean {suggestions[close[0]]}" if close else None
 
 
 def _require_known(words: Sequence[str], options: Sequence[Option], verb: str) -> None:
-    """Refuse options that do not exist, and values of switches. Before anything else: the word after a mistyped option
-    would be taken for something that is given without one."""
-    known = {name: option for option in options for name in option.names}
-    # Without their group too: --automask is like --loss.automask.
-    meant = {f"--{name.removeprefix('--').split('.')[-1]}": name for name in known} | {name: name for name in known}
+    """Refuse options that do not exist, and values of switches.
+
+    This comes first: the word after a mistyped option would be taken for a positional argument, and the error would be
+    about that.
+    """
+    by_name = {name: option for option in options for name in option.names}
+    # Without their group too, so that --automask suggests --loss.automask.
+    suggestions = {f"--{name.removeprefix('--').split('.')[-1]}": name for name in by_name}
+    suggestions |= {name: name for name in by_name}
     for word in _before_end_of_options(words):
         name, equals, value = word.partition("=")
         if not _is_option(word):
             continue
-        option = known.get(name.replace("_", "-"))
+        option = by_name.get(name.replace("_", "-"))
         if option is None:
-            suggestion = closest(name.replace("_", "-"), meant)
+            suggestion = closest(name.replace("_", "-"), suggestions)
             raise ConfigError("no such option", where=name, fix="; ".join(filter(None, (suggestion, _see(verb)))))
         if option.is_switch and equals:
             names = listed(option.names)
@@ -108,7 +115,7 @@ def _require_known(words: Sequence[str], options: Sequence[Option], verb: str) -
 
 
 def _with_values(words: Sequence[str], options: Sequence[Option]) -> list[str]:
-    """The words as tyro reads them: to it, a switch that may also be None is an option with a value."""
+    """The words in tyro's spelling: for tyro, a switch that may also be None is an option with a value."""
     spelled: dict[str, str] = {}
     for option in options:
         if option.is_switch and option.optional:
@@ -123,13 +130,16 @@ def _before_end_of_options(words: Sequence[str]) -> Sequence[str]:
 
 def _is_option(word: str) -> bool:
     with suppress(ValueError):
-        float(word)  # -1, but -inf and -nan too
+        float(word)  # -1 is a number, and so are -inf and -nan
         return False
     return re.match(r"--?[A-Za-z]", word) is not None
 
 
 def _on_refusal(refuse: Callable[[Any], None]) -> AbstractContextManager[None]:
-    """While entered, `refuse` is called with what tyro is about to refuse. Its hook is private and may be gone."""
+    """A context in which tyro calls `refuse` with each error before it prints it.
+
+    The hook is private, so another version of tyro may not have it; without it, `_unboxed` makes the sentence.
+    """
     try:
         from tyro import _errors
 
@@ -139,7 +149,7 @@ def _on_refusal(refuse: Callable[[Any], None]) -> AbstractContextManager[None]:
 
 
 def _refuse(event: Any, words: Sequence[str], options: Sequence[Option], verb: str) -> None:
-    """Raise the sentence for what tyro refuses; return if it cannot be understood."""
+    """Raise our error for an error of tyro's; return if it is of an unknown class."""
     try:
         refusal = _REFUSALS[type(event).__name__](event, words, options)
     except (AttributeError, LookupError, StopIteration, TypeError, ValueError):
@@ -193,11 +203,11 @@ _REFUSALS: dict[str, Callable[[Any, Sequence[str], Sequence[Option]], ConfigErro
     "InstantiationFailure": _wrong_kind,
     "UnrecognizedArgs": _left_over,
 }
-"""What tyro hands over, by the name of its class."""
+"""Our error for each class of tyro's errors, by the name of the class."""
 
 
 def _option(argument: Any, options: Sequence[Option]) -> Option:
-    """The option that tyro calls so."""
+    """The option of an argument of tyro's."""
     name = argument.display_name()
     return next(option for option in options if name in (option.name, option.field) or name in option.names)
 
@@ -211,6 +221,6 @@ def _see(verb: str) -> str:
 
 
 def _unboxed(text: str) -> str:
-    """What was printed in boxes, as one line without the help below it."""
+    """Text in boxes as one line, without the help at its end."""
     plain = re.sub(r"\x1b\[[0-9;]*m|[\u2500-\u257f]", " ", text)
     return " ".join(re.split("Argument helptext|For full helptext", plain)[0].split())

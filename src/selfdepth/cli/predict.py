@@ -1,4 +1,4 @@
-"""`selfdepth predict`: depth for images, folders and videos."""
+"""`selfdepth predict`: depth of images, folders and videos."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class PredictArgs:
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Arithmetic of the networks. auto: bf16 where the processor is faster in it."""
+    """Arithmetic of the networks. auto: bf16 where the device is faster in it."""
     batch_size: int = 8
     """Frames per forward pass."""
     every: int | None = None
@@ -62,10 +62,10 @@ SECTIONS = {
 
 
 def predict(args: PredictArgs) -> None:
-    """Run the verb: read MODEL, predict every input, say what was written.
+    """Run the verb: read MODEL, predict every input, print what was written.
 
     Raises:
-        SelfDepthError: for a model, input, option or place that cannot be used.
+        SelfDepthError: for an invalid model, input, option or output folder.
     """
     _check(args)
     from selfdepth.cli.progress import progress
@@ -105,6 +105,7 @@ def predict(args: PredictArgs) -> None:
 
 
 def _check(args: PredictArgs) -> None:
+    """Refuse what needs no torch to be refused, and options that would be ignored."""
     if not args.inputs:
         raise ConfigError("nothing to predict", where="INPUT", expected="images, folders or videos")
     if not args.save:

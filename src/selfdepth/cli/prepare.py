@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareArgs:
-    """Decode footage once, cropped and at the training size, into a store to be given as --data.
+    """Decode frames once, cropped and at the training size, into a store that train takes as --data.
 
-    What is said here is fixed in the store: it is not said again to train.
+    The options given here are fixed in the store, and need not be repeated for train.
     """
 
     data: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DATA")]
     """Root of KITTI raw or odometry, folder of images, or video file."""
     out: str
-    """Folder of the store: new, empty, or a store, which is used again if it fits and made anew if not."""
+    """Folder of the store: new, empty, or a store, which is reused if it fits and rebuilt if not."""
     split: str | None = None
     """Folder with train_files.txt, val_files.txt, test_files.txt; or a published split: eigen_zhou, odom (KITTI)."""
     camera: str | None = None
@@ -47,10 +47,10 @@ class PrepareArgs:
 
 
 def prepare(args: PrepareArgs) -> None:
-    """Run the verb: open the footage, decode it, say what the store holds.
+    """Run the verb: recognise DATA, decode its frames, print what the store holds.
 
     Raises:
-        SelfDepthError: for footage, options or a place that cannot be used.
+        SelfDepthError: for invalid data or options, or a folder that cannot be written.
     """
     config = TrainConfig(
         data=args.data,
@@ -71,7 +71,7 @@ def prepare(args: PrepareArgs) -> None:
 
         def on_frames(done: int, total: int) -> None:
             nonlocal shown, advance
-            # Not before: a store that fits is opened at once, and there is nothing to show.
+            # Opened with the first frame: a store that fits is reused at once, with no progress to show.
             advance = advance or stack.enter_context(progress("decoding", total, "frames"))
             advance(done - shown)
             shown = done
@@ -81,6 +81,11 @@ def prepare(args: PrepareArgs) -> None:
 
 
 def _describe(store: Store, source: DataSource, *, made: bool) -> list[str]:
+    """Lines about a store, ending with the command that trains on it.
+
+    Args:
+        made: whether it was built now, and not reused.
+    """
     from selfdepth.data.clips.clips import make_clips
 
     frames, sequences = len(store.frames), len(store.sequences)
@@ -92,7 +97,7 @@ def _describe(store: Store, source: DataSource, *, made: bool) -> list[str]:
     paired = any(sequence.partner for sequence in store.sequences)
     mode = "mono-stereo" if paired else "mono"
     preset = next((name for name in PRESETS if name == f"{mode}-{size}"), None)
-    asked = preset or f"{mode}-640x192 --width {store.width} --height {store.height}"
+    command = preset or f"{mode}-640x192 --width {store.width} --height {store.height}"
     lines = [
         f"{'made' if made else 'already there, and it fits'}: {store.folder}, {store.frames.nbytes / 1e6:.0f} MB",
         f"frames: {frames} of {size} from {n_sequences} ({store.kind})",
@@ -105,4 +110,4 @@ def _describe(store: Store, source: DataSource, *, made: bool) -> list[str]:
     if paired:
         stereo = make_clips(store, store.train, offsets=(), stereo="calibrated")
         lines.append(f"stereo: {len(stereo)} of the frames to train on have their partner")
-    return [*lines, f"now: selfdepth train {asked} --data {store.folder} --out RUN"]
+    return [*lines, f"now: selfdepth train {command} --data {store.folder} --out RUN"]

@@ -1,4 +1,4 @@
-"""`selfdepth presets`: the named runs, and what the paper published for them."""
+"""`selfdepth presets`: the presets, and the figures that the paper published for them."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def presets(args: PresetsArgs) -> None:
         return
     from rich.console import Console
 
-    # Wide enough for every row: what a narrow terminal folds can still be read, what is cut off cannot.
+    # Wide enough for every row: lines that a narrow terminal folds can be read, but not columns that rich cuts off.
     console = Console(width=200, soft_wrap=True, highlight=False, markup=False)
     own = [name for name in PRESETS if not name.startswith("paper-")]
-    console.print("Ours, for any footage; the stereo ones for KITTI, in metres:")
+    console.print("Ours, for your own data; the stereo ones for KITTI, in metres:")
     console.print(f"  {', '.join(own)}\n")
     console.print("The paper's rows, on KITTI and Make3D, in its conventions:")
     for kind in dict.fromkeys(type(row.figures) for row in ROWS):
         console.print(_table([row for row in ROWS if isinstance(row.figures, kind)]))
-    console.print("a dash: a figure that is not known to us. The commands of each row: docs/reproduce.md")
+    console.print("a dash: a figure that we do not know. The commands of each row: docs/reproduce.md")
 
 
 def _values() -> dict[str, Any]:
@@ -60,17 +60,17 @@ def _values() -> dict[str, Any]:
 
 
 def _table(rows: list[Row]) -> Table:
-    """Rows whose figures are of one kind; how depth was judged is said where that is not the same in all of them."""
+    """A table of rows with the same kind of figures. Depth figures have a column for the protocol, which differs."""
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    words = ["preset", "table", *(["judged"] if isinstance(rows[0].figures, DepthFigures) else [])]
-    for column in words:
+    text_columns = ["preset", "table", *(["protocol"] if isinstance(rows[0].figures, DepthFigures) else [])]
+    for column in text_columns:
         table.add_column(column, no_wrap=True)
     for column in rows[0].figures.HEADS:
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
-        judged = row.judged if row.other_split is None else f"{row.judged}; trained on {row.split}"
-        table.add_row(*[row.preset, row.tables, judged][: len(words)], *row.figures.cells())
+        protocol = row.judged if row.other_split is None else f"{row.judged}; trained on {row.split}"
+        table.add_row(*[row.preset, row.tables, protocol][: len(text_columns)], *row.figures.cells())
     return table

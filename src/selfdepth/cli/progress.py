@@ -1,4 +1,7 @@
-"""What long work shows: a bar with rate and time left on a terminal, plain lines off it. All on stderr."""
+"""Progress of long work: a bar with rate and time left on a terminal, plain lines elsewhere.
+
+Everything goes to stderr, so that stdout holds nothing but results.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 LINE_SECONDS = 10.0
-"""Time between plain lines."""
+"""Seconds between plain lines, which end up in log files."""
 
 
 @contextlib.contextmanager
 def progress(description: str, total: int | None, unit: str) -> Iterator[Callable[..., None]]:
-    """Show the work of the block; gives `advance(n=1)`, to be called when n more units are done.
+    """Show the progress of the block. Yields `advance(n=1)`, which the block calls when n more units are done.
 
     Args:
-        description: what is being done, e.g. "predicting".
-        total: units to do, or None if not known.
-        unit: of the rate, e.g. "frames".
+        description: of the work, e.g. "predicting".
+        total: number of units; None if unknown.
+        unit: name of the units, e.g. "frames".
     """
     show = _bar if sys.stderr.isatty() else _lines
     with show(description, total, unit) as advance:
@@ -72,14 +75,14 @@ def _lines(description: str, total: int | None, unit: str) -> Iterator[Callable[
 
 
 class TrainingBar:
-    """Work measured by its share done rather than by a count: a bar on a terminal, a line every 10 s off it."""
+    """Progress of work that has a share done rather than a count: a bar on a terminal, a line every 10 s elsewhere."""
 
     def __init__(self) -> None:
         self._next_line = 0.0
         self._bar: Any = None
 
     def start(self) -> None:
-        """Show the bar, if there is a terminal to show it on."""
+        """Show the bar, on a terminal."""
         if not sys.stderr.isatty():
             return
         from rich.console import Console
@@ -92,12 +95,19 @@ class TrainingBar:
         self._bar.start()
 
     def stop(self) -> None:
-        """Leave the bar as it is."""
+        """Stop updating the bar, and leave it on the screen."""
         if self._bar is not None:
             self._bar.stop()
 
     def update(self, description: str, fraction: float, words: str, left_s: float | None) -> None:
-        """How far the work is, 0 to 1, with words about it and seconds left if known."""
+        """Update the bar, or print a line if one is due.
+
+        Args:
+            description: of the work, e.g. "training".
+            fraction: share done, 0 to 1.
+            words: text after the bar.
+            left_s: estimate of the seconds left; None if unknown.
+        """
         left = "" if left_s is None else f"{_duration(left_s)} left"
         if self._bar is not None:
             self._bar.update(self._task, description=description, completed=fraction, words=words, left=left)
@@ -106,7 +116,7 @@ class TrainingBar:
             self.say(f"{description}: {fraction:.0%}, {words}{', ' * bool(left)}{left}")
 
     def say(self, text: str) -> None:
-        """A line that stays, above the bar."""
+        """Print a line that stays, above the bar."""
         if self._bar is not None:
             self._bar.console.print(text, markup=False, highlight=False)
         else:
@@ -115,7 +125,7 @@ class TrainingBar:
 
 
 class _Clock:
-    """Units done since the start, and their mean rate."""
+    """Counts units since its creation, and computes their mean rate."""
 
     def __init__(self) -> None:
         self.done = 0
@@ -130,6 +140,6 @@ class _Clock:
 
 
 def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(min(seconds, 359_999)), 60)
+    minutes, rest = divmod(round(min(seconds, 359_999)), 60)  # at most 99:59:59: early estimates can be huge
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

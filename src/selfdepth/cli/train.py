@@ -1,4 +1,4 @@
-"""selfdepth train PRESET --data DATA --out DIR"""
+"""`selfdepth train`: learn depth and camera motion from video."""
 
 from __future__ import annotations
 
@@ -59,16 +59,21 @@ SECTIONS = {
 
 
 def defaults(words: Sequence[str]) -> TrainArgs:
-    """What the options change: the preset, the configuration file or the run to resume that the words name.
+    """The defaults of the options: those of the preset, the configuration file or the run to resume among the words.
 
     Raises:
-        SelfDepthError: for a preset, file or run that cannot be used.
+        SelfDepthError: for an unknown preset, or a file or run that cannot be read.
     """
     return TrainArgs(out=tyro.MISSING, train=_without_budget_if_given(_base(words), words))
 
 
 def train(args: TrainArgs) -> None:
-    """Train."""
+    """Run the verb: train, and print where the model is.
+
+    Raises:
+        SelfDepthError: for invalid options or data, and for a run that cannot continue.
+        Interrupted: after Ctrl-C or SIGTERM, once the run is saved.
+    """
     from selfdepth.engine.train import train as train_run
 
     if args.preset is None and args.config is None and not args.resume:
@@ -84,6 +89,7 @@ def train(args: TrainArgs) -> None:
 
 
 def _check_start(args: TrainArgs) -> None:
+    """Refuse a preset that continues the model of another preset, if no model is given."""
     first = CONTINUES.get(args.preset or "")
     if first is not None and args.train.init is None and not args.resume:
         raise ConfigError(
@@ -96,7 +102,10 @@ def _check_start(args: TrainArgs) -> None:
 
 
 def _with_whole_paths(config: TrainConfig) -> TrainConfig:
-    """A run can be resumed and repeated from any folder: what is relative to this one is written out."""
+    """The configuration with absolute paths, so that the run can be resumed and repeated from any folder.
+
+    Names stay: of published splits, and of models to start from.
+    """
     from selfdepth.data.readers.cameras import is_camera_file
 
     changes: dict[str, Any] = {}
@@ -109,6 +118,7 @@ def _with_whole_paths(config: TrainConfig) -> TrainConfig:
 
 
 def _base(words: Sequence[str]) -> TrainConfig:
+    """The configuration that the options change."""
     given = list(values_of(words, read_options(TrainArgs)))
     of_option = {option.name: value for option, value in given if option is not None}
     name = next((value for option, value in given if option is None), None)
@@ -125,8 +135,11 @@ def _base(words: Sequence[str]) -> TrainConfig:
 
 
 def _without_budget_if_given(config: TrainConfig, words: Sequence[str]) -> TrainConfig:
-    """A budget on the command line replaces the one of the run, whatever its unit. Where it is not in epochs, the
-    learning rate drops by it, not by epochs, unless that is said too."""
+    """The configuration without its budget, if the command line gives one, whatever its unit.
+
+    The epochs of --drop-after go with it, unless the new budget is in epochs too: of 60 minutes nobody knows how many
+    epochs they are, and the learning rate might never drop.
+    """
     given = {word.split("=")[0] for word in words} & {"--steps", "--epochs", "--minutes"}
     if not given:
         return config
@@ -135,7 +148,7 @@ def _without_budget_if_given(config: TrainConfig, words: Sequence[str]) -> Train
 
 
 class Display:
-    """Shows a training run: a bar on a terminal, plain lines off it."""
+    """Shows the progress of a training run: a bar on a terminal, plain lines elsewhere. A `Watcher`."""
 
     def __init__(self) -> None:
         from selfdepth.cli.progress import TrainingBar
@@ -150,14 +163,14 @@ class Display:
         self._bar.stop()
 
     def frames(self, done: int, total: int) -> None:
-        """Decoding of the frames goes on."""
+        """`done` of `total` frames are decoded."""
         self._bar.update("decoding", done / total, f"{done}/{total} frames", None)
 
     def step(self, report: StepReport) -> None:
-        """A training step was done."""
+        """A training step is done."""
         words = f"step {report.step}, loss {report.loss:.4f}, {report.clips_per_s:.1f} clips/s"
         self._bar.update("training", report.fraction, f"{words}, {report.score}".rstrip(", "), report.left_s)
 
     def say(self, text: str) -> None:
-        """A line for the user."""
+        """Print a line for the user."""
         self._bar.say(text)
