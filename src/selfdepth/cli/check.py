@@ -59,6 +59,7 @@ def check(args: CheckArgs) -> None:
 
     if args.json is not None:
         require_writable(Path(args.json).expanduser().parent, option="--json")
+    # Unwrapped lines can be searched and copied. Markup is off wherever a path is printed: it may contain [brackets].
     console = Console(soft_wrap=True, highlight=False)
     source = recognise(Path(args.data).expanduser())
     lists = None if args.splits is None else Path(args.splits).expanduser()

@@ -88,7 +88,7 @@ def evaluate_depth(args: EvaluateDepthArgs) -> None:
     Raises:
         SelfDepthError: for contradictory options, and for invalid files, data or models.
     """
-    _check(args)
+    _check(args)  # before torch is imported
     from selfdepth.evaluation.depth.run import ComparisonOptions
 
     options = ComparisonOptions(
@@ -199,6 +199,7 @@ def _show(done: DepthEvaluation, args: EvaluateDepthArgs) -> None:
     console = Console(soft_wrap=True, highlight=False, markup=False)
     console.print(_table(done, "predictions" if args.model is None else "this model"))
     report = done.report
+    # Only the scaled of the two reports has a ratio.
     for each in (report, done.other):
         if each is not None and each.ratio_median is not None:
             spread = f"spread {each.ratio_spread:.3f}"

@@ -38,6 +38,7 @@ def describe(model: str) -> dict[str, str]:
 
     weights = load_weights(model)
     config, camera = weights.config, weights.camera
+    # Counted in the network, which has no unused entries; the pose network is not built, so its tensors are counted.
     depth_parameters = sum(parameter.numel() for parameter in depth_network(weights).parameters())
     pose_parameters = sum(
         tensor.numel()

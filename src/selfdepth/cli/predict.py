@@ -78,7 +78,7 @@ def predict(args: PredictArgs) -> None:
 
     inputs = open_inputs(args.inputs, camera=args.camera)
     options = SaveOptions(
-        kinds=tuple(dict.fromkeys(args.save)),
+        kinds=tuple(dict.fromkeys(args.save)),  # each once, in the order given
         batch_size=args.batch_size,
         clouds=CloudLimits(max_depth=args.max_depth, voxel=args.voxel),
         metres_per_unit=args.factor,

@@ -36,6 +36,7 @@ def presets(args: PresetsArgs) -> None:
 
     # Wide enough for every row: lines that a narrow terminal folds can be read, but not columns that rich cuts off.
     console = Console(width=200, soft_wrap=True, highlight=False, markup=False)
+    # Names alone for ours: nobody published figures for them.
     own = [name for name in PRESETS if not name.startswith("paper-")]
     console.print("Ours, for your own data; the stereo ones for KITTI, in metres:")
     console.print(f"  {', '.join(own)}\n")

@@ -24,7 +24,7 @@ def progress(description: str, total: int | None, unit: str) -> Iterator[Callabl
         total: number of units; None if unknown.
         unit: name of the units, e.g. "frames".
     """
-    show = _bar if sys.stderr.isatty() else _lines
+    show = _bar if sys.stderr.isatty() else _lines  # a bar in a log file would be thousands of lines
     with show(description, total, unit) as advance:
         yield advance
 

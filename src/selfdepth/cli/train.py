@@ -121,7 +121,7 @@ def _base(words: Sequence[str]) -> TrainConfig:
     """The configuration that the options change."""
     given = list(values_of(words, read_options(TrainArgs)))
     of_option = {option.name: value for option, value in given if option is not None}
-    name = next((value for option, value in given if option is None), None)
+    name = next((value for option, value in given if option is None), None)  # the only positional argument is PRESET
     file, out = of_option.get("--config"), of_option.get("--out")
     if name is not None and file is not None:
         raise ConfigError("PRESET and --config exclude each other", got=f"{name} and {file}")
@@ -129,7 +129,7 @@ def _base(words: Sequence[str]) -> TrainConfig:
         return preset(name)
     if file is not None:
         return read_run_config(Path(file).expanduser())
-    if "--resume" in words and out is not None:
+    if "--resume" in words and out is not None:  # a resumed run needs no option again
         return read_run_config(Path(out).expanduser())
     return TrainConfig()
 

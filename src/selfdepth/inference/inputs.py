@@ -67,6 +67,7 @@ def open_inputs(inputs: tuple[str, ...], *, camera: str | None) -> list[Predicti
         DataError: for an input that is missing, empty or of no known kind, or an invalid camera.
     """
     paths = [Path(path).expanduser() for path in inputs]
+    # One input, so that they share the batches of the network.
     images = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
     sources = [_single_images(images)] if images else []
     for path in paths:
@@ -108,6 +109,7 @@ def _from_sequence(sequence: FrameSequence, path: Path) -> PredictionInput:
         names=sequence.names,
         read=lambda: sequence.read(sequence.numbers),
         first_size=(sequence.camera.width, sequence.camera.height),
+        # Images have no rate; 10 is that of KITTI's cameras. A video without one in its header plays at 25.
         # The rate is a float here. This turns NTSC's 29.97 back into 30000/1001; MPEG-4 refuses large denominators.
         rate=Fraction(10) if sequence.fps is None else Fraction(sequence.fps or 25).limit_denominator(1001),
         continuous=continuous,

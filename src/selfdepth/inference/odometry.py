@@ -137,13 +137,14 @@ class MotionPredictor:
         with torch.inference_mode(), memory_errors("give a smaller --batch-size"):
             # Chained in float64: the rounding of thousands of float32 products would bend the path.
             T_source_target = self._learner.relative_transforms(batch).double().cpu().numpy()
+        # The target is a view as well, at time 0, with the identity for its motion.
         T_view_target = np.concatenate([np.tile(np.eye(4), (len(clips), 1, 1, 1)), T_source_target], axis=1)
         rows = np.arange(len(clips))
         current, later = (
             T_view_target[rows, [times.index(s - t + step) for s, t in zip(starts, targets, strict=True)]]
             for step in (0, 1)
         )
-        return np.asarray(later @ inverse(current))
+        return np.asarray(later @ inverse(current))  # T_next_target T_target_current
 
     def trajectory(self, poses: Sequence[Float[ndarray, "4 4"]], timestamps: Float[ndarray, "n"]) -> Trajectory:
         """Poses of an `Odometer`, in the model's unit, as a trajectory: in metres if the scale is known."""
@@ -182,6 +183,7 @@ class Odometer:
         size = (self._predictor.width, self._predictor.height)
         for image in images:
             if self._n_frames % self._predictor.spacing == 0:
+                # Resized now: the buffer then holds a few small images, whatever the size of the frames.
                 self._buffer.append(resample(image, *size))
             self._n_frames += 1
         return self._next_poses(ended=False)

@@ -126,6 +126,7 @@ class FusedCloud:
 
     def _thinned(self, cloud: PointCloud) -> PointCloud:
         """The first point of each voxel, in order."""
+        # In float64: float32 would put points far from the origin into a neighbouring voxel.
         cells = np.floor(cloud.points.astype(np.float64) / self._voxel)
         half = 1 << (_KEY_BITS - 1)
         if (np.abs(cells) >= half).any():
@@ -136,6 +137,7 @@ class FusedCloud:
                 got=f"{self._voxel:g}",
             )
         x, y, z = (cells.astype(np.int64) + half).T  # one integer per voxel: unique rows would take far longer to find
+        # unique sorts by key; sorting the indices restores the order of the frames.
         _, first = np.unique((x << 2 * _KEY_BITS) | (y << _KEY_BITS) | z, return_index=True)
         first.sort()
         return PointCloud(points=cloud.points[first], colours=cloud.colours[first])

@@ -61,6 +61,8 @@ def predict_inputs(
     Raises:
         SelfDepthError: for an invalid model, input, option or folder, before anything is written.
     """
+    # From cheap to expensive, so that a mistake is reported before a model is loaded, and all of them before a frame is
+    # written.
     if "kitti" in options.kinds:
         require_benchmark_images(inputs, out / "kitti")
     folders = output_folders(inputs, out, options.kinds)

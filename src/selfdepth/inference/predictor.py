@@ -57,6 +57,7 @@ class Predictor:
         self.camera = None if config.crop_px else weights.camera
         self.device = resolve_device(device)
         self._dtype = resolve_precision(precision, self.device)
+        # Folded on the CPU before it moves to the device: once, and in float32.
         network = for_prediction(depth_network(weights).requires_grad_(False), self._dtype).to(self.device)
         self._network = network.to(memory_format=torch.channels_last)
 
@@ -107,6 +108,7 @@ class Predictor:
     def _predict_pixels(
         self, images: Sequence[UInt8[ndarray, "_h _w 3"]], camera: Camera | None
     ) -> list[DepthPrediction]:
+        # One batch, whatever the sizes of the images, since the network sees them all at its own.
         small = np.stack([resample(image, self.width, self.height) for image in images])
         with torch.inference_mode(), memory_errors("give a smaller --batch-size"):
             disparities = self._disparities(torch.from_numpy(small))

@@ -125,6 +125,7 @@ def save_predictions(
     sequence = _SequenceWriter(source, folder, options, predictor, motion)
     with contextlib.ExitStack() as stack:
         video = stack.enter_context(create_video(folder / VIDEO_NAME, source.rate)) if "mp4" in options.kinds else None
+        # A few: compressing PNGs competes with decoding for the CPU, and with the network if that runs there.
         frame_jobs = stack.enter_context(Jobs(workers=min(4, os.cpu_count() or 1)))
         video_jobs = stack.enter_context(Jobs(workers=1))  # one thread, because a video's frames are encoded in order
         for frame in _predictions(predictor, source, options.batch_size, odometer):
@@ -187,7 +188,7 @@ class _SequenceWriter:
             self._times.append(float(index) if self._source.times_s is None else self._source.times_s[index])
         if "ply" not in self._options.kinds:
             return
-        if index == 0:
+        if index == 0:  # one limit for all frames, or points would appear and vanish with the median of each
             self._max_depth, voxel = self._options.clouds.resolved(frame.prediction)
             self._fused = FusedCloud(voxel) if T_world_camera is not None else None
         cloud = point_cloud(frame.prediction, frame.image, self._max_depth)

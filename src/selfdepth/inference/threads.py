@@ -42,9 +42,10 @@ def read_ahead(items: Iterable[_T], depth: int) -> Iterator[_T]:
                 if stop.is_set():
                     return
             put(_End())
-        except BaseException as error:
+        except BaseException as error:  # of any kind: an error lost here would leave the reader waiting for ever
             put(_End(error))
 
+    # A daemon: a thread that hangs in a broken file must not keep the program from ending.
     thread = threading.Thread(target=work, name="read-ahead", daemon=True)
     thread.start()
     try:

@@ -83,6 +83,7 @@ def error_map(
     measured = truth > 0
     relative = np.abs(pred - truth) / np.where(measured, truth, 1)
     levels = np.where(measured, 1 + np.rint(np.clip(relative / limit, 0, 1) * 254), 0).astype(np.uint8)
+    # Level 0 means no ground truth, so the maximum spreads errors into empty pixels and never the other way round.
     wide = np.asarray(Image.fromarray(levels).filter(ImageFilter.MaxFilter(3)))
     colours = _paint(wide.astype(np.float32), 1.0, 255.0, "inferno")
     colours[wide == 0] = _UNKNOWN
@@ -115,7 +116,7 @@ def strip(
 
 
 def _paint(values: Float[ndarray, "h w"], low: float, high: float, colours: str) -> UInt8[ndarray, "h w 3"]:
-    span = high - low if high > low else 1.0
+    span = high - low if high > low else 1.0  # a constant picture gets the darkest colour, and no division by zero
     levels = np.clip((values - low) * (255 / span), 0, 255).astype(np.uint8)
     painted: UInt8[ndarray, "h w 3"] = _palette(colours)[levels]
     return painted

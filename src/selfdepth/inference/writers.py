@@ -121,6 +121,7 @@ def write_trajectory(
         "T_world_camera maps points of the camera (x right, y down, z forward) to the world, the first camera.\n"
         f"Unit of length: {unit}.\nTimestamps: {times}.\n"
     )
+    # The note comes last: where it exists, the trajectory is complete.
     for name, text in zip(
         (*TRAJECTORY_FILES, _NOTE_NAME), (trajectory.to_kitti(), trajectory.to_tum(), note), strict=True
     ):
@@ -172,7 +173,7 @@ def create_video(path: Path, rate: Fraction) -> Iterator[VideoWriter]:
 def _add_stream(container: Any, rate: Fraction, width: int, height: int) -> Any:
     import av
 
-    name = "libx264" if "libx264" in av.codecs_available else "mpeg4"
+    name = "libx264" if "libx264" in av.codecs_available else "mpeg4"  # builds of FFmpeg without the GPL lack it
     options = {"crf": "20", "preset": "veryfast"} if name == "libx264" else {"qscale": "4"}
     stream = container.add_stream(name, rate=rate, options=options)
     # Every player shows 4:2:0, which has one colour sample per 2x2 pixels, so both sides must be even.
@@ -196,5 +197,6 @@ def _write_depth(path: Path, depth: Float[ndarray, "h w"]) -> None:
 
 
 def _write_png(path: Path, image: Image.Image) -> None:
+    # A quarter of the default level's time, for files 5 to 20 % larger.
     with whole_file(path) as temporary:
         image.save(temporary, format="PNG", compress_level=2)

@@ -202,7 +202,7 @@ def _read_meta(path: Path) -> WeightsMeta:
 def _meta_from(values: dict[str, Any], path: Path) -> WeightsMeta:
     config = from_json(values["train"], where=path)
     camera, scale = values["camera"], values["scale"]
-    if config.height is None:
+    if config.height is None:  # of a run whose data were never opened: such a configuration describes no model
         raise TypeError("no height")
     if scale not in ("relative", "metric"):
         raise TypeError(f"scale {scale!r}")
@@ -222,6 +222,7 @@ def _read_state(path: Path) -> dict[str, Tensor]:
         state = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise _unreadable(path, str(error)) from error
+    # A diverged run saves NaN, with which every prediction would be NaN and no error would say why.
     for name, tensor in state.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise _unreadable(path, f"numbers that are not finite in {name}")

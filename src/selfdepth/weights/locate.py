@@ -30,7 +30,7 @@ def find_weights(model: str | Path) -> Path:
     """
     path = Path(model).expanduser()
     if path.is_dir():
-        for folder in (path / "best", path / "last", path):
+        for folder in (path / "best", path / "last", path):  # best/ is the model that validation chose
             if (folder / WEIGHTS_FILE).is_file() and (folder / CONFIG_FILE).is_file():
                 return folder
         if is_published(path):
@@ -60,6 +60,7 @@ def _download(name: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
+        # Only these two: a repository may also hold checkpoints of gigabytes, or files that others read with pickle.
         folder = Path(snapshot_download(name, allow_patterns=[WEIGHTS_FILE, CONFIG_FILE]))
     except (OSError, ValueError) as error:
         raise CheckpointError(

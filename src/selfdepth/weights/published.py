@@ -108,7 +108,7 @@ def write_published(folder: Path, model: Published) -> None:
         )
     for sentence in _lost_settings(model.config):
         warnings.warn(f"the format has no place for {sentence}", SelfDepthWarning, stacklevel=2)
-    with ExitStack() as stack:
+    with ExitStack() as stack:  # leaving it renames all of them
         for name, entries in files.items():
             buffer = io.BytesIO()
             torch.save(entries, buffer)

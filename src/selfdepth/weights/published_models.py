@@ -46,7 +46,7 @@ def fetch_published(name: str) -> Path:
         OutputError: if the cache cannot be written to.
     """
     folder = cache_folder() / "monodepth2" / name
-    if folder.is_dir():
+    if folder.is_dir():  # renamed to this name only once it was complete
         return folder
 
     def announce(n_bytes: int | None) -> None:
