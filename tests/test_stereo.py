@@ -51,7 +51,7 @@ def encoders(preset: str) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def warnings_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command line replaces how warnings are shown; the other tests shall not notice."""
+    """The command line replaces how warnings are shown; other tests must not notice."""
     monkeypatch.setattr(main_module, "warnings", SimpleNamespace(showwarning=None))
 
 
@@ -337,7 +337,7 @@ def test_with_the_true_depth_and_baseline_the_stereo_error_is_smallest_and_mirro
     assert stereo_error(mirrored, depth_mirrored, baseline=-1.0) > true
 
 
-def test_real_pairs_are_learned_from_and_judged_where_validation_frames_have_no_partner(
+def test_real_pairs_are_learned_from_and_evaluated_where_validation_frames_have_no_partner(
     shared: Path, tmp_path: Path
 ) -> None:
     mini = shared / "kitti-mini"
@@ -363,9 +363,9 @@ def test_real_pairs_are_learned_from_and_judged_where_validation_frames_have_no_
     assert sorted(set(np.sign(T[:, 0, 3]))) == [-1, 1]
     assert np.abs(T[:, :3, 3]) == pytest.approx(np.tile([0.53272, 0.00275, 0.0], (136, 1)), abs=1e-4)
     assert (len(run.data.val.clips), len(run.data.val.clips.with_source)) == (16, 0)
-    judged = validate(run)
-    assert judged.loss is None and judged.depth is not None and len(judged.depth.images) == 4
-    assert not judged.depth.median_scaling
+    validation = validate(run)
+    assert validation.loss is None and validation.depth is not None and len(validation.depth.images) == 4
+    assert not validation.depth.median_scaling
     save_weights(tmp_path / "model", run.learner.state_dict(), run.weights_meta())
     assert load_weights(tmp_path / "model").scale == "metric"
 

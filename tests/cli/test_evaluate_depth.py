@@ -50,8 +50,8 @@ def test_a_model_is_compared_with_the_best_constant(
     assert f"{values['baseline']['abs_rel']:.3f}" in shown
     assert {"images", "ratios", "protocol", "counts", *METRICS} <= values.keys()
     assert set(METRICS) <= values["baseline"].keys()
-    asked = (values["model"], values["data"], values["split"], values["frames"])
-    assert asked == (words[2], words[4], words[6], "test frames")
+    requested = (values["model"], values["data"], values["split"], values["frames"])
+    assert requested == (words[2], words[4], words[6], "test frames")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["depth.json"]
 
 

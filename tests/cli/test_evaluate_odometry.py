@@ -60,7 +60,7 @@ def test_a_model_is_compared_on_a_sequence(world: Path, tmp_path: Path, capsys: 
     assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == ["axes.png", "path.png"]
 
 
-def test_anybodys_trajectory_is_compared_with_a_file(
+def test_a_given_trajectory_is_compared_with_a_file(
     world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--predictions", str(world / "predicted.txt"), "--ground-truth", str(world / "truth.txt")]
@@ -76,7 +76,7 @@ def test_anybodys_trajectory_is_compared_with_a_file(
     assert rows["se3"]["alignment"]["scale"] == 1
 
 
-def test_anybodys_trajectory_is_compared_on_a_sequence(world: Path, tmp_path: Path) -> None:
+def test_a_given_trajectory_is_compared_on_a_sequence(world: Path, tmp_path: Path) -> None:
     words = ["--predictions", str(world / "odometry/poses/09.txt"), "--data", str(world / "odometry")]
     file = tmp_path / "o.json"
     assert main(["evaluate", "odometry", *words, "--align", "none", "--json", str(file)]) == 0

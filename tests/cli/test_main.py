@@ -24,7 +24,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
 
 @pytest.fixture(autouse=True)
 def warnings_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command line replaces how warnings are shown; the other tests shall not notice."""
+    """The command line replaces how warnings are shown; other tests must not notice."""
     monkeypatch.setattr(main_module, "warnings", SimpleNamespace(showwarning=None))
 
 

@@ -122,7 +122,7 @@ def test_what_was_said_when_the_store_was_made_is_remembered(kitti: Path, tmp_pa
         ({"height": 96}, "another size.*got --width 64 --height 96"),
     ],
 )
-def test_a_store_cannot_be_asked_for_something_else(
+def test_options_that_a_store_has_fixed_otherwise_are_refused(
     small_store: Path, tmp_path: Path, changes: dict[str, str], sentence: str
 ) -> None:
     with pytest.raises(ConfigError, match=sentence):

@@ -41,9 +41,9 @@ def test_weights_statistics_optimiser_and_progress_come_back_exactly(tmp_path: P
     assert load_checkpoint(folder, other, other_optimizer, CPU) == progress
     for name, tensor in net.state_dict().items():
         assert torch.equal(tensor, other.state_dict()[name]), name
-    state, wanted = other_optimizer.state_dict()["state"], optimizer.state_dict()["state"]
-    assert state.keys() == wanted.keys()
-    for index, moments in wanted.items():
+    state, expected = other_optimizer.state_dict()["state"], optimizer.state_dict()["state"]
+    assert state.keys() == expected.keys()
+    for index, moments in expected.items():
         for name, tensor in moments.items():
             assert torch.equal(tensor, state[index][name]), name
 

@@ -95,7 +95,7 @@ def test_without_a_compiler_on_the_machine_nothing_is_compiled(
     ("wish", "device", "answer"),
     [(True, "cpu", True), (False, "cuda", False), (None, "cuda", True), (None, "cpu", False), (None, "mps", False)],
 )
-def test_the_step_is_compiled_as_asked_else_where_it_pays(wish: bool | None, device: str, answer: bool) -> None:
+def test_the_step_is_compiled_as_requested_else_where_it_pays(wish: bool | None, device: str, answer: bool) -> None:
     assert worth_compiling(TrainConfig(compile=wish), torch.device(device)) is answer
 
 

@@ -1,4 +1,4 @@
-"""The frames and clips of a run: where they come from, and what is refused or said before anything is trained."""
+"""The frames and clips of a run: where they come from, and the warnings and refusals before the first step."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_given_footage_takes_the_spacing_of_the_configuration_but_is_not_measure
         opened(replace(tiny, every="auto"), tmp_path, no_frame, footage)
 
 
-def test_training_clips_are_augmented_and_those_that_judge_are_not(tiny: TrainConfig, tmp_path: Path) -> None:
+def test_training_clips_are_augmented_and_validation_clips_are_not(tiny: TrainConfig, tmp_path: Path) -> None:
     store, truth, config = opened(tiny, tmp_path, None, None)
     data = make_loaders(store, truth, config, CPU)
     assert (data.train.augment, data.val.augment) == (True, False)

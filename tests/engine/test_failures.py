@@ -1,4 +1,4 @@
-"""Why a run had to stop is told in words that name the step, the clip and the way out."""
+"""Errors that end a run name the step or the setting at fault, and what to do."""
 
 from __future__ import annotations
 

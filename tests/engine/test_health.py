@@ -1,4 +1,4 @@
-"""The ways in which this method fails silently are told in words, once."""
+"""Warnings of silent failures: each comes once, and only if it lasts."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_motion_is_translation_over_depth_plus_rotation_in_radians() -> None:
     assert float(signs["disparity_spread"]) > 0.1
 
 
-def test_a_stereo_partner_does_not_hide_a_dead_pose_network_and_pairs_alone_are_not_asked_for_motion() -> None:
+def test_a_stereo_partner_does_not_hide_a_dead_pose_network_and_pairs_alone_need_no_motion() -> None:
     dead = output(spread=0.2, keep=0.5, translation=0.0)
     partner = torch.eye(4).repeat(2, 1, 1, 1)
     partner[..., 0, 3] = -0.53

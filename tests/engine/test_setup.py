@@ -46,9 +46,9 @@ def test_data_that_cannot_be_used_is_refused_before_pretrained_weights_are_looke
 ) -> None:
     monkeypatch.setattr(encoder_module, "require_weights", lambda name: pytest.fail("looked for ImageNet weights"))
     put(tmp_path / name)
-    asked = replace(tiny, data=name and str(tmp_path / name), encoder=replace(tiny.encoder, pretrained=True))
+    requested = replace(tiny, data=name and str(tmp_path / name), encoder=replace(tiny.encoder, pretrained=True))
     with pytest.raises(SelfDepthError, match=named):
-        prepare_run(asked, tmp_path / "run", resume=False)
+        prepare_run(requested, tmp_path / "run", resume=False)
 
 
 def test_missing_pretrained_weights_are_refused_before_a_frame_is_decoded(
@@ -58,9 +58,11 @@ def test_missing_pretrained_weights_are_refused_before_a_frame_is_decoded(
         raise ConfigError("no such weights", where=name)
 
     monkeypatch.setattr(encoder_module, "require_weights", missing)
-    asked = replace(tiny, encoder=replace(tiny.encoder, pretrained=True))
+    requested = replace(tiny, encoder=replace(tiny.encoder, pretrained=True))
     with pytest.raises(ConfigError, match="no such weights"):
-        prepare_run(asked, tmp_path / "run", resume=False, on_frames=lambda done, total: pytest.fail("decoded a frame"))
+        prepare_run(
+            requested, tmp_path / "run", resume=False, on_frames=lambda done, total: pytest.fail("decoded a frame")
+        )
     assert not (tmp_path / "run").exists()
 
 
@@ -69,8 +71,8 @@ def test_a_run_starts_from_the_weights_of_the_model_and_at_the_first_step(
 ) -> None:
     monkeypatch.setattr(encoder_module, "require_weights", lambda name: pytest.fail("ImageNet weights are not needed"))
     model = str(whole_run.folder / "last")
-    asked = replace(tiny, init=model, width=96, encoder=replace(tiny.encoder, pretrained=True))
-    run = prepare_run(asked, tmp_path / "run", resume=False)
+    requested = replace(tiny, init=model, width=96, encoder=replace(tiny.encoder, pretrained=True))
+    run = prepare_run(requested, tmp_path / "run", resume=False)
     before = whole_run.learner.state_dict()
     assert all(torch.equal(tensor, before[name]) for name, tensor in run.learner.state_dict().items())
     assert (run.progress.step, run.config.init) == (0, model)
@@ -97,9 +99,9 @@ def test_a_model_with_other_networks_is_refused_before_anything_is_decoded(
     whole_run: Run, tiny: TrainConfig, tmp_path: Path, changes: dict[str, Any], got: str
 ) -> None:
     encoder: EncoderConfig = replace(tiny.encoder, **changes.get("encoder", {}))
-    asked = replace(tiny, encoder=encoder, init=changes.get("init", str(whole_run.folder)))
+    requested = replace(tiny, encoder=encoder, init=changes.get("init", str(whole_run.folder)))
     with pytest.raises(CheckpointError) as refused:
-        prepare_run(asked, tmp_path / "run", resume=False)
+        prepare_run(requested, tmp_path / "run", resume=False)
     assert got in str(refused.value)
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "run").exists()

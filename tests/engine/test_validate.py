@@ -1,4 +1,4 @@
-"""Validation judges depth where it can, and never costs a run."""
+"""Validation evaluates depth where it can, and never costs a run."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def lose_calibration(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "sentence", "depth_is_judged"),
+    ("damage", "sentence", "depth_is_evaluated"),
     [
         (spoil_scan, "the scan is truncated", True),
         (empty_scans, "no image could be compared", False),
@@ -70,7 +70,7 @@ def test_ground_truth_that_cannot_be_used_is_said_and_left_out(
     ear: Any,
     damage: Callable[[Path], None],
     sentence: str,
-    depth_is_judged: bool,
+    depth_is_evaluated: bool,
 ) -> None:
     damage(kitti)
     config = replace(tiny, data=str(kitti), camera="fov:60", steps=2, save_every=1)
@@ -78,7 +78,7 @@ def test_ground_truth_that_cannot_be_used_is_said_and_left_out(
     said = [each for each in ear.said if each.startswith("warning: ground truth is left out of validation: ")]
     assert len(said) == 1, "once for all validations"
     assert sentence in said[0]
-    assert (validate(run).depth is not None) is depth_is_judged
+    assert (validate(run).depth is not None) is depth_is_evaluated
     assert {"last", "best", "checkpoints"} < {path.name for path in run.folder.iterdir()}
     assert train(replace(config, steps=3), run.folder, resume=True).progress.step == 3
 
@@ -101,7 +101,7 @@ def test_every_clip_is_compared_in_evaluation_mode_and_training_goes_on_in_its_o
     for index in range(len(whole_run.data.val.clips)):
         with torch.no_grad():
             losses.append(float(whole_run.learner.eval()(whole_run.data.val.clip(index)).loss))
-    assert found.loss == pytest.approx(np.mean(losses), rel=1e-4), "batches shall not change what is measured"
+    assert found.loss == pytest.approx(np.mean(losses), rel=1e-4), "the result must not depend on the batches"
     whole_run.learner.train()
     validate(whole_run)
     assert whole_run.learner.training

@@ -1,4 +1,4 @@
-"""Which folder a name on the command line stands for, and what is asked of the network for that."""
+"""The folder that a MODEL names, and what is downloaded for it."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ def test_what_is_no_model_is_refused_by_name(tmp_path: Path, monkeypatch: pytest
 def test_a_hub_name_is_downloaded(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
 
-    asked = []
+    downloads = []
 
     def download(name: str, *, allow_patterns: list[str]) -> str:
-        asked.append((name, sorted(allow_patterns)))
+        downloads.append((name, sorted(allow_patterns)))
         return str(model)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     assert find_weights("someone/street-depth") == model
-    assert asked == [("someone/street-depth", ["config.json", "model.safetensors"])]
+    assert downloads == [("someone/street-depth", ["config.json", "model.safetensors"])]
 
 
 def test_a_hub_that_cannot_be_reached_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

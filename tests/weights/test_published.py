@@ -139,10 +139,10 @@ def test_a_model_of_ours_is_written_with_all_that_strict_loading_needs(
     files = read_all(tmp_path / "out")
     added = {name: files["encoder.pth"].pop(name) for name in ("height", "width", "use_stereo")}
     assert added == {"height": 64, "width": 96, "use_stereo": True}
-    wanted = {**published_keys["resnet18"]}
+    expected = {**published_keys["resnet18"]}
     if pose_network != "separate":
-        wanted = {**{file: wanted[file] for file in ("encoder.pth", "depth.pth")}, **published_keys[pose_network]}
-    assert {f: {key: list(t.shape) for key, t in entries.items()} for f, entries in files.items()} == wanted
+        expected = {**{file: expected[file] for file in ("encoder.pth", "depth.pth")}, **published_keys[pose_network]}
+    assert {f: {key: list(t.shape) for key, t in entries.items()} for f, entries in files.items()} == expected
     assert not files["encoder.pth"]["encoder.fc.weight"].any(), "nothing uses it"
     again = read_published(tmp_path / "out")
     assert again.state.keys() == state.keys()

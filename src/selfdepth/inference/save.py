@@ -50,6 +50,9 @@ SaveKind = Literal["color", "npz", "png16", "kitti", "mp4", "ply", "trajectory"]
 VIDEO_NAME = "video.mp4"
 DRIVE_NAME = "drive.ply"
 
+_WRITING_THREADS = min(4, os.cpu_count() or 1)
+"""A few: compressing PNGs competes with decoding for the CPU, and with the network if that runs there."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SaveOptions:
@@ -125,8 +128,7 @@ def save_predictions(
     sequence = _SequenceWriter(source, folder, options, predictor, motion)
     with contextlib.ExitStack() as stack:
         video = stack.enter_context(create_video(folder / VIDEO_NAME, source.rate)) if "mp4" in options.kinds else None
-        # A few: compressing PNGs competes with decoding for the CPU, and with the network if that runs there.
-        frame_jobs = stack.enter_context(Jobs(workers=min(4, os.cpu_count() or 1)))
+        frame_jobs = stack.enter_context(Jobs(workers=_WRITING_THREADS))
         video_jobs = stack.enter_context(Jobs(workers=1))  # one thread, because a video's frames are encoded in order
         for frame in _predictions(predictor, source, options.batch_size, odometer):
             for kind in frame_kinds:
