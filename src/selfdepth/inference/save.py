@@ -123,6 +123,7 @@ def save_predictions(
     frame_kinds = tuple(kind for kind in options.kinds if kind in FRAME_WRITERS)
     if "png16" in frame_kinds:
         write_png16_note(folder / "png16", predictor.scale, predictor.metres_per_unit)
+    metres_per_unit = options.metres_per_unit or predictor.metres_per_unit or 1.0
     count = 0
     odometer = Odometer(motion) if motion is not None and options.follows_camera(source) else None
     sequence = _SequenceWriter(source, folder, options, predictor, motion)
@@ -133,9 +134,7 @@ def save_predictions(
         for frame in _predictions(predictor, source, options.batch_size, odometer):
             for kind in frame_kinds:
                 suffix, write = FRAME_WRITERS[kind]
-                prediction = frame.prediction
-                if kind == "kitti":
-                    prediction = prediction.in_metres(options.metres_per_unit or predictor.metres_per_unit or 1.0)
+                prediction = frame.prediction.in_metres(metres_per_unit) if kind == "kitti" else frame.prediction
                 frame_jobs.submit(write, folder / kind / f"{frame.name}{suffix}", prediction, frame.colours)
             if video is not None:
                 video_jobs.submit(_write_video_frame, video, frame)
