@@ -61,9 +61,9 @@ def side_by_side(image: UInt8[ndarray, "h w 3"], colored: UInt8[ndarray, "h w 3"
     return np.concatenate([image, colored], axis=0 if width >= height else 1)
 
 
-def draw_mask(keep: Float[ndarray, "h w"]) -> UInt8[ndarray, "h w 3"]:
+def draw_mask(automask: Float[ndarray, "h w"]) -> UInt8[ndarray, "h w 3"]:
     """The auto-mask as a picture: white where a pixel counts (1), black where it is masked (0)."""
-    grey = np.rint(np.clip(keep, 0, 1) * 255).astype(np.uint8)
+    grey = np.rint(np.clip(automask, 0, 1) * 255).astype(np.uint8)
     return np.repeat(grey[..., None], 3, axis=2)
 
 
