@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from scipy.io import savemat
 
 from helpers.depth_world import save_depth_model
 from helpers.make3d import HEIGHT, NAMES, WIDTH, some_truths, write_make3d
@@ -100,54 +98,6 @@ def test_images_without_depth_are_left_out_and_counted(tmp_path: Path, model: Pa
     write_make3d(tmp_path, {NAMES[1]: some_truths()[NAMES[1]]})
     report = evaluate_model(str(model), tmp_path, device="cpu").report
     assert ([image.name for image in report.images], report.skipped) == ([f"Test134/img-{NAMES[1]} 0"], 2)
-
-
-FILE = f"Gridlaserdata/depth_sph_corr-{NAMES[0]}.mat"
-BAD: dict[str, tuple[Callable[[Path], object], str]] = {
-    "no depth at all": (
-        lambda root: [file.unlink() for file in (root / "Gridlaserdata").iterdir()],
-        "no ground truth: .*expected Test134/img-NAME.jpg and Gridlaserdata.*got 3 images",
-    ),
-    "no MATLAB file": (
-        lambda root: (root / FILE).write_bytes(b"depth"),
-        "cannot be read: .*015t000.mat; expected Position3DGrid",
-    ),
-    "another array": (
-        lambda root: savemat(root / FILE, {"depthMap": np.eye(3)}),
-        "laser's grid: .*got no such array",
-    ),
-    "depth alone": (
-        lambda root: savemat(root / FILE, {"Position3DGrid": np.ones((55, 305))}),
-        "laser's grid: .*015t000.mat; expected Position3DGrid of 55x305x4.*got float64, 55x305",
-    ),
-    "three layers": (
-        lambda root: savemat(root / FILE, {"Position3DGrid": np.ones((55, 305, 3))}),
-        "laser's grid.*got float64, 55x305x3",
-    ),
-    "cells": (
-        lambda root: savemat(root / FILE, {"Position3DGrid": np.full((55, 305, 4), "a", dtype=object)}),
-        "laser's grid.*got object, 55x305x4",
-    ),
-    "cut short": (
-        lambda root: (root / FILE).write_bytes((root / FILE).read_bytes()[:9000]),
-        "cannot be read: .*015t000.mat",
-    ),
-    "empty": (lambda root: (root / FILE).write_bytes(b""), "cannot be read: .*015t000.mat"),
-    "broken image": (
-        lambda root: (root / f"Test134/img-{NAMES[0]}.jpg").write_bytes(b"no picture"),
-        f"img-{NAMES[0]}.jpg",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_files_that_make3d_does_not_have_are_refused(tmp_path: Path, model: Path, name: str) -> None:
-    spoil, sentence = BAD[name]
-    write_make3d(tmp_path, some_truths())
-    spoil(tmp_path)
-    with pytest.raises(DataError, match=sentence) as refusal:
-        evaluate_model(str(model), tmp_path, device="cpu")
-    assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(
