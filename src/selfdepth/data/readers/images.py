@@ -137,19 +137,21 @@ def require_size(path: Path, got: tuple[int, int], expected: tuple[int, int]) ->
 
 def list_images(folder: Path) -> tuple[Path, ...]:
     """The image files directly in a folder, in natural order (frame2 before frame10), without hidden ones."""
+    return tuple(sorted(_images_in(folder), key=lambda path: (natural_key(path.stem), path.name)))
+
+
+def _images_in(folder: Path) -> Iterator[Path]:
     # Hidden files such as ._frame1.jpg hold attributes that macOS writes to foreign disks, not images.
-    images = [
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
-    ]
-    return tuple(sorted(images, key=lambda path: (natural_key(path.stem), path.name)))
+    for path in folder.iterdir():
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file():
+            yield path
 
 
 def find_image_folders(root: Path, depth: int = MAX_DEPTH) -> tuple[Path, ...]:
     """The folder itself if it holds images, else the nearest folders below it that do, in natural order."""
-    # Not searched below a folder with images: masks or depth maps often lie there.
-    if list_images(root):
+    # Not searched below a folder with images: masks or depth maps often lie there. One image decides: several kinds of
+    # data ask this of the same path, and to list and sort a long recording each time would take seconds.
+    if next(_images_in(root), None) is not None:
         return (root,)
     if depth == 0:
         return ()

@@ -19,7 +19,7 @@ from selfdepth.data.frames import FrameRef, FrameSequence
 from selfdepth.data.sources.source import CheckRun, DataSource
 from selfdepth.data.store.build import Progress
 from selfdepth.data.store.prepare import check_agreement, resolved
-from selfdepth.data.store.store import Store, StoredSequence, is_store, open_store
+from selfdepth.data.store.store import Store, StoredSequence, open_store
 from selfdepth.data.truth import DepthTruth, NoTruth
 from selfdepth.errors import ConfigError, DataError, SelfDepthWarning
 from selfdepth.geometry.crop_resize import CropResize
@@ -37,11 +37,6 @@ class PreparedStore(DataSource):
     kind: ClassVar[str] = "store"
     reopen: Callable[[Path], DataSource]
     measured_kinds: frozenset[str]
-
-    @staticmethod
-    def is_one(path: Path) -> bool:
-        """Whether the path is a store."""
-        return is_store(path)
 
     # `cached_property` works on a frozen dataclass, because it writes to `__dict__` directly.
     @cached_property

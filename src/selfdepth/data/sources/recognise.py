@@ -12,6 +12,7 @@ from selfdepth.data.sources.prepared import PreparedStore
 from selfdepth.data.sources.rendered import RenderedDrives
 from selfdepth.data.sources.source import DataSource
 from selfdepth.data.sources.video import Videos
+from selfdepth.data.store.store import is_store
 from selfdepth.errors import DataError
 
 KINDS: list[type[DataSource]] = [KittiRaw, KittiOdometry, Make3D, RenderedDrives, ImageFolders, Videos]
@@ -33,7 +34,7 @@ def recognise(path: Path) -> DataSource:
     if not path.exists():
         raise DataError("there is no such data", where=path, fix="check --data")
     # A store is not in KINDS: it needs this function itself, to open the data that it was made from.
-    if PreparedStore.is_one(path):
+    if is_store(path):
         measured_kinds = frozenset(kind.kind for kind in KINDS if kind.measures_depth)
         return PreparedStore(path=path, reopen=recognise, measured_kinds=measured_kinds)
     for kind in KINDS:
