@@ -16,7 +16,9 @@ from selfdepth.geometry.crop import NO_CROP, Crop
 from selfdepth.geometry.depth_range import DepthRange
 
 POSE_ENCODER = "resnet18"
-"""The paper's pose encoder, whatever the depth encoder."""
+"""The paper's pose encoder, whichever ResNet the depth encoder is."""
+LITE0 = "tf_efficientnet_lite0"
+"""EfficientNet-Lite0: a third of ResNet-18's arithmetic, and its ImageNet weights are installed with the package."""
 
 PoseNetworkName = Literal["separate", "shared", "posecnn"]
 PoseInput = Literal["pairs", "all"]
@@ -32,10 +34,12 @@ class EncoderConfig:
 
     name: str = "resnet18"
     """Depth encoder: any timm model with five feature levels."""
-    pose_name: str = POSE_ENCODER
-    """Encoder of the separate pose network, likewise any timm model. Predicting depth does not need it."""
+    pose_name: str | None = None
+    """Encoder of the separate pose network, likewise any timm model. Predicting depth does not need it. Default:
+    resnet18 beside any ResNet, as published; otherwise the depth encoder's."""
     pretrained: bool = True
-    """Start both encoders from ImageNet weights (for ResNets the paper's, tag tv_in1k)."""
+    """Start both encoders from ImageNet weights: the paper's for ResNets (tag tv_in1k), the installed ones for
+    tf_efficientnet_lite0."""
     pose_network: PoseNetworkName = "separate"
     """separate: has its own encoder. shared: uses the depth encoder's features. posecnn: seven plain convolutions."""
     pose_input: PoseInput = "pairs"
@@ -50,13 +54,21 @@ class EncoderConfig:
             "one or more of 0 1 2 3, each once, in this order",
             self.scales,
         )
-        if self.pose_network != "separate" and self.pose_name != POSE_ENCODER:
+        # resnet18 is accepted: earlier versions wrote it into every config.json.
+        if self.pose_network != "separate" and self.pose_name not in (None, POSE_ENCODER):
             raise ConfigError(
                 f"the {self.pose_network} pose network has no encoder of its own",
                 where="--encoder.pose-name",
                 got=self.pose_name,
                 fix="leave it out, or take --encoder.pose-network separate",
             )
+
+    @property
+    def pose_encoder(self) -> str:
+        """The encoder of the separate pose network, with the default filled in."""
+        if self.pose_name is not None:
+            return self.pose_name
+        return POSE_ENCODER if self.name.startswith("resnet") else self.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,8 +230,8 @@ class TrainConfig:
                 fix="use --encoder.pose-input pairs",
             )
         network, name = self.encoder.pose_network, self.encoder.pose_name
-        for option, got, default in (("network", network, "separate"), ("name", name, POSE_ENCODER)):
-            if n == 0 and got != default:
+        for option, got, defaults in (("network", network, ("separate",)), ("name", name, (None, POSE_ENCODER))):
+            if n == 0 and got not in defaults:
                 raise ConfigError(
                     "without neighbours in time there is no pose network to choose",
                     where=f"--encoder.pose-{option}",

@@ -12,7 +12,7 @@ import difflib
 from dataclasses import replace
 from typing import Any
 
-from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
+from selfdepth.config import LITE0, EncoderConfig, LossConfig, TrainConfig
 from selfdepth.errors import ConfigError
 
 _METRIC = LossConfig(near=0.5, start_depth=5.0)
@@ -27,8 +27,8 @@ _SIZES: dict[str, TrainConfig] = {
     # The small size of Table 1.
     "416x128": TrainConfig(width=416),
     # For machines without a GPU: early in training, more steps per minute matter more than more pixels.
-    "320x96": TrainConfig(width=320, learning_rate=2e-4),
-    "192x64": TrainConfig(width=192, learning_rate=2e-4),
+    "320x96": TrainConfig(width=320, learning_rate=2e-4, encoder=EncoderConfig(name=LITE0)),
+    "192x64": TrainConfig(width=192, learning_rate=2e-4, encoder=EncoderConfig(name=LITE0)),
 }
 
 _PAPER = TrainConfig(

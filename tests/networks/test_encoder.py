@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+import copy
 
 import pytest
-import timm
 import torch
-from torch import nn
 
 from helpers.models import random_images as images
+from selfdepth.config import LITE0
 from selfdepth.errors import ConfigError
-from selfdepth.networks import encoder as encoder_module
 from selfdepth.networks.encoder import ImageEncoder, stack_images, weights_name
 
 H, W = 64, 64
@@ -56,29 +53,37 @@ def test_bare_resnet_names_mean_the_papers_weights_and_others_are_left_alone() -
 
 
 @pytest.mark.parametrize("n_images", [1, 2, 3])
-def test_the_pretrained_first_kernel_is_repeated_and_divided_by_the_number_of_images(
-    n_images: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    torch.manual_seed(0)
-    source: nn.Module = timm.create_model("resnet18")
-    torch.save(source.state_dict(), tmp_path / "weights.pth")
-    create = timm.create_model
-
-    def create_from_file(*args: Any, **options: Any) -> nn.Module:
-        overlay = {"file": str(tmp_path / "weights.pth")}
-        return create(*args, **options, pretrained_cfg_overlay=overlay)  # type: ignore[no-any-return]
-
-    monkeypatch.setattr(encoder_module.timm, "create_model", create_from_file)
-    monkeypatch.setattr(encoder_module, "require_weights", lambda tagged: None)
-    network = ImageEncoder("resnet18", n_images=n_images, pretrained=True)
-    wanted = source.get_parameter("conv1.weight")
+def test_the_pretrained_first_kernel_is_repeated_and_divided_by_the_number_of_images(n_images: int) -> None:
+    one = ImageEncoder(LITE0, n_images=1, pretrained=True).eval()
+    network = ImageEncoder(LITE0, n_images=n_images, pretrained=True).eval()
+    wanted = one.backbone.get_parameter("conv_stem.weight")
     torch.testing.assert_close(
-        network.backbone.get_parameter("conv1.weight"), wanted.repeat(1, n_images, 1, 1) / n_images
+        network.backbone.get_parameter("conv_stem.weight"), wanted.repeat(1, n_images, 1, 1) / n_images
     )
     # So n equal images give the very features that one gives.
-    one = ImageEncoder("resnet18", n_images=1, pretrained=True).eval()
     same = images(1).repeat(1, n_images, 1, 1)
-    torch.testing.assert_close(network.eval()(same)[-1], one(images(1))[-1], rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(network(same)[-1], one(images(1))[-1], rtol=1e-3, atol=1e-3)
+
+
+def test_depthwise_convolutions_on_a_cpu_compute_in_float32_under_bf16() -> None:
+    torch.manual_seed(0)
+    network = ImageEncoder(LITE0)
+    depthwise = network.backbone.get_submodule("blocks.0.0.conv_dw")
+    x = torch.rand(2, depthwise.weight.shape[0], 8, 8)  # type: ignore[union-attr, index]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rounded = depthwise(x.bfloat16())
+    assert rounded.dtype == torch.bfloat16, "what follows must stay in bf16"
+    torch.testing.assert_close(rounded, depthwise(x.bfloat16().float()).bfloat16(), rtol=0, atol=0)
+
+
+def test_a_copied_encoder_computes_with_its_own_weights() -> None:
+    network = ImageEncoder(LITE0).eval()
+    twin = copy.deepcopy(network)
+    with torch.no_grad():
+        for parameter in twin.parameters():
+            parameter.zero_()
+    assert network(images(1))[-1].abs().max() > 0
+    assert twin(images(1))[0].abs().max() == 0
 
 
 def test_images_are_stacked_along_the_channels_in_their_order() -> None:

@@ -114,7 +114,7 @@ class MotionPredictor:
             raise CheckpointError(
                 "the weights do not fit the network",
                 where=weights.folder,
-                expected=f"a pose network with encoder {config.encoder.pose_name}",
+                expected=f"a pose network with encoder {config.encoder.pose_encoder}",
                 got=str(error).splitlines()[-1].strip(),
             ) from error
         self._learner = learner.requires_grad_(False).eval().to(self.device)

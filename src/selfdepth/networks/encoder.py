@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from types import MethodType
 from typing import Any
 
 import timm
@@ -11,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from selfdepth.errors import ConfigError
-from selfdepth.networks.pretrained import require_weights
+from selfdepth.networks.pretrained import pretrained_options
 
 _MEAN, _STD = 0.45, 0.225
 """One mean and one deviation for all channels, as published: published checkpoints and reference values need them."""
@@ -37,12 +38,29 @@ class ImageEncoder(nn.Module):
         super().__init__()
         self.n_images = n_images
         self.backbone = _create(name, 3 * n_images, pretrained)
+        for module in self.backbone.modules():
+            if isinstance(module, nn.Conv2d) and module.groups > 1:
+                module.forward = MethodType(_depthwise_forward, module)  # type: ignore[method-assign]
         self.channels: list[int] = _feature_info(self.backbone).channels()
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> list[Float[Tensor, "b _c _h _w"]]:
         """Features of images with colours in [0, 1], finest first. Width and height are multiples of 32."""
         features: list[Tensor] = self.backbone((images - _MEAN) / _STD)
         return features
+
+
+def _depthwise_forward(conv: nn.Conv2d, images: Tensor) -> Tensor:
+    """A grouped convolution; on a CPU in float32 even where the network computes in bf16.
+
+    CPUs compute the gradients of depthwise convolutions in bf16 up to five times more slowly than in float32, and all
+    others faster: so a training step of Lite0 takes 1.3 times as long in float32, and 1.5 times as long in bf16
+    throughout (benchmarks/results/README.md).
+    """
+    original = type(conv).forward
+    if images.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+        return original(conv, images)
+    with torch.autocast("cpu", enabled=False):
+        return original(conv, images.float()).to(images.dtype)
 
 
 def weights_name(name: str) -> str:
@@ -62,11 +80,10 @@ def _create(name: str, channels: int, pretrained: bool) -> nn.Module:
             fix=f"did you mean {' or '.join(close)}" if close else "try resnet18",
         )
     tagged = weights_name(name)
-    if pretrained:
-        require_weights(tagged)  # first, because timm itself would retry for a minute before it fails
+    options = pretrained_options(tagged) if pretrained else {}
     try:
         # features_only drops the classifier; in_chans repeats the first kernel for several images.
-        model: nn.Module = timm.create_model(tagged, pretrained=pretrained, features_only=True, in_chans=channels)
+        model: nn.Module = timm.create_model(tagged, features_only=True, in_chans=channels, **options)
     except (RuntimeError, AttributeError, TypeError, KeyError) as error:  # what timm raises depends on the model
         raise _unsuitable(name, channels, f"timm: {error}") from error
     # Some models start at 1/4, or have a single resolution: their features would not fit the decoder's levels.

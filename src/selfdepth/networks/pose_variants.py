@@ -55,7 +55,7 @@ POSE_INPUTS: dict[PoseInput, Callable[[Sequence[int]], tuple[PosePass, ...]]] = 
 def _separate(config: EncoderConfig, channels: int, n_images: int) -> PoseNetwork:
     # The published network predicts two motions of a pair and uses the first. Its checkpoints have weights for both.
     n_motions = max(2, n_images - 1)
-    return PoseNet(config.pose_name, n_images=n_images, n_motions=n_motions, pretrained=config.pretrained)
+    return PoseNet(config.pose_encoder, n_images=n_images, n_motions=n_motions, pretrained=config.pretrained)
 
 
 POSE_NETWORKS: dict[PoseNetworkName, Callable[[EncoderConfig, int, int], PoseNetwork]] = {

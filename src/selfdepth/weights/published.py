@@ -139,7 +139,7 @@ def _files_of(model: Published, folder: Path) -> Entries:
         )
     has_pose = any(name.startswith("pose_net.") for name in model.state)
     names = {name for name in _required_tensors(config) if has_pose or not name.startswith("pose_net.")}
-    encoders = [config.encoder.name] + [config.encoder.pose_name] * (
+    encoders = [config.encoder.name] + [config.encoder.pose_encoder] * (
         has_pose and config.encoder.pose_network == "separate"
     )
     other_encoders = [name for name in encoders if not is_resnet(name)]
