@@ -133,6 +133,11 @@ class LossConfig:
         """The depths that the network can predict, with their conversion from and to its sigmoid."""
         return DepthRange(float(self.near), float(self.far))  # JSON may hold whole numbers
 
+    @property
+    def untrained_depth(self) -> float:
+        """The depth that the untrained network predicts, about, in the unit of the translation."""
+        return float(self.start_depth or self.depth_range.depth(0.5))
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
@@ -162,6 +167,9 @@ class TrainConfig:
     then no pose network is built."""
     stereo: Stereo = "none"
     """Also learn from a stereo pair's other camera (KITTI). calibrated: in metres. nominal: at a baseline of 0.1."""
+    motion_first: bool = False
+    """Hold depth constant, and the auto-mask off, until the motion explains most of the image (not the paper's). Depth
+    is then learned sooner. Not with --stereo, which gives a motion; a model to start from (--init) has one already."""
     init: str | None = None
     """Model whose weights the networks start from, instead of --encoder.pretrained and --loss.start-depth."""
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
@@ -210,6 +218,12 @@ class TrainConfig:
             self.offsets,
         )
         self._check_motion()
+        if self.motion_first and self.stereo != "none":
+            raise ConfigError(
+                "depth need not wait for the motion: the stereo pair gives one",
+                where="--motion-first",
+                fix="add --no-motion-first",
+            )
         budgets = {"--steps": self.steps, "--epochs": self.epochs, "--minutes": self.minutes}
         for flag, amount in budgets.items():
             require(amount is None or 0 < amount < math.inf, flag, "more than 0", amount)

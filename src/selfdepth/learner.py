@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from selfdepth.config import TrainConfig
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
+from selfdepth.losses.motion_first import motion_loss
 from selfdepth.losses.objective import self_supervised_loss
 from selfdepth.networks.depth import DepthNet
 from selfdepth.networks.pose import DepthFeatures
@@ -42,9 +43,13 @@ class SelfSupervisedDepth(nn.Module):
             self.depth_net.decoder.start_at(config.loss.depth_range.sigmoid(config.loss.start_depth))
         self.pose_net = pose_network(config.encoder, config.offsets, channels=self.depth_net.encoder.channels[-1])
         self.pose_passes = POSE_INPUTS[config.encoder.pose_input]
+        self.motion_first = False
+        """Set by the training loop: while it is true, a training step learns the motion alone."""
 
     def forward(self, batch: Batch) -> StepOutput:
         """One training step up to the loss: predict depth, predict motion, rebuild the target, compare."""
+        if self.motion_first and self.training:
+            return self._learn_motion(batch)
         # Section 3.1: depth from the target alone, so that one image is enough for prediction later; motion from the
         # target and its sources.
         disparities, masks, depth_features = self._predict_disparities(batch)
@@ -66,6 +71,21 @@ class SelfSupervisedDepth(nn.Module):
             disparity=disparities[0].detach(),
             T_source_target=T_source_target.detach(),
             automask=objective.automask[0],
+        )
+
+    def _learn_motion(self, batch: Batch) -> StepOutput:
+        """A step that learns the motion at the depth of the untrained network, everywhere the same."""
+        T_source_target = self.relative_transforms(batch)
+        depth_range, untrained = self.loss_config.depth_range, self.loss_config.untrained_depth
+        depth = torch.full_like(batch.frames[:, 0, :1], untrained)
+        loss, explained = motion_loss(depth, T_source_target, batch.frames, batch.K, self.loss_config)
+        return StepOutput(
+            loss=loss,
+            terms={},
+            depth=depth,
+            disparity=torch.full_like(depth, depth_range.sigmoid(untrained)),
+            T_source_target=T_source_target.detach(),
+            automask=explained,
         )
 
     def predict_disparity(self, batch: Batch) -> Float[Tensor, "b 1 _h _w"]:

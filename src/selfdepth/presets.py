@@ -111,7 +111,7 @@ def _paper_presets() -> dict[str, TrainConfig]:
 
 PRESETS: dict[str, TrainConfig] = {
     # Table 1's M, S and MS; the stereo ones with the calibrated baseline, in metres.
-    **{f"mono-{size}": config for size, config in _SIZES.items()},
+    **{f"mono-{size}": replace(config, motion_first=True) for size, config in _SIZES.items()},
     **{
         f"stereo-{size}": replace(config, offsets=(), stereo="calibrated", loss=_METRIC)
         for size, config in _SIZES.items()

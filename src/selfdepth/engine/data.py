@@ -163,7 +163,7 @@ def _partner_out_of_view(clips: ClipSet, store: Store, config: TrainConfig) -> I
     """
     if clips.T_stereo_target is None or not len(clips):
         return
-    start_depth = config.loss.start_depth or config.loss.depth_range.depth(0.5)
+    start_depth = config.loss.untrained_depth
     # The disparity of a rectified pair in pixels: baseline times focal length over depth.
     shift_px = float(np.abs(clips.T_stereo_target[:, 0, 3] * clips.K[:, 0, 0]).max()) / start_depth
     if shift_px > store.width / 2:

@@ -16,6 +16,7 @@ from selfdepth.engine.compiled import training_step
 from selfdepth.engine.failures import explain_memory_errors, non_finite_loss
 from selfdepth.engine.health import Health, vital_signs
 from selfdepth.engine.lock import sole_run
+from selfdepth.engine.motion_first import MotionFirst
 from selfdepth.engine.setup import Run, prepare_run, seed_step
 from selfdepth.engine.signals import StopRequest, stop_on_signals
 from selfdepth.engine.tracking import Tracker
@@ -78,6 +79,9 @@ class _Loop:
     def __init__(self, run: Run, tracker: Tracker, watcher: Watcher) -> None:
         self.run, self.tracker, self.watcher = run, tracker, watcher
         self.health = Health()
+        self.motion_first = MotionFirst(
+            run.progress, wanted=run.config.motion_first and run.config.init is None and run.config.offsets != ()
+        )
         self.score = ""
         self.saved_step = -1
         self._warned_of_ground_truth = False
@@ -100,7 +104,9 @@ class _Loop:
                 rate = run.learning_rate()
                 for group in run.optimizer.param_groups:
                     group["lr"] = rate
-                output = step(batch)
+                run.learner.motion_first = self.motion_first.active
+                # Not compiled for a few steps: for them the compiler would take longer than they do.
+                output = run.learner(batch) if self.motion_first.active else step(batch)
                 # Before the backward pass: one such gradient would make all weights NaN, and Adam's averages with them.
                 if not torch.isfinite(output.loss):
                     raise non_finite_loss(run, batch)
@@ -119,6 +125,8 @@ class _Loop:
     def _after_step(self, output: StepOutput, rate: float) -> None:
         """Log, validate, save and draw, each when it is due."""
         progress, config = self.run.progress, self.run.config
+        if self.motion_first.active and (news := self.motion_first.after_step(output, self.run.fraction())):
+            self.watcher.say(news)
         if progress.step % _LOG_EVERY_STEPS == 0 or progress.step == 1:
             self._log(output, rate)
         if progress.step % config.save_every == 0:
@@ -134,6 +142,8 @@ class _Loop:
         clips_per_s = (progress.step - last_step) * self.run.config.batch_size / max(now_s - last_s, 1e-9)
         self._last_log = (progress.step, now_s)
         signs = {name: float(value) for name, value in vital_signs(output, len(self.run.config.offsets)).items()}
+        if self.run.learner.motion_first:
+            del signs["disparity_spread"]  # of a depth that is held constant, it says nothing
         terms = {name: float(value) for name, value in output.terms.items()}
         loss = float(output.loss.detach())
         self.tracker.record(
