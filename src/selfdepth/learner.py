@@ -78,7 +78,7 @@ class SelfSupervisedDepth(nn.Module):
         T_source_target = self.relative_transforms(batch)
         depth_range, untrained = self.loss_config.depth_range, self.loss_config.untrained_depth
         depth = torch.full_like(batch.frames[:, 0, :1], untrained)
-        loss, explained = motion_loss(depth, T_source_target, batch.frames, batch.K, self.loss_config)
+        loss, explained = motion_loss(untrained, T_source_target, batch.frames, batch.K, self.loss_config)
         return StepOutput(
             loss=loss,
             terms={},
