@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Literal
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -14,6 +17,9 @@ from selfdepth.networks.depth import DepthNet
 from selfdepth.networks.pose import DepthFeatures
 from selfdepth.networks.pose_variants import POSE_INPUTS, pose_network
 from selfdepth.structs import Batch, StepOutput
+
+Stage = Literal["motion", "unmasked", "full"]
+"""What a training step learns from: see `engine/motion_first.py`."""
 
 
 class SelfSupervisedDepth(nn.Module):
@@ -43,12 +49,12 @@ class SelfSupervisedDepth(nn.Module):
             self.depth_net.decoder.start_at(config.loss.depth_range.sigmoid(config.loss.start_depth))
         self.pose_net = pose_network(config.encoder, config.offsets, channels=self.depth_net.encoder.channels[-1])
         self.pose_passes = POSE_INPUTS[config.encoder.pose_input]
-        self.motion_first = False
-        """Set by the training loop: while it is true, a training step learns the motion alone."""
+        self.stage: Stage = "full"
+        """Of training; the training loop sets it."""
 
     def forward(self, batch: Batch) -> StepOutput:
         """One training step up to the loss: predict depth, predict motion, rebuild the target, compare."""
-        if self.motion_first and self.training:
+        if self.training and self.stage == "motion":
             return self._learn_motion(batch)
         # Section 3.1: depth from the target alone, so that one image is enough for prediction later; motion from the
         # target and its sources.
@@ -60,7 +66,21 @@ class SelfSupervisedDepth(nn.Module):
 
         # Section 3.2: rebuild the target and compare (equations 1 to 5). With the clean frames, not the jittered
         # inputs: the jitter makes the networks robust, and must not count as an error.
-        objective = self_supervised_loss(disparities, T_source_target, batch.frames, batch.K, self.loss_config, masks)
+        cfg = self.loss_config
+        unmasked = self.training and self.stage == "unmasked"
+        objective = self_supervised_loss(
+            disparities,
+            T_source_target,
+            batch.frames,
+            batch.K,
+            replace(cfg, automask=False) if unmasked else cfg,
+            masks,
+        )
+        automask = objective.automask[0]
+        if unmasked:  # what the mask would be, which tells when to put it on
+            with torch.no_grad():
+                masked = self_supervised_loss(disparities[:1], T_source_target, batch.frames, batch.K, cfg)
+            automask = masked.automask[0]
 
         scales = self.depth_net.decoder.scales
         terms = {f"loss/scale_{s}": loss.detach() for s, loss in zip(scales, objective.per_scale, strict=True)}
@@ -70,7 +90,7 @@ class SelfSupervisedDepth(nn.Module):
             depth=objective.depth.detach(),
             disparity=disparities[0].detach(),
             T_source_target=T_source_target.detach(),
-            automask=objective.automask[0],
+            automask=automask,
         )
 
     def _learn_motion(self, batch: Batch) -> StepOutput:

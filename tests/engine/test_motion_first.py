@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
+from helpers.models import TINY
 from selfdepth.config import TrainConfig
-from selfdepth.engine import train as module
-from selfdepth.engine.checkpoint import Progress
+from selfdepth.engine.checkpoint import Progress, load_checkpoint, save_checkpoint
 from selfdepth.engine.motion_first import MotionFirst
 from selfdepth.engine.tracking import read_metrics
 from selfdepth.engine.train import train
 from selfdepth.errors import ConfigError
+from selfdepth.learner import SelfSupervisedDepth, Stage
 from selfdepth.presets import PRESETS
-from selfdepth.structs import StepOutput
+from selfdepth.structs import Batch, StepOutput
 
 
 def output(explained: float) -> StepOutput:
@@ -34,75 +33,121 @@ def output(explained: float) -> StepOutput:
     )
 
 
-def sentences(rule: MotionFirst, shares: Iterator[float] | list[float], fraction: float = 0.0) -> list[str | None]:
-    return [rule.after_step(output(share), fraction) for share in shares if rule.active]
+def clips() -> Batch:
+    """Two clips of noise."""
+    torch.manual_seed(7)
+    frames = torch.rand(2, 3, 3, 64, 64)
+    K = torch.tensor([[40.0, 0.0, 31.5], [0.0, 40.0, 31.5], [0.0, 0.0, 1.0]]).repeat(2, 1, 1)
+    return Batch(frames=frames, inputs=frames, K=K, offsets=(-1, 1), T_stereo_target=None)
 
 
-def test_it_ends_once_the_motion_explains_most_pixels_of_the_recent_steps() -> None:
+def rule(progress: Progress | None = None, *, wanted: bool = True, automask: bool = True) -> MotionFirst:
+    return MotionFirst(progress or Progress(), wanted=wanted, automask=automask)
+
+
+def stages(rule: MotionFirst, share: float, steps: int, fraction: float = 0.0) -> list[str]:
+    """The stage of each of some steps whose motion explains this share of the pixels."""
+    seen = []
+    for _ in range(steps):
+        seen.append(rule.stage)
+        rule.after_step(output(share), fraction)
+    return seen
+
+
+def test_the_motion_comes_first_then_depth_then_the_auto_mask() -> None:
+    start = rule()
+    assert set(stages(start, 0.45, 100)) == {"motion"}, "a minority is not enough, however long"
+    seen = stages(start, 0.55, 100)
+    assert seen == sorted(seen), "motion, then unmasked"
+    assert set(seen) == {"motion", "unmasked"}
+    seen = stages(start, 0.8, 20)
+    assert 2 <= seen.count("unmasked") <= 10, "one lucky step is not enough, and ten good ones are"
+    assert seen[-1] == "full"
+
+
+def test_each_stage_ends_early_in_the_budget_even_if_nothing_is_ever_explained() -> None:
+    start = rule()
+    assert stages(start, 0.1, 5, fraction=0.04) == ["motion"] * 5
+    assert stages(start, 0.1, 3, fraction=0.06) == ["motion", "unmasked", "unmasked"]
+    assert stages(start, 0.1, 3, fraction=0.21) == ["unmasked", "full", "full"]
+
+
+def test_each_new_stage_is_announced_with_its_reason() -> None:
+    start = rule()
+    said = [text for _ in range(30) if (text := start.after_step(output(0.8), 0.0)) is not None]
+    assert len(said) == 2
+    assert "depth is learned from here on" in said[0]
+    assert "the auto-mask is on from here on" in said[1]
+
+
+def test_without_an_auto_mask_there_is_none_to_wait_for() -> None:
+    assert stages(rule(automask=False), 0.8, 20)[-1] == "full"
+    assert "unmasked" not in stages(rule(automask=False), 0.8, 20)
+
+
+def test_a_run_that_does_not_want_it_starts_with_the_full_objective() -> None:
+    assert rule(wanted=False).stage == "full"
+    assert rule(wanted=False).after_step(output(0.8), 0.0) is None
+
+
+def test_a_resumed_run_continues_in_its_stage(tmp_path: Path) -> None:
+    learner = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.Adam(learner.parameters())
     progress = Progress()
-    rule = MotionFirst(progress, wanted=True)
-    assert sentences(rule, [0.3] * 100) == [None] * 100, "a minority is not enough, however long"
-    said = sentences(rule, [0.8] * 20)
-    assert said[-1] is not None and "explains most of the image" in said[-1]
-    assert 2 <= len(said) <= 10, "one lucky step is not enough, and ten good ones are"
-    assert not rule.active and progress.motion_found
+    before = stages(rule(progress), 0.55, 30)
+    folder = save_checkpoint(tmp_path, learner, optimizer, progress, keep=1)
+    again = load_checkpoint(folder, learner, optimizer, torch.device("cpu"))
+    assert rule(again).stage == before[-1] == "unmasked"
+    assert again.explained == progress.explained
 
 
-def test_it_ends_early_in_the_budget_even_if_nothing_is_ever_explained() -> None:
-    rule = MotionFirst(Progress(), wanted=True)
-    assert sentences(rule, [0.1], fraction=0.01) == [None]
-    (said,) = sentences(rule, [0.1], fraction=0.06)
-    assert said is not None and "2%" in said
-    assert not rule.active
+class TestALearner:
+    """What a training step of each stage learns."""
 
+    @pytest.fixture
+    def learner(self) -> SelfSupervisedDepth:
+        torch.manual_seed(0)
+        return SelfSupervisedDepth(TrainConfig(encoder=TINY, width=64, height=64))
 
-def test_a_run_that_does_not_want_it_never_has_it() -> None:
-    assert not MotionFirst(Progress(), wanted=False).active
-
-
-def test_a_resumed_run_does_not_start_over() -> None:
-    progress = Progress()
-    sentences(MotionFirst(progress, wanted=True), [0.8] * 20)
-    assert not MotionFirst(progress, wanted=True).active
-
-
-def test_depth_waits_while_the_motion_is_learned_and_then_learns(
-    tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found_after = 2
-
-    def explained(self: MotionFirst, output: StepOutput, fraction: float) -> str | None:
-        self._progress.motion_found = self._progress.step >= found_after
-        return None
-
-    monkeypatch.setattr(MotionFirst, "after_step", explained)
-    config = replace(tiny, motion_first=True, steps=4)
-    seen: list[tuple[bool, bool, bool]] = []
-    step_of = torch.optim.Adam.step
-
-    def watched(self: torch.optim.Adam, *args: Any, **options: Any) -> Any:
-        depth, pose = (
-            any(p.grad is not None and p.grad.abs().sum() > 0 for p in part.parameters())
-            for part in (run.learner.depth_net, run.learner.pose_net)
+    def learned(self, learner: SelfSupervisedDepth, stage: Stage) -> tuple[StepOutput, bool, bool]:
+        learner.stage = stage
+        learner.zero_grad()
+        torch.manual_seed(1)  # of the noise that breaks ties
+        result = learner(clips())
+        result.loss.backward()
+        return result, *(
+            any(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in part.parameters())
+            for part in (learner.depth_net, learner.pose_net)
         )
-        seen.append((run.learner.motion_first, depth, pose))
-        return step_of(self, *args, **options)
 
-    prepare = module.prepare_run
+    def test_learns_the_motion_alone_at_the_untrained_depth(self, learner: SelfSupervisedDepth) -> None:
+        result, depth_learns, motion_learns = self.learned(learner, "motion")
+        assert (depth_learns, motion_learns) == (False, True)
+        assert result.depth.unique().tolist() == pytest.approx([learner.loss_config.untrained_depth])
 
-    def kept(*args: Any, **options: Any) -> Any:
-        nonlocal run
-        run = prepare(*args, **options)
-        return run
+    def test_then_learns_both_from_every_pixel_and_reports_the_mask_that_it_would_have(
+        self, learner: SelfSupervisedDepth
+    ) -> None:
+        unmasked, *both = self.learned(learner, "unmasked")
+        full, *_ = self.learned(learner, "full")
+        assert both == [True, True]
+        assert torch.equal(unmasked.automask, full.automask)
+        assert 0 < full.automask.mean() < 1
+        # The mask replaces what warping explains badly by the smaller error of not warping.
+        assert unmasked.loss > full.loss
 
-    run: Any = None
-    monkeypatch.setattr(module, "prepare_run", kept)
-    monkeypatch.setattr(torch.optim.Adam, "step", watched)
-    train(config, tmp_path / "run")
-    assert seen == [(True, False, True)] * 2 + [(False, True, True)] * 2
+    def test_validates_by_the_full_objective_in_every_stage(self, learner: SelfSupervisedDepth) -> None:
+        learner.eval()
+        batch = clips()
+        losses = set()
+        for stage in ("motion", "unmasked", "full"):
+            learner.stage = stage  # type: ignore[assignment]
+            torch.manual_seed(1)
+            losses.add(float(learner(batch).loss.detach()))
+        assert len(losses) == 1
 
 
-def test_the_record_of_those_steps_has_no_spread_of_a_disparity_that_is_held_constant(
+def test_the_record_of_the_first_stage_has_no_spread_of_a_disparity_that_is_held_constant(
     tiny: TrainConfig, tmp_path: Path
 ) -> None:
     train(replace(tiny, motion_first=True, steps=30, seed=1), tmp_path / "run")
@@ -114,7 +159,7 @@ def test_the_record_of_those_steps_has_no_spread_of_a_disparity_that_is_held_con
 def test_a_model_to_start_from_has_its_motion_already(tiny: TrainConfig, tmp_path: Path) -> None:
     train(replace(tiny, steps=1), tmp_path / "first")
     run = train(replace(tiny, steps=1, motion_first=True, init=str(tmp_path / "first")), tmp_path / "second")
-    assert not run.learner.motion_first
+    assert run.learner.stage == "full"
 
 
 def test_with_stereo_pairs_it_is_refused() -> None:

@@ -17,6 +17,7 @@ import torch
 
 from selfdepth.errors import CheckpointError
 from selfdepth.files import writing_to
+from selfdepth.learner import Stage
 
 _FOLDER = "checkpoints"
 
@@ -30,16 +31,16 @@ class Progress:
         elapsed_s: seconds since the start of the loop, validation included, summed over all resumes.
         best_score: lowest validation score so far; None before the first validation.
         best_step: the step of `best_score`.
-        explained: running mean of the share of pixels that the motion explains, while the motion is learned alone.
-        motion_found: whether that has ended (`engine/motion_first.py`).
+        stage: of a start with the motion first (`engine/motion_first.py`); without effect in other runs.
+        explained: running mean of the share of pixels that warping explains, by which a stage ends.
     """
 
     step: int = 0
     elapsed_s: float = 0.0
     best_score: float | None = None
     best_step: int = 0
+    stage: Stage = "motion"
     explained: float = 0.0
-    motion_found: bool = False
 
 
 def save_checkpoint(

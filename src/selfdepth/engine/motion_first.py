@@ -1,55 +1,82 @@
-"""How long a run learns the motion alone: a rule that follows what the run sees (ours, not the paper's).
+"""How a run starts: the motion first, then depth, then the auto-mask (ours, not the paper's).
 
-Depth is held constant, and no pixel is masked, until the predicted motion explains most pixels of the recent steps
-better than no motion does (`losses/motion_first.py`). From there on, depth learns within a hundred steps what it
-otherwise takes several hundred for: benchmarks/results/README.md has the measurements.
+Depth can be learned only once the motion is about right, and the auto-mask hides the very pixels that would correct a
+wrong motion. So a run goes through two stages before it learns by the paper's objective:
+
+1. "motion": the motion alone, at a constant depth and on small images (`losses/motion_first.py`);
+2. "unmasked": depth and motion by the full objective, less the auto-mask.
+
+Each ends when the run has seen enough: when warping explains a certain share of the pixels better than not warping.
+benchmarks/results/README.md has what this gains.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from selfdepth.engine.checkpoint import Progress
+from selfdepth.learner import Stage
 from selfdepth.structs import StepOutput
 
-_ENOUGH = 0.5
-"""Share of pixels that the motion must explain. A still camera, blank images or a wrong camera never get there."""
 _MEMORY = 0.9
-"""Weight of the past in the running mean of that share: about the last ten steps count."""
-_LONGEST_SHARE = 0.05
-"""Of the budget. Footage whose motion never explains most pixels is trained by the full objective after that, which
-warns of what it lacks."""
+"""Weight of the past in the running mean of the explained share: about the last ten steps count."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stage:
+    """When a stage ends.
+
+    Attributes:
+        enough: share of pixels that warping explains better than not warping.
+        longest: share of the budget after which it ends in any case. A still camera, blank images or a wrong camera
+            never explain enough; the run then goes on, and warns of what it lacks.
+        then: the stage that follows.
+        news: what the user is told.
+    """
+
+    enough: float
+    longest: float
+    then: Stage
+    news: str
+
+
+_STAGES: dict[Stage, _Stage] = {
+    "motion": _Stage(enough=0.5, longest=0.05, then="unmasked", news="depth is learned from here on"),
+    "unmasked": _Stage(enough=0.6, longest=0.2, then="full", news="the auto-mask is on from here on"),
+}
 
 
 class MotionFirst:
-    """Whether the next step learns the motion alone. Its state is the run's progress, so that a resume continues it."""
+    """The stage of the next step. Its state is the run's progress, so that a resumed run continues in its stage.
 
-    def __init__(self, progress: Progress, *, wanted: bool) -> None:
-        self._progress = progress
-        self._wanted = wanted
+    Args:
+        wanted: whether the run has these stages at all.
+        automask: whether the objective has an auto-mask to wait for.
+    """
+
+    def __init__(self, progress: Progress, *, wanted: bool, automask: bool) -> None:
+        self._progress, self._wanted, self._automask = progress, wanted, automask
 
     @property
-    def active(self) -> bool:
-        """Whether the next step holds depth constant."""
-        return self._wanted and not self._progress.motion_found
+    def stage(self) -> Stage:
+        """The stage of the next step."""
+        return self._progress.stage if self._wanted else "full"
 
     def after_step(self, output: StepOutput, fraction: float) -> str | None:
-        """Take note of a step that learned the motion alone.
+        """Take note of a step, and go on to the next stage if it is time.
 
         Args:
-            output: of that step; its `automask` holds the pixels that the motion explains.
+            output: of that step; its `automask` holds the pixels that warping explains better than not warping.
             fraction: share of the budget that is used.
 
         Returns:
-            A sentence for the user if depth learns from the next step on.
+            A sentence for the user if a new stage begins.
         """
-        progress = self._progress
+        stage, progress = _STAGES.get(self.stage), self._progress
+        if stage is None:
+            return None
         progress.explained = _MEMORY * progress.explained + (1 - _MEMORY) * float(output.automask.mean())
-        if progress.explained > _ENOUGH:
-            progress.motion_found = True
-            return f"step {progress.step}: the motion explains most of the image; depth is learned from here on"
-        if fraction > _LONGEST_SHARE:
-            progress.motion_found = True
-            return (
-                f"step {progress.step}: the motion explains {progress.explained:.0%} of the pixels, fewer than hoped; "
-                "depth is learned from here on all the same"
-            )
-        return None
+        if progress.explained <= stage.enough and fraction <= stage.longest:
+            return None
+        progress.stage = stage.then if self._automask else "full"
+        return f"step {progress.step}: the motion explains {progress.explained:.0%} of the image; {stage.news}"

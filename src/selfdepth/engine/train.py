@@ -79,9 +79,9 @@ class _Loop:
     def __init__(self, run: Run, tracker: Tracker, watcher: Watcher) -> None:
         self.run, self.tracker, self.watcher = run, tracker, watcher
         self.health = Health()
-        self.motion_first = MotionFirst(
-            run.progress, wanted=run.config.motion_first and run.config.init is None and run.config.offsets != ()
-        )
+        config = run.config
+        wanted = config.motion_first and config.init is None and config.offsets != ()
+        self.motion_first = MotionFirst(run.progress, wanted=wanted, automask=config.loss.automask)
         self.score = ""
         self.saved_step = -1
         self._warned_of_ground_truth = False
@@ -104,9 +104,9 @@ class _Loop:
                 rate = run.learning_rate()
                 for group in run.optimizer.param_groups:
                     group["lr"] = rate
-                run.learner.motion_first = self.motion_first.active
-                # Not compiled for a few steps: for them the compiler would take longer than they do.
-                output = run.learner(batch) if self.motion_first.active else step(batch)
+                stage = run.learner.stage = self.motion_first.stage
+                # The few steps of the other stages are not worth compiling.
+                output = step(batch) if stage == "full" else run.learner(batch)
                 # Before the backward pass: one such gradient would make all weights NaN, and Adam's averages with them.
                 if not torch.isfinite(output.loss):
                     raise non_finite_loss(run, batch)
@@ -125,7 +125,8 @@ class _Loop:
     def _after_step(self, output: StepOutput, rate: float) -> None:
         """Log, validate, save and draw, each when it is due."""
         progress, config = self.run.progress, self.run.config
-        if self.motion_first.active and (news := self.motion_first.after_step(output, self.run.fraction())):
+        news = self.motion_first.after_step(output, self.run.fraction())
+        if news is not None:
             self.watcher.say(news)
         if progress.step % _LOG_EVERY_STEPS == 0 or progress.step == 1:
             self._log(output, rate)
@@ -142,7 +143,7 @@ class _Loop:
         clips_per_s = (progress.step - last_step) * self.run.config.batch_size / max(now_s - last_s, 1e-9)
         self._last_log = (progress.step, now_s)
         signs = {name: float(value) for name, value in vital_signs(output, len(self.run.config.offsets)).items()}
-        if self.run.learner.motion_first:
+        if self.run.learner.stage == "motion":
             del signs["disparity_spread"]  # of a depth that is held constant, it says nothing
         terms = {name: float(value) for name, value in output.terms.items()}
         loss = float(output.loss.detach())
