@@ -74,14 +74,14 @@ class Job:
 @cache
 def _drives(train: DriveSpec, held_out: DriveSpec, folder: Path) -> Drives:
     """The streets, rendered once per process."""
-    return make_drives(train, held_out, folder, val_every=1, progress=lambda done, total: None)
+    return make_drives((train,), held_out, folder, val_every=1, progress=lambda done, total: None)
 
 
 def work(job: Job) -> tuple[str, int, dict[str, float]]:
     """Train and evaluate one variant from one seed. Returns its name, the seed and the errors."""
     torch.set_num_threads(1)  # several processes share the cores
     drives = _drives(job.train, job.held_out, job.folder.parent / f"drives-{os.getpid()}")
-    data = drives.folder / TRAIN
+    data = drives.folder / TRAIN / "street_0"
     # Validation covers every held-out frame, so it runs once, at the end.
     config = replace(job.config, data=str(data), camera=str(data / CAMERA_FILE), save_every=10**9)
     run = train(config, job.folder / "run", footage=drives.footage)

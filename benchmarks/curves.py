@@ -151,7 +151,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="selfdepth-bench-") as name:
         folder = Path(name)
         drives = make_drives(
-            DriveSpec(seed=0, frames=args.frames, **size),
+            (DriveSpec(seed=0, frames=args.frames, **size),),
             DriveSpec(seed=1, frames=max(12, args.frames // 4), **size),
             folder / "drives",
             val_every=3,

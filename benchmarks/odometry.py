@@ -12,7 +12,6 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ HEADINGS = ("five-frame error, m", "ATE, m", "RPE, m", "RPE, degrees", "straight
 def save_untrained(model: Path, folder: Path) -> Path:
     """Write the weights that a run started from, drawn again from its seed. Returns the folder."""
     weights = load_weights(model)
-    config = replace(weights.config, encoder=replace(weights.config.encoder, pretrained=False))
+    config = weights.config
     torch.manual_seed(config.seed)
     state = SelfSupervisedDepth(config).state_dict()
     save_weights(folder, state, WeightsMeta(config=config, camera=weights.camera, scale=weights.scale, step=0))

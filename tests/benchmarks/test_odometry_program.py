@@ -11,7 +11,6 @@ import pytest
 import torch
 
 import odometry
-from selfdepth.data.sources.rendered import CAMERA_FILE
 from selfdepth.demo.drives import TRAIN, make_drives
 from selfdepth.demo.run import DEMO_CONFIG
 from selfdepth.engine.train import train
@@ -24,9 +23,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a demo leaves behind, after three steps."""
     folder = tmp_path_factory.mktemp("demo")
     specs = [DriveSpec(seed=seed, frames=12, width=80, height=64) for seed in (0, 1)]
-    drives = make_drives(*specs, folder / "drives", val_every=2, progress=lambda done, total: None)
-    data = drives.folder / TRAIN
-    config = replace(DEMO_CONFIG, data=str(data), camera=str(data / CAMERA_FILE), width=64, steps=3, save_every=3)
+    drives = make_drives(specs[:1], specs[1], folder / "drives", val_every=2, progress=lambda done, total: None)
+    config = replace(DEMO_CONFIG, data=str(drives.folder / TRAIN), width=64, steps=3, save_every=3)
     train(replace(config, batch_size=2, device="cpu"), folder / "run", footage=drives.footage)
     return folder
 

@@ -22,7 +22,7 @@ def test_the_demo_shows_its_stages_and_names_its_report(
     def tiny_plan(*, minutes: float, seed: int) -> DemoPlan:
         requested.append((minutes, seed))
         return DemoPlan(
-            train=DriveSpec(seed=2, frames=12, width=80, height=64),
+            train=(DriveSpec(seed=2, frames=12, width=80, height=64),),
             held_out=DriveSpec(seed=1, frames=8, width=80, height=64),
             config=TrainConfig(width=64, height=64, encoder=TINY_ENCODERS, batch_size=2, steps=2, device="cpu"),
             val_every=2,

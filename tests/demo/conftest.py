@@ -48,7 +48,7 @@ class Listener(Silent):
 def plan() -> DemoPlan:
     """Twelve frames to learn from and eight to be judged by."""
     return DemoPlan(
-        train=DriveSpec(seed=2, frames=12, width=80, height=64),
+        train=(DriveSpec(seed=2, frames=12, width=80, height=64),),
         held_out=DriveSpec(seed=1, frames=8, width=80, height=64),
         config=TINY,
         val_every=2,

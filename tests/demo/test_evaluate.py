@@ -31,8 +31,8 @@ def test_depth_is_measured_on_every_frame_of_the_other_street(done: Demo, folder
     assert done.report.ours.abs_rel == pytest.approx(again.abs_rel, rel=1e-3)
 
 
-def test_the_rows_are_those_of_the_training_drive(done: Demo, plan: DemoPlan, truth: np.ndarray) -> None:
-    rows = profile_disparity(row_profile(render_drive(plan.train).depth, DENSE, 64), 80)
+def test_the_rows_are_those_of_the_training_drives(done: Demo, plan: DemoPlan, truth: np.ndarray) -> None:
+    rows = profile_disparity(row_profile(render_drive(plan.train[0]).depth, DENSE, 64), 80)
     assert done.report.per_row.abs_rel == pytest.approx(evaluate_set([rows] * 8, list(truth), DENSE).abs_rel)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from selfdepth.cli.main import main
-from selfdepth.demo.run import DEMO_CONFIG, Demo, DemoPlan, demo_plan, run_demo
+from selfdepth.demo.run import Demo, DemoPlan, demo_plan, run_demo
 from selfdepth.errors import ConfigError, Interrupted, OutputError
 
 
@@ -66,8 +66,10 @@ def test_too_little_time_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def test_the_two_streets_differ_whatever_the_seed() -> None:
     plans = [demo_plan(minutes=5.5, seed=seed) for seed in range(4)]
-    assert len({spec.seed for each in plans for spec in (each.train, each.held_out)}) == 8
-    assert {each.config.encoder.pretrained for each in plans} == {False} == {DEMO_CONFIG.encoder.pretrained}
+    seeds = [spec.seed for each in plans for spec in (*each.train, each.held_out)]
+    assert len(set(seeds)) == len(seeds) == sum(len(each.train) + 1 for each in plans)
+    assert {spec.seed % 2 for each in plans for spec in each.train} == {0}
+    assert {each.held_out.seed % 2 for each in plans} == {1}
 
 
 def test_a_plan_with_a_budget_of_its_own_keeps_it_and_another_gets_what_is_left_of_the_minutes(done: Demo) -> None:

@@ -67,9 +67,9 @@ def test_the_motion_comes_first_then_depth_then_the_auto_mask() -> None:
 
 def test_each_stage_ends_early_in_the_budget_even_if_nothing_is_ever_explained() -> None:
     start = rule()
-    assert stages(start, 0.1, 5, fraction=0.04) == ["motion"] * 5
-    assert stages(start, 0.1, 3, fraction=0.06) == ["motion", "unmasked", "unmasked"]
-    assert stages(start, 0.1, 3, fraction=0.21) == ["unmasked", "full", "full"]
+    assert stages(start, 0.1, 5, fraction=0.09) == ["motion"] * 5
+    assert stages(start, 0.1, 3, fraction=0.11) == ["motion", "unmasked", "unmasked"]
+    assert stages(start, 0.1, 3, fraction=0.31) == ["unmasked", "full", "full"]
 
 
 def test_each_new_stage_is_announced_with_its_reason() -> None:

@@ -1,8 +1,8 @@
-"""The demo's two drives: rendered, written as folders of images, and opened as footage with exact depth."""
+"""The demo's drives: rendered, written as folders of images, and opened as footage with exact depth."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,23 +17,22 @@ TRAIN, HELD_OUT = "train", "heldout"
 
 @dataclass(frozen=True, kw_only=True)
 class Drives:
-    """A drive to train on, a second one to evaluate on, and both as footage.
+    """Drives to train on, another one to evaluate on, and all of them as footage.
 
     Attributes:
-        folder: holds train/ and heldout/.
+        folder: holds train/street_0/, train/street_1/, ... and heldout/.
         train, held_out: the drives in memory, with their exact depth and poses.
-        footage: the same frames on disk: all of the first are training targets, a part of the second validation
-            targets.
+        footage: the same frames on disk: all of the first are training targets, a part of the last validation targets.
     """
 
     folder: Path
-    train: SyntheticDrive
+    train: tuple[SyntheticDrive, ...]
     held_out: SyntheticDrive
     footage: Footage
 
 
 def make_drives(
-    train: DriveSpec,
+    train: Sequence[DriveSpec],
     held_out: DriveSpec,
     folder: Path,
     *,
@@ -41,7 +40,7 @@ def make_drives(
     spacing: int = 1,
     progress: Callable[[int, int], None],
 ) -> Drives:
-    """Render both drives and write them to `folder`.
+    """Render all drives and write them to `folder`.
 
     Args:
         train, held_out: what is rendered; two seeds are two streets.
@@ -52,31 +51,39 @@ def make_drives(
     Raises:
         OutputError: if the folder cannot be written to.
     """
-    total = train.frames + held_out.frames
-    first = render_drive(train, progress=lambda done, _: progress(done, total))
-    write_drive(first, folder / TRAIN)  # without its depth: training must not be able to see a label
-    second = render_drive(held_out, progress=lambda done, _: progress(train.frames + done, total))
-    write_drive(second, folder / HELD_OUT, with_depth=True)
+    names = (*(f"{TRAIN}/street_{i}" for i in range(len(train))), HELD_OUT)
+    specs = (*train, held_out)
+    total, before = sum(spec.frames for spec in specs), 0
+    drives = []
+    for name, spec in zip(names, specs, strict=True):
+        drive = render_drive(spec, progress=lambda done, _, before=before: progress(before + done, total))
+        # Training must not be able to see a label.
+        write_drive(drive, folder / name, with_depth=name == HELD_OUT)
+        drives.append(drive)
+        before += spec.frames
     return Drives(
         folder=folder,
-        train=first,
-        held_out=second,
-        footage=_footage(folder, first, second, val_every=val_every, spacing=spacing),
+        train=tuple(drives[:-1]),
+        held_out=drives[-1],
+        footage=_footage(folder, dict(zip(names, drives, strict=True)), val_every=val_every, spacing=spacing),
     )
 
 
-def _footage(folder: Path, train: SyntheticDrive, held_out: SyntheticDrive, *, val_every: int, spacing: int) -> Footage:
-    source = RenderedDrives(path=folder, folders=(folder / TRAIN, folder / HELD_OUT))
+def _footage(folder: Path, drives: dict[str, SyntheticDrive], *, val_every: int, spacing: int) -> Footage:
+    source = RenderedDrives(path=folder, folders=tuple(folder / name for name in drives))
     sequences = {sequence.name: sequence for sequence in source.sequences()}
-    drives = {TRAIN: train, HELD_OUT: held_out}
-    maps = {FrameRef(name, n): depth for name, drive in drives.items() for n, depth in enumerate(drive.depth)}
+    # A target needs a neighbour on either side.
+    targets = {
+        name: [FrameRef(name, n) for n in range(spacing, len(drive.images) - spacing)] for name, drive in drives.items()
+    }
     return Footage(
         kind=RenderedDrives.kind,
-        sequences=tuple(sequences[name] for name in (TRAIN, HELD_OUT)),
-        # A target needs a neighbour on either side.
-        train=tuple(FrameRef(TRAIN, n) for n in range(spacing, len(train.images) - spacing)),
-        val=tuple(FrameRef(HELD_OUT, n) for n in range(spacing, len(held_out.images) - spacing, val_every)),
+        sequences=tuple(sequences[name] for name in drives),
+        train=tuple(ref for name, refs in targets.items() if name != HELD_OUT for ref in refs),
+        val=tuple(targets[HELD_OUT][::val_every]),
         spacing=spacing,
-        truth=GivenTruth(maps),
+        truth=GivenTruth(
+            {FrameRef(name, n): depth for name, drive in drives.items() for n, depth in enumerate(drive.depth)}
+        ),
         protocol=RenderedDrives.protocol,
     )

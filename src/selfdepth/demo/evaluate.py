@@ -47,15 +47,17 @@ class DemoEvaluation:
 
 
 def baselines(drives: Drives) -> Baselines:
-    """Errors of the mean depth of each row of the training drive, and of the constant that fits the held-out drive
+    """Errors of the mean depth of each row of the training drives, and of the constant that fits the held-out drive
     best.
 
-    The rows are those of the training drive, because a network has no more to learn from either. The constant is chosen
-    on the held-out drive itself, so that no constant can do better there.
+    The rows are those of the training drives, because a network has no more to learn from either. The constant is
+    chosen on the held-out drive itself, so that no constant can do better there.
     """
     truths = list(drives.held_out.depth)
     height, width = truths[0].shape
-    rows = profile_disparity(row_profile(drives.train.depth, _PROTOCOL, height), width)
+    rows = profile_disparity(
+        row_profile((depth for drive in drives.train for depth in drive.depth), _PROTOCOL, height), width
+    )
     constant_m, constant = best_constant(truths, _PROTOCOL)
     per_row = evaluate_set([rows] * len(truths), truths, _PROTOCOL)
     return Baselines(per_row=per_row, constant=constant, constant_m=constant_m)

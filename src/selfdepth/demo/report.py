@@ -172,7 +172,7 @@ def _errors(report: Report) -> str:
         f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>",
         "Means over all held-out frames, at every pixel with a true depth of at most 80 m. Depth learned from one "
         "moving camera has no unit, so the predictions of the network and of the rows are scaled to the median of each "
-        f"image; the rows are those of the training drive. The constant, {report.constant_m:.1f} m, is the best one "
+        f"image; the rows are those of the training drives. The constant, {report.constant_m:.1f} m, is the best one "
         "for the held-out drive itself. Lower is better, except for a1, a2 and a3.",
     )
 

@@ -90,14 +90,14 @@ class Report:
 
     Attributes:
         ours, per_row, constant: errors on the held-out drive: of the network, of the mean depth of each row of the
-            training drive (both after median scaling), and of the best constant depth.
+            training drives (both after median scaling), and of the best constant depth.
         constant_m: that constant in metres.
         loss: of training, over its minutes.
         abs_rel: on the validation frames, which are held out, over the minutes of training.
         frames: some held-out frames with their pictures.
         path: the camera's path on the held-out drive.
         training_s: seconds of training.
-        footage_s: length of the training drive in seconds.
+        footage_s: length of the training drives in seconds.
         machine: that it ran on.
         stages: the parts of the work, in order.
         facts: name and value of each fact about the run.

@@ -41,8 +41,8 @@ class _Stage:
 
 
 _STAGES: dict[Stage, _Stage] = {
-    "motion": _Stage(enough=0.5, longest=0.05, then="unmasked", news="depth is learned from here on"),
-    "unmasked": _Stage(enough=0.6, longest=0.2, then="full", news="the auto-mask is on from here on"),
+    "motion": _Stage(enough=0.5, longest=0.1, then="unmasked", news="depth is learned from here on"),
+    "unmasked": _Stage(enough=0.6, longest=0.3, then="full", news="the auto-mask is on from here on"),
 }
 
 
