@@ -23,6 +23,7 @@ from selfdepth.data.sources.source import DataSource
 from selfdepth.data.store.prepare import resolved
 from selfdepth.data.store.store import Store
 from selfdepth.data.truth import DepthTruth
+from selfdepth.engine.pairs import focal_baseline_of
 from selfdepth.errors import ConfigError, SelfDepthWarning
 from selfdepth.evaluation.depth.metrics import PROTOCOLS, DepthProtocol
 from selfdepth.geometry.camera import Camera
@@ -39,6 +40,7 @@ class Data:
         truth: ground-truth depth of whole frames.
         protocol: range and crop within which predictions are compared with it.
         camera: intrinsics of the first sequence at the original size of its frames, before crop and resize.
+        focal_baseline: as in `weights.files.WeightsMeta`.
     """
 
     store: Store
@@ -47,6 +49,7 @@ class Data:
     truth: DepthTruth
     protocol: DepthProtocol
     camera: Camera
+    focal_baseline: float | None = None
 
 
 def open_data(
@@ -135,6 +138,7 @@ def make_loaders(
         truth=truth,
         protocol=PROTOCOLS[store.protocol],
         camera=store.sequences[0].camera,
+        focal_baseline=focal_baseline_of(train, store.width) if config.method == "monodepth-v1" else None,
     )
 
 
@@ -161,7 +165,8 @@ def _partner_out_of_view(clips: ClipSet, store: Store, config: TrainConfig) -> I
 
     A pixel that is sampled outside the image has no gradient, so such a run may never start to learn.
     """
-    if clips.T_stereo_target is None or not len(clips):
+    # Monodepth v1 starts at a disparity of 0.15 widths whatever the cameras.
+    if clips.T_stereo_target is None or not len(clips) or config.method == "monodepth-v1":
         return
     start_depth = config.loss.start_depth or config.loss.depth_range.depth(0.5)
     # The disparity of a rectified pair in pixels: baseline times focal length over depth.

@@ -77,7 +77,7 @@ class _Loop:
 
     def __init__(self, run: Run, tracker: Tracker, watcher: Watcher) -> None:
         self.run, self.tracker, self.watcher = run, tracker, watcher
-        self.health = Health()
+        self.health = Health(run.config.method)
         self.score = ""
         self.saved_step = -1
         self._warned_of_ground_truth = False
