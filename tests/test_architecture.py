@@ -68,6 +68,8 @@ WITHOUT_TORCH = [
     "geometry.depth_range",
     "paper.figures",
     "paper.tables",
+    "paper.tables_v1",
+    "v1_options",
     "geometry.rigid",
     "evaluation.depth.metrics",
     "evaluation.odometry.metrics",

@@ -188,6 +188,7 @@ def test_the_untrained_network_is_not_warned_of_a_start_out_of_view(world: Path,
     config = replace(
         preset(MONODEPTH_V1),
         data=str(world / "kitti"),
+        split=str(world / "split"),
         width=64,
         height=64,
         encoder=EncoderConfig(name="test_resnet", pretrained=False),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -129,7 +129,8 @@ def make_loaders(
         warnings.warn(sentence, SelfDepthWarning, stacklevel=2)
     options: dict[str, Any] = {"batch_size": config.batch_size, "seed": config.seed, "device": device}
     options["resident"] = resident_frames(store, device)
-    loaders = [ClipLoader(store, clips, augment=augment, **options) for clips, augment in ((train, True), (val, False))]
+    colours: Literal["jitter", "shift"] = "shift" if config.method == "monodepth-v1" else "jitter"
+    loaders = [ClipLoader(store, train, augment=colours, **options), ClipLoader(store, val, augment="none", **options)]
     loaders[0].steps_per_epoch  # noqa: B018  raises if the clips do not fill one batch, before the first step does
     return Data(
         store=store,
