@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from selfdepth.paper.tables import EXAMPLE_SCALE, ROWS, Row
+from selfdepth.paper.tables_v1 import TABLE, V1_ROWS
 from selfdepth.presets import FIRST_EPOCHS
 
 FILE = Path(__file__).with_name("reproduce.md")
@@ -27,6 +28,7 @@ TITLES = {
     "8": "Table 8: one scale for all images",
     "9": "Table 9: KITTI's server",
     "10": "Table 10: averaged with the mirrored image",
+    TABLE: "The predecessor: Monodepth v1",
 }
 
 NOTES = {
@@ -45,6 +47,11 @@ paper used the median scale of 1,000 training images. The first command measures
 predicted depth"; put it in place of {EXAMPLE_SCALE}. The test images themselves must not provide the scale. Then zip
 the files in `benchmark/PRESET/kitti`, without the folder. We do not know the image size and the training images of the
 published models.""",
+    TABLE: """\
+Table 2 of *Unsupervised Monocular Depth Estimation with Left-Right Consistency* (arXiv 1609.03677). The preset is the
+paper's ResNet-50 trained on KITTI alone, in metres. None of the published figures is for that network on that data: the
+VGG-like network is not built here, and Cityscapes is not read. [kitti.md](kitti.md#monodepth-v1) lists how the preset
+differs from the paper. Depths are neither scaled nor multiplied.""",
 }
 
 HEAD = f"""# The paper's tables, row by row
@@ -114,7 +121,7 @@ def text() -> str:
 
 
 def _section(tables: str) -> Iterator[str]:
-    rows = [row for row in ROWS if row.tables == tables]
+    rows = [row for row in (*ROWS, *V1_ROWS) if row.tables == tables]
     yield f"\n## {TITLES[tables]}\n\n"
     if tables in NOTES:
         yield f"{NOTES[tables]}\n\n"

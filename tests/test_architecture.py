@@ -20,7 +20,10 @@ FILES = sorted(SOURCE.rglob("*.py"))
 PACKAGES = {".".join(path.parent.relative_to(SOURCE).parts) for path in FILES} - {""}
 
 FLOORS = (
-    ("errors", "checks", "config", "download", "files", "geometry.crop", "geometry.depth_range", "presets"),
+    (
+        *("errors", "checks", "config", "download", "files", "presets", "v1_options"),
+        *("geometry.crop", "geometry.depth_range"),
+    ),
     ("device", "geometry", "structs"),
     ("networks", "losses", "synthetic"),
     ("data.frames",),
@@ -29,7 +32,7 @@ FLOORS = (
     ("data.kitti", "data.store"),
     ("data.sources",),
     ("data.clips", "data.inspect"),
-    ("learner",),
+    ("learner", "left_right", "methods"),
     ("weights",),
     ("inference",),
     ("evaluation.depth", "evaluation.odometry"),
@@ -65,6 +68,8 @@ WITHOUT_TORCH = [
     "geometry.depth_range",
     "paper.figures",
     "paper.tables",
+    "paper.tables_v1",
+    "v1_options",
     "geometry.rigid",
     "evaluation.depth.metrics",
     "evaluation.odometry.metrics",

@@ -9,10 +9,12 @@ import pytest
 
 from selfdepth.config import TrainConfig, to_json
 from selfdepth.errors import ConfigError
-from selfdepth.presets import CONTINUES, DEFAULT_EPOCHS, PRESETS, preset
+from selfdepth.presets import CONTINUES, DEFAULT_EPOCHS, MONODEPTH_V1, PRESETS, preset
 
 PAPER = [name for name in PRESETS if name.startswith("paper-")]
 FULL = "paper-mono-640x192"
+LATER = {name: config for name, config in PRESETS.items() if name != MONODEPTH_V1}
+"""Those of Monodepth2."""
 
 PARTS = {
     "min": "loss.reprojection",
@@ -115,7 +117,7 @@ def test_a_run_from_random_weights_has_half_as_many_epochs_again() -> None:
 
 
 def test_names_say_mode_and_size() -> None:
-    for name, config in PRESETS.items():
+    for name, config in LATER.items():
         mode, width, height, _ = parts_of(name)
         assert (config.stereo != "none", config.offsets == ()) == ("stereo" in mode, mode == "stereo"), name
         assert config.width == width, name
@@ -123,7 +125,7 @@ def test_names_say_mode_and_size() -> None:
 
 
 def test_presets_of_the_paper_are_in_its_conventions_and_all_others_in_the_corrected_ones() -> None:
-    for name, config in PRESETS.items():
+    for name, config in LATER.items():
         paper = name in PAPER
         conventions = ("paper", "corner") if paper else (None, "center")
         assert (config.camera, config.loss.pixel_convention) == conventions, name
@@ -142,7 +144,7 @@ def test_the_full_model_is_ours_in_the_papers_conventions_and_with_its_budget() 
 
 
 def test_every_size_is_there_in_every_mode() -> None:
-    ours = {(parts_of(name).mode, parts_of(name)[1:3]) for name in PRESETS if name not in PAPER}
+    ours = {(parts_of(name).mode, parts_of(name)[1:3]) for name in LATER if name not in PAPER}
     modes, sizes = {mode for mode, _ in ours}, {size for _, size in ours}
     assert modes == {"mono", "stereo", "mono-stereo"}
     assert len(sizes) == 5
@@ -167,3 +169,11 @@ def test_a_misspelt_name_is_refused_with_the_closest_one(name: str, close: str) 
     with pytest.raises(ConfigError, match=f"did you mean {close}") as refused:
         preset(name)
     assert len(str(refused.value)) < 300, f"{len(PRESETS)} names are no help"
+
+
+def test_the_predecessor_is_trained_as_its_paper_says() -> None:
+    v1 = preset(MONODEPTH_V1)
+    assert {config.method for config in LATER.values()} == {"monodepth2"} and v1.method == "monodepth-v1"
+    assert (v1.width, v1.height, v1.batch_size, v1.learning_rate, v1.epochs) == (512, 256, 8, 1e-4, 50)
+    assert (v1.encoder.name, v1.encoder.pretrained, v1.encoder.scales) == ("resnet50", False, (0, 1, 2, 3))
+    assert (v1.loss.ssim_weight, v1.loss.smoothness, v1.metres_per_unit) == (0.85, 0.1, 1)

@@ -14,6 +14,7 @@ from selfdepth.checks import check_kinds, require, require_size
 from selfdepth.errors import ConfigError
 from selfdepth.geometry.crop import NO_CROP, Crop
 from selfdepth.geometry.depth_range import DepthRange
+from selfdepth.v1_options import check_v1_options
 
 POSE_ENCODER = "resnet18"
 """The paper's pose encoder, whichever ResNet the depth encoder is."""
@@ -23,6 +24,7 @@ LITE0 = "tf_efficientnet_lite0"
 PoseNetworkName = Literal["separate", "shared", "posecnn"]
 PoseInput = Literal["pairs", "all"]
 Stereo = Literal["none", "calibrated", "nominal"]
+Method = Literal["monodepth2", "monodepth-v1"]
 NOMINAL_BASELINE = 0.1
 NOMINAL_FACTOR = 5.4
 """The paper sets KITTI's stereo baseline to 0.1, so depth learned from it times 5.4 (0.54 m / 0.1) is in metres."""
@@ -111,6 +113,7 @@ class LossConfig:
             self.tie_break_noise,
         )
         depths = self.depth_range  # refuses a near and far out of order
+        require(self.far < math.inf, "--loss.near, --loss.far", "0 < near < far", f"{self.near}, {self.far}")
         require(
             self.start_depth is None or depths.near < self.start_depth < depths.far,
             "--loss.start-depth",
@@ -174,6 +177,9 @@ class TrainConfig:
     """Model whose weights the networks start from, instead of --encoder.pretrained and --loss.start-depth."""
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     """The networks' encoders."""
+    method: Method = "monodepth2"
+    """monodepth-v1: its predecessor, which predicts the disparities of both views of a stereo pair from one of them.
+    Start from the preset monodepth-v1-512x256; options of parts that it lacks are refused."""
     loss: LossConfig = field(default_factory=LossConfig)
     """The objective."""
     batch_size: int = 12
@@ -224,6 +230,8 @@ class TrainConfig:
                 where="--motion-first",
                 fix="add --no-motion-first",
             )
+        if self.method == "monodepth-v1":
+            check_v1_options(vars(self) | {f"loss.{name}": value for name, value in vars(self.loss).items()})
         budgets = {"--steps": self.steps, "--epochs": self.epochs, "--minutes": self.minutes}
         for flag, amount in budgets.items():
             require(amount is None or 0 < amount < math.inf, flag, "more than 0", amount)
@@ -252,6 +260,11 @@ class TrainConfig:
                     got=got,
                     fix="leave it out, or give --offsets",
                 )
+
+    @property
+    def n_views(self) -> int:
+        """Number of views whose disparity the depth network predicts: Monodepth v1 predicts both of a pair."""
+        return 2 if self.method == "monodepth-v1" else 1
 
     @property
     def n_sources(self) -> int:

@@ -109,6 +109,26 @@ def _paper_presets() -> dict[str, TrainConfig]:
     return presets
 
 
+MONODEPTH_V1 = "monodepth-v1-512x256"
+"""The predecessor (Godard et al., CVPR 2017): stereo pairs alone, in metres."""
+
+_MONODEPTH_V1 = TrainConfig(
+    method="monodepth-v1",
+    offsets=(),
+    stereo="calibrated",
+    # The frames are resized to this whatever their aspect, as published.
+    width=512,
+    height=256,
+    # The paper's "resnet", from random weights. Its other network resembles a VGG.
+    encoder=EncoderConfig(name="resnet50", pretrained=False),
+    # None of the later contributions; the smoothness is that of the disparity as a share of the width.
+    loss=LossConfig(automask=False, reprojection="mean", multiscale="native", smoothness=0.1),
+    # A rate of 1e-4, halved after 30 and after 40 of 50 epochs (engine/schedule.py).
+    batch_size=8,
+    epochs=50,
+    precision="fp32",
+)
+
 PRESETS: dict[str, TrainConfig] = {
     # Table 1's M, S and MS; the stereo ones with the calibrated baseline, in metres.
     **{f"mono-{size}": replace(config, motion_first=True) for size, config in _SIZES.items()},
@@ -118,6 +138,7 @@ PRESETS: dict[str, TrainConfig] = {
     },
     **{f"mono-stereo-{size}": replace(config, stereo="calibrated", loss=_METRIC) for size, config in _SIZES.items()},
     **_paper_presets(),
+    MONODEPTH_V1: _MONODEPTH_V1,
 }
 
 CONTINUES: dict[str, str] = {f"paper-{mode}-1024x320": f"paper-{mode}-640x192" for mode in _PAPER_MODES}

@@ -10,6 +10,7 @@ import pytest
 from selfdepth.cli.main import main
 from selfdepth.config import from_json
 from selfdepth.paper.tables import ROWS
+from selfdepth.paper.tables_v1 import V1_ROWS
 from selfdepth.presets import PRESETS
 
 
@@ -32,6 +33,8 @@ def test_the_list_has_every_preset_with_what_was_published(
     assert ["paper-mono-stereo-640x192", "3", "0.374", "3.792", "8.238", "0.201"] in lines
     assert ["paper-mono-640x192", "8", "0.093", "0.109", "0.623", "4.136", "0.154", "0.873", "0.977", "0.994"] in lines
     assert ["paper-mono-stereo-640x192-resnet50", "9", "14.41", "3.67", "11.22", "14.73"] in lines
+    figures = ["0.114", "0.898", "4.935", "0.206", "0.861", "0.949", "0.976"]
+    assert figures in [line[-7:] for line in lines if "ResNet-50," in line]
     assert ["paper-stereo-640x192-no-pt", "7", "eigen_benchmark", "0.110", *"------"] in lines
 
 
@@ -39,8 +42,8 @@ def test_the_list_as_json_has_options_figures_and_commands(capsys: pytest.Captur
     assert main(["presets", "--json"]) == 0
     values = json.loads(capsys.readouterr().out)
     assert {name: from_json(config, where=name) for name, config in values["presets"].items()} == PRESETS
-    assert len(values["rows"]) == len(ROWS)
-    for row, shown in zip(ROWS, values["rows"], strict=True):
+    rows = (*ROWS, *V1_ROWS)
+    for row, shown in zip(rows, values["rows"], strict=True):
         assert shown["preset"] == row.preset
         assert tuple(shown["train"]) == row.train_commands()
         assert next(iter(shown["figures"].values())) in vars(row.figures).values()

@@ -88,3 +88,10 @@ def test_a_stereo_partner_does_not_hide_a_dead_pose_network_and_pairs_alone_need
     for name, word in (("disparity_spread", "calibration"), ("kept", "two cameras")):
         (sentence,) = [text for _ in range(9) for text in Health.check(health, {**signs, name: 0.0}, automask=True)]
         assert word in sentence and "--every" not in sentence
+
+
+def test_the_advice_for_monodepth_v1_names_no_option_that_it_refuses() -> None:
+    signs = {"disparity_spread": 0.0, "kept": 1.0}
+    health = Health("monodepth-v1")
+    (sentence,) = [text for _ in range(9) for text in health.check(signs, automask=False)]
+    assert "rectified" in sentence and "--loss" not in sentence

@@ -6,6 +6,7 @@ import pytest
 
 from selfdepth.config import TrainConfig
 from selfdepth.engine.schedule import Budget
+from selfdepth.presets import MONODEPTH_V1, preset
 
 
 @pytest.mark.parametrize(
@@ -17,8 +18,17 @@ from selfdepth.engine.schedule import Budget
         (TrainConfig(), Budget(steps=200)),
         (TrainConfig(epochs=30, drop_after=15), Budget(steps=300, drop_step=150)),
         (TrainConfig(minutes=1.0, drop_after=2), Budget(seconds=60.0, drop_step=20)),
+        (preset(MONODEPTH_V1), Budget(steps=500, method="monodepth-v1")),
     ],
-    ids=["steps", "epochs", "minutes", "the paper's 20 epochs", "a drop in epochs", "minutes, with such a drop"],
+    ids=[
+        "steps",
+        "epochs",
+        "minutes",
+        "the paper's 20 epochs",
+        "a drop in epochs",
+        "minutes, with such a drop",
+        "Monodepth v1's 50 epochs",
+    ],
 )
 def test_a_budget_is_in_the_unit_it_was_given_in(config: TrainConfig, budget: Budget) -> None:
     assert Budget.of(config, steps_per_epoch=10) == budget
@@ -43,3 +53,13 @@ def test_the_learning_rate_drops_after_epochs_where_they_are_given() -> None:
     )
     five = Budget.of(TrainConfig(epochs=5, drop_after=15), steps_per_epoch=10)
     assert {five.learning_rate(1e-5, step, 0.0) for step in range(50)} == {1e-5}
+
+
+def test_the_learning_rate_of_monodepth_v1_is_halved_after_30_and_40_of_50_epochs() -> None:
+    fifty = Budget.of(preset(MONODEPTH_V1), steps_per_epoch=7)
+    steps = (0, 30 * 7 - 1, 30 * 7, 40 * 7 - 1, 40 * 7, 50 * 7 - 1)
+    assert [fifty.learning_rate(1e-4, step, 0.0) for step in steps] == pytest.approx(
+        [1e-4, 1e-4, 5e-5, 5e-5, 2.5e-5, 2.5e-5]
+    )
+    minutes = Budget(seconds=100.0, method="monodepth-v1")
+    assert [minutes.learning_rate(1.0, 0, s) for s in (59.9, 60.0, 79.9, 80.0)] == [1, 0.5, 0.5, 0.25]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from selfdepth.errors import ConfigError
-from selfdepth.geometry.depth_range import DepthRange
+from selfdepth.geometry.depth_range import MAX_DISPARITY, DepthRange
 
 
 def test_disparity_to_depth_matches_the_reference_to_1e_9(golden: Path) -> None:
@@ -40,8 +40,19 @@ def test_numbers_arrays_and_tensors_are_converted_alike() -> None:
 
 
 @pytest.mark.parametrize(
-    ("near", "far"), [(0.0, 1.0), (-1.0, 1.0), (2.0, 2.0), (3.0, 2.0), (1.0, float("inf")), (float("nan"), 1.0)]
+    ("near", "far"),
+    [(0.0, 1.0), (-1.0, 1.0), (2.0, 2.0), (3.0, 2.0), (float("inf"), float("inf")), (float("nan"), 1.0)],
 )
 def test_near_and_far_out_of_order_are_refused(near: float, far: float) -> None:
     with pytest.raises(ConfigError, match=r"--loss.near, --loss.far.*0 < near < far.*got"):
         DepthRange(near, far)
+
+
+def test_depth_from_a_pair_is_focal_length_times_baseline_over_the_disparity_and_reaches_to_infinity() -> None:
+    width_px, focal_px, baseline_m = 512, 300.0, 0.54
+    depths = DepthRange.of_pair(focal_px / width_px * baseline_m)
+    for sigmoid in (1e-6, 0.01, 0.5, 1.0):
+        disparity_px = MAX_DISPARITY * sigmoid * width_px
+        assert depths.depth(sigmoid) == pytest.approx(focal_px * baseline_m / disparity_px)
+        assert depths.sigmoid(depths.depth(sigmoid)) == pytest.approx(sigmoid)
+    assert depths.disparity(0.0) == 0

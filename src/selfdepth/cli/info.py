@@ -47,12 +47,13 @@ def describe(model: str) -> dict[str, str]:
     )
     return {
         "model": str(weights.folder),
+        "method": config.method,
         "encoder": config.encoder.name,
         "parameters": f"depth {_millions(depth_parameters)}, "
         + (f"pose {_millions(pose_parameters)}" if pose_parameters else "no pose network"),
         "size": f"{config.width}x{config.height} pixels",
         "depth": describe_unit(weights.scale, config.metres_per_unit),
-        "depth range": str(config.loss.depth_range),
+        "depth range": str(weights.depth_range),
         "camera": "unknown"
         if camera is None
         else f"fx {camera.fx:.2f} fy {camera.fy:.2f} cx {camera.cx:.2f} cy {camera.cy:.2f}"

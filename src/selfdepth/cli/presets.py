@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from selfdepth.paper.figures import DepthFigures
 from selfdepth.paper.tables import ROWS, Row
-from selfdepth.presets import PRESETS
+from selfdepth.paper.tables_v1 import V1_ROWS
+from selfdepth.presets import MONODEPTH_V1, PRESETS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -37,12 +38,15 @@ def presets(args: PresetsArgs) -> None:
     # Wide enough for every row: lines that a narrow terminal folds can be read, but not columns that rich cuts off.
     console = Console(width=200, soft_wrap=True, highlight=False, markup=False)
     # Names alone for ours: nobody published figures for them.
-    own = [name for name in PRESETS if not name.startswith("paper-")]
+    own = [name for name in PRESETS if not name.startswith("paper-") and name != MONODEPTH_V1]
     console.print("Ours, for your own data; the stereo ones for KITTI, in metres:")
     console.print(f"  {', '.join(own)}\n")
     console.print("The paper's rows, on KITTI and Make3D, in its conventions:")
     for kind in dict.fromkeys(type(row.figures) for row in ROWS):
         console.print(_table([row for row in ROWS if isinstance(row.figures, kind)]))
+    console.print(f"The paper's predecessor, on KITTI from stereo pairs alone, in metres: {MONODEPTH_V1}")
+    console.print("It is a ResNet-50 trained on KITTI. Published were:")
+    console.print(_table(list(V1_ROWS), name="network and data"))
     console.print("a dash: a figure that we do not know. The commands of each row: docs/reproduce.md")
 
 
@@ -55,23 +59,28 @@ def _values() -> dict[str, Any]:
             "train": row.train_commands(),
             "evaluate": row.evaluate_commands(),
         }
-        for row in ROWS
+        for row in (*ROWS, *V1_ROWS)
     ]
     return {"presets": {name: to_json(config) for name, config in PRESETS.items()}, "rows": rows}
 
 
-def _table(rows: list[Row]) -> Table:
-    """A table of rows with the same kind of figures. Depth figures have a column for the protocol, which differs."""
+def _table(rows: list[Row], name: str = "preset") -> Table:
+    """A table of rows with the same kind of figures. Depth figures have a column for the protocol, which differs.
+
+    Args:
+        name: title of the first column: the preset's name, or with another title the row's own.
+    """
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    text_columns = ["preset", "table", *(["protocol"] if isinstance(rows[0].figures, DepthFigures) else [])]
+    text_columns = [name, "table", *(["protocol"] if isinstance(rows[0].figures, DepthFigures) else [])]
     for column in text_columns:
         table.add_column(column, no_wrap=True)
     for column in rows[0].figures.HEADS:
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
         protocol = row.judged if row.other_split is None else f"{row.judged}; trained on {row.split}"
-        table.add_row(*[row.preset, row.tables, protocol][: len(text_columns)], *row.figures.cells())
+        first = row.preset if name == "preset" else row.name
+        table.add_row(*[first, row.tables, protocol][: len(text_columns)], *row.figures.cells())
     return table

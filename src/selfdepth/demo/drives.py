@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from selfdepth.data.footage import Footage
@@ -56,7 +57,7 @@ def make_drives(
     total, before = sum(spec.frames for spec in specs), 0
     drives = []
     for name, spec in zip(names, specs, strict=True):
-        drive = render_drive(spec, progress=lambda done, _, before=before: progress(before + done, total))
+        drive = render_drive(spec, progress=partial(_report, progress, before, total))
         # Training must not be able to see a label.
         write_drive(drive, folder / name, with_depth=name == HELD_OUT)
         drives.append(drive)
@@ -67,6 +68,10 @@ def make_drives(
         held_out=drives[-1],
         footage=_footage(folder, dict(zip(names, drives, strict=True)), val_every=val_every, spacing=spacing),
     )
+
+
+def _report(progress: Callable[[int, int], None], before: int, total: int, done: int, _of_this_drive: int) -> None:
+    progress(before + done, total)
 
 
 def _footage(folder: Path, drives: dict[str, SyntheticDrive], *, val_every: int, spacing: int) -> Footage:

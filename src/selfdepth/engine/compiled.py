@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from selfdepth.engine.setup import Run, worth_compiling
-from selfdepth.learner import SelfSupervisedDepth
+from selfdepth.methods import Learner
 from selfdepth.structs import Batch, StepOutput
 
 Step = Callable[[Batch], StepOutput]
@@ -34,7 +34,7 @@ def training_step(run: Run, say: Callable[[str], None]) -> Step:
     return _WithFallback(torch.compile(run.learner, dynamic=False), run.learner, say)
 
 
-def _networks_compiled(learner: SelfSupervisedDepth) -> Step:
+def _networks_compiled(learner: Learner) -> Step:
     """The learner with compiled networks. The objective is left alone: on a CPU it is already one pass in C, beside
     which the compiled tensor operations took three times as long (benchmarks/results/README.md)."""
     depth_net, pose_net = learner.depth_net, learner.pose_net

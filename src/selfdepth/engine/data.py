@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from selfdepth.data.sources.source import DataSource
 from selfdepth.data.store.prepare import resolved
 from selfdepth.data.store.store import Store
 from selfdepth.data.truth import DepthTruth
+from selfdepth.engine.pairs import focal_baseline_of
 from selfdepth.errors import ConfigError, SelfDepthWarning
 from selfdepth.evaluation.depth.metrics import PROTOCOLS, DepthProtocol
 from selfdepth.geometry.camera import Camera
@@ -39,6 +40,7 @@ class Data:
         truth: ground-truth depth of whole frames.
         protocol: range and crop within which predictions are compared with it.
         camera: intrinsics of the first sequence at the original size of its frames, before crop and resize.
+        focal_baseline: as in `weights.files.WeightsMeta`.
     """
 
     store: Store
@@ -47,6 +49,7 @@ class Data:
     truth: DepthTruth
     protocol: DepthProtocol
     camera: Camera
+    focal_baseline: float | None = None
 
 
 def open_data(
@@ -126,7 +129,8 @@ def make_loaders(
         warnings.warn(sentence, SelfDepthWarning, stacklevel=2)
     options: dict[str, Any] = {"batch_size": config.batch_size, "seed": config.seed, "device": device}
     options["resident"] = resident_frames(store, device)
-    loaders = [ClipLoader(store, clips, augment=augment, **options) for clips, augment in ((train, True), (val, False))]
+    colours: Literal["jitter", "shift"] = "shift" if config.method == "monodepth-v1" else "jitter"
+    loaders = [ClipLoader(store, train, augment=colours, **options), ClipLoader(store, val, augment="none", **options)]
     loaders[0].steps_per_epoch  # noqa: B018  raises if the clips do not fill one batch, before the first step does
     return Data(
         store=store,
@@ -135,6 +139,7 @@ def make_loaders(
         truth=truth,
         protocol=PROTOCOLS[store.protocol],
         camera=store.sequences[0].camera,
+        focal_baseline=focal_baseline_of(train, store.width) if config.method == "monodepth-v1" else None,
     )
 
 
@@ -161,7 +166,8 @@ def _partner_out_of_view(clips: ClipSet, store: Store, config: TrainConfig) -> I
 
     A pixel that is sampled outside the image has no gradient, so such a run may never start to learn.
     """
-    if clips.T_stereo_target is None or not len(clips):
+    # Monodepth v1 starts at a disparity of 0.15 widths whatever the cameras.
+    if clips.T_stereo_target is None or not len(clips) or config.method == "monodepth-v1":
         return
     start_depth = config.loss.untrained_depth
     # The disparity of a rectified pair in pixels: baseline times focal length over depth.

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from selfdepth.config import Method
 from selfdepth.structs import StepOutput
 
 _MIN_SPREAD = 0.02
@@ -45,9 +46,14 @@ def vital_signs(output: StepOutput, n_learned: int) -> dict[str, Float[Tensor, "
 
 
 class Health:
-    """Warns of each failure once, when it has lasted for several checks in a row."""
+    """Warns of each failure once, when it has lasted for several checks in a row.
 
-    def __init__(self) -> None:
+    Args:
+        method: of the run; it decides what the warnings advise.
+    """
+
+    def __init__(self, method: Method = "monodepth2") -> None:
+        self.method = method
         self._n_low = {"disparity_spread": 0, "kept": 0, "motion": 0}
 
     def check(self, signs: dict[str, float], *, automask: bool) -> Iterator[str]:
@@ -63,8 +69,12 @@ class Health:
                 continue
             self._n_low[name] = self._n_low[name] + 1 if signs[name] < limit else 0
             if self._n_low[name] == _PATIENCE:  # not >=: once
-                sentences = _SENTENCES if "motion" in signs else _STEREO_SENTENCES
-                yield sentences[name].format(signs[name])
+                yield self._sentences(signs)[name].format(signs[name])
+
+    def _sentences(self, signs: dict[str, float]) -> dict[str, str]:
+        if self.method == "monodepth-v1":
+            return _V1_SENTENCES
+        return _SENTENCES if "motion" in signs else _STEREO_SENTENCES
 
 
 _SENTENCES = {
@@ -94,3 +104,11 @@ _STEREO_SENTENCES = {
     ),
 }
 """The same for runs that learn from stereo pairs alone."""
+
+_V1_SENTENCES = {
+    "disparity_spread": (
+        "the disparity is nearly constant (spread {:.3f}): no depth is learned. Check that the pairs are rectified, "
+        "and that their images were taken at the same time; if it stays so, try another --seed"
+    )
+}
+"""The same for Monodepth v1, which has neither auto-mask nor pose network."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-from selfdepth.config import TrainConfig
+from selfdepth.config import Method, TrainConfig
 from selfdepth.presets import DEFAULT_EPOCHS
 
-_DROP_AT = 0.75
-"""The published 15 of 20 epochs, as a share of any budget."""
-_DROP = 0.1
+_DROPS: dict[Method, tuple[tuple[float, float], ...]] = {
+    "monodepth2": ((0.75, 0.1),),
+    "monodepth-v1": ((0.6, 0.5), (0.8, 0.5)),
+}
+"""At which shares of any budget the learning rate drops, and by which factors: after the published 15 of 20 epochs to a
+tenth; of Monodepth v1, after 30 and 40 of 50 epochs to a half each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,21 +21,23 @@ class Budget:
     """The length of a run, in steps or in seconds; exactly one of them is set.
 
     Attributes:
-        drop_step: step at which the learning rate drops; None: at 75 % of the budget.
+        drop_step: step at which the learning rate drops to a tenth; None: as the method says, in shares of the budget.
+        method: whose learning rate it is.
     """
 
     steps: int | None = None
     seconds: float | None = None
     drop_step: int | None = None
+    method: Method = "monodepth2"
 
     @staticmethod
     def of(config: TrainConfig, steps_per_epoch: int) -> Budget:
         """The budget of a configuration, or the paper's 20 epochs if it names none."""
         drop = None if config.drop_after is None else config.drop_after * steps_per_epoch
         if config.minutes is not None:
-            return Budget(seconds=60 * config.minutes, drop_step=drop)
+            return Budget(seconds=60 * config.minutes, drop_step=drop, method=config.method)
         steps = config.steps or (config.epochs or DEFAULT_EPOCHS) * steps_per_epoch
-        return Budget(steps=steps, drop_step=drop)
+        return Budget(steps=steps, drop_step=drop, method=config.method)
 
     def fraction(self, step: int, elapsed_s: float) -> float:
         """Share of the budget that is used: 0 at the start, 1 or more at the end."""
@@ -41,10 +47,12 @@ class Budget:
         return elapsed_s / self.seconds
 
     def learning_rate(self, base: float, step: int, elapsed_s: float) -> float:
-        """Step decay: a tenth of `base` after three quarters of the budget (15 of 20 epochs, as published).
+        """Step decay: `base` times the factors of all drops up to now.
 
         A function of the progress, not a scheduler with a state, so a resumed run needs to restore nothing. It drops in
         the budget's own unit: of 60 minutes, the last 15 run at the low rate however fast the machine is.
         """
-        late = self.fraction(step, elapsed_s) >= _DROP_AT if self.drop_step is None else step >= self.drop_step
-        return base * (_DROP if late else 1)
+        if self.drop_step is not None:
+            return base * (_DROPS["monodepth2"][0][1] if step >= self.drop_step else 1)
+        used = self.fraction(step, elapsed_s)
+        return base * math.prod(factor for share, factor in _DROPS[self.method] if used >= share)

@@ -21,8 +21,9 @@ from selfdepth.engine.run_config import CONFIG_FILE
 from selfdepth.engine.schedule import Budget
 from selfdepth.errors import CheckpointError
 from selfdepth.files import whole_file
-from selfdepth.learner import SelfSupervisedDepth
-from selfdepth.weights.files import Scale, WeightsMeta, describe_mismatch, load_weights
+from selfdepth.geometry.depth_range import DepthRange
+from selfdepth.methods import Learner, build_learner
+from selfdepth.weights.files import Scale, WeightsMeta, depth_range_of, describe_mismatch, load_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,7 @@ class Run:
     config: ResolvedConfig
     folder: Path
     data: Data
-    learner: SelfSupervisedDepth
+    learner: Learner
     optimizer: torch.optim.Optimizer
     budget: Budget
     progress: Progress
@@ -46,12 +47,23 @@ class Run:
         """Learning rate of the next step."""
         return self.budget.learning_rate(self.config.learning_rate, self.progress.step, self.progress.elapsed_s)
 
+    @property
+    def depth_range(self) -> DepthRange:
+        """The depths that the network can predict, with their conversion from its sigmoid."""
+        return depth_range_of(self.config, self.data.focal_baseline)
+
     def weights_meta(self) -> WeightsMeta:
         """Content of the `config.json` beside the weights in `best/` and `last/`."""
         scale: Scale = "metric" if self.config.metres_per_unit == 1 else "relative"
         # With the spacing that auto found: the pose network has learned motions over that many frames.
         config = replace(self.config, every=str(self.data.store.spacing))
-        return WeightsMeta(config=config, camera=self.data.camera, scale=scale, step=self.progress.step)
+        return WeightsMeta(
+            config=config,
+            camera=self.data.camera,
+            scale=scale,
+            step=self.progress.step,
+            focal_baseline=self.data.focal_baseline,
+        )
 
 
 def prepare_run(
@@ -109,11 +121,11 @@ def worth_compiling(config: TrainConfig, device: torch.device) -> bool:
     return device.type == "cuda" if config.compile is None else config.compile
 
 
-def _build_learner(config: TrainConfig, device: torch.device, *, from_checkpoint: bool) -> SelfSupervisedDepth:
+def _build_learner(config: TrainConfig, device: torch.device, *, from_checkpoint: bool) -> Learner:
     if from_checkpoint or config.init is not None:  # other weights follow, so do not download pretrained ones
         config = replace(config, encoder=replace(config.encoder, pretrained=False))
     torch.manual_seed(config.seed)  # the initial weights depend on the seed alone
-    learner = SelfSupervisedDepth(config, network_dtype=resolve_precision(config.precision, device))
+    learner = build_learner(config, network_dtype=resolve_precision(config.precision, device))
     if config.init is not None and not from_checkpoint:
         start_from(learner, config.init)
     # Convolutions on CPUs and tensor cores work in this layout; otherwise each of them would convert its input.
@@ -141,7 +153,7 @@ def start_from(learner: nn.Module, model: str) -> None:
             where=f"--init {model}",
             expected="the networks of this run",
             got=mismatch,
-            fix="give the --encoder options and the --offsets with which it was trained, or leave --init out",
+            fix="give the preset and the --encoder options with which it was trained, or leave --init out",
         )
     learner.load_state_dict(state)
 

@@ -104,13 +104,12 @@ def preview_images(run: Run) -> dict[str, UInt8[ndarray, "h w 3"]]:
         output = run.learner(batch)
     finally:
         run.learner.train()
-    cfg = run.config.loss
-    disparity = cfg.depth_range.disparity(output.disparity)[0, 0].float().cpu().numpy()
+    disparity = run.depth_range.disparity(output.disparity)[0, 0].float().cpu().numpy()
     images = {"input": _picture(batch.frames[0, 0]), "disparity": colorize_disparity(disparity)}
     if output.depth.shape[-2:] == batch.frames.shape[-2:]:  # not if only coarser scales are learned natively
         warped = synthesize(batch.frames[:, 1], output.depth, output.T_source_target[:, 0], batch.K)
         images["source seen from the target"] = _picture(warped[0])
-    if cfg.automask:
+    if run.config.loss.automask:
         images["auto-mask (white: learned from)"] = draw_mask(output.automask[0].float().cpu().numpy())
     return images
 

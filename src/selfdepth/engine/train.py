@@ -78,7 +78,7 @@ class _Loop:
 
     def __init__(self, run: Run, tracker: Tracker, watcher: Watcher) -> None:
         self.run, self.tracker, self.watcher = run, tracker, watcher
-        self.health = Health()
+        self.health = Health(run.config.method)
         config = run.config
         wanted = config.motion_first and config.init is None and config.offsets != ()
         self.motion_first = MotionFirst(run.progress, wanted=wanted, automask=config.loss.automask)
@@ -106,7 +106,7 @@ class _Loop:
                     group["lr"] = rate
                 stage = run.learner.stage = self.motion_first.stage
                 # The few steps of the other stages are not worth compiling.
-                output = step(batch) if stage == "full" else run.learner(batch)
+                output: StepOutput = step(batch) if stage == "full" else run.learner(batch)
                 # Before the backward pass: one such gradient would make all weights NaN, and Adam's averages with them.
                 if not torch.isfinite(output.loss):
                     raise non_finite_loss(run, batch)

@@ -69,7 +69,7 @@ def validate(run: Run) -> Validation:
                 finest = output.disparity
             else:  # a target without sources cannot be rebuilt, but its depth can be evaluated
                 finest = run.learner.predict_disparity(batch)
-            predicted = run.config.loss.depth_range.disparity(finest)[:, 0].float().cpu().numpy()
+            predicted = run.depth_range.disparity(finest)[:, 0].float().cpu().numpy()
             for ref, disparity in zip(refs, predicted, strict=True):
                 try:
                     truth = _truth(run, ref)

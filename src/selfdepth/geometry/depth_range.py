@@ -23,6 +23,9 @@ class Arithmetic(Protocol):
     def __truediv__(self: Numbers, other: float, /) -> Numbers: ...
 
 
+MAX_DISPARITY = 0.3
+"""Monodepth v1's largest disparity, as a share of the image's width (Godard et al. 2017, section 4.1)."""
+
 Numbers = TypeVar("Numbers", bound=Arithmetic)
 """A float, an array or a tensor; the result is of the same kind and shape."""
 
@@ -35,15 +38,24 @@ class DepthRange:
     shift in proportion to disparity, so that equal steps of the network's output are equally visible in the images.
 
     Raises:
-        ConfigError: unless 0 < near < far < infinity.
+        ConfigError: unless 0 < near < far. Only Monodepth v1 reaches to infinity.
     """
 
     near: float
     far: float
 
     def __post_init__(self) -> None:
-        in_order = 0 < self.near < self.far < math.inf
+        in_order = 0 < self.near < self.far and self.near < math.inf
         require(in_order, "--loss.near, --loss.far", "0 < near < far", f"{self.near}, {self.far}")
+
+    @staticmethod
+    def of_pair(focal_baseline: float) -> DepthRange:
+        """The depths of Monodepth v1, whose disparity is d = 0.3 sigmoid, as a share of the image's width.
+
+        Args:
+            focal_baseline: focal length in image widths times the stereo baseline, so that depth = focal_baseline / d.
+        """
+        return DepthRange(focal_baseline / MAX_DISPARITY, math.inf)
 
     def __str__(self) -> str:
         return f"{self.near:g} to {self.far:g}"

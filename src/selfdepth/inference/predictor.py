@@ -50,7 +50,7 @@ class Predictor:
     def __init__(self, weights: LoadedWeights, *, device: str = "auto", precision: Precision = "auto") -> None:
         config = weights.config
         self.width, self.height = config.width, config.height
-        self.depth_range = config.loss.depth_range
+        self.depth_range = weights.depth_range
         self.scale = weights.scale
         self.metres_per_unit = config.metres_per_unit
         # The camera of a cropped image has another principal point, so it must not be scaled to images of other sizes.

@@ -18,7 +18,12 @@ def smoothness(disparity: Float[Tensor, "b 1 h w"], image: Float[Tensor, "b 3 h 
     """
     # d* = d / mean(d) of each image. Without it, shrinking every disparity would be the cheapest way to be smooth.
     normalised = disparity / (disparity.mean((2, 3), keepdim=True) + _EPSILON)
-    return _along(normalised, image, dim=3) + _along(normalised, image, dim=2)
+    return edge_aware_gradients(normalised, image)
+
+
+def edge_aware_gradients(disparity: Float[Tensor, "b 1 h w"], image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, ""]:
+    """|dx d| exp(-|dx I|) + |dy d| exp(-|dy I|), each averaged over its own pairs of pixels; d as it is given."""
+    return _along(disparity, image, dim=3) + _along(disparity, image, dim=2)
 
 
 def _along(disparity: Float[Tensor, "b 1 h w"], image: Float[Tensor, "b 3 h w"], *, dim: int) -> Float[Tensor, ""]:

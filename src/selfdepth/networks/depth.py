@@ -77,6 +77,7 @@ class DepthNet(nn.Module):
     Args:
         encoder_name: a timm model with five feature levels.
         pretrained: start the encoder from ImageNet weights.
+        n_views: 1; 2 to predict the disparities of both views of a stereo pair (Monodepth v1), the image's own first.
         n_mask_sources: if not 0, a second decoder predicts a mask per source (the ablation after Zhou et al.).
         scales: s for a disparity at 1/2^s of the input, finest first.
 
@@ -89,23 +90,25 @@ class DepthNet(nn.Module):
         encoder_name: str = "resnet18",
         *,
         pretrained: bool = False,
+        n_views: int = 1,
         n_mask_sources: int = 0,
         scales: tuple[int, ...] = (0, 1, 2, 3),
     ) -> None:
         super().__init__()
+        self.n_views = n_views
         self.encoder = ImageEncoder(encoder_name, pretrained=pretrained)
         channels = self.encoder.channels
-        self.decoder = DepthDecoder(channels, scales=scales)
+        self.decoder = DepthDecoder(channels, n_outputs=n_views, scales=scales)
         self.mask_decoder = DepthDecoder(channels, n_outputs=n_mask_sources, scales=scales) if n_mask_sources else None
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> tuple[Float[Tensor, "b 1 _h _w"], ...]:
-        """Sigmoid disparities in (0, 1), one at 1/2^s of the input for each scale s, finest first.
+        """Sigmoid disparities of the images in (0, 1), one at 1/2^s of the input for each scale s, finest first.
 
         Args:
             images: colours in [0, 1]; width and height multiples of 32.
         """
         disparities: tuple[Tensor, ...] = self.decoder(self.encoder(images))
-        return disparities
+        return disparities if self.n_views == 1 else tuple(views[:, :1] for views in disparities)
 
     def encode(self, images: Float[Tensor, "b n 3 h w"]) -> list[Float[Tensor, "b n _c _h _w"]]:
         """Features of n images per clip, finest first. All images go through in one pass, each as a batch entry."""
@@ -115,8 +118,9 @@ class DepthNet(nn.Module):
 
     def decode(
         self, features: list[Float[Tensor, "b _c _h _w"]]
-    ) -> tuple[tuple[Float[Tensor, "b 1 _h _w"], ...], tuple[Float[Tensor, "b s _h _w"], ...] | None]:
-        """Disparities as in `forward`, and the predictive masks, also finest first (None without a mask decoder)."""
+    ) -> tuple[tuple[Float[Tensor, "b n _h _w"], ...], tuple[Float[Tensor, "b s _h _w"], ...] | None]:
+        """Disparities as in `forward`, of all n views; and the predictive masks, also finest first (None without a mask
+        decoder)."""
         masks = self.mask_decoder(features) if self.mask_decoder is not None else None
         return self.decoder(features), masks
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from selfdepth.errors import CheckpointError, SelfDepthError
 from selfdepth.files import whole_file
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.crop_resize import CropResize
+from selfdepth.geometry.depth_range import DepthRange
 from selfdepth.networks.depth import DepthNet
 from selfdepth.weights.locate import CONFIG_FILE, WEIGHTS_FILE, find_weights
 from selfdepth.weights.published import Entries, is_published, read_published
@@ -37,12 +39,15 @@ class WeightsMeta:
         camera: intrinsics of the training frames at their original size, before crop and resize; None if unknown.
         scale: "metric" if the depth is in metres, else "relative".
         step: number of optimiser steps taken; None if unknown.
+        focal_baseline: of Monodepth v1, the focal length in image widths times the stereo baseline, which turn its
+            disparity d, a share of the width, into depth: focal_baseline / d. None for Monodepth2.
     """
 
     config: TrainConfig
     camera: Camera | None
     scale: Scale
     step: int | None = None
+    focal_baseline: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +56,7 @@ class LoadedWeights:
 
     Attributes:
         state: tensors by name, `depth_net.*` and `pose_net.*`, on the CPU.
-        config, camera, scale, step: as in WeightsMeta.
+        config, camera, scale, step, focal_baseline: as in WeightsMeta.
         folder: the folder that holds the files.
         unused_entries: entries of a published checkpoint that our networks do not use, by file and name. An export
             writes them back, so that a published checkpoint survives the round trip bit by bit.
@@ -63,7 +68,13 @@ class LoadedWeights:
     scale: Scale
     step: int | None
     folder: Path
+    focal_baseline: float | None = None
     unused_entries: Entries = field(default_factory=dict)
+
+    @property
+    def depth_range(self) -> DepthRange:
+        """The depths that the network can predict, with their conversion from its sigmoid."""
+        return depth_range_of(self.config, self.focal_baseline)
 
     @property
     def fit(self) -> CropResize:
@@ -93,6 +104,8 @@ def save_weights(folder: Path, state: Mapping[str, Tensor], meta: WeightsMeta) -
         "scale": meta.scale,
         "step": meta.step,
     }
+    if meta.focal_baseline is not None:
+        values["focal_baseline"] = meta.focal_baseline
     # One block for both: neither file is renamed to its final name before both are written.
     with (
         whole_file(folder / CONFIG_FILE) as config_path,
@@ -122,7 +135,17 @@ def load_weights(model: str | Path) -> LoadedWeights:
         scale=meta.scale,
         step=meta.step,
         folder=folder,
+        focal_baseline=meta.focal_baseline,
     )
+
+
+def depth_range_of(config: TrainConfig, focal_baseline: float | None) -> DepthRange:
+    """The depths of a model's sigmoids: Monodepth v1's follow from the pair of cameras, Monodepth2's from the options.
+
+    Args:
+        focal_baseline: as in WeightsMeta.
+    """
+    return config.loss.depth_range if focal_baseline is None else DepthRange.of_pair(focal_baseline)
 
 
 def _load_published(folder: Path) -> LoadedWeights:
@@ -161,6 +184,7 @@ def depth_network(weights: LoadedWeights) -> DepthNet:
     try:
         network = DepthNet(
             config.encoder.name,
+            n_views=config.n_views,
             n_mask_sources=config.n_sources if config.loss.predictive_mask else 0,
             scales=config.encoder.scales,
         )
@@ -206,11 +230,15 @@ def _meta_from(values: dict[str, Any], path: Path) -> WeightsMeta:
         raise TypeError("no height")
     if scale not in ("relative", "metric"):
         raise TypeError(f"scale {scale!r}")
+    focal_baseline = values.get("focal_baseline")
+    if config.method == "monodepth-v1" and not (isinstance(focal_baseline, float) and 0 < focal_baseline < math.inf):
+        raise TypeError(f"focal_baseline {focal_baseline!r}")
     return WeightsMeta(
         config=config,
         camera=None if camera is None else Camera(**camera),
         scale=scale,
         step=values.get("step"),
+        focal_baseline=focal_baseline if config.method == "monodepth-v1" else None,
     )
 
 

@@ -128,6 +128,10 @@ def _lost_settings(config: TrainConfig) -> Iterator[str]:
 
 def _files_of(model: Published, folder: Path) -> Entries:
     config = model.config
+    if config.method != "monodepth2":
+        raise CheckpointError(
+            "the format holds models of Monodepth2 only", where=folder, expected="one disparity", got=config.method
+        )
     if config.stereo == "calibrated":
         raise CheckpointError(
             "the format cannot say that depth is in metres",

@@ -80,7 +80,7 @@ def test_targets_of_unknown_frames_or_sequences_are_dropped_and_counted(store: S
 @pytest.mark.parametrize(("offsets", "spacing"), [((-1, 1), 1), ((1, -2), 1), ((-1, 1), 3), ((2,), 2)])
 def test_a_batch_equals_frames_decoded_one_by_one(store: Store, offsets, spacing: int) -> None:
     clips = make_clips(store, store.train, offsets=offsets, spacing=spacing)
-    batches = loader(store, clips, augment=False)
+    batches = loader(store, clips, augment="none")
     batch = batches.batch(2)
     assert batch.offsets == offsets
     for i, clip in enumerate(batches.indices(2)):
@@ -195,7 +195,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 def test_the_partner_is_the_last_view_where_there_is_one_and_batches_are_of_one_kind(pairs: Store) -> None:
     clips = make_clips(pairs, pairs.train, offsets=(-1, 1), stereo="calibrated")
-    batches = loader(pairs, clips, augment=False)
+    batches = loader(pairs, clips, augment="none")
     kinds = set()
     for step in range(batches.steps_per_epoch):
         batch, refs = batches.batch(step), [clips.refs[i] for i in batches.indices(step)]

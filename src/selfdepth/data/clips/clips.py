@@ -10,9 +10,9 @@ import queue
 import threading
 from collections import defaultdict
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from torch import Tensor
 
 from selfdepth.config import NOMINAL_BASELINE, Stereo
 from selfdepth.data.clips.augment import apply, draw_augmentation
+from selfdepth.data.clips.colour_shift import draw_colour_shift, shift_colours
 from selfdepth.data.clips.order import entropy, epoch_batches, steps_per_epoch
 from selfdepth.data.frames import FrameRef, StereoPartner
 from selfdepth.data.store.store import Store
@@ -150,7 +151,7 @@ class ClipLoader:
     Args:
         batch_size: clips per batch of this process.
         seed: seed of the order of clips and of their augmentation.
-        augment: flip and jitter the training batches.
+        augment: flip training batches and change their colours: by Monodepth2's "jitter", or Monodepth v1's "shift".
         resident: the store's frames on the device, if they fit there (`data.clips.resident`).
         share: (rank, world size) of this process. Together, the processes make the batches that one process would make
             with world size times the batch size.
@@ -164,7 +165,7 @@ class ClipLoader:
         batch_size: int,
         seed: int,
         device: torch.device | str,
-        augment: bool = True,
+        augment: Literal["none", "jitter", "shift"] = "jitter",
         resident: UInt8[Tensor, "n 3 h w"] | None = None,
         share: tuple[int, int] = (0, 1),
     ) -> None:
@@ -292,11 +293,16 @@ class ClipLoader:
 
     def _finish(self, step: int, gathered: _Gathered) -> Batch:
         batch = self._on_device(gathered)
-        if not self.augment:
+        if self.augment == "none":
             return batch
         seed = np.random.SeedSequence(entropy(self.seed, step, _AUGMENTATION_STREAM))
         # 63 bits of it: torch takes a signed number.
         generator = torch.Generator().manual_seed(int(seed.generate_state(1, np.uint64)[0] >> np.uint64(1)))
         # Drawn for all processes, and each takes its share, so the number of processes does not change the run.
-        drawn = draw_augmentation(self.batch_size * self.world_size, generator)
-        return apply(batch, drawn[self.rank * self.batch_size : (self.rank + 1) * self.batch_size])
+        n, start = self.batch_size * self.world_size, self.rank * self.batch_size
+        share = slice(start, start + self.batch_size)
+        drawn = draw_augmentation(n, generator)
+        if self.augment == "shift":
+            flipped = apply(batch, replace(drawn, jitter=torch.zeros_like(drawn.jitter))[share])
+            return shift_colours(flipped, draw_colour_shift(n, generator)[share])
+        return apply(batch, drawn[share])
