@@ -49,9 +49,9 @@ class DriveSpec:
         stops: whether the car halts every 15 to 19 s, for 1.2 to 2 s.
         bends: whether the road has bends.
         brightness_change: largest relative change of the exposure, which drifts over seconds; 0 to 0.5.
-        kind: what is difficult. "street": a little of everything. "occlusions": poles and trees in close rows beside the
-            lane. "comoving": the cars ahead keep the camera's speed, and all of them wait together for a quarter of the
-            time. "fine": walls and ground with texture that an image averaged to an eighth no longer has.
+        kind: what is difficult. "street": a little of everything. "occlusions": poles and trees in close rows beside
+            the lane. "comoving": the cars ahead keep the camera's speed, and all of them wait together for a quarter of
+            the time. "fine": walls and ground with texture that an image averaged to an eighth no longer has.
 
     Raises:
         ConfigError: for a value out of its range, an unknown kind, or one that needs what is switched off.
@@ -194,11 +194,14 @@ def _build_world(spec: DriveSpec) -> _World:
     road_rng, schedule_rng, scene_rng, car_rng, kind_rng = (
         np.random.default_rng(child) for child in np.random.SeedSequence(spec.seed).spawn(5)
     )
-    street, length = spec.street, {"frames": spec.frames, "fps": spec.fps, "stops": spec.stops}
-    if street.convoy:
-        schedule = build_convoy(schedule_rng, **length)
-    else:
-        schedule = build_schedule(schedule_rng, moving_cars=spec.moving_cars, **length)
+    street = spec.street
+    schedule = (
+        build_convoy(schedule_rng, frames=spec.frames, fps=spec.fps, stops=spec.stops)
+        if street.convoy
+        else build_schedule(
+            schedule_rng, frames=spec.frames, fps=spec.fps, stops=spec.stops, moving_cars=spec.moving_cars
+        )
+    )
     # The street must go on beyond the last frame's view (FAR_M), and begin behind the camera of the first.
     reach_m = float(schedule.s_m[-1]) + 200
     road = build_road(road_rng, start_m=-30.0, end_m=reach_m + 60, bends=spec.bends)

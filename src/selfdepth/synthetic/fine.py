@@ -53,7 +53,7 @@ def paint_panel(rng: np.random.Generator) -> Float[ndarray, "256 256 4"]:
 
 
 def paint_fine_ground(rng: np.random.Generator) -> Float[ndarray, "1024 2048 4"]:
-    """The ground along the road, laid out as `paint_ground` does: asphalt everywhere, with the markings of the lanes."""
+    """The ground along the road, laid out as in `paint_ground`: asphalt everywhere, with the markings of the lanes."""
     height, width = 1024, 2048
     noise = band_noise(rng, (height, width), (2 * GROUND_HALF_WIDTH_M, GROUND_LENGTH_M), (ACROSS_M, ALONG_M))
     rgba = _speckled(_ASPHALT, noise.astype(np.float32))

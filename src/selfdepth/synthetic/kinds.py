@@ -12,6 +12,7 @@ The plain street has a little of every difficulty. The others have much of one:
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy import ndarray
@@ -102,10 +103,7 @@ def _walls(rng: np.random.Generator, road: Road, kit: Kit, side: int, reach_m: f
     """A wall along one side, in panels that meet at their ends in bends too."""
     ends = np.arange(road.start_m, reach_m, PANEL_LENGTH_M)
     corners = [road.place(float(s), side * WALL_M)[0] for s in ends]
-    return [
-        _panel(begin, end, kit.panels[int(rng.integers(len(kit.panels)))])
-        for begin, end in zip(corners[:-1], corners[1:], strict=True)
-    ]
+    return [_panel(begin, end, kit.panels[int(rng.integers(len(kit.panels)))]) for begin, end in pairwise(corners)]
 
 
 def _panel(begin: ndarray, end: ndarray, texture: int) -> Quads:
