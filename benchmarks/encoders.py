@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from measuring import BENCHMARKS, Setting, Spread, facts, in_turns, write_json
 from memory import measure_memory
@@ -102,7 +103,7 @@ def starts(name: str) -> tuple[str, ...]:
 
 
 def measure_speed(setting: Setting, folder: Path) -> dict[str, Any]:
-    """Size, training step, prediction of one image, and the peak memory of a fresh process."""
+    """Size, training step, prediction of one image in memory, and the peak memory of a fresh process."""
     images = folder / "images"
     files = write_street(images, setting)
     run = our_run(setting, images, folder / "run")
@@ -110,7 +111,9 @@ def measure_speed(setting: Setting, folder: Path) -> dict[str, Any]:
     training = in_turns({"ours": lambda: step(batch)}, setting)["ours"]
     save_weights(folder / "model", run.learner.state_dict(), run.weights_meta())
     predictor = Predictor.load(folder / "model", device="cpu", precision=setting.precision)
-    predicting = in_turns({"ours": lambda: predictor.predict(files[0])}, setting)["ours"]
+    with Image.open(files[0]) as file:
+        image = np.asarray(file.convert("RGB"))
+    predicting = in_turns({"ours": lambda: predictor.predict(image)}, setting)["ours"]
     memory = measure_memory("ours", setting, images)
     return {
         "parameters_m": round(sum(p.numel() for p in run.learner.depth_net.parameters()) / 1e6, 2),
@@ -173,7 +176,15 @@ def _opened(args: argparse.Namespace, parser: argparse.ArgumentParser) -> dict[s
 
 def _setting(args: argparse.Namespace, name: str) -> Setting:
     batch = args.batch_size or PRESETS[args.preset].batch_size
-    setting = Setting(width=args.width, height=args.height, batch=batch, encoder=name, n_frames=max(24, batch + 2))
+    setting = Setting(
+        width=args.width,
+        height=args.height,
+        batch=batch,
+        encoder=name,
+        image_width=args.width,  # neither decoding nor resizing is measured
+        image_height=args.height,
+        n_frames=max(24, batch + 2),
+    )
     return replace(setting, rounds=1, round_s=0.0) if args.quick else setting
 
 

@@ -133,7 +133,7 @@ def _how(document: Document) -> str:
 - **Parameters**: of the depth network, encoder and decoder. The pose network comes on top in training; predicting needs
   none.
 - **Training and prediction** at {size}, medians with the smallest and largest of several rounds in brackets: the whole
-  training step on a batch in memory, and one image from its file to its depth.
+  training step on a batch in memory, and the depth of one image of that size in memory.
 - **Peak memory**: of a fresh process that takes three training steps; its imports take {_import_mb(document)} MB.
 - **abs_rel**: after {settings["minutes"]:g} minutes of training each, preset `{settings["preset"]}`, last weights, on
   {document["held_out"]} held-out frames, each at its true median; seeds {seeds}. Data: {data}.
