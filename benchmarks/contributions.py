@@ -1,10 +1,11 @@
 """Measure what each of the paper's three contributions adds, on rendered streets with exact depth (after its Table 2).
 
     python benchmarks/contributions.py --steps 600 --seeds 0 1 2 --json benchmarks/results/contributions.json
+    python benchmarks/contributions.py --kind all --steps 600 --seeds 0 1 2 --json contributions.json
 
 Eight variants are trained in the same way on one street and evaluated on every frame of another: the baseline (mean
 reprojection, no auto-mask, each scale at its own resolution), each contribution alone, each one removed, and the full
-method.
+method. The plain street has a little of what each contribution is for; --kind takes streets that have much of one.
 """
 
 from __future__ import annotations
@@ -40,6 +41,21 @@ WITHOUT: dict[str, dict[str, Any]] = {
     "full-resolution multiscale": {"multiscale": "native"},
 }
 """The options of the loss that turn each contribution off."""
+
+KIND_OPTIONS: dict[str, dict[str, Any]] = {
+    "street": {},
+    # Without traffic and halts: what the kind is named for is then the only difficulty.
+    "occlusions": {"moving_cars": False, "stops": False},
+    "comoving": {},
+    "fine": {"moving_cars": False, "stops": False},
+}
+"""The kinds of streets, with further options of `DriveSpec`."""
+MADE_FOR = {
+    "minimum reprojection": "occlusions",
+    "auto-mask": "comoving",
+    "full-resolution multiscale": "fine",
+}
+"""The kind of street on which each contribution must matter."""
 
 
 def variants() -> dict[str, dict[str, Any]]:
@@ -91,65 +107,112 @@ def work(job: Job) -> tuple[str, int, dict[str, float]]:
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
-    """Train all variants from all seeds and print the table. Returns the document that the JSON file holds."""
+    """Train all variants from all seeds on all kinds of streets, and print the tables.
+
+    Returns:
+        the document that the JSON file holds; with --json it is written after each kind.
+    """
     args = _parser().parse_args(argv)
-    streets = {
-        "train": DriveSpec(seed=args.street, frames=args.frames),
-        "held_out": DriveSpec(seed=args.street + 1, frames=max(12, args.frames // 3)),
-    }
-    results: dict[str, dict[int, dict[str, float]]] = {name: {} for name in variants()}
-    with tempfile.TemporaryDirectory(prefix="selfdepth-bench-") as name:
-        to_beat = baselines(_drives(**streets, folder=Path(name) / "drives"))
-        jobs = [
-            Job(
-                variant=variant,
-                config=replace(
-                    DEMO_CONFIG,
-                    seed=seed,
-                    steps=args.steps,
-                    width=args.width,
-                    loss=replace(DEMO_CONFIG.loss, **changes),
-                    precision="fp32",  # "auto" depends on the machine
-                ),
-                **streets,
-                folder=Path(name) / f"{number}-{seed}",
-            )
-            for seed in args.seeds
-            for number, (variant, changes) in enumerate(variants().items())
-        ]
-        # Spawned, not forked: torch's threads do not survive a fork.
-        with ProcessPoolExecutor(args.workers, multiprocessing.get_context("spawn")) as pool:
-            for variant, seed, errors in pool.map(work, jobs):
-                results[variant][seed] = errors
-                print(f"{variant}, seed {seed}: abs_rel {errors['abs_rel']:.3f}", flush=True)
-    document = {
+    kinds: list[str] = list(KIND_OPTIONS) if args.kind == "all" else [args.kind]
+    document: dict[str, Any] = {
         "facts": facts(),
         "steps": args.steps,
         "batch": DEMO_CONFIG.batch_size,
         "street": args.street,
+        "kinds": {},
+    }
+    with (
+        tempfile.TemporaryDirectory(prefix="selfdepth-bench-") as name,
+        # Spawned, not forked: torch's threads do not survive a fork.
+        ProcessPoolExecutor(args.workers, multiprocessing.get_context("spawn")) as pool,
+    ):
+        for kind in kinds:
+            document["kinds"][kind] = _measure(kind, args, Path(name) / kind, pool)
+            print(f"\n{kind}\n\n{table(document['kinds'][kind])}\n", flush=True)
+            if args.json is not None:
+                write_json(document, args.json)
+    print(effects(document))
+    return document
+
+
+def _measure(kind: str, args: argparse.Namespace, folder: Path, pool: ProcessPoolExecutor) -> dict[str, Any]:
+    """Train and evaluate all variants on one kind of street."""
+    streets = {
+        "train": DriveSpec(seed=args.street, frames=args.frames, kind=kind, **KIND_OPTIONS[kind]),
+        "held_out": DriveSpec(seed=args.street + 1, frames=max(12, args.frames // 3), kind=kind, **KIND_OPTIONS[kind]),
+    }
+    to_beat = baselines(_drives(**streets, folder=folder / "drives"))
+    jobs = [
+        Job(
+            variant=variant,
+            config=replace(
+                DEMO_CONFIG,
+                seed=seed,
+                steps=args.steps,
+                width=args.width,
+                loss=replace(DEMO_CONFIG.loss, **changes),
+                precision="fp32",  # "auto" depends on the machine
+            ),
+            **streets,
+            folder=folder / f"{number}-{seed}",
+        )
+        for seed in args.seeds
+        for number, (variant, changes) in enumerate(variants().items())
+    ]
+    results: dict[str, dict[int, dict[str, float]]] = {name: {} for name in variants()}
+    for variant, seed, errors in pool.map(work, jobs):
+        results[variant][seed] = errors
+        print(f"{kind}, {variant}, seed {seed}: abs_rel {errors['abs_rel']:.3f}", flush=True)
+    return {
         "constant_abs_rel": to_beat.constant.abs_rel,
         "per_row_abs_rel": to_beat.per_row.abs_rel,
         "variants": results,
     }
-    print(table(document))
-    if args.json is not None:
-        write_json(document, args.json)
-    return document
 
 
-def table(document: dict[str, Any]) -> str:
-    """Mean and standard deviation over the seeds, as a table of Markdown."""
+def table(measured: dict[str, Any]) -> str:
+    """Mean and standard deviation over the seeds, as a table of Markdown, for one kind of street."""
     lines = ["| | abs_rel | rmse | a1 |", "|---|---|---|---|"]
-    for variant, by_seed in document["variants"].items():
+    for variant, by_seed in measured["variants"].items():
         cells = []
         for name in ("abs_rel", "rmse", "a1"):
             values = [errors[name] for errors in by_seed.values()]
             spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
             cells.append(f"{np.mean(values):.3f} ± {spread:.3f}")
         lines.append(f"| {variant} | {' | '.join(cells)} |")
-    lines.append(f"| mean depth of each row | {document['per_row_abs_rel']:.3f} | | |")
-    lines.append(f"| best constant depth | {document['constant_abs_rel']:.3f} | | |")
+    lines.append(f"| mean depth of each row | {measured['per_row_abs_rel']:.3f} | | |")
+    lines.append(f"| best constant depth | {measured['constant_abs_rel']:.3f} | | |")
     return "\n".join(lines)
+
+
+def effects(document: dict[str, Any]) -> str:
+    """What each contribution changes on each kind of street, as a table of Markdown: abs_rel without it minus with it.
+
+    Two comparisons: removed from the full method, and added to the baseline. Seed by seed, because a seed that starts
+    badly does so with and without it; mean and standard deviation over the seeds. Positive: it helps.
+    """
+    lines = [
+        "abs_rel without each contribution minus abs_rel with it; in bold on the kind of street that it is made for",
+        "",
+        "| | removed from the full method | added to the baseline |",
+        "|---|---|---|",
+    ]
+    for kind, measured in document["kinds"].items():
+        for name in WITHOUT:
+            pairs = (f"without {name}", "full method"), ("baseline", f"{name} alone")
+            cells = [_difference(measured["variants"], *pair) for pair in pairs]
+            if MADE_FOR[name] == kind:
+                cells = [f"**{cell}**" for cell in cells]
+            lines.append(f"| {kind}: {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _difference(by_variant: dict[str, dict[Any, dict[str, float]]], without: str, with_it: str) -> str:
+    values = [
+        by_variant[without][seed]["abs_rel"] - by_variant[with_it][seed]["abs_rel"] for seed in by_variant[without]
+    ]
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    return f"{np.mean(values):+.3f} ± {spread:.3f}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -157,6 +220,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument(
         "--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the weights and of the order of clips"
+    )
+    parser.add_argument(
+        "--kind", choices=[*KIND_OPTIONS, "all"], default="street", help="of the streets; all: one after the other"
     )
     parser.add_argument("--street", type=int, default=0, help="seed of the street; the next one is held out")
     parser.add_argument("--frames", type=int, default=300)

@@ -34,6 +34,7 @@ class Setting:
         round_s: minimum duration of a turn in seconds; 0 for a trial.
         precision, compile: of selfdepth's side; with "auto" and None it chooses itself.
         image_width, image_height: size of the JPEG files in pixels; KITTI's by default.
+        encoder: of selfdepth's side.
         n_frames: number of JPEG files.
         n_evaluated: number of predictions in the evaluated split.
     """
@@ -45,6 +46,7 @@ class Setting:
     round_s: float = 2.0
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     compile: bool | None = None
+    encoder: str = "resnet18"
     image_width: int = 1242
     image_height: int = 375
     n_frames: int = 96

@@ -28,7 +28,8 @@ def our_run(setting: Setting, images: Path, folder: Path, device: str = "cpu") -
         data=str(images),
         width=setting.width,
         height=setting.height,
-        encoder=EncoderConfig(pretrained=False),  # speed does not depend on the weights, and a download would
+        # Speed does not depend on the weights, and a download would.
+        encoder=EncoderConfig(name=setting.encoder, pretrained=False),
         batch_size=setting.batch,
         learning_rate=_LEARNING_RATE,
         precision=setting.precision,

@@ -17,6 +17,7 @@ from curves import Curve, summary
 from scaling import growth, sparse_store
 from selfdepth.data.store.store import open_store
 from selfdepth.synthetic.drive import DriveSpec
+from selfdepth.synthetic.kinds import KINDS
 
 
 @pytest.mark.slow
@@ -109,5 +110,31 @@ def test_the_contributions_are_turned_off_one_by_one_and_all_variants_are_evalua
     job = contributions.Job(variant="v", config=config, train=tiny[0], held_out=tiny[1], folder=tmp_path / "0")
     variant, seed, errors = contributions.work(job)
     assert (variant, seed) == ("v", 0) and errors["abs_rel"] > 0
-    document = {"variants": {"v": {0: errors, 1: errors}}, "per_row_abs_rel": 0.3, "constant_abs_rel": 0.4}
-    assert f"| v | {errors['abs_rel']:.3f} ± 0.000 |" in contributions.table(document)
+    measured = {"variants": {"v": {0: errors, 1: errors}}, "per_row_abs_rel": 0.3, "constant_abs_rel": 0.4}
+    assert f"| v | {errors['abs_rel']:.3f} ± 0.000 |" in contributions.table(measured)
+
+
+def test_every_kind_of_street_can_be_chosen_and_each_contribution_has_one_made_for_it() -> None:
+    assert set(contributions.KIND_OPTIONS) == set(KINDS)
+    assert set(contributions.MADE_FOR) == set(contributions.WITHOUT)
+    assert set(contributions.MADE_FOR.values()) == set(KINDS) - {"street"}
+
+
+def test_the_effect_of_a_contribution_is_the_error_without_it_minus_the_error_with_it_seed_by_seed() -> None:
+    by_variant = {name: {0: {"abs_rel": 0.2}, 1: {"abs_rel": 0.4}} for name in contributions.variants()}
+    by_variant["without auto-mask"] = {0: {"abs_rel": 0.3}, 1: {"abs_rel": 0.5}}
+    by_variant["auto-mask alone"] = {0: {"abs_rel": 0.2}, 1: {"abs_rel": 0.5}}
+    table = contributions.effects({"kinds": {"comoving": {"variants": by_variant}, "fine": {"variants": by_variant}}})
+    assert "| comoving: auto-mask | **+0.100 ± 0.000** | **-0.050 ± 0.071** |" in table
+    assert "| fine: auto-mask | +0.100 ± 0.000 | -0.050 ± 0.071 |" in table
+    assert "| comoving: minimum reprojection | +0.000 ± 0.000 | +0.000 ± 0.000 |" in table
+
+
+@pytest.mark.slow
+def test_the_contributions_are_measured_on_a_kind_of_street(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--kind", "fine", "--steps", "1", "--seeds", "0", "--frames", "12", "--width", "64"]
+    document = contributions.main([*words, "--json", str(tmp_path / "c.json")])
+    written = json.loads((tmp_path / "c.json").read_text())
+    assert list(written["kinds"]) == ["fine"] and len(written["kinds"]["fine"]["variants"]) == 8
+    assert document["kinds"]["fine"]["constant_abs_rel"] > 0
+    assert "| fine: full-resolution multiscale | **" in capsys.readouterr().out

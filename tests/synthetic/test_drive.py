@@ -7,12 +7,18 @@ from functools import cache
 
 import numpy as np
 import pytest
-from numpy import ndarray
 
+from helpers.street_geometry import T_between, lookup, project
 from selfdepth.errors import ConfigError
 from selfdepth.synthetic.drive import BASELINE_M, DriveSpec, SyntheticDrive, render_drive
 
 SMALL = DriveSpec(seed=1, frames=8, width=160, height=48, stereo=True, brightness_change=0.0)
+PLAIN = {
+    "image": [117.2505, 118.1875, 119.1004],
+    "depth": [9.48111, 9.53735, 9.58474],
+    "place": [-4.3500569662e-05, 4.930879261386e-03, 1.228163716372],
+}
+"""Mean brightness and median depth of three frames of 64x32 of seed 1, and where the camera is in the last, metres."""
 
 
 @cache
@@ -20,41 +26,21 @@ def _drive(spec: DriveSpec = SMALL) -> SyntheticDrive:
     return render_drive(spec)
 
 
-def _lookup(image: ndarray, x: ndarray, y: ndarray) -> ndarray:
-    """Bilinear, edges repeated."""
-    h, w = image.shape[:2]
-    x, y = np.clip(x, 0, w - 1.001), np.clip(y, 0, h - 1.001)
-    i, j = y.astype(int), x.astype(int)
-    b, a = (y - i)[..., None], (x - j)[..., None]
-    image = image.reshape(h, w, -1).astype(float)
-    upper, lower = image[i, j] * (1 - a) + image[i, j + 1] * a, image[i + 1, j] * (1 - a) + image[i + 1, j + 1] * a
-    return np.asarray(upper * (1 - b) + lower * b)
-
-
-def _project(drive: SyntheticDrive, depth: ndarray, T_source_target: ndarray) -> tuple[ndarray, ndarray, ndarray]:
-    v, u = np.mgrid[: depth.shape[0], : depth.shape[1]]
-    K = drive.camera.matrix()
-    points = depth[..., None] * (np.stack([u, v, np.ones_like(u)], axis=-1) @ np.linalg.inv(K).T)
-    moved = points @ T_source_target[:3, :3].T + T_source_target[:3, 3]
-    x, y, z = np.moveaxis(moved @ K.T, -1, 0)
-    return x / np.maximum(z, 1e-3), y / np.maximum(z, 1e-3), z
-
-
 def _photometric_errors(drive: SyntheticDrive, t: int) -> dict[str, float]:
     """Mean absolute difference of frame t and frame t + 1 warped to it, where both see the same static surface."""
-    T_source_target = np.linalg.inv(drive.T_world_camera[t + 1]) @ drive.T_world_camera[t]
+    T_source_target = T_between(drive, t, t + 1)
     target, source, depth = drive.images[t] / 255, drive.images[t + 1] / 255, drive.depth[t]
-    x, y, z = _project(drive, depth, T_source_target)
+    x, y, z = project(drive.camera.matrix(), depth, T_source_target)
     h, w = depth.shape
     seen = (depth > 0) & (x > 0) & (x < w - 1) & (y > 0) & (y < h - 1) & ~drive.moving[t]
-    seen &= _lookup(drive.moving[t + 1], x, y)[..., 0] == 0
-    inverse = _lookup(1 / np.maximum(drive.depth[t + 1], 1e-3), x, y)[..., 0]
+    seen &= lookup(drive.moving[t + 1], x, y)[..., 0] == 0
+    inverse = lookup(1 / np.maximum(drive.depth[t + 1], 1e-3), x, y)[..., 0]
     seen &= abs(inverse * z - 1) < 0.05
     assert seen.mean() > 0.3
     errors = {"static": abs(source - target).mean(axis=-1)[seen].mean()}
     for name, factor in (("true", 1.0), ("near", 0.8), ("far", 1.25)):
-        x, y, _ = _project(drive, depth * factor, T_source_target)
-        errors[name] = abs(_lookup(source, x, y) - target).mean(axis=-1)[seen].mean()
+        x, y, _ = project(drive.camera.matrix(), depth * factor, T_source_target)
+        errors[name] = abs(lookup(source, x, y) - target).mean(axis=-1)[seen].mean()
     return errors
 
 
@@ -68,13 +54,13 @@ def test_the_true_depth_and_motion_explain_the_next_frame() -> None:
 
 def test_depth_of_two_frames_agrees_through_the_motion() -> None:
     drive = _drive()
-    T_source_target = np.linalg.inv(drive.T_world_camera[5]) @ drive.T_world_camera[4]
-    x, y, z = _project(drive, drive.depth[4], T_source_target)
+    T_source_target = T_between(drive, 4, 5)
+    x, y, z = project(drive.camera.matrix(), drive.depth[4], T_source_target)
     h, w = drive.depth.shape[1:]
     seen = (drive.depth[4] > 0) & (x > 1) & (x < w - 2) & (y > h * 0.75) & (y < h - 2)
     seen &= ~(drive.moving[4] | drive.moving[5])
     # On planes inverse depth is affine in the pixel, so bilinear lookup of it is exact; edges are the exception.
-    ratio = _lookup(1 / np.maximum(drive.depth[5], 1e-3), x, y)[..., 0] * z
+    ratio = lookup(1 / np.maximum(drive.depth[5], 1e-3), x, y)[..., 0] * z
     assert np.median(abs(ratio[seen] - 1)) < 1e-5
 
 
@@ -84,9 +70,9 @@ def test_the_partner_is_the_same_street_seen_from_the_right() -> None:
     T_stereo_target = np.eye(4)
     T_stereo_target[0, 3] = -BASELINE_M
     for t in (0, 5):
-        x, y, _ = _project(drive, np.where(drive.depth[t] > 0, drive.depth[t], 1e6), T_stereo_target)
+        x, y, _ = project(drive.camera.matrix(), np.where(drive.depth[t] > 0, drive.depth[t], 1e6), T_stereo_target)
         seen = x > 1
-        warped = abs(_lookup(drive.partner[t], x, y) - drive.images[t]).mean(axis=-1)[seen]
+        warped = abs(lookup(drive.partner[t], x, y) - drive.images[t]).mean(axis=-1)[seen]
         unwarped = abs(drive.partner[t].astype(float) - drive.images[t]).mean(axis=-1)[seen]
         assert np.median(warped) < 0.5 * np.median(unwarped)
 
@@ -169,10 +155,30 @@ def test_progress_counts_every_frame_once() -> None:
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
+def test_the_plain_street_is_the_one_on_which_earlier_figures_were_measured() -> None:
+    drive = _drive(DriveSpec(seed=1, frames=3, width=64, height=32))
+    assert drive.images.mean(axis=(1, 2, 3)) == pytest.approx(PLAIN["image"], abs=0.02)
+    assert np.median(drive.depth, axis=(1, 2)) == pytest.approx(PLAIN["depth"], rel=1e-4)
+    assert drive.T_world_camera[2, :3, 3] == pytest.approx(PLAIN["place"], abs=1e-9)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("frames", 1), ("width", 8), ("height", 0), ("fps", 0.0), ("brightness_change", 0.9), ("seed", -1)],
+    [
+        ("frames", 1),
+        ("width", 8),
+        ("height", 0),
+        ("fps", 0.0),
+        ("brightness_change", 0.9),
+        ("seed", -1),
+        ("kind", "forest"),
+    ],
 )
-def test_a_spec_out_of_range_is_refused_by_name(name: str, value: float) -> None:
+def test_a_spec_out_of_range_is_refused_by_name(name: str, value: float | str) -> None:
     with pytest.raises(ConfigError, match=name):
         DriveSpec(**{name: value})
+
+
+def test_a_convoy_without_cars_is_refused() -> None:
+    with pytest.raises(ConfigError, match="moving_cars"):
+        DriveSpec(kind="comoving", moving_cars=False)

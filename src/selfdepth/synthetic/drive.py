@@ -18,6 +18,8 @@ from numpy import ndarray
 
 from selfdepth.errors import ConfigError
 from selfdepth.geometry.camera import Camera
+from selfdepth.synthetic.convoy import build_convoy
+from selfdepth.synthetic.kinds import KINDS, Street, furnish
 from selfdepth.synthetic.objects import Quads, car
 from selfdepth.synthetic.raster import SKY, View, project, shade, trace
 from selfdepth.synthetic.road import Schedule, build_road, build_schedule
@@ -47,9 +49,12 @@ class DriveSpec:
         stops: whether the car halts every 15 to 19 s, for 1.2 to 2 s.
         bends: whether the road has bends.
         brightness_change: largest relative change of the exposure, which drifts over seconds; 0 to 0.5.
+        kind: what is difficult. "street": a little of everything. "occlusions": poles and trees in close rows beside
+            the lane. "comoving": the cars ahead keep the camera's speed, and all of them wait together for a quarter of
+            the time. "fine": walls and ground with texture that an image averaged to an eighth no longer has.
 
     Raises:
-        ConfigError: for a value out of its range.
+        ConfigError: for a value out of its range, an unknown kind, or one that needs what is switched off.
     """
 
     seed: int = 0
@@ -62,6 +67,7 @@ class DriveSpec:
     stops: bool = True
     bends: bool = True
     brightness_change: float = 0.06
+    kind: str = "street"
 
     def __post_init__(self) -> None:
         ranges = {
@@ -78,6 +84,23 @@ class DriveSpec:
                 raise ConfigError(
                     "this drive cannot be rendered", where=name, expected=f"{low} to {high}", got=str(value)
                 )
+        if self.kind not in KINDS:
+            raise ConfigError(
+                "this drive cannot be rendered", where="kind", expected=" or ".join(KINDS), got=str(self.kind)
+            )
+        if self.street.convoy and not self.moving_cars:
+            raise ConfigError(
+                "there is no convoy without moving cars",
+                where="moving_cars",
+                expected=f"true for kind {self.kind}",
+                got="false",
+                fix="leave it out, or take another kind",
+            )
+
+    @property
+    def street(self) -> Street:
+        """What is particular about the streets of this kind."""
+        return KINDS[self.kind]
 
     def camera(self) -> Camera:
         """KITTI's field of view (81 degrees). An off-centre principal point exposes mistakes with it in tests."""
@@ -99,7 +122,8 @@ class SyntheticDrive:
         timestamps: seconds since the first frame.
         speed_mps: speed of the camera along the road, m/s.
         moving: true on cars that move in that frame.
-        comoving: true on the car ahead while both it and the camera move at exactly the same speed.
+        comoving: true on the car ahead while both it and the camera move at exactly the same speed; in a street of kind
+            "comoving", on every car.
     """
 
     images: UInt8[ndarray, "n h w 3"]
@@ -167,16 +191,23 @@ def _frames_in_order(pool: ThreadPoolExecutor, world: _World) -> Iterator[tuple[
 
 def _build_world(spec: DriveSpec) -> _World:
     # One generator per part: an option such as `stops` then changes the schedule and leaves the street as it is.
-    road_rng, schedule_rng, scene_rng, car_rng = (
-        np.random.default_rng(child) for child in np.random.SeedSequence(spec.seed).spawn(4)
+    road_rng, schedule_rng, scene_rng, car_rng, kind_rng = (
+        np.random.default_rng(child) for child in np.random.SeedSequence(spec.seed).spawn(5)
     )
-    schedule = build_schedule(
-        schedule_rng, frames=spec.frames, fps=spec.fps, stops=spec.stops, moving_cars=spec.moving_cars
+    street = spec.street
+    schedule = (
+        build_convoy(schedule_rng, frames=spec.frames, fps=spec.fps, stops=spec.stops)
+        if street.convoy
+        else build_schedule(
+            schedule_rng, frames=spec.frames, fps=spec.fps, stops=spec.stops, moving_cars=spec.moving_cars
+        )
     )
     # The street must go on beyond the last frame's view (FAR_M), and begin behind the camera of the first.
     reach_m = float(schedule.s_m[-1]) + 200
     road = build_road(road_rng, start_m=-30.0, end_m=reach_m + 60, bends=spec.bends)
-    scene = build_scene(scene_rng, road, paint_street(spec.seed), reach_m=reach_m)
+    paint = paint_street(spec.seed, fine_only=True) if street.fine else paint_street(spec.seed)
+    scene = build_scene(scene_rng, road, paint, reach_m=reach_m, houses_only=street.fine)
+    scene = furnish(kind_rng, scene, street, reach_m=reach_m)
     time = np.arange(spec.frames) / spec.fps
     # A slow and a faster sine; their sum stays within 1.6.
     drift = np.sin(time * 0.9 + car_rng.uniform(0, 6)) + 0.6 * np.sin(time * 2.3 + car_rng.uniform(0, 6))
@@ -185,7 +216,7 @@ def _build_world(spec: DriveSpec) -> _World:
         camera=spec.camera(),
         scene=scene,
         schedule=schedule,
-        T_ground_camera=np.stack([_pose(scene, s) for s in schedule.s_m]),
+        T_ground_camera=np.stack([_pose(scene, s, street.sway) for s in schedule.s_m]),
         designs=_designs(car_rng, scene, len(schedule.cars_s_m)),
         exposure=1 + spec.brightness_change * drift / 1.6,
     )
@@ -198,23 +229,23 @@ def _designs(rng: np.random.Generator, scene: Scene, count: int) -> tuple[int, .
     return (ahead, *(int(i) for i in others[1:]))[:count]
 
 
-def _pose(scene: Scene, s: float) -> Float[ndarray, "4 4"]:
-    """T_ground_camera at s metres along the road. The camera sways in its lane and nods a little.
+def _pose(scene: Scene, s: float, sway: float) -> Float[ndarray, "4 4"]:
+    """T_ground_camera at s metres along the road. The camera sways in its lane and nods a little, times `sway`.
 
     Both are functions of s, not of time: at a stop the camera stands exactly still.
     """
-    d = _LANE_M + 0.18 * np.sin(s / 11.0)
+    d = _LANE_M + sway * (0.18 * np.sin(s / 11.0))
     place, heading = scene.road.place(s, d)
-    yaw = heading + 0.18 / 11.0 * np.cos(s / 11.0)
-    pitch = 0.004 * np.sin(s / 2.3) + 0.003 * np.sin(s / 5.1)
-    roll = 0.003 * np.sin(s / 3.7)
+    yaw = heading + sway * (0.18 / 11.0 * np.cos(s / 11.0))
+    pitch = sway * (0.004 * np.sin(s / 2.3) + 0.003 * np.sin(s / 5.1))
+    roll = sway * (0.003 * np.sin(s / 3.7))
     cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
     turn = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     nod = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
     lean = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
     T_ground_camera = np.eye(4)
     T_ground_camera[:3, :3] = turn @ nod @ lean
-    T_ground_camera[:3, 3] = place[0], -CAMERA_HEIGHT_M + 0.012 * np.sin(s / 2.9), place[1]
+    T_ground_camera[:3, 3] = place[0], -CAMERA_HEIGHT_M + sway * (0.012 * np.sin(s / 2.9)), place[1]
     return T_ground_camera
 
 
@@ -260,7 +291,8 @@ def _render_frame(world: _World, frame: int) -> tuple[ndarray, ...]:
     # The extra entry at the end answers for -1, what belongs to no car.
     car_moves = np.append(abs(s_m[:, after] - s_m[:, after - 1]) > 1e-6, False)
     moving = car_moves[car_of_pixel]
-    comoving = moving & (car_of_pixel == 0) & bool(world.schedule.keeps_distance[frame])
+    in_convoy = (car_of_pixel >= 0) & (car_of_pixel < world.schedule.convoy)
+    comoving = moving & in_convoy & bool(world.schedule.keeps_distance[frame])
     # Both cameras share the frame's exposure, as a synchronised stereo pair does.
     image = _picture(world, frame, quads, view, T_ground_camera, shades)
     if not world.spec.stereo:

@@ -135,7 +135,8 @@ class Schedule:
         cars_s_m: position of each moving car in each frame. Car 0 drives right ahead of the camera.
         cars_d_m: position of each moving car across the road.
         direction: 1 for the camera's direction, -1 for oncoming cars.
-        keeps_distance: true in frames in which car 0 has exactly the camera's speed.
+        keeps_distance: true in frames in which the cars of the convoy have exactly the camera's speed.
+        convoy: number of cars to which that applies, the first ones.
     """
 
     s_m: Float[ndarray, "n"]
@@ -144,6 +145,22 @@ class Schedule:
     cars_d_m: Float[ndarray, "cars"]
     direction: Int[ndarray, "cars"]
     keeps_distance: ndarray
+    convoy: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pauses:
+    """How often and how long the camera halts: ranges in seconds, of which one value is drawn for a drive.
+
+    Attributes:
+        period_s: from one halt to the next.
+        wait_s: of standing still.
+        first_s: time of the first halt.
+    """
+
+    period_s: tuple[float, float] = (15, 19)
+    wait_s: tuple[float, float] = (1.2, 2.0)
+    first_s: tuple[float, float] = (11.0, 12.5)
 
 
 def build_schedule(rng: np.random.Generator, *, frames: int, fps: float, stops: bool, moving_cars: bool) -> Schedule:
@@ -155,9 +172,7 @@ def build_schedule(rng: np.random.Generator, *, frames: int, fps: float, stops: 
         moving_cars: whether there is traffic: one car right ahead, one further ahead, and oncoming ones.
     """
     time = np.arange(frames) / fps
-    speed = _speed(rng, time, stops)
-    # Trapezoids, so that position and speed agree frame by frame.
-    s = np.concatenate([[0.0], np.cumsum((speed[1:] + speed[:-1]) / 2 / fps)])
+    s, speed = camera_path(rng, frames=frames, fps=fps, stops=stops, pauses=Pauses())
     gap, keeps = _gap(rng, time)
     # Car 0, right ahead; car 1, further ahead and a little faster than the camera; then the oncoming cars.
     rows, lanes, direction = [s + gap], [1.75], [1]
@@ -183,9 +198,18 @@ def build_schedule(rng: np.random.Generator, *, frames: int, fps: float, stops: 
     )
 
 
-def _speed(rng: np.random.Generator, time: ndarray, stops: bool) -> Float[ndarray, "n"]:
-    cruise, period, wait = rng.uniform(8.5, 10.0), rng.uniform(15, 19), rng.uniform(1.2, 2.0)
-    phase = (time + period - rng.uniform(11.0, 12.5)) % period
+def camera_path(
+    rng: np.random.Generator, *, frames: int, fps: float, stops: bool, pauses: Pauses
+) -> tuple[Float[ndarray, "n"], Float[ndarray, "n"]]:
+    """Position of the camera along the road in metres, and its speed in m/s."""
+    speed = _speed(rng, np.arange(frames) / fps, stops, pauses)
+    # Trapezoids, so that position and speed agree frame by frame.
+    return np.concatenate([[0.0], np.cumsum((speed[1:] + speed[:-1]) / 2 / fps)]), speed
+
+
+def _speed(rng: np.random.Generator, time: ndarray, stops: bool, pauses: Pauses) -> Float[ndarray, "n"]:
+    cruise, period, wait = rng.uniform(8.5, 10.0), rng.uniform(*pauses.period_s), rng.uniform(*pauses.wait_s)
+    phase = (time + period - rng.uniform(*pauses.first_s)) % period
     wave = cruise + 0.8 * np.sin(time * 0.7 + rng.uniform(0, 6))
     start = 6.0 + 1.4 * time  # already moving in the first frame: a clip without motion teaches nothing
     if not stops:

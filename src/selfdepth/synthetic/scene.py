@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from selfdepth.synthetic import props, textures
+from selfdepth.synthetic import fine, props, textures
 from selfdepth.synthetic.atlas import Atlas, build_atlas
 from selfdepth.synthetic.objects import (
     HATCHBACK,
@@ -38,9 +38,13 @@ PAINTS: tuple[Colour, ...] = (
 GREENS: tuple[Colour, ...] = ((0.30, 0.42, 0.16), (0.38, 0.46, 0.17), (0.22, 0.36, 0.17), (0.44, 0.44, 0.16))
 
 
+_PANELS = 6
+"""Different panels of walls; each repeats after some 50 m."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Kit:
-    """The designs and texture indices from which a street is built."""
+    """The designs and texture indices from which a street is built; `panels` of walls, in streets that have them."""
 
     houses: tuple[HouseTextures, ...]
     roofs: tuple[int, ...]
@@ -50,6 +54,7 @@ class Kit:
     posts: tuple[int, int]
     plates: tuple[int, ...]
     cars: tuple[CarDesign, ...]
+    panels: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,26 +103,38 @@ class _Painter:
         return len(self.painted) - 1
 
 
-def paint_street(seed: int) -> Paint:
-    """Paint all textures of a street."""
+def paint_street(seed: int, *, fine_only: bool = False) -> Paint:
+    """Paint all textures of a street.
+
+    Args:
+        fine_only: give the ground fine texture only, and paint panels of walls that have no other either.
+    """
     painter = _Painter(np.random.default_rng([seed, 1]))
     ground = painter.add(textures.paint_ground(painter.rng))
     kit = _paint_kit(painter)
     sky = props.paint_sky(painter.rng).astype(np.float32)
+    if fine_only:
+        painter.painted[ground] = fine.paint_fine_ground(painter.rng).astype(np.float32)
+        kit = replace(kit, panels=tuple(painter.add(fine.paint_panel(painter.rng)) for _ in range(_PANELS)))
     return Paint(kit=kit, atlas=build_atlas(painter.painted), ground=ground, sky=sky)
 
 
-def build_scene(rng: np.random.Generator, road: Road, paint: Paint, *, reach_m: float) -> Scene:
+def build_scene(
+    rng: np.random.Generator, road: Road, paint: Paint, *, reach_m: float, houses_only: bool = False
+) -> Scene:
     """Line a road with houses, greenery and parked cars, from its start to reach_m.
 
     Args:
         rng: source of every choice.
         reach_m: s of the last object, metres.
+        houses_only: leave out what stands nearer to the road than the houses.
     """
     parts: list[Quads] = []
     parked: list[ndarray] = []
     for side in (1, -1):
         parts += _houses(rng, road, paint.kit, side, reach_m)
+        if houses_only:
+            continue
         parts += _greenery(rng, road, paint.kit, side, reach_m)
         cars, places = _parked_cars(rng, road, paint.kit, side, reach_m)
         parts += cars
