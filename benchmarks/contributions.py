@@ -58,7 +58,7 @@ MADE_FOR = {
 """The kind of street on which each contribution must matter."""
 
 _CONFIG = replace(DEMO_CONFIG, encoder=EncoderConfig(name="test_resnet", pretrained=False), learning_rate=4e-4)
-"""The demo's, with timm's smallest ResNet from random weights: with ten steps a second, many trainings fit in an hour."""
+"""The demo's, with timm's smallest ResNet from random weights: at ten steps a second many trainings fit in an hour."""
 
 
 def variants() -> dict[str, dict[str, Any]]:
