@@ -20,7 +20,17 @@ FILES = sorted(SOURCE.rglob("*.py"))
 PACKAGES = {".".join(path.parent.relative_to(SOURCE).parts) for path in FILES} - {""}
 
 FLOORS = (
-    ("errors", "checks", "config", "download", "files", "geometry.crop", "geometry.depth_range", "presets"),
+    (
+        "errors",
+        "checks",
+        "config",
+        "download",
+        "files",
+        "geometry.crop",
+        "geometry.depth_range",
+        "presets",
+        "teacher_config",
+    ),
     ("device", "geometry", "structs"),
     ("networks", "losses", "synthetic"),
     ("data.frames",),
@@ -28,7 +38,7 @@ FLOORS = (
     ("data.footage", "data.hold_out", "data.motion", "data.readers"),
     ("data.kitti", "data.store"),
     ("data.sources",),
-    ("data.clips", "data.inspect"),
+    ("data.clips", "data.inspect", "teachers"),
     ("learner",),
     ("weights",),
     ("inference",),
@@ -61,6 +71,7 @@ WITHOUT_TORCH = [
     "checks",
     "config",
     "presets",
+    "teacher_config",
     "geometry.crop",
     "geometry.depth_range",
     "paper.figures",

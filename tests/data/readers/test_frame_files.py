@@ -51,7 +51,7 @@ def test_the_first_missing_file_is_named_and_the_others_are_counted(tmp_path: Pa
 
 
 def test_a_folder_without_such_files_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no maps: .*files ending in \.npy, \.png; got none"):
+    with pytest.raises(DataError, match=r"there is no map: .*files ending in \.npy, \.png; got none"):
         find(tmp_path)
 
 

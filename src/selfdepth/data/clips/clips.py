@@ -25,6 +25,7 @@ from selfdepth.data.clips.augment import apply, draw_augmentation
 from selfdepth.data.clips.order import entropy, epoch_batches, steps_per_epoch
 from selfdepth.data.frames import FrameRef, StereoPartner
 from selfdepth.data.store.store import Store
+from selfdepth.data.store.teacher_maps import TeacherMaps
 from selfdepth.structs import Batch
 
 _PREFETCHED = 2
@@ -137,11 +138,13 @@ def _translation(partner: StereoPartner, stereo: Stereo) -> tuple[float, float, 
 
 
 class _Gathered(NamedTuple):
-    """Frames (uint8, or their rows if the frames are on the device) and geometry of some clips, on the host."""
+    """Frames (uint8, or their rows if the frames are on the device), geometry and a teacher's maps (16 bits, or their
+    indices likewise) of some clips, on the host."""
 
     pixels: Tensor
     K: Tensor
     T_stereo_target: Tensor | None
+    teacher: Tensor | None
 
 
 class ClipLoader:
@@ -152,6 +155,7 @@ class ClipLoader:
         seed: seed of the order of clips and of their augmentation.
         augment: flip and jitter the training batches.
         resident: the store's frames on the device, if they fit there (`data.clips.resident`).
+        teacher: a teacher's maps of all targets, which then come with the batches.
         share: (rank, world size) of this process. Together, the processes make the batches that one process would make
             with world size times the batch size.
     """
@@ -166,12 +170,14 @@ class ClipLoader:
         device: torch.device | str,
         augment: bool = True,
         resident: UInt8[Tensor, "n 3 h w"] | None = None,
+        teacher: TeacherMaps | None = None,
         share: tuple[int, int] = (0, 1),
     ) -> None:
         self.store, self.clips = store, clips
         self.batch_size, self.seed = batch_size, seed
         self.device = torch.device(device)
         self.augment, self.resident = augment, resident
+        self.teacher = teacher
         self.rank, self.world_size = share
         self._order: tuple[int, Int[ndarray, "steps n"]] | None = None
 
@@ -275,20 +281,25 @@ class ClipLoader:
         else:
             pixels = torch.unflatten(self.store.gather(rows.reshape(-1)), 0, rows.shape)
         K = torch.from_numpy(self.clips.K[indices])
+        maps = None if self.teacher is None else self.teacher.gather(rows[:, 0])
+        gathered = _Gathered(pixels, K, T, maps)
         # Only from pinned memory does a copy to the GPU run beside its computation.
         if self.device.type == "cuda":
-            return _Gathered(pixels.pin_memory(), K.pin_memory(), None if T is None else T.pin_memory())
-        return _Gathered(pixels, K, T)
+            return _Gathered(*(None if tensor is None else tensor.pin_memory() for tensor in gathered))  # type: ignore[arg-type]
+        return gathered
 
     def _on_device(self, gathered: _Gathered) -> Batch:
         pinned = self.device.type == "cuda"
-        pixels, K, T = (None if tensor is None else tensor.to(self.device, non_blocking=pinned) for tensor in gathered)
+        pixels, K, T, maps = (
+            None if tensor is None else tensor.to(self.device, non_blocking=pinned) for tensor in gathered
+        )
         assert pixels is not None and K is not None
+        teacher = None if maps is None or self.teacher is None else self.teacher.finish(maps)
         if self.resident is not None:
             pixels = torch.unflatten(self.resident.index_select(0, pixels.flatten()), 0, pixels.shape)
         # The pixels travel as bytes, and become four times as large only on the device.
         frames = pixels.to(torch.float32).div_(255)
-        return Batch(frames=frames, inputs=frames, K=K, offsets=self.clips.offsets, T_stereo_target=T)
+        return Batch(frames=frames, inputs=frames, K=K, offsets=self.clips.offsets, T_stereo_target=T, teacher=teacher)
 
     def _finish(self, step: int, gathered: _Gathered) -> Batch:
         batch = self._on_device(gathered)

@@ -32,7 +32,7 @@ def files_of_frames(
             files[_key(file.parent.relative_to(folder).as_posix(), _without_zeros(file.stem))] = file
     if not files:
         raise DataError(
-            f"there are no {wanted}s", where=folder, expected=f"files ending in {', '.join(kinds)}", got="none"
+            f"there is no {wanted}", where=folder, expected=f"files ending in {', '.join(kinds)}", got="none"
         )
     keys = [_without_zeros(name) for name in names]
     counts = Counter(keys)
