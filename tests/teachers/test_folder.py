@@ -12,6 +12,7 @@ from numpy import ndarray
 from PIL import Image
 
 from helpers.memory_footage import HEIGHT, WIDTH, footage, sequence
+from selfdepth.data.footage import Footage
 from selfdepth.data.store.build import build_store
 from selfdepth.data.store.store import Store
 from selfdepth.data.store.teacher_maps import Targets
@@ -25,12 +26,12 @@ NUMBERS = (4, 5, 6, 9)
 
 
 @pytest.fixture
-def drives(tmp_path: Path):  # noqa: ANN201
+def drives(tmp_path: Path) -> Footage:
     return footage(sequence(tmp_path / "frames", "drive", NUMBERS))
 
 
 @pytest.fixture
-def store(drives, tmp_path: Path) -> Store:  # noqa: ANN001
+def store(drives: Footage, tmp_path: Path) -> Store:
     return build_store(drives, tmp_path / "store", width=64, height=32)
 
 
@@ -60,7 +61,7 @@ def test_maps_of_any_size_are_brought_to_that_of_the_frames(store: Store, tmp_pa
 
 
 @pytest.mark.parametrize("factor", [1, 2])
-def test_maps_are_cropped_like_the_frames(drives, tmp_path: Path, factor: int) -> None:  # noqa: ANN001
+def test_maps_are_cropped_like_the_frames(drives: Footage, tmp_path: Path, factor: int) -> None:
     crop = Crop(top=0, bottom=16, left=16, right=0)
     store = build_store(drives, tmp_path / "cropped", width=64, height=32, crop=crop)
     (first, _) = read(write(tmp_path / "maps", ramp(WIDTH * factor, HEIGHT * factor)), store)

@@ -99,7 +99,7 @@ def test_an_option_wins_over_what_the_model_states(tmp_path: Path) -> None:
 def test_a_model_that_takes_bytes_gets_them(tmp_path: Path, image: np.ndarray) -> None:
     path = write(tmp_path / "t.onnx", (1, "h", "w", 3), axis=3, kind=onnx.TensorProto.UINT8)
     np.testing.assert_allclose(opened(path)(image), image.mean(-1), rtol=1e-6)
-    with pytest.raises(ConfigError, match="takes bytes.*--teacher.colours"):
+    with pytest.raises(ConfigError, match=r"takes bytes.*--teacher\.colours"):
         opened(path, colours="unit")
 
 

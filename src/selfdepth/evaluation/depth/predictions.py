@@ -59,7 +59,7 @@ def read_folder(folder: Path, quantity: Quantity) -> dict[str, Float[ndarray, "_
     files = {file.stem: file for kind in reversed(KINDS) for file in sorted(folder.glob(f"*{kind}"))}
     if not files:
         raise DataError(
-            "there are no predictions", where=folder, expected=f"files ending in {', '.join(KINDS)}", got="none"
+            "there is no prediction", where=folder, expected=f"files ending in {', '.join(KINDS)}", got="none"
         )
     return {stem: read_prediction(files[stem], quantity) for stem in sorted(files, key=natural_key)}
 
