@@ -132,7 +132,8 @@ def make_loaders(
         warnings.warn(sentence, SelfDepthWarning, stacklevel=2)
     options: dict[str, Any] = {"batch_size": config.batch_size, "seed": config.seed, "device": device}
     options["resident"] = resident_frames(store, device)
-    train_loader = ClipLoader(store, train, augment=True, teacher=with_resident_maps(teacher, device), **options)
+    train = replace(train, teacher=with_resident_maps(teacher, device))
+    train_loader = ClipLoader(store, train, augment=True, **options)
     train_loader.steps_per_epoch  # noqa: B018  raises if the clips do not fill one batch, before the first step does
     return Data(
         store=store,

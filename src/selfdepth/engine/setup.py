@@ -70,8 +70,7 @@ def prepare_run(
     """Check the options, build the networks, open the data, and restore the last checkpoint of a resumed run.
 
     Args:
-        on_frames: called with (decoded, total) while a store is built.
-        on_maps: called with (done, total) while a teacher is asked.
+        on_frames, on_maps: called with (done, total) while a store is built, and while a teacher is asked.
         footage: data to learn from, instead of the data that `config.data` names.
         teacher: the teacher as a function, as in `open_teacher`.
 
@@ -95,11 +94,8 @@ def prepare_run(
     maps = ask_teacher(opened_teacher, store, folder, resume=resume, progress=on_maps)
     data = make_loaders(store, truth, resolved, device, maps)
     optimizer = torch.optim.Adam(learner.parameters(), lr=resolved.learning_rate, fused=device.type in ("cpu", "cuda"))
-    progress = Progress()
-    if resume:
-        progress = load_checkpoint(require_checkpoint(folder), learner, optimizer, device)
-    with whole_file(folder / CONFIG_FILE) as path:
-        path.write_text(json.dumps(to_json(resolved), indent=2) + "\n", encoding="utf-8")
+    progress = load_checkpoint(require_checkpoint(folder), learner, optimizer, device) if resume else Progress()
+    _write_config(folder, resolved)
     return Run(
         config=resolved,
         folder=folder,
@@ -110,6 +106,11 @@ def prepare_run(
         progress=progress,
         device=device,
     )
+
+
+def _write_config(folder: Path, config: ResolvedConfig) -> None:
+    with whole_file(folder / CONFIG_FILE) as path:
+        path.write_text(json.dumps(to_json(config), indent=2) + "\n", encoding="utf-8")
 
 
 def worth_compiling(config: TrainConfig, device: torch.device) -> bool:

@@ -284,7 +284,7 @@ def test_the_teachers_maps_come_with_their_targets_flipped_like_them(
 ) -> None:
     maps = replace(teacher, resident=maps_on(teacher, torch.device("cpu"))) if on_device else teacher
     frames = frames_on(store, torch.device("cpu")) if resident else None
-    made = loader(store, clips, teacher=maps, resident=frames)
+    made = loader(store, replace(clips, teacher=maps), resident=frames)
     for step, batch in zip(range(4), made.iterate(), strict=False):
         assert batch.teacher is not None
         torch.testing.assert_close(batch.teacher, batch.frames[:, 0, :1])
@@ -297,6 +297,7 @@ def test_the_teachers_maps_come_with_their_targets_flipped_like_them(
 def test_processes_share_the_teachers_maps_as_they_share_the_clips(
     store: Store, clips: ClipSet, teacher: TeacherMaps
 ) -> None:
-    whole = loader(store, clips, teacher=teacher).batch(5).teacher
-    parts = [loader(store, clips, teacher=teacher, batch_size=2, share=(rank, 2)).batch(5).teacher for rank in (0, 1)]
+    taught = replace(clips, teacher=teacher)
+    whole = loader(store, taught).batch(5).teacher
+    parts = [loader(store, taught, batch_size=2, share=(rank, 2)).batch(5).teacher for rank in (0, 1)]
     assert whole is not None and torch.equal(torch.cat([part for part in parts if part is not None]), whole)

@@ -56,7 +56,7 @@ def test_maps_lie_on_a_gpu_only_and_only_where_they_fit(teacher: TeacherMaps, mo
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (4 * teacher.maps.nbytes, 10**12))
     assert with_resident_maps(teacher, torch.device("cuda")) is teacher
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (6 * teacher.maps.nbytes, 10**12))
-    on_cpu = torch.zeros(1, 1, 1, dtype=torch.int16)
+    on_cpu = torch.zeros(16, 64, 64, dtype=torch.int16)
     monkeypatch.setattr(resident, "maps_on", lambda teacher, device: on_cpu)
     moved = with_resident_maps(teacher, torch.device("cuda"))
     assert moved is not None and moved.resident is on_cpu

@@ -47,6 +47,7 @@ class ClipSet:
         T_stereo_target: from the target's to the partner's frame, in metres or with the nominal baseline; the identity
             for clips without a partner. None without stereo.
         n_dropped: targets left out because they, or a source that they need, are not in the store.
+        teacher: a teacher's maps of all targets, which then come with the batches.
     """
 
     rows: Int[ndarray, "clips views"] = field(repr=False)
@@ -56,6 +57,7 @@ class ClipSet:
     spacing: int
     T_stereo_target: Float32[ndarray, "clips 4 4"] | None = field(default=None, repr=False)
     n_dropped: int
+    teacher: TeacherMaps | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.refs)
@@ -155,7 +157,6 @@ class ClipLoader:
         seed: seed of the order of clips and of their augmentation.
         augment: flip and jitter the training batches.
         resident: the store's frames on the device, if they fit there (`data.clips.resident`).
-        teacher: a teacher's maps of all targets, which then come with the batches.
         share: (rank, world size) of this process. Together, the processes make the batches that one process would make
             with world size times the batch size.
     """
@@ -170,14 +171,12 @@ class ClipLoader:
         device: torch.device | str,
         augment: bool = True,
         resident: UInt8[Tensor, "n 3 h w"] | None = None,
-        teacher: TeacherMaps | None = None,
         share: tuple[int, int] = (0, 1),
     ) -> None:
         self.store, self.clips = store, clips
         self.batch_size, self.seed = batch_size, seed
         self.device = torch.device(device)
         self.augment, self.resident = augment, resident
-        self.teacher = teacher
         self.rank, self.world_size = share
         self._order: tuple[int, Int[ndarray, "steps n"]] | None = None
 
@@ -281,7 +280,7 @@ class ClipLoader:
         else:
             pixels = torch.unflatten(self.store.gather(rows.reshape(-1)), 0, rows.shape)
         K = torch.from_numpy(self.clips.K[indices])
-        maps = None if self.teacher is None else self.teacher.gather(rows[:, 0])
+        maps = None if self.clips.teacher is None else self.clips.teacher.gather(rows[:, 0])
         gathered = _Gathered(pixels, K, T, maps)
         # Only from pinned memory does a copy to the GPU run beside its computation.
         if self.device.type == "cuda":
@@ -294,7 +293,7 @@ class ClipLoader:
             None if tensor is None else tensor.to(self.device, non_blocking=pinned) for tensor in gathered
         )
         assert pixels is not None and K is not None
-        teacher = None if maps is None or self.teacher is None else self.teacher.finish(maps)
+        teacher = None if maps is None or self.clips.teacher is None else self.clips.teacher.finish(maps)
         if self.resident is not None:
             pixels = torch.unflatten(self.resident.index_select(0, pixels.flatten()), 0, pixels.shape)
         # The pixels travel as bytes, and become four times as large only on the device.
