@@ -21,7 +21,7 @@ PACKAGES = {".".join(path.parent.relative_to(SOURCE).parts) for path in FILES} -
 
 FLOORS = (
     (
-        *("errors", "checks", "config", "download", "files", "presets", "v1_options"),
+        *("errors", "checks", "config", "download", "files", "presets", "teacher_config", "v1_options"),
         *("geometry.crop", "geometry.depth_range"),
     ),
     ("device", "geometry", "structs"),
@@ -31,7 +31,7 @@ FLOORS = (
     ("data.footage", "data.hold_out", "data.motion", "data.readers"),
     ("data.kitti", "data.store"),
     ("data.sources",),
-    ("data.clips", "data.inspect"),
+    ("data.clips", "data.inspect", "teachers"),
     ("learner", "left_right", "methods"),
     ("weights",),
     ("inference",),
@@ -64,6 +64,7 @@ WITHOUT_TORCH = [
     "checks",
     "config",
     "presets",
+    "teacher_config",
     "geometry.crop",
     "geometry.depth_range",
     "paper.figures",

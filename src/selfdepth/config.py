@@ -14,6 +14,7 @@ from selfdepth.checks import check_kinds, require, require_size
 from selfdepth.errors import ConfigError
 from selfdepth.geometry.crop import NO_CROP, Crop
 from selfdepth.geometry.depth_range import DepthRange
+from selfdepth.teacher_config import TeacherConfig
 from selfdepth.v1_options import check_v1_options
 
 POSE_ENCODER = "resnet18"
@@ -182,6 +183,8 @@ class TrainConfig:
     Start from the preset monodepth-v1-512x256; options of parts that it lacks are refused."""
     loss: LossConfig = field(default_factory=LossConfig)
     """The objective."""
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    """The teacher to learn from, if any."""
     batch_size: int = 12
     """Clips per step."""
     learning_rate: float = 1e-4
@@ -333,7 +336,7 @@ def from_json(values: dict[str, Any], *, where: str | Path) -> TrainConfig:
     check_kinds(values, TrainConfig, where)
     try:
         values = dict(values)
-        for name, kind in (("encoder", EncoderConfig), ("loss", LossConfig)):
+        for name, kind in (("encoder", EncoderConfig), ("loss", LossConfig), ("teacher", TeacherConfig)):
             if name in values:
                 values[name] = kind(**_with_tuples(values[name]))
         return TrainConfig(**_with_tuples(values))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from selfdepth.config import TrainConfig
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
+from selfdepth.losses.distillation import distillation_loss
 from selfdepth.losses.motion_first import motion_loss
 from selfdepth.losses.objective import self_supervised_loss
 from selfdepth.networks.depth import DepthNet
@@ -38,6 +39,7 @@ class SelfSupervisedDepth(nn.Module):
     def __init__(self, config: TrainConfig, *, network_dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
         self.loss_config = config.loss
+        self.teacher_weight = config.teacher.weight
         self.network_dtype = network_dtype
         self.depth_net = DepthNet(
             config.encoder.name,
@@ -84,8 +86,13 @@ class SelfSupervisedDepth(nn.Module):
 
         scales = self.depth_net.decoder.scales
         terms = {f"loss/scale_{s}": loss.detach() for s, loss in zip(scales, objective.per_scale, strict=True)}
+        loss = objective.loss
+        if batch.teacher is not None:  # beyond the paper: also learn from a teacher, in shape alone
+            difference = distillation_loss(disparities[0], batch.teacher)
+            loss = loss + self.teacher_weight * difference
+            terms["loss/teacher"] = difference.detach()
         return StepOutput(
-            loss=objective.loss,
+            loss=loss,
             terms=terms,
             depth=objective.depth.detach(),
             disparity=disparities[0].detach(),

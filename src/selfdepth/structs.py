@@ -28,6 +28,8 @@ class Batch:
         offsets: time of each temporal source relative to the target, in frame spacings, e.g. (-1, 1).
         T_stereo_target: maps points from the target's camera to the stereo partner's; metres, or units of the nominal
             baseline. If set, the last view is the partner.
+        teacher: disparity of the target by a teacher, up to scale and shift: above 0 and at most 1, 0 where unknown.
+            None where there is no teacher, and in validation.
     """
 
     frames: Float[Tensor, "b views 3 h w"]
@@ -35,6 +37,7 @@ class Batch:
     K: Float[Tensor, "b 3 3"]
     offsets: tuple[int, ...]
     T_stereo_target: Float[Tensor, "b 4 4"] | None = None
+    teacher: Float[Tensor, "b 1 h w"] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

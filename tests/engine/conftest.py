@@ -74,6 +74,9 @@ class Ear:
     def frames(self, done: int, total: int) -> None:
         """Decoding goes on."""
 
+    def maps(self, done: int, total: int) -> None:
+        """The teacher is asked."""
+
     def step(self, report: object) -> None:
         """A step was logged."""
         if self.at_step is not None:

@@ -17,10 +17,12 @@ from selfdepth.engine.failures import explain_memory_errors
 from selfdepth.engine.train import train
 from selfdepth.errors import TrainingError
 from selfdepth.learner import SelfSupervisedDepth
+from selfdepth.teacher_config import TeacherConfig
 
 
+@pytest.mark.parametrize("taught", [False, True])
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step_and_the_clip(
-    tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taught: bool
 ) -> None:
     gather = ClipLoader._gather
     poisoned = 9
@@ -35,8 +37,11 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step_and_the_clip
         return gathered
 
     monkeypatch.setattr(ClipLoader, "_gather", poison)
+    config, teacher = replace(tiny, steps=40, save_every=1000), None
+    if taught:
+        config, teacher = replace(config, teacher=TeacherConfig(path="python:me")), lambda image: image.mean(-1)
     with pytest.raises(TrainingError) as stopped:
-        train(replace(tiny, steps=40, save_every=1000), tmp_path / "run")
+        train(config, tmp_path / "run", teacher=teacher)
     assert f"frame {poisoned} of" in str(stopped.value.where)
     assert str(stopped.value.where).count("frame") == 1, "the sound clip of the batch is not accused"
     assert "the loss is not finite at step" in str(stopped.value)

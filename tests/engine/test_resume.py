@@ -12,6 +12,7 @@ import pytest
 from selfdepth.config import EncoderConfig, LossConfig, TrainConfig, to_json
 from selfdepth.engine.resume import check_folder, check_same_run, require_checkpoint
 from selfdepth.errors import CheckpointError, ConfigError, OutputError
+from selfdepth.teacher_config import TeacherConfig
 
 RUN = TrainConfig(data="drive", camera="fov:60", every="1", width=96, height=64, steps=4)
 
@@ -57,6 +58,7 @@ CHANGES: dict[str, Any] = {
     "init": "runs/other",
     "encoder": EncoderConfig(name="resnet50"),
     "loss": LossConfig(ssim=False),
+    "teacher": TeacherConfig(path="teacher.onnx"),
     "batch_size": 1,
     "learning_rate": 1e-3,
     "seed": 5,

@@ -52,6 +52,7 @@ SECTIONS = {
     "data": ("data", "split", "camera", "every", "crop", "width", "height", "offsets", "stereo", "store"),
     "networks": ("encoder", "init"),
     "objective": ("method", "loss"),
+    "teacher": ("teacher",),
     "schedule": ("steps", "epochs", "minutes", "batch_size", "learning_rate", "drop_after", "seed"),
     "output": ("out", "save_every", "keep"),
     "machine": ("device", "precision", "compile"),
@@ -115,6 +116,9 @@ def _with_whole_paths(config: TrainConfig) -> TrainConfig:
         is_name = name in ("split", "init") and value is not None and not Path(value).expanduser().exists()
         if value and not is_name and (name != "camera" or is_camera_file(value)):
             changes[name] = str(Path(value).expanduser().resolve())
+    if config.teacher.path is not None and not config.teacher.is_python:
+        place = str(Path(config.teacher.path).expanduser().resolve())
+        changes["teacher"] = dataclasses.replace(config.teacher, path=place)
     return dataclasses.replace(config, **changes)
 
 
@@ -166,6 +170,10 @@ class Display:
     def frames(self, done: int, total: int) -> None:
         """`done` of `total` frames are decoded."""
         self._bar.update("decoding", done / total, f"{done}/{total} frames", None)
+
+    def maps(self, done: int, total: int) -> None:
+        """The teacher has given `done` of `total` maps."""
+        self._bar.update("asking the teacher", done / total, f"{done}/{total} frames", None)
 
     def step(self, report: StepReport) -> None:
         """A training step is done."""

@@ -15,13 +15,14 @@ import torch
 from selfdepth.config import ResolvedConfig, TrainConfig
 from selfdepth.data.clips.clips import ClipLoader, ClipSet, make_clips
 from selfdepth.data.clips.order import steps_per_epoch
-from selfdepth.data.clips.resident import resident_frames
+from selfdepth.data.clips.resident import resident_frames, with_resident_maps
 from selfdepth.data.footage import Footage
 from selfdepth.data.sources.given import GivenFootage
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.sources.source import DataSource
 from selfdepth.data.store.prepare import resolved
 from selfdepth.data.store.store import Store
+from selfdepth.data.store.teacher_maps import TeacherMaps
 from selfdepth.data.truth import DepthTruth
 from selfdepth.engine.pairs import focal_baseline_of
 from selfdepth.errors import ConfigError, SelfDepthWarning
@@ -112,8 +113,13 @@ def make_loaders(
     truth: DepthTruth,
     config: TrainConfig,
     device: torch.device,
+    teacher: TeacherMaps | None = None,
 ) -> Data:
     """The loaders of a run's clips.
+
+    Args:
+        teacher: a teacher's maps of the training targets. The validation loss does not look at them, so that it can be
+            compared with that of a run without a teacher.
 
     Warns:
         SelfDepthWarning: about training frames that are left out or lack a partner, and about a start from which little
@@ -129,13 +135,14 @@ def make_loaders(
         warnings.warn(sentence, SelfDepthWarning, stacklevel=2)
     options: dict[str, Any] = {"batch_size": config.batch_size, "seed": config.seed, "device": device}
     options["resident"] = resident_frames(store, device)
+    train = replace(train, teacher=with_resident_maps(teacher, device))
     colours: Literal["jitter", "shift"] = "shift" if config.method == "monodepth-v1" else "jitter"
-    loaders = [ClipLoader(store, train, augment=colours, **options), ClipLoader(store, val, augment="none", **options)]
-    loaders[0].steps_per_epoch  # noqa: B018  raises if the clips do not fill one batch, before the first step does
+    train_loader = ClipLoader(store, train, augment=colours, **options)
+    train_loader.steps_per_epoch  # noqa: B018  raises if the clips do not fill one batch, before the first step does
     return Data(
         store=store,
-        train=loaders[0],
-        val=loaders[1],
+        train=train_loader,
+        val=ClipLoader(store, val, augment="none", **options),
         truth=truth,
         protocol=PROTOCOLS[store.protocol],
         camera=store.sequences[0].camera,

@@ -65,4 +65,5 @@ def _one(batch: Batch, clip: int) -> Batch:
         inputs=batch.inputs[one],
         K=batch.K[one],
         T_stereo_target=None if stereo is None else stereo[one],
+        teacher=None if batch.teacher is None else batch.teacher[one],
     )

@@ -22,7 +22,7 @@ LOCK_FILE = ".lock"
 
 _HALF_WRITTEN = re.compile(
     r"\.store\.\d+\.(partial|old)|\.step_\d+\.partial"
-    r"|\.(config\.json|model\.safetensors|metrics\.jsonl|step_\d+\.png)\.\d+\.part"
+    r"|\.(config\.json|model\.safetensors|metrics\.jsonl|teacher(-[0-9a-f]{16})?\.json|step_\d+\.png)\.\d+\.part"
 )
 """Temporary names of a run's own files. Specific, because files that match are deleted, and a user's must not be."""
 

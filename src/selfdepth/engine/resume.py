@@ -64,6 +64,10 @@ def check_same_run(config: TrainConfig, folder: Path) -> None:
     # Paths are compared as places: a run may be resumed from another working directory.
     before["data"], now["data"] = (v["data"] and str(Path(v["data"]).expanduser().resolve()) for v in (before, now))
     before["split"], now["split"] = (v["split"] and str(split_path(v["split"])) for v in (before, now))
+    for values in (before, now):  # a name that stands for a Python function has no place
+        path = values["teacher"]["path"]
+        if path and not config.teacher.is_python:
+            values["teacher"]["path"] = str(Path(path).expanduser().resolve())
     changed = [name for name in now if name not in _RUN_ONLY and before[name] != now[name]]
     if changed:
         raise ConfigError(

@@ -19,10 +19,13 @@ from selfdepth.engine.data import Data, make_loaders, open_data, source_of
 from selfdepth.engine.resume import check_folder, check_same_run, require_checkpoint
 from selfdepth.engine.run_config import CONFIG_FILE
 from selfdepth.engine.schedule import Budget
+from selfdepth.engine.teach import ask_teacher
 from selfdepth.errors import CheckpointError
 from selfdepth.files import whole_file
 from selfdepth.geometry.depth_range import DepthRange
 from selfdepth.methods import Learner, build_learner
+from selfdepth.teachers.open_teacher import open_teacher
+from selfdepth.teachers.teacher import Ask
 from selfdepth.weights.files import Scale, WeightsMeta, depth_range_of, describe_mismatch, load_weights
 
 
@@ -72,22 +75,26 @@ def prepare_run(
     *,
     resume: bool,
     on_frames: Callable[[int, int], None] | None = None,
+    on_maps: Callable[[int, int], None] | None = None,
     footage: Footage | None = None,
+    teacher: Ask | None = None,
 ) -> Run:
     """Check the options, build the networks, open the data, and restore the last checkpoint of a resumed run.
 
     Args:
-        on_frames: called with (decoded, total) while a store is built.
+        on_frames, on_maps: called with (done, total) while a store is built, and while a teacher is asked.
         footage: data to learn from, instead of the data that `config.data` names.
+        teacher: the teacher as a function, as in `open_teacher`.
 
     Raises:
-        SelfDepthError: for an invalid configuration, data, model or output folder.
+        SelfDepthError: for an invalid configuration, data, model, teacher or output folder.
     """
     check_folder(folder, resume=resume)
     device = resolve_device(config.device)
     # From cheap to expensive, so that a mistake is reported before the work that it would waste: a look at the path,
     # then the networks, which may download pretrained weights, then decoding, which may take hours.
     source = source_of(config, footage)
+    opened_teacher = open_teacher(config.teacher, teacher)
     learner = _build_learner(config, device, from_checkpoint=resume)
 
     def check(requested: TrainConfig) -> None:
@@ -96,13 +103,11 @@ def prepare_run(
 
     store, truth, resolved = open_data(source, config, folder, check=check, on_frames=on_frames)
     check(resolved)  # again, now that the data have given the height
-    data = make_loaders(store, truth, resolved, device)
+    maps = ask_teacher(opened_teacher, store, folder, resume=resume, progress=on_maps)
+    data = make_loaders(store, truth, resolved, device, maps)
     optimizer = torch.optim.Adam(learner.parameters(), lr=resolved.learning_rate, fused=device.type in ("cpu", "cuda"))
-    progress = Progress()
-    if resume:
-        progress = load_checkpoint(require_checkpoint(folder), learner, optimizer, device)
-    with whole_file(folder / CONFIG_FILE) as path:
-        path.write_text(json.dumps(to_json(resolved), indent=2) + "\n", encoding="utf-8")
+    progress = load_checkpoint(require_checkpoint(folder), learner, optimizer, device) if resume else Progress()
+    _write_config(folder, resolved)
     return Run(
         config=resolved,
         folder=folder,
@@ -113,6 +118,11 @@ def prepare_run(
         progress=progress,
         device=device,
     )
+
+
+def _write_config(folder: Path, config: ResolvedConfig) -> None:
+    with whole_file(folder / CONFIG_FILE) as path:
+        path.write_text(json.dumps(to_json(config), indent=2) + "\n", encoding="utf-8")
 
 
 def worth_compiling(config: TrainConfig, device: torch.device) -> bool:

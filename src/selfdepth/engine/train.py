@@ -24,6 +24,7 @@ from selfdepth.engine.validate import validate
 from selfdepth.engine.watch import Silent, StepReport, Watcher
 from selfdepth.errors import Interrupted
 from selfdepth.structs import Batch, StepOutput
+from selfdepth.teachers.teacher import Ask
 from selfdepth.weights.files import save_weights
 
 _LOG_EVERY_STEPS = 20
@@ -37,6 +38,7 @@ def train(
     resume: bool = False,
     watcher: Watcher | None = None,
     footage: Footage | None = None,
+    teacher: Ask | None = None,
 ) -> Run:
     """Train until the budget is used. The run folder then holds best/, last/, checkpoints/ and the record.
 
@@ -44,6 +46,8 @@ def train(
         folder: the run folder: new or empty, or with `resume` the folder of the run to continue.
         watcher: receives the progress; None: nobody does.
         footage: data to learn from, instead of the data that `config.data` names.
+        teacher: a function from image to disparity to learn from too; `config.teacher.path` gives its name,
+            "python:NAME".
 
     Returns:
         The finished run, with its networks.
@@ -54,11 +58,21 @@ def train(
         Interrupted: after Ctrl-C or SIGTERM, once everything is saved.
     """
     with sole_run(folder):
-        return _train(config, folder, resume, watcher or Silent(), footage)
+        watcher = watcher or Silent()
+        run = prepare_run(
+            config,
+            folder,
+            resume=resume,
+            on_frames=watcher.frames,
+            on_maps=watcher.maps,
+            footage=footage,
+            teacher=teacher,
+        )
+        return _train(run, watcher)
 
 
-def _train(config: TrainConfig, folder: Path, resume: bool, watcher: Watcher, footage: Footage | None) -> Run:
-    run = prepare_run(config, folder, resume=resume, on_frames=watcher.frames, footage=footage)
+def _train(run: Run, watcher: Watcher) -> Run:
+    folder = run.folder
     if run.config.every == "auto":
         watcher.say(f"the motion suggests neighbours {run.data.store.spacing} frames apart (--every auto)")
     tracker = Tracker(folder, run.progress.step)

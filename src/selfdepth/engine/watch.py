@@ -34,6 +34,9 @@ class Watcher(Protocol):
     def frames(self, done: int, total: int) -> None:
         """`done` of `total` frames are decoded."""
 
+    def maps(self, done: int, total: int) -> None:
+        """The teacher has given `done` of `total` maps."""
+
     def step(self, report: StepReport) -> None:
         """A training step is done. Called for some of the steps."""
 
@@ -45,6 +48,9 @@ class Silent:
     """A Watcher that ignores everything; a base class for those that ignore some of it."""
 
     def frames(self, done: int, total: int) -> None:
+        """Ignored."""
+
+    def maps(self, done: int, total: int) -> None:
         """Ignored."""
 
     def step(self, report: StepReport) -> None:

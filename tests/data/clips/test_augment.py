@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -188,3 +190,16 @@ def test_in_the_mirror_the_stereo_partner_stands_on_the_other_side() -> None:
         else:
             assert torch.equal(batch.T_stereo_target[clip], T[clip])
     assert (T[:, 0, 3] < 0).all(), "the argument is left as it is"
+
+
+def test_the_teachers_map_is_flipped_with_its_image() -> None:
+    frames = torch.rand(4, 2, 3, 6, 8, generator=torch.Generator().manual_seed(0))
+    K, teacher = torch.eye(3).repeat(4, 1, 1), frames[:, 0, :1].clone()
+    drawn = draw_augmentation(4, torch.Generator().manual_seed(0))
+    chosen = torch.tensor([True, False, True, False])
+    batch = Batch(frames=frames, inputs=frames, K=K, offsets=(1,), teacher=teacher)
+    augmented = augment(batch, replace(drawn, flip=chosen))
+    assert augmented.teacher is not None
+    assert torch.equal(augmented.teacher, augmented.frames[:, 0, :1])
+    assert torch.equal(augmented.teacher[chosen], teacher[chosen].flip(-1))
+    assert torch.equal(batch.teacher, teacher), "the argument is not changed"

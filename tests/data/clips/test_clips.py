@@ -13,10 +13,11 @@ import torch
 from helpers.memory_footage import footage, pixels, sequence
 from selfdepth.data.clips.clips import ClipLoader, ClipSet, make_clips
 from selfdepth.data.clips.order import epoch_batches
-from selfdepth.data.clips.resident import frames_on
+from selfdepth.data.clips.resident import frames_on, maps_on
 from selfdepth.data.frames import FrameRef, StereoPartner
 from selfdepth.data.store.build import build_store
 from selfdepth.data.store.store import Store
+from selfdepth.data.store.teacher_maps import Targets, TeacherMaps
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import resize
 from selfdepth.structs import Batch
@@ -267,3 +268,36 @@ def test_from_pairs_alone_targets_without_a_partner_are_left_out_unless_their_de
     for refs, batch in seen:
         assert batch.frames.shape[1] == (1 if batch.T_stereo_target is None else 2)
         assert len(refs) == len(batch.frames) <= 5
+
+
+@pytest.fixture
+def teacher(store: Store) -> TeacherMaps:
+    """Maps that hold the red of their frames."""
+    rows = Targets.of(store).rows
+    return TeacherMaps(rows=rows, maps=store.frames[rows][:, 0].astype(np.uint16) * 257)
+
+
+@pytest.mark.parametrize("on_device", [False, True])
+@pytest.mark.parametrize("resident", [False, True])
+def test_the_teachers_maps_come_with_their_targets_flipped_like_them(
+    store: Store, clips: ClipSet, teacher: TeacherMaps, on_device: bool, resident: bool
+) -> None:
+    maps = replace(teacher, resident=maps_on(teacher, torch.device("cpu"))) if on_device else teacher
+    frames = frames_on(store, torch.device("cpu")) if resident else None
+    made = loader(store, replace(clips, teacher=maps), resident=frames)
+    for step, batch in zip(range(4), made.iterate(), strict=False):
+        assert batch.teacher is not None
+        torch.testing.assert_close(batch.teacher, batch.frames[:, 0, :1])
+        assert equal(batch, loader(store, clips).batch(step)), "the rest of the batch does not change"
+    (_, batch) = next(iter(made.evaluation_batches(3)))
+    assert batch.teacher is not None and batch.teacher.shape == (3, 1, 32, 64)
+    assert loader(store, clips).batch(0).teacher is None
+
+
+def test_processes_share_the_teachers_maps_as_they_share_the_clips(
+    store: Store, clips: ClipSet, teacher: TeacherMaps
+) -> None:
+    taught = replace(clips, teacher=teacher)
+    whole = loader(store, taught).batch(5).teacher
+    parts = [loader(store, taught, batch_size=2, share=(rank, 2)).batch(5).teacher for rank in (0, 1)]
+    assert whole is not None and torch.equal(torch.cat([part for part in parts if part is not None]), whole)

@@ -77,7 +77,7 @@ def save_each(folder: Path, prediction: ndarray) -> None:
 
 
 BAD: dict[str, tuple[Callable[[Path], None], str]] = {
-    "nothing there": (lambda folder: None, "no predictions.*got none"),
+    "nothing there": (lambda folder: None, "there is no prediction.*got none"),
     "one missing": (
         lambda folder: np.save(folder / "0.npy", np.ones((2, 4))),
         f"a frame has no prediction.*{SEQUENCE}/0000000004 .*or the same without the folder; got 1 other files",

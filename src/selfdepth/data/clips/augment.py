@@ -146,7 +146,10 @@ def _flip(batch: Batch, chosen: Tensor) -> Batch:
     if T is not None:  # in a mirrored clip, the partner is on the other side
         T = T.index_copy(0, clips, mirror(T.index_select(0, clips)))
     frames, K = frames.index_copy(0, clips, mirrored), K.index_copy(0, clips, K_mirrored)
-    return replace(batch, frames=frames, K=K, T_stereo_target=T)
+    teacher = batch.teacher
+    if teacher is not None:
+        teacher = teacher.index_copy(0, clips, teacher.index_select(0, clips).flip(-1))
+    return replace(batch, frames=frames, K=K, T_stereo_target=T, teacher=teacher)
 
 
 def _jitter(frames: Tensor, augmentation: Augmentation) -> Tensor:

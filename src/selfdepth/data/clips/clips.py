@@ -26,6 +26,7 @@ from selfdepth.data.clips.colour_shift import draw_colour_shift, shift_colours
 from selfdepth.data.clips.order import entropy, epoch_batches, steps_per_epoch
 from selfdepth.data.frames import FrameRef, StereoPartner
 from selfdepth.data.store.store import Store
+from selfdepth.data.store.teacher_maps import TeacherMaps
 from selfdepth.structs import Batch
 
 _PREFETCHED = 2
@@ -47,6 +48,7 @@ class ClipSet:
         T_stereo_target: from the target's to the partner's frame, in metres or with the nominal baseline; the identity
             for clips without a partner. None without stereo.
         n_dropped: targets left out because they, or a source that they need, are not in the store.
+        teacher: a teacher's maps of all targets, which then come with the batches.
     """
 
     rows: Int[ndarray, "clips views"] = field(repr=False)
@@ -56,6 +58,7 @@ class ClipSet:
     spacing: int
     T_stereo_target: Float32[ndarray, "clips 4 4"] | None = field(default=None, repr=False)
     n_dropped: int
+    teacher: TeacherMaps | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.refs)
@@ -138,11 +141,13 @@ def _translation(partner: StereoPartner, stereo: Stereo) -> tuple[float, float, 
 
 
 class _Gathered(NamedTuple):
-    """Frames (uint8, or their rows if the frames are on the device) and geometry of some clips, on the host."""
+    """Frames (uint8, or their rows if the frames are on the device), geometry and a teacher's maps (16 bits, or their
+    indices likewise) of some clips, on the host."""
 
     pixels: Tensor
     K: Tensor
     T_stereo_target: Tensor | None
+    teacher: Tensor | None
 
 
 class ClipLoader:
@@ -276,20 +281,25 @@ class ClipLoader:
         else:
             pixels = torch.unflatten(self.store.gather(rows.reshape(-1)), 0, rows.shape)
         K = torch.from_numpy(self.clips.K[indices])
+        maps = None if self.clips.teacher is None else self.clips.teacher.gather(rows[:, 0])
+        gathered = _Gathered(pixels, K, T, maps)
         # Only from pinned memory does a copy to the GPU run beside its computation.
         if self.device.type == "cuda":
-            return _Gathered(pixels.pin_memory(), K.pin_memory(), None if T is None else T.pin_memory())
-        return _Gathered(pixels, K, T)
+            return _Gathered(*(None if tensor is None else tensor.pin_memory() for tensor in gathered))  # type: ignore[arg-type]
+        return gathered
 
     def _on_device(self, gathered: _Gathered) -> Batch:
         pinned = self.device.type == "cuda"
-        pixels, K, T = (None if tensor is None else tensor.to(self.device, non_blocking=pinned) for tensor in gathered)
+        pixels, K, T, maps = (
+            None if tensor is None else tensor.to(self.device, non_blocking=pinned) for tensor in gathered
+        )
         assert pixels is not None and K is not None
+        teacher = None if maps is None or self.clips.teacher is None else self.clips.teacher.finish(maps)
         if self.resident is not None:
             pixels = torch.unflatten(self.resident.index_select(0, pixels.flatten()), 0, pixels.shape)
         # The pixels travel as bytes, and become four times as large only on the device.
         frames = pixels.to(torch.float32).div_(255)
-        return Batch(frames=frames, inputs=frames, K=K, offsets=self.clips.offsets, T_stereo_target=T)
+        return Batch(frames=frames, inputs=frames, K=K, offsets=self.clips.offsets, T_stereo_target=T, teacher=teacher)
 
     def _finish(self, step: int, gathered: _Gathered) -> Batch:
         batch = self._on_device(gathered)

@@ -17,8 +17,8 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from selfdepth.data.frames import FrameRef
+from selfdepth.data.readers.png16 import read_png16
 from selfdepth.data.truth import DepthTruth
-from selfdepth.errors import DataError
 
 LAYOUT = "DRIVE/proj_depth/groundtruth/image_02/0000000005.png, in train or val of data_depth_annotated.zip"
 VALUE_OF_A_METRE = 256
@@ -69,15 +69,5 @@ def read_depth_png(path: Path) -> Float[ndarray, "h w"]:
     Raises:
         DataError: for any other file.
     """
-    from PIL import Image
-
-    expected = "a 16-bit PNG with one channel: depth * 256"
-    try:
-        with Image.open(path) as image:
-            mode = image.mode
-            values = np.asarray(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError("the depth map cannot be read", where=path, expected=expected, got=str(error)) from error
-    if not mode.startswith("I"):  # "I;16", or "I" in older versions of Pillow
-        raise DataError("the depth map cannot be used", where=path, expected=expected, got=f"pixels of type {mode}")
+    values = read_png16(path, what="the depth map", expected="a 16-bit PNG with one channel: depth * 256")
     return values.astype(np.float64) / VALUE_OF_A_METRE

@@ -9,6 +9,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -49,6 +50,9 @@ __all__ = [
     "open_store",
     "training_size",
 ]
+
+_TEACHER_FILE = re.compile(r"teacher-[0-9a-f]{16}\.(u16|json|part)")
+"""Files that `data/store/teacher_maps.py` puts beside the frames. They go with the store that they belong to."""
 
 Progress = Callable[[int, int], None]
 """Called with (frames done, frames in total)."""
@@ -258,7 +262,8 @@ def _replaceable(folder: Path) -> bool:
     if not folder.is_dir():
         return False
     names = {path.name for path in folder.iterdir()}
-    return not names or (is_store(folder) and names <= {FRAMES_FILE, INDEX_FILE})
+    own = {FRAMES_FILE, INDEX_FILE} | {name for name in names if _TEACHER_FILE.fullmatch(name)}
+    return not names or (is_store(folder) and names <= own)
 
 
 def _put_in_place(new: Path, folder: Path) -> None:

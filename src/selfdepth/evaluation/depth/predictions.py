@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +9,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from selfdepth.data.frames import FrameRef
 from selfdepth.data.kitti.improved import read_depth_png
+from selfdepth.data.readers.frame_files import files_of_frames
 from selfdepth.data.readers.images import natural_key
 from selfdepth.errors import DataError
 from selfdepth.evaluation.depth.arrays import Quantity, read_maps, read_predictions, require_positive
@@ -36,7 +35,9 @@ def predictions_of(path: Path, frames: EvaluationFrames, quantity: Quantity) -> 
             cannot be used.
     """
     if path.is_dir():
-        files = _find(path, frames)  # every file is found before the first is compared, which takes minutes
+        # Every file is found before the first is compared, which takes minutes.
+        names = [frames.names[ref] for ref in frames.refs]
+        files = files_of_frames(path, frames.refs, names, kinds=KINDS, wanted="prediction")
         return (read_prediction(file, quantity) for file in files)
     maps = read_predictions(path, quantity)
     if len(maps) != len(frames.refs):
@@ -57,7 +58,9 @@ def read_folder(folder: Path, quantity: Quantity) -> dict[str, Float[ndarray, "_
     """
     files = {file.stem: file for kind in reversed(KINDS) for file in sorted(folder.glob(f"*{kind}"))}
     if not files:
-        raise _no_predictions(folder)
+        raise DataError(
+            "there is no prediction", where=folder, expected=f"files ending in {', '.join(KINDS)}", got="none"
+        )
     return {stem: read_prediction(files[stem], quantity) for stem in sorted(files, key=natural_key)}
 
 
@@ -77,51 +80,3 @@ def read_prediction(path: Path, quantity: Quantity) -> Float[ndarray, "h w"]:
         raise DataError("the file holds several maps", where=path, expected="one map", got=f"{len(maps)} maps")
     require_positive(maps[0], quantity, str(path))
     return np.asarray(maps[0] if quantity == "disparity" else 1 / maps[0])
-
-
-def _find(folder: Path, frames: EvaluationFrames) -> list[Path]:
-    """The file of each frame, in the order of the frames."""
-    files: dict[str, Path] = {}
-    for kind in reversed(KINDS):  # the first kind is written last and so replaces the others
-        for file in folder.rglob(f"*{kind}"):
-            files[_key(file.parent.relative_to(folder).as_posix(), _without_zeros(file.stem))] = file
-    if not files:
-        raise _no_predictions(folder)
-    names = [_without_zeros(frames.names[ref]) for ref in frames.refs]
-    counts = Counter(names)
-    return [
-        _file_of(ref, name, folder, files, unique=counts[name] == 1)
-        for ref, name in zip(frames.refs, names, strict=True)
-    ]
-
-
-def _file_of(ref: FrameRef, name: str, folder: Path, files: dict[str, Path], *, unique: bool) -> Path:
-    """The file of one frame; at the top of the folder only if no other frame has its name. Raises DataError."""
-    # As `predict` writes them, as KITTI lays out its images, and without the folder of the date.
-    parents = [ref.sequence, f"{ref.sequence}/data", ref.sequence.split("/", 1)[-1], *(["."] if unique else [])]
-    for parent in parents:
-        if _key(parent, name) in files:
-            return files[_key(parent, name)]
-    raise DataError(
-        "a frame has no prediction",
-        where=folder,
-        expected=f"{ref.sequence}/{f'{ref.number:010d}' if name.isdecimal() else name} ({', '.join(KINDS)})"
-        + (", or the same without the folder" if unique else ""),
-        got=f"{len(files)} other files"
-        + ("" if unique else "; several frames have this name, so the folder is needed to distinguish them"),
-    )
-
-
-def _key(parent: str, name: str) -> str:
-    return f"{parent}/{name}"
-
-
-def _without_zeros(stem: str) -> str:
-    """A name for comparison: numbers lose their leading zeros, because methods pad them differently."""
-    return str(int(stem)) if stem.isdecimal() else stem
-
-
-def _no_predictions(folder: Path) -> DataError:
-    return DataError(
-        "there are no predictions", where=folder, expected=f"files ending in {', '.join(KINDS)}", got="none"
-    )

@@ -1,0 +1,239 @@
+"""The maps of a teacher, beside the frames of a store: one per training target, made once before training.
+
+The maps of a teacher are two files in the store's folder, named by a digest of all that they depend on (the teacher's
+own file, its options, the store's frames): `teacher-DIGEST.u16` (uint16, maps x height x width) and
+`teacher-DIGEST.json`, which says in words what they are. Another teacher has another digest, so several teachers share
+a store, and the maps of one are never taken for those of another.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, Int16, UInt16
+from numpy import ndarray
+from torch import Tensor
+
+from selfdepth.data.frames import FrameRef
+from selfdepth.data.store.build import Progress
+from selfdepth.data.store.store import Store
+from selfdepth.errors import DataError, OutputError
+from selfdepth.files import whole_file, writing_to
+
+try:
+    import fcntl
+except ImportError:  # Windows has no fcntl: two runs that make the same maps go unnoticed there
+    fcntl = None  # type: ignore[assignment]
+
+FORMAT = "selfdepth-teacher"
+VERSION = 1
+LEVELS = 65535
+"""Largest stored value: the largest disparity of its image. The smallest is stored as 1, and 0 means unknown."""
+
+Disparities = Callable[[int], Iterator[Float[ndarray, "h w"]]]
+"""The teacher's disparity of the targets, from the one with this index on, in their order; NaN where unknown."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Targets:
+    """The frames for which a teacher is asked, in the order of their rows: each training target once.
+
+    Attributes:
+        rows: rows of the store.
+        refs: the frames.
+        names: name of each frame's file without its ending, by which files of maps are found.
+    """
+
+    rows: Int[ndarray, "n"]
+    refs: tuple[FrameRef, ...]
+    names: tuple[str, ...]
+
+    @staticmethod
+    def of(store: Store) -> Targets:
+        """The training targets of a store."""
+        found: dict[int, tuple[FrameRef, str]] = {}
+        for ref in store.train:
+            sequence = store.by_name.get(ref.sequence)
+            row = -1 if sequence is None else int(sequence.rows(np.array(ref.number)))
+            if sequence is not None and row >= 0:
+                found[row] = (ref, sequence.names[row - sequence.start])
+        rows = sorted(found)
+        refs, names = (tuple(found[row][i] for row in rows) for i in (0, 1))
+        return Targets(rows=np.array(rows, dtype=np.int64), refs=refs, names=names)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TeacherMaps:
+    """The teacher's disparity of every training target of a store.
+
+    Attributes:
+        rows: rows of the store that have a map, increasing.
+        maps: 0 where unknown; elsewhere 1 to LEVELS, from the smallest to the largest disparity of the image.
+        resident: the same maps on the training device, bit by bit, if they fit there (`data.clips.resident`).
+    """
+
+    rows: Int[ndarray, "n"]
+    maps: UInt16[ndarray, "n h w"] = field(repr=False)
+    resident: Int16[Tensor, "n h w"] | None = field(repr=False, default=None)
+
+    def bits(self, rows: Int[ndarray, "b"]) -> Int16[Tensor, "b h w"]:
+        """Copies of the maps of these rows, bit by bit: torch computes little in uint16."""
+        maps = np.take(self.maps, np.searchsorted(self.rows, rows), axis=0)
+        return torch.from_numpy(maps.view(np.int16))
+
+    def gather(self, rows: Int[ndarray, "b"]) -> Tensor:
+        """What `finish` needs for the maps of these rows, on the host: their bits, or where they are on the device."""
+        return self.bits(rows) if self.resident is None else torch.from_numpy(np.searchsorted(self.rows, rows))
+
+    def finish(self, gathered: Tensor) -> Float[Tensor, "b 1 h w"]:
+        """The maps as a batch has them: 0 where unknown, elsewhere above 0 and at most 1.
+
+        Args:
+            gathered: as `gather` returns it, brought to the training device.
+        """
+        bits = gathered if self.resident is None else self.resident.index_select(0, gathered)
+        return ((bits.to(torch.int32) & LEVELS).to(torch.float32) / LEVELS).unsqueeze(1)
+
+
+def encode(disparity: Float[ndarray, "h w"]) -> UInt16[ndarray, "h w"]:
+    """A disparity as it is stored: scaled and shifted to 1 to LEVELS, which the loss does not see; 0 for NaN.
+
+    The largest error is half a step: (largest - smallest disparity) / 131068.
+    """
+    low, high = np.nanmin(disparity), np.nanmax(disparity)
+    levels = 1 + np.rint((disparity.astype(np.float64) - low) * ((LEVELS - 1) / (float(high) - float(low))))
+    return np.nan_to_num(levels, nan=0.0).astype(np.uint16)
+
+
+def record_of(store: Store, identity: dict[str, Any]) -> dict[str, Any]:
+    """All that the maps of a teacher depend on, as JSON values.
+
+    Args:
+        identity: what the teacher is: its name, a digest of its files, its options.
+    """
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "teacher": identity,
+        "store": store.fingerprint,
+        "width": store.width,
+        "height": store.height,
+        "maps": len(Targets.of(store).rows),
+    }
+
+
+def digest_of(record: dict[str, Any]) -> str:
+    """A short digest of a record, which names the files of the maps."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def open_or_make(
+    store: Store, record: dict[str, Any], disparities: Disparities, progress: Progress | None = None
+) -> TeacherMaps:
+    """The maps with this record beside the frames of a store; if they are not there, the teacher is asked.
+
+    A large teacher may take hours. What it has answered is kept if the work is interrupted, and the next call goes on
+    from there.
+
+    Args:
+        record: as `record_of` returns it.
+        disparities: asks the teacher. Every map has the size of the frames, and two different known values.
+        progress: called with (maps done, maps in total) while they are made.
+
+    Raises:
+        OutputError: if the store's folder cannot be written, the disk is too small, or another process is making them.
+    """
+    rows = Targets.of(store).rows
+    path = store.folder / f"teacher-{digest_of(record)}.u16"
+    shape = (len(rows), store.height, store.width)
+    if not _is_complete(path, record, shape):
+        _make(path, record, disparities, shape, progress)
+    return TeacherMaps(rows=rows, maps=np.memmap(path, dtype=np.uint16, mode="r", shape=shape))
+
+
+def _is_complete(path: Path, record: dict[str, Any], shape: tuple[int, int, int]) -> bool:
+    try:
+        is_same = json.loads(path.with_suffix(".json").read_text(encoding="utf-8")) == record
+        return is_same and path.stat().st_size == 2 * int(np.prod(shape))
+    except (OSError, ValueError):
+        return False
+
+
+def _make(
+    path: Path, record: dict[str, Any], disparities: Disparities, shape: tuple[int, int, int], progress: Progress | None
+) -> None:
+    """Ask the teacher for every map that a stopped attempt has not left behind; then give the files their names."""
+    n, map_bytes = shape[0], 2 * shape[1] * shape[2]
+    partial = path.with_suffix(".part")
+    with writing_to(partial):
+        partial.touch()
+        file = partial.open("r+b", buffering=0)
+    try:
+        _lock(file, partial)
+        with writing_to(partial):
+            done = min(os.fstat(file.fileno()).st_size // map_bytes, n)
+            file.truncate(done * map_bytes)  # the last map may be half of one
+            file.seek(done * map_bytes)
+            _check_space(path.parent, (n - done) * map_bytes)
+        for disparity in disparities(done):
+            with writing_to(partial):
+                _write(file, encode(disparity).tobytes())
+            done += 1
+            if progress is not None:
+                progress(done, n)
+        with writing_to(partial):
+            os.fsync(file.fileno())
+        with whole_file(path.with_suffix(".json")) as temporary:
+            temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        with writing_to(path):
+            partial.replace(path)
+    except DataError:  # a teacher that cannot be used: nothing of it will be wanted again
+        partial.unlink(missing_ok=True)
+        raise
+    finally:
+        file.close()
+
+
+def _write(file: FileIO, values: bytes) -> None:
+    # Without a buffer, a write to a disk that is nearly full may end early.
+    if file.write(values) != len(values):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _lock(file: FileIO, path: Path) -> None:
+    """Keep other processes from writing to the file. The lock ends with the process, even if that is killed."""
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise OutputError(
+            "another process is asking the same teacher for the same frames",
+            where=path,
+            fix="wait until it has done so",
+        ) from error
+    except OSError:
+        return  # some network file systems have no locks
+
+
+def _check_space(folder: Path, needed_bytes: int) -> None:
+    free_bytes = shutil.disk_usage(folder).free
+    if free_bytes < needed_bytes:
+        raise OutputError(
+            "there is not enough disk space for the teacher's maps",
+            where=folder,
+            expected=f"{needed_bytes / 1e6:.0f} MB",
+            got=f"{free_bytes / 1e6:.0f} MB free",
+            fix="make room, name a folder on another disk with --store, or train at a smaller --width",
+        )

@@ -1,0 +1,210 @@
+"""A teacher in an ONNX file: an image goes in, one map comes out. Runs with onnxruntime (the extra `onnx`)."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
+from PIL import Image
+
+from selfdepth.errors import ConfigError, DataError
+from selfdepth.teacher_config import Colours, TeacherConfig
+from selfdepth.teachers.teacher import check_aspect
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_MEAN_STD: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "imagenet": (IMAGENET_MEAN, IMAGENET_STD),
+    "unit": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    "symmetric": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+}
+_DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
+SIZE_KEY, COLOURS_KEY = "size", "colours"
+"""Entries of a model's metadata that say what --teacher.size and --teacher.colours otherwise would."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnnxModel:
+    """A model that is called with an image, and gives a map of it at the model's own size.
+
+    Attributes:
+        path: the file.
+        input_name, dtype: of its only input.
+        rank: 4 for a batch of one image, 3 without a batch.
+        channels_first: whether colours come before rows (3 h w) or after columns (h w 3).
+        size: (width, height) of the images that it takes; None: any, and images keep theirs.
+        colours: range of the colours; None for bytes.
+    """
+
+    path: Path
+    session: Any = field(repr=False)
+    input_name: str
+    dtype: type
+    rank: int
+    channels_first: bool
+    size: tuple[int, int] | None
+    colours: Colours | None
+
+    def __call__(self, image: UInt8[ndarray, "h w 3"]) -> ndarray:
+        """The map, without axes of length 1. Raises DataError if the model fails on such an image."""
+        size = self.size or (image.shape[1], image.shape[0])
+        values = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
+        if self.colours is not None:
+            mean, std = (np.array(each, dtype=np.float32) for each in _MEAN_STD[self.colours])
+            values = (values.astype(np.float32) / 255 - mean) / std
+        values = values.transpose(2, 0, 1) if self.channels_first else values
+        values = np.ascontiguousarray(values[None] if self.rank == 4 else values, dtype=self.dtype)
+        try:
+            (output,) = self.session.run(None, {self.input_name: values})
+        except Exception as error:  # onnxruntime has a class for each of its errors, and no common one
+            raise DataError(
+                "the ONNX model fails on an image",
+                where=self.path,
+                got=f"{size[0]}x{size[1]}: {error}",
+                fix="give a size that it takes with --teacher.size, often a multiple of 14 or 32",
+            ) from error
+        shape = np.shape(output)
+        squeezed = np.asarray(output).reshape([length for length in shape if length != 1])
+        if squeezed.ndim != 2:
+            raise _unusable(self.path, "one map of the image", f"an output of {'x'.join(map(str, shape))}")
+        # The aspect of the input, which need not be that of the frame.
+        check_aspect((squeezed.shape[0], squeezed.shape[1]), (size[1], size[0]), f"the output of {self.path}")
+        return squeezed
+
+
+def open_onnx(config: TeacherConfig) -> OnnxModel:
+    """Open a model and read what it takes.
+
+    Raises:
+        ConfigError: if onnxruntime is not installed, or an option contradicts the model.
+        DataError: for a file that is no model, or a model with other inputs or outputs.
+    """
+    path = Path(str(config.path)).expanduser()
+    session = _session(path)
+    given, outputs = session.get_inputs(), session.get_outputs()
+    if len(given) != 1 or len(outputs) != 1:
+        names = [", ".join(each.name for each in group) for group in (given, outputs)]
+        raise _unusable(path, "one image in and one map out", f"inputs {names[0]}; outputs {names[1]}")
+    (image,) = given
+    if image.type not in _DTYPES:
+        raise _unusable(path, f"an input of type {', '.join(_DTYPES)}", image.type)
+    channels_first, height, width = _axes(path, list(image.shape))
+    about = session.get_modelmeta().custom_metadata_map
+    stated = _stated(path, about)
+    size = _size(path, config, (width, height), stated.size_px)
+    colours: Colours | None = config.colours or stated.colours or "imagenet"
+    return OnnxModel(
+        path=path,
+        session=session,
+        input_name=image.name,
+        dtype=_DTYPES[image.type],
+        rank=len(image.shape),
+        channels_first=channels_first,
+        size=size,
+        colours=_colours_of(config, colours, is_bytes=image.type == "tensor(uint8)"),
+    )
+
+
+def _session(path: Path) -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        fix = "pip install 'selfdepth[onnx]'"
+        raise ConfigError("an ONNX teacher needs onnxruntime", where=f"--teacher.path {path}", fix=fix) from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what goes wrong is said by the exception
+    try:
+        providers = onnxruntime.get_available_providers()  # the fastest first
+        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:  # as above
+        expected = "a whole file in ONNX format"
+        raise DataError("the ONNX model cannot be read", where=path, expected=expected, got=str(error)) from error
+
+
+def digest_of_files(path: Path) -> str:
+    """A digest of the contents of a model, with the files beside it that hold its weights (model.onnx.data)."""
+    digest = hashlib.sha256()
+    for file in sorted(each for each in path.parent.glob(f"{path.name}*") if each.is_file()):
+        with file.open("rb") as opened:
+            digest.update(file.name.removeprefix(path.name).encode() + b"\n")
+            while block := opened.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _axes(path: Path, shape: list[int | str | None]) -> tuple[bool, int | None, int | None]:
+    """Whether the colours come first, and the height and the width of the input, None where any will do."""
+    lengths = [length if isinstance(length, int) and length > 0 else None for length in shape]
+    image = lengths[-3:]
+    has_one_image = len(lengths) == 3 or (len(lengths) == 4 and lengths[0] in (None, 1))
+    if has_one_image and image[0] == 3:
+        return True, image[1], image[2]
+    if has_one_image and image[2] == 3:
+        return False, image[0], image[1]
+    raise _unusable(path, "an input of one image with 3 colours, 1x3xHxW or 1xHxWx3", "x".join(map(str, shape)))
+
+
+def _stated(path: Path, about: dict[str, str]) -> TeacherConfig:
+    """Size and colours that the model's metadata states."""
+    colours: Any = about.get(COLOURS_KEY)
+    if colours is not None and colours not in get_args(Colours):
+        raise _unusable(path, f"metadata {COLOURS_KEY!r} of {', '.join(get_args(Colours))}", repr(colours))
+    try:
+        return TeacherConfig(path=str(path), size=about.get(SIZE_KEY), colours=colours)
+    except ConfigError as error:
+        raise _unusable(path, f"metadata {SIZE_KEY!r} such as 518x518", repr(about.get(SIZE_KEY))) from error
+
+
+def _size(
+    path: Path,
+    config: TeacherConfig,
+    fixed: tuple[int | None, int | None],
+    stated: tuple[int, int] | None,
+) -> tuple[int, int] | None:
+    """The size to feed: the model's own where that is fixed, else the option, else what the metadata states."""
+    wanted = config.size_px
+    if wanted is not None and any(own not in (None, asked) for own, asked in zip(fixed, wanted, strict=True)):
+        raise ConfigError(
+            "the ONNX model takes another size",
+            where="--teacher.size",
+            expected="x".join(str(own or "any") for own in fixed),
+            got=str(config.size),
+            fix="leave the option out",
+        )
+    chosen = wanted or stated or (None, None)
+    width, height = (own or other for own, other in zip(fixed, chosen, strict=True))
+    if (width is None) != (height is None):
+        raise ConfigError(
+            "the ONNX model fixes only one side of its input",
+            where=path,
+            got="x".join(str(own or "any") for own in fixed),
+            fix="give both with --teacher.size",
+        )
+    return None if width is None or height is None else (width, height)
+
+
+def _colours_of(config: TeacherConfig, colours: Colours, *, is_bytes: bool) -> Colours | None:
+    if not is_bytes:
+        return colours
+    if config.colours is not None:
+        raise ConfigError(
+            "the ONNX model takes bytes, whose colours are 0 to 255",
+            where="--teacher.colours",
+            got=config.colours,
+            fix="leave the option out",
+        )
+    return None
+
+
+def _unusable(path: Path, expected: str, got: str) -> DataError:
+    return DataError(
+        "the ONNX model cannot be a teacher",
+        where=path,
+        expected=expected,
+        got=got,
+        fix="export it with one image as input and its disparity or depth as only output",
+    )
