@@ -29,7 +29,7 @@ FLOORS = (
     ("data.kitti", "data.store"),
     ("data.sources",),
     ("data.clips", "data.inspect"),
-    ("learner",),
+    ("frozen", "learner", "self_taught"),
     ("weights",),
     ("inference",),
     ("evaluation.depth", "evaluation.odometry"),

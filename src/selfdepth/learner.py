@@ -7,7 +7,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from selfdepth.config import TrainConfig
+from selfdepth.frozen import FrozenDepth
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
+from selfdepth.losses.anchor import anchor_loss
 from selfdepth.losses.objective import self_supervised_loss
 from selfdepth.networks.depth import DepthNet
 from selfdepth.networks.pose import DepthFeatures
@@ -23,13 +25,22 @@ class SelfSupervisedDepth(nn.Module):
     Args:
         config: encoders, offsets and the switches of the objective.
         network_dtype: arithmetic of the networks; geometry and loss stay in float32.
+        anchor: the model near whose depth a refinement stays (`config.anchor`); None: nothing holds the depth.
 
     Raises:
         ConfigError: for an encoder that does not exist, does not fit, or whose pretrained weights are out of reach.
     """
 
-    def __init__(self, config: TrainConfig, *, network_dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        *,
+        network_dtype: torch.dtype = torch.float32,
+        anchor: FrozenDepth | None = None,
+    ) -> None:
         super().__init__()
+        self.anchor, self.anchor_weight = anchor, config.anchor or 0.0
+        self.freeze_batch_norm = config.freeze_batch_norm
         self.loss_config = config.loss
         self.network_dtype = network_dtype
         self.depth_net = DepthNet(
@@ -37,11 +48,23 @@ class SelfSupervisedDepth(nn.Module):
             pretrained=config.encoder.pretrained,
             n_mask_sources=config.n_sources if config.loss.predictive_mask else 0,
             scales=config.encoder.scales,
+            confidence=config.has_confidence,
         )
         if config.loss.start_depth is not None:
             self.depth_net.decoder.start_at(config.loss.depth_range.sigmoid(config.loss.start_depth))
         self.pose_net = pose_network(config.encoder, config.offsets, channels=self.depth_net.encoder.channels[-1])
         self.pose_passes = POSE_INPUTS[config.encoder.pose_input]
+        self.train()  # as modules begin, but with the statistics that are to stay
+
+    def train(self, mode: bool = True) -> SelfSupervisedDepth:
+        """Set training or evaluation mode. Frozen batch normalisations stay in evaluation mode: their statistics are
+        used and not measured. Their factors and offsets are weights, and learn."""
+        super().train(mode)
+        if self.freeze_batch_norm:
+            for module in self.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+        return self
 
     def forward(self, batch: Batch) -> StepOutput:
         """One training step up to the loss: predict depth, predict motion, rebuild the target, compare."""
@@ -59,8 +82,14 @@ class SelfSupervisedDepth(nn.Module):
 
         scales = self.depth_net.decoder.scales
         terms = {f"loss/scale_{s}": loss.detach() for s, loss in zip(scales, objective.per_scale, strict=True)}
+        loss = objective.loss
+        if self.anchor is not None:
+            # Of the clean colours, too: the start must not be judged by the jitter.
+            start = self.anchor.disparity(batch.frames[:, 0])
+            distance = anchor_loss(disparities, start, self.loss_config.depth_range)
+            loss, terms["loss/anchor"] = loss + self.anchor_weight * distance, distance.detach()
         return StepOutput(
-            loss=objective.loss,
+            loss=loss,
             terms=terms,
             depth=objective.depth.detach(),
             disparity=disparities[0].detach(),

@@ -49,8 +49,8 @@ class TrainArgs:
 SECTIONS = {
     "run": ("preset", "config", "resume"),
     "data": ("data", "split", "camera", "every", "crop", "width", "height", "offsets", "stereo", "store"),
-    "networks": ("encoder", "init"),
-    "objective": ("loss",),
+    "networks": ("encoder", "init", "freeze_batch_norm"),
+    "objective": ("loss", "self_teacher", "anchor"),
     "schedule": ("steps", "epochs", "minutes", "batch_size", "learning_rate", "drop_after", "seed"),
     "output": ("out", "save_every", "keep"),
     "machine": ("device", "precision", "compile"),
@@ -109,9 +109,11 @@ def _with_whole_paths(config: TrainConfig) -> TrainConfig:
     from selfdepth.data.readers.cameras import is_camera_file
 
     changes: dict[str, Any] = {}
-    for name in ("data", "split", "store", "camera", "init"):
+    for name in ("data", "split", "store", "camera", "init", "self_teacher"):
         value = getattr(config, name)
-        is_name = name in ("split", "init") and value is not None and not Path(value).expanduser().exists()
+        is_name = (
+            name in ("split", "init", "self_teacher") and value is not None and not Path(value).expanduser().exists()
+        )
         if value and not is_name and (name != "camera" or is_camera_file(value)):
             changes[name] = str(Path(value).expanduser().resolve())
     return dataclasses.replace(config, **changes)

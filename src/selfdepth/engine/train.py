@@ -133,7 +133,8 @@ class _Loop:
         now_s = time.monotonic()
         clips_per_s = (progress.step - last_step) * self.run.config.batch_size / max(now_s - last_s, 1e-9)
         self._last_log = (progress.step, now_s)
-        signs = {name: float(value) for name, value in vital_signs(output, len(self.run.config.offsets)).items()}
+        n_learned = 0 if self.run.config.self_teacher is not None else len(self.run.config.offsets)
+        signs = {name: float(value) for name, value in vital_signs(output, n_learned).items()}
         terms = {name: float(value) for name, value in output.terms.items()}
         loss = float(output.loss.detach())
         self.tracker.record(
@@ -153,6 +154,8 @@ class _Loop:
                 score=self.score,
             )
         )
+        if self.run.config.self_teacher is not None:
+            return  # a student is as its teacher is, and learns no motion
         for sentence in self.health.check(signs, automask=self.run.config.loss.automask):
             self.watcher.say(f"warning: step {progress.step}: {sentence}")
 

@@ -128,6 +128,14 @@ def _lost_settings(config: TrainConfig) -> Iterator[str]:
 
 def _files_of(model: Published, folder: Path) -> Entries:
     config = model.config
+    if config.has_confidence:
+        raise CheckpointError(
+            "the format has no place for the confidence of a self-taught model",
+            where=folder,
+            expected="a model that was trained without --self-teacher",
+            got="one that learned from " + str(config.self_teacher),
+            fix="keep the model in its own format, or export its teacher",
+        )
     if config.stereo == "calibrated":
         raise CheckpointError(
             "the format cannot say that depth is in metres",
