@@ -30,11 +30,11 @@ class PredictArgs:
     """Folder for the results; nothing is written elsewhere."""
     save: tuple[Literal["color", "npz", "png16", "confidence", "kitti", "mp4", "ply", "trajectory"], ...] = ("color",)
     """color: disparity in colours, near is bright. npz: depth, disparity, scale, and K where a camera is known.
-    png16: depth * 256 in 16 bits (metres if metric, else the model's own unit). confidence: how sure a self-taught model
-    is, in grey, 255 / (1 + relative error it expects); it is in npz, too. kitti: the form of KITTI's depth
-    benchmark, metres * 256 for its 1216x352 images. mp4: the input above its disparity. ply: coloured points of each
-    frame, and of a whole drive fused along its trajectory. trajectory: the path of the camera, from a video or a folder
-    of numbered images, in the text formats of KITTI and TUM."""
+    png16: depth * 256 in 16 bits (metres if metric, else the model's own unit). confidence: of a self-taught
+    model, in grey, white is sure: 255 / (1 + the relative error it expects); it is in npz, too. kitti: the form of
+    KITTI's depth benchmark, metres * 256 for its 1216x352 images. mp4: the input above its disparity. ply: coloured
+    points of each frame, and of a whole drive fused along its trajectory. trajectory: the path of the camera, from a
+    video or a folder of numbered images, in the text formats of KITTI and TUM."""
     camera: str | None = None
     """fx,fy,cx,cy in pixels of the inputs, a YAML file, or fov:DEGREES. Default: the model's, where it fits."""
     device: str = "auto"

@@ -80,9 +80,7 @@ def train(args: TrainArgs) -> None:
         raise ConfigError("a preset is needed", where="PRESET", expected=WHAT_PRESETS_ARE)
     _check_start(args)
     with Display() as display:
-        done = train_run(
-            _with_whole_paths(args.train), Path(args.out).expanduser(), resume=args.resume, watcher=display
-        )
+        done = train_run(with_whole_paths(args.train), Path(args.out).expanduser(), resume=args.resume, watcher=display)
     sys.stdout.write(
         f"trained {done.progress.step} steps in {done.progress.elapsed_s / 60:.1f} minutes; model: {done.folder}\n"
     )
@@ -101,7 +99,7 @@ def _check_start(args: TrainArgs) -> None:
         )
 
 
-def _with_whole_paths(config: TrainConfig) -> TrainConfig:
+def with_whole_paths(config: TrainConfig) -> TrainConfig:
     """The configuration with absolute paths, so that the run can be resumed and repeated from any folder.
 
     Names stay: of published splits, and of models to start from.

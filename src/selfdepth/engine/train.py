@@ -94,6 +94,8 @@ class _Loop:
         step: Callable[[Batch], StepOutput] = training_step(run, self.watcher.say)
         batches = run.data.train.iterate(progress.step)
         try:
+            if run.config.anchor is not None and progress.step == 0:
+                self._milestone(with_validation=True)  # a refinement competes with the model where it starts
             while run.fraction() < 1 and stop.signal_number is None:
                 batch = next(batches)
                 seed_step(run.config.seed, progress.step)  # the tie-breaking noise

@@ -1,8 +1,8 @@
 """Whether a confidence knows where depth is wrong: the sparsification of Ilg et al. (ECCV 2018), in numpy only.
 
 The pixels of an image are removed from the least sure on, and the error of the rest is followed. If the confidence
-ranks pixels as their errors do, that is the curve of an oracle; if it knows nothing, the error stays as it was. The area
-between curve and oracle is AUSE, that between the full error and the curve AURG (Poggi et al., CVPR 2020).
+ranks pixels as their errors do, that is the curve of an oracle; if it knows nothing, the error stays as it was. The
+area between curve and oracle is AUSE, that between the full error and the curve AURG (Poggi et al., CVPR 2020).
 """
 
 from __future__ import annotations
