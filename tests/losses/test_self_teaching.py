@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from selfdepth.geometry.depth_range import DepthRange
-from selfdepth.losses.self_teaching import LEAST_RELATIVE_SIGMA, confidence_of, self_teaching_loss, sigma_of
+from selfdepth.losses.self_teaching import LEAST_RELATIVE_SIGMA, bounded_log_sigma, confidence_of, self_teaching_loss
 
 RANGE = DepthRange(0.1, 100.0)
 
@@ -45,13 +45,16 @@ def test_the_best_sigma_is_the_mean_deviation_from_the_teacher() -> None:
         optimizer.zero_grad()
         self_teaching_loss((sigmoid,), (log_sigma.expand(1, 1, 10, 10),), taught, RANGE)[0].backward()
         optimizer.step()
-    sigma = sigma_of(log_sigma.detach().expand(1, 1, 1, 1), RANGE.disparity(sigmoid[:, :, :1, :1]))
+    sigma = bounded_log_sigma(log_sigma.detach().expand(1, 1, 1, 1), RANGE.disparity(sigmoid[:, :, :1, :1])).exp()
     assert float(sigma) == pytest.approx(float((RANGE.disparity(sigmoid) - taught).abs().mean()), rel=0.01)
 
 
-def test_agreement_without_end_does_not_make_the_loss_infinite() -> None:
+@pytest.mark.parametrize("log_sigma", [-500.0, 500.0])
+def test_agreement_or_doubt_without_end_do_not_make_the_loss_infinite(log_sigma: float) -> None:
     sigmoid = torch.zeros(1, 1, 2, 2, requires_grad=True)
-    (loss,) = self_teaching_loss((sigmoid,), (torch.full((1, 1, 2, 2), -500.0),), torch.full((1, 1, 2, 2), 0.01), RANGE)
+    (loss,) = self_teaching_loss(
+        (sigmoid,), (torch.full((1, 1, 2, 2), log_sigma),), torch.full((1, 1, 2, 2), 0.01), RANGE
+    )
     loss.backward()
     assert torch.isfinite(loss) and torch.isfinite(sigmoid.grad).all()
 

@@ -35,14 +35,16 @@ def self_teaching_loss(
     losses = []
     for sigmoid, log_sigma in zip(disparities, log_sigmas, strict=True):
         disparity = depth_range.disparity(_upsample(sigmoid, size))
-        sigma = sigma_of(_upsample(log_sigma, size), disparity)
-        losses.append(((disparity - taught).abs() / sigma + sigma.log()).mean())
+        log_sigma = bounded_log_sigma(_upsample(log_sigma, size), disparity)
+        losses.append(((disparity - taught).abs() * (-log_sigma).exp() + log_sigma).mean())
     return tuple(losses)
 
 
-def sigma_of(log_sigma: Float[Tensor, "b 1 h w"], disparity: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 h w"]:
-    """Sigma in the unit of the scaled disparity, at least LEAST_RELATIVE_SIGMA of it."""
-    return log_sigma.exp() + LEAST_RELATIVE_SIGMA * disparity.detach()
+def bounded_log_sigma(
+    log_sigma: Float[Tensor, "b 1 h w"], disparity: Float[Tensor, "b 1 h w"]
+) -> Float[Tensor, "b 1 h w"]:
+    """The log of sigma + LEAST_RELATIVE_SIGMA d, finite for every output of the network."""
+    return torch.logaddexp(log_sigma, (LEAST_RELATIVE_SIGMA * disparity.detach()).log())
 
 
 def confidence_of(log_sigma: Float[Tensor, "b 1 h w"], disparity: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 h w"]:
@@ -55,7 +57,7 @@ def confidence_of(log_sigma: Float[Tensor, "b 1 h w"], disparity: Float[Tensor, 
         log_sigma: of the scaled disparity.
         disparity: the scaled disparity d = 1 / depth.
     """
-    return disparity / (disparity + sigma_of(log_sigma, disparity))
+    return torch.sigmoid(disparity.log() - bounded_log_sigma(log_sigma, disparity))
 
 
 def _upsample(maps: Float[Tensor, "b 1 _h _w"], size: torch.Size) -> Float[Tensor, "b 1 h w"]:
