@@ -67,6 +67,7 @@ WITHOUT_TORCH = [
     "paper.tables",
     "geometry.rigid",
     "evaluation.depth.metrics",
+    "evaluation.depth.sparsification",
     "evaluation.odometry.metrics",
     "evaluation.odometry.drift",
     "cli.main",
