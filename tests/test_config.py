@@ -101,6 +101,16 @@ def test_networks_that_do_not_go_together_are_refused_by_the_name_of_their_optio
         ({"crop": "1,2,3"}, "--crop"),
         ({"crop": "1,2,3,-4"}, "--crop"),
         ({"crop": "a,b,c,d"}, "top,bottom,left,right"),
+        ({"anchor": 0.0, "init": "a"}, "--anchor"),
+        ({"anchor": NAN, "init": "a"}, "--anchor"),
+        ({"anchor": 0.1}, "--anchor; expected --init MODEL"),
+        ({"freeze_batch_norm": True}, "--freeze-batch-norm; expected --init MODEL"),
+        ({"self_teacher": "a", "anchor": 0.1, "init": "b"}, "--anchor; got --self-teacher"),
+        ({"self_teacher": "a", "encoder": EncoderConfig(pose_network="shared")}, "--encoder.pose-network"),
+        (
+            {"self_teacher": "a", "loss": LossConfig(automask=False, predictive_mask=True)},
+            "--loss.predictive-mask; got --self-teacher",
+        ),
     ],
 )
 def test_a_run_out_of_range_is_refused_by_the_name_of_its_option(changes: dict[str, Any], named: str) -> None:

@@ -176,6 +176,15 @@ class TrainConfig:
     is then learned sooner. Not with --stereo, which gives a motion; a model to start from (--init) has one already."""
     init: str | None = None
     """Model whose weights the networks start from, instead of --encoder.pretrained and --loss.start-depth."""
+    self_teacher: str | None = None
+    """Model of this method to learn from, instead of from the images: the depth network copies its depth and learns
+    where it cannot, which becomes the confidence of its predictions. The options of the data, the size, the depth range
+    and the motion must be the model's."""
+    anchor: float | None = None
+    """Weight of |log d - log d0|, which keeps the depth d near the depth d0 that the --init model predicts. selfdepth
+    refine sets it. Default: the weights are free."""
+    freeze_batch_norm: bool = False
+    """Keep the statistics of batch normalisation of the --init model, for footage too short to measure others."""
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     """The networks' encoders."""
     method: Method = "monodepth2"
@@ -234,7 +243,10 @@ class TrainConfig:
                 fix="add --no-motion-first",
             )
         if self.method == "monodepth-v1":
-            check_v1_options(vars(self) | {f"loss.{name}": value for name, value in vars(self.loss).items()})
+            parts = {"loss": self.loss, "teacher": self.teacher}
+            inner = {f"{part}.{name}": value for part, values in parts.items() for name, value in vars(values).items()}
+            check_v1_options(vars(self) | inner)
+        self._check_teachers()
         budgets = {"--steps": self.steps, "--epochs": self.epochs, "--minutes": self.minutes}
         for flag, amount in budgets.items():
             require(amount is None or 0 < amount < math.inf, flag, "more than 0", amount)
@@ -263,6 +275,32 @@ class TrainConfig:
                     got=got,
                     fix="leave it out, or give --offsets",
                 )
+
+    def _check_teachers(self) -> None:
+        """Refuse options of another model, teacher or anchor, that do not go with the rest."""
+        anchor = self.anchor is None or 0 < self.anchor < math.inf
+        require(anchor, "--anchor", "a number of more than 0", self.anchor)
+        for option, given in (("--anchor", self.anchor is not None), ("--freeze-batch-norm", self.freeze_batch_norm)):
+            if given and self.init is None:
+                raise ConfigError(
+                    "there is no model to stay near", where=option, expected="--init MODEL", fix="add it, or refine one"
+                )
+        if self.self_teacher is None:
+            return
+        # Self-teaching looks at the target alone: these would be ignored, or would never be trained.
+        for option, wrong, fix in (
+            ("--anchor", self.anchor is not None, "leave it out"),
+            ("--teacher.path", self.teacher.path is not None, "give one teacher or the other"),
+            ("--loss.predictive-mask", self.loss.predictive_mask, "leave it out, and give a teacher without one"),
+            ("--encoder.pose-network", self.encoder.pose_network == "shared", "give a teacher with another one"),
+        ):
+            if wrong:
+                raise ConfigError("a self-taught model cannot have this", where=option, got="--self-teacher", fix=fix)
+
+    @property
+    def has_confidence(self) -> bool:
+        """Whether the depth network also predicts how sure it is: that of a self-taught model does."""
+        return self.self_teacher is not None
 
     @property
     def n_views(self) -> int:

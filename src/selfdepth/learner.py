@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -10,9 +9,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from selfdepth.config import TrainConfig
+from selfdepth.frozen import FrozenDepth
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
+from selfdepth.losses.anchor import anchor_loss
 from selfdepth.losses.distillation import distillation_loss
-from selfdepth.losses.motion_first import motion_loss
+from selfdepth.losses.motion_first import motion_loss, unmasked_loss
 from selfdepth.losses.objective import self_supervised_loss
 from selfdepth.networks.depth import DepthNet
 from selfdepth.networks.pose import DepthFeatures
@@ -31,13 +32,22 @@ class SelfSupervisedDepth(nn.Module):
     Args:
         config: encoders, offsets and the switches of the objective.
         network_dtype: arithmetic of the networks; geometry and loss stay in float32.
+        anchor: the model near whose depth a refinement stays (`config.anchor`); None: nothing holds the depth.
 
     Raises:
         ConfigError: for an encoder that does not exist, does not fit, or whose pretrained weights are out of reach.
     """
 
-    def __init__(self, config: TrainConfig, *, network_dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        *,
+        network_dtype: torch.dtype = torch.float32,
+        anchor: FrozenDepth | None = None,
+    ) -> None:
         super().__init__()
+        self.anchor, self.anchor_weight = anchor, config.anchor or 0.0
+        self.freeze_batch_norm = config.freeze_batch_norm
         self.loss_config = config.loss
         self.teacher_weight = config.teacher.weight
         self.network_dtype = network_dtype
@@ -46,6 +56,7 @@ class SelfSupervisedDepth(nn.Module):
             pretrained=config.encoder.pretrained,
             n_mask_sources=config.n_sources if config.loss.predictive_mask else 0,
             scales=config.encoder.scales,
+            confidence=config.has_confidence,
         )
         if config.loss.start_depth is not None:
             self.depth_net.decoder.start_at(config.loss.depth_range.sigmoid(config.loss.start_depth))
@@ -53,6 +64,17 @@ class SelfSupervisedDepth(nn.Module):
         self.pose_passes = POSE_INPUTS[config.encoder.pose_input]
         self.stage: Stage = "full"
         """Of training; the training loop sets it."""
+        self.train()  # as modules begin, but with the statistics that are to stay
+
+    def train(self, mode: bool = True) -> SelfSupervisedDepth:
+        """Set training or evaluation mode. Frozen batch normalisations stay in evaluation mode: their statistics are
+        used and not measured. Their factors and offsets are weights, and learn."""
+        super().train(mode)
+        if self.freeze_batch_norm:
+            for module in self.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+        return self
 
     def forward(self, batch: Batch) -> StepOutput:
         """One training step up to the loss: predict depth, predict motion, rebuild the target, compare."""
@@ -68,37 +90,35 @@ class SelfSupervisedDepth(nn.Module):
 
         # Section 3.2: rebuild the target and compare (equations 1 to 5). With the clean frames, not the jittered
         # inputs: the jitter makes the networks robust, and must not count as an error.
-        cfg = self.loss_config
-        unmasked = self.training and self.stage == "unmasked"
-        objective = self_supervised_loss(
-            disparities,
-            T_source_target,
-            batch.frames,
-            batch.K,
-            replace(cfg, automask=False) if unmasked else cfg,
-            masks,
-        )
-        automask = objective.automask[0]
-        if unmasked:  # what the mask would be, which tells when to put it on
-            with torch.no_grad():
-                masked = self_supervised_loss(disparities[:1], T_source_target, batch.frames, batch.K, cfg)
-            automask = masked.automask[0]
+        compare = unmasked_loss if self.training and self.stage == "unmasked" else self_supervised_loss
+        objective = compare(disparities, T_source_target, batch.frames, batch.K, self.loss_config, masks)
 
         scales = self.depth_net.decoder.scales
         terms = {f"loss/scale_{s}": loss.detach() for s, loss in zip(scales, objective.per_scale, strict=True)}
         loss = objective.loss
-        if batch.teacher is not None:  # beyond the paper: also learn from a teacher, in shape alone
-            difference = distillation_loss(disparities[0], batch.teacher)
-            loss = loss + self.teacher_weight * difference
-            terms["loss/teacher"] = difference.detach()
+        for name, (weight, term) in self._later_terms(disparities, batch).items():
+            loss, terms[f"loss/{name}"] = loss + weight * term, term.detach()
         return StepOutput(
             loss=loss,
             terms=terms,
             depth=objective.depth.detach(),
             disparity=disparities[0].detach(),
             T_source_target=T_source_target.detach(),
-            automask=automask,
+            automask=objective.automask[0],
         )
+
+    def _later_terms(
+        self, disparities: tuple[Float[Tensor, "b 1 _h _w"], ...], batch: Batch
+    ) -> dict[str, tuple[float, Float[Tensor, ""]]]:
+        """Weight and value of each part of the objective that came after the paper, by name; all are options."""
+        terms: dict[str, tuple[float, Tensor]] = {}
+        if batch.teacher is not None:  # in shape alone, free of scale and shift
+            terms["teacher"] = self.teacher_weight, distillation_loss(disparities[0], batch.teacher)
+        if self.anchor is not None:
+            # Of the clean colours, too: the start must not be judged by the jitter.
+            start = self.anchor.disparity(batch.frames[:, 0])
+            terms["anchor"] = self.anchor_weight, anchor_loss(disparities, start, self.loss_config.depth_range)
+        return terms
 
     def _learn_motion(self, batch: Batch) -> StepOutput:
         """A step that learns the motion at the depth of the untrained network, everywhere the same."""

@@ -51,6 +51,7 @@ class StepOutput:
         disparity: the finest sigmoid in (0, 1), detached. It has the size of the frames only if scale 0 is learned.
         T_source_target: one transform per source, in the order of the views, detached.
         automask: mu of equation 5 at the finest scale: 1 where a warped source explains the pixel best, else 0.
+        confidence: of the finest disparity, in (0, 1), detached; None if it is not learned.
     """
 
     loss: Float[Tensor, ""]
@@ -59,6 +60,7 @@ class StepOutput:
     disparity: Float[Tensor, "b 1 _h _w"]
     T_source_target: Float[Tensor, "b s 4 4"]
     automask: Float[Tensor, "b h w"]
+    confidence: Float[Tensor, "b 1 _h _w"] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +72,15 @@ class DepthPrediction:
         disparity: 1 / depth.
         scale: "relative" or "metric".
         camera: intrinsics for the image's own resolution, or None if the camera is unknown.
+        confidence: of the depth, in (0, 1), float32: 1 / (1 + r), where r is the deviation that the model expects of
+            the depth, as a share of it. None if the model does not predict it.
     """
 
     depth: Float[ndarray, "h w"]
     disparity: Float[ndarray, "h w"]
     scale: Literal["relative", "metric"]
     camera: Camera | None
+    confidence: Float[ndarray, "h w"] | None = None
 
     def in_metres(self, metres_per_unit: float) -> DepthPrediction:
         """The same prediction in metres: its depth times `metres_per_unit`."""

@@ -11,7 +11,13 @@ FIXED: dict[str, object] = {
     "offsets": (),
     # Its learning rate halves twice, at 60 % and 80 % of the budget.
     "drop_after": None,
-    # Contributions of the later paper.
+    # Other things to learn from.
+    "teacher.path": None,
+    "self_teacher": None,
+    "anchor": None,
+    "freeze_batch_norm": False,
+    # Contributions of the later paper, and what serves its pose network.
+    "motion_first": False,
     "loss.automask": False,
     "loss.reprojection": "mean",
     "loss.multiscale": "native",

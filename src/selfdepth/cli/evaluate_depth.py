@@ -71,12 +71,14 @@ class EvaluateDepthArgs:
     """Frames per forward pass."""
     json: str | None = None
     """File for the numbers, with a row per image."""
+    plots: str | None = None
+    """Folder for sparsification.png: whether the confidence of a self-taught MODEL knows where its depth is wrong."""
 
 
 SECTIONS = {
     "input": ("model", "data", "split", "part", "frames", "predictions", "predictions_are", "ground_truth"),
     "protocol": ("protocol", "min_depth", "max_depth", "median_scaling", "one_scale", "factor", "post_process"),
-    "output": ("json", "truth_cache"),
+    "output": ("json", "plots", "truth_cache"),
     "machine": ("device", "batch_size"),
 }
 """How `--help` groups the options."""
@@ -101,15 +103,20 @@ def evaluate_depth(args: EvaluateDepthArgs) -> None:
         min_depth=args.min_depth,
         max_depth=args.max_depth,
         truth_cache=None if args.truth_cache is None else Path(args.truth_cache).expanduser(),
+        need_confidence=args.plots is not None,
     )
     done = run_evaluation(
         lambda: _evaluate(args, options),
         status="predicting and comparing",
         json=args.json,
-        folders={"--truth-cache": args.truth_cache},
+        folders={"--truth-cache": args.truth_cache, "--plots": args.plots},
     )
     inputs = {name: getattr(args, name) for name in ("model", "data", "split", "part", "predictions", "ground_truth")}
     write_json(args.json, {**done.to_json(), **inputs, "post_process": args.post_process})
+    if args.plots is not None and done.sparsification is not None:
+        from selfdepth.evaluation.depth.plots import PLOT_FILE, plot_sparsification
+
+        plot_sparsification(Path(args.plots).expanduser() / PLOT_FILE, done.sparsification)
     _show(done, args)
 
 
@@ -156,6 +163,7 @@ def _check(args: EvaluateDepthArgs) -> None:
             ("MODEL", args.model),
             ("--post-process", args.post_process or None),
             ("--frames", args.frames),
+            ("--plots", args.plots),
             ("--device", None if args.device == "auto" else args.device),
         ):
             if given is not None:
@@ -217,6 +225,12 @@ def _show(done: DepthEvaluation, args: EvaluateDepthArgs) -> None:
         f"best constant: {done.constant_m:.2f} m at every pixel, which has the smallest abs_rel of all constants; a "
         "network should do better"
     )
+    if done.sparsification is not None:
+        for metric, curve in done.sparsification.curves.items():
+            console.print(
+                f"confidence, {metric}: AUSE {curve.ause:.4f} (0: it ranks pixels as their errors do), AURG "
+                f"{curve.aurg:+.4f} (0: no better than a random order)"
+            )
     if done.frames == "training frames":
         console.print("note: errors on training frames show how well the model fits them, not how good its depth is")
 

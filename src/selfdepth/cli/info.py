@@ -54,6 +54,7 @@ def describe(model: str) -> dict[str, str]:
         "size": f"{config.width}x{config.height} pixels",
         "depth": describe_unit(weights.scale, config.metres_per_unit),
         "depth range": str(weights.depth_range),
+        "confidence": f"learned from {config.self_teacher}" if config.has_confidence else "none",
         "camera": "unknown"
         if camera is None
         else f"fx {camera.fx:.2f} fy {camera.fy:.2f} cx {camera.cx:.2f} cy {camera.cy:.2f}"

@@ -26,6 +26,7 @@ METAVARS = {
     "out": "FOLDER",
     "plots": "FOLDER",
     "predictions": "PATH",
+    "self_teacher": "MODEL",
     "splits": "FOLDER",
     "store": "FOLDER",
     "truth_cache": "FOLDER",

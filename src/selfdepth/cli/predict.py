@@ -28,12 +28,13 @@ class PredictArgs:
     """Images, folders of images and videos; any number of them."""
     out: str
     """Folder for the results; nothing is written elsewhere."""
-    save: tuple[Literal["color", "npz", "png16", "kitti", "mp4", "ply", "trajectory"], ...] = ("color",)
+    save: tuple[Literal["color", "npz", "png16", "confidence", "kitti", "mp4", "ply", "trajectory"], ...] = ("color",)
     """color: disparity in colours, near is bright. npz: depth, disparity, scale, and K where a camera is known.
-    png16: depth * 256 in 16 bits (metres if metric, else the model's own unit). kitti: the form of KITTI's depth
-    benchmark, metres * 256 for its 1216x352 images. mp4: the input above its disparity. ply: coloured points of each
-    frame, and of a whole drive fused along its trajectory. trajectory: the path of the camera, from a video or a folder
-    of numbered images, in the text formats of KITTI and TUM."""
+    png16: depth * 256 in 16 bits (metres if metric, else the model's own unit). confidence: of a self-taught
+    model, in grey, white is sure: 255 / (1 + the relative error it expects); it is in npz, too. kitti: the form of
+    KITTI's depth benchmark, metres * 256 for its 1216x352 images. mp4: the input above its disparity. ply: coloured
+    points of each frame, and of a whole drive fused along its trajectory. trajectory: the path of the camera, from a
+    video or a folder of numbered images, in the text formats of KITTI and TUM."""
     camera: str | None = None
     """fx,fy,cx,cy in pixels of the inputs, a YAML file, or fov:DEGREES. Default: the model's, where it fits."""
     device: str = "auto"
@@ -110,7 +111,9 @@ def _check(args: PredictArgs) -> None:
         raise ConfigError("nothing to predict", where="INPUT", expected="images, folders or videos")
     if not args.save:
         raise ConfigError(
-            "nothing to save", where="--save", expected="one or more of color, npz, png16, kitti, mp4, ply, trajectory"
+            "nothing to save",
+            where="--save",
+            expected="one or more of color, npz, png16, confidence, kitti, mp4, ply, trajectory",
         )
     if args.batch_size < 1:
         raise ConfigError("option out of range", where="--batch-size", expected="at least 1", got=str(args.batch_size))

@@ -50,8 +50,8 @@ class TrainArgs:
 SECTIONS = {
     "run": ("preset", "config", "resume"),
     "data": ("data", "split", "camera", "every", "crop", "width", "height", "offsets", "stereo", "store"),
-    "networks": ("encoder", "init"),
-    "objective": ("method", "loss"),
+    "networks": ("encoder", "init", "freeze_batch_norm"),
+    "objective": ("method", "loss", "self_teacher", "anchor"),
     "teacher": ("teacher",),
     "schedule": ("steps", "epochs", "minutes", "batch_size", "learning_rate", "drop_after", "seed"),
     "output": ("out", "save_every", "keep"),
@@ -82,9 +82,7 @@ def train(args: TrainArgs) -> None:
         raise ConfigError("a preset is needed", where="PRESET", expected=WHAT_PRESETS_ARE)
     _check_start(args)
     with Display() as display:
-        done = train_run(
-            _with_whole_paths(args.train), Path(args.out).expanduser(), resume=args.resume, watcher=display
-        )
+        done = train_run(with_whole_paths(args.train), Path(args.out).expanduser(), resume=args.resume, watcher=display)
     sys.stdout.write(
         f"trained {done.progress.step} steps in {done.progress.elapsed_s / 60:.1f} minutes; model: {done.folder}\n"
     )
@@ -103,7 +101,7 @@ def _check_start(args: TrainArgs) -> None:
         )
 
 
-def _with_whole_paths(config: TrainConfig) -> TrainConfig:
+def with_whole_paths(config: TrainConfig) -> TrainConfig:
     """The configuration with absolute paths, so that the run can be resumed and repeated from any folder.
 
     Names stay: of published splits, and of models to start from.
@@ -111,9 +109,11 @@ def _with_whole_paths(config: TrainConfig) -> TrainConfig:
     from selfdepth.data.readers.cameras import is_camera_file
 
     changes: dict[str, Any] = {}
-    for name in ("data", "split", "store", "camera", "init"):
+    for name in ("data", "split", "store", "camera", "init", "self_teacher"):
         value = getattr(config, name)
-        is_name = name in ("split", "init") and value is not None and not Path(value).expanduser().exists()
+        is_name = (
+            name in ("split", "init", "self_teacher") and value is not None and not Path(value).expanduser().exists()
+        )
         if value and not is_name and (name != "camera" or is_camera_file(value)):
             changes[name] = str(Path(value).expanduser().resolve())
     if config.teacher.path is not None and not config.teacher.is_python:

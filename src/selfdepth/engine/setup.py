@@ -19,14 +19,23 @@ from selfdepth.engine.data import Data, make_loaders, open_data, source_of
 from selfdepth.engine.resume import check_folder, check_same_run, require_checkpoint
 from selfdepth.engine.run_config import CONFIG_FILE
 from selfdepth.engine.schedule import Budget
+from selfdepth.engine.self_teacher import anchor_of, at_spacing, check_student, student_of
 from selfdepth.engine.teach import ask_teacher
 from selfdepth.errors import CheckpointError
 from selfdepth.files import whole_file
 from selfdepth.geometry.depth_range import DepthRange
 from selfdepth.methods import Learner, build_learner
+from selfdepth.self_taught import SelfTaughtDepth
 from selfdepth.teachers.open_teacher import open_teacher
 from selfdepth.teachers.teacher import Ask
-from selfdepth.weights.files import Scale, WeightsMeta, depth_range_of, describe_mismatch, load_weights
+from selfdepth.weights.files import (
+    LoadedWeights,
+    Scale,
+    WeightsMeta,
+    depth_range_of,
+    describe_mismatch,
+    load_weights,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,14 +104,19 @@ def prepare_run(
     # then the networks, which may download pretrained weights, then decoding, which may take hours.
     source = source_of(config, footage)
     opened_teacher = open_teacher(config.teacher, teacher)
-    learner = _build_learner(config, device, from_checkpoint=resume)
+    self_teacher = None if config.self_teacher is None else load_weights(config.self_teacher)
+    learner = _build_learner(config, device, self_teacher, from_checkpoint=resume)
 
     def check(requested: TrainConfig) -> None:
         if resume:
             check_same_run(requested, folder)
+        if self_teacher is not None:
+            check_student(requested, self_teacher)
 
     store, truth, resolved = open_data(source, config, folder, check=check, on_frames=on_frames)
     check(resolved)  # again, now that the data have given the height
+    if self_teacher is not None:
+        check_student(at_spacing(resolved, store.spacing), self_teacher)
     maps = ask_teacher(opened_teacher, store, folder, resume=resume, progress=on_maps)
     data = make_loaders(store, truth, resolved, device, maps)
     optimizer = torch.optim.Adam(learner.parameters(), lr=resolved.learning_rate, fused=device.type in ("cpu", "cuda"))
@@ -131,11 +145,19 @@ def worth_compiling(config: TrainConfig, device: torch.device) -> bool:
     return device.type == "cuda" if config.compile is None else config.compile
 
 
-def _build_learner(config: TrainConfig, device: torch.device, *, from_checkpoint: bool) -> Learner:
+def _build_learner(
+    config: TrainConfig, device: torch.device, self_teacher: LoadedWeights | None, *, from_checkpoint: bool
+) -> Learner:
     if from_checkpoint or config.init is not None:  # other weights follow, so do not download pretrained ones
         config = replace(config, encoder=replace(config.encoder, pretrained=False))
-    torch.manual_seed(config.seed)  # the initial weights depend on the seed alone
-    learner = build_learner(config, network_dtype=resolve_precision(config.precision, device))
+    dtype = resolve_precision(config.precision, device)
+    learner: Learner
+    if self_teacher is None:
+        anchor = anchor_of(config, device=device, dtype=dtype)
+        torch.manual_seed(config.seed)  # the initial weights depend on the seed alone
+        learner = build_learner(config, network_dtype=dtype, anchor=anchor)
+    else:
+        learner = student_of(config, self_teacher, device=device, dtype=dtype)
     if config.init is not None and not from_checkpoint:
         start_from(learner, config.init)
     # Convolutions on CPUs and tensor cores work in this layout; otherwise each of them would convert its input.
@@ -145,7 +167,8 @@ def _build_learner(config: TrainConfig, device: torch.device, *, from_checkpoint
 def start_from(learner: nn.Module, model: str) -> None:
     """Load the weights of a model with the same networks into a learner, in place (`--init`).
 
-    A pose network in the model is ignored if the learner has none. If anything does not fit, the learner is unchanged.
+    A pose network in the model is ignored if the learner has none. A student takes the depth alone, and keeps the pose
+    network of its teacher. If anything does not fit, the learner is unchanged.
 
     Args:
         model: any MODEL that `load_weights` accepts.
@@ -154,6 +177,8 @@ def start_from(learner: nn.Module, model: str) -> None:
         CheckpointError: for a model that cannot be read, or one with other networks.
     """
     required = learner.state_dict()
+    if isinstance(learner, SelfTaughtDepth):
+        required = {name: tensor for name, tensor in required.items() if not _is_pose(name) and not _is_sigma(name)}
     with_pose = any(_is_pose(name) for name in required)
     state = {name: tensor for name, tensor in load_weights(model).state.items() if with_pose or not _is_pose(name)}
     mismatch = describe_mismatch(state, required)
@@ -165,7 +190,11 @@ def start_from(learner: nn.Module, model: str) -> None:
             got=mismatch,
             fix="give the preset and the --encoder options with which it was trained, or leave --init out",
         )
-    learner.load_state_dict(state)
+    learner.load_state_dict(learner.state_dict() | state)
+
+
+def _is_sigma(name: str) -> bool:
+    return name.startswith("depth_net.decoder.log_sigmas.")
 
 
 def _is_pose(name: str) -> bool:

@@ -93,6 +93,8 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
 def preview_images(run: Run) -> dict[str, UInt8[ndarray, "h w 3"]]:
     """Pictures of the middle validation clip: input, disparity, first source warped to the target, and auto-mask.
 
+    Of a self-taught model, which reads no source: input, disparity and confidence.
+
     Always of the same clip, so that previews of different steps can be compared. Without validation clips that have a
     source, it is a training clip.
     """
@@ -106,6 +108,9 @@ def preview_images(run: Run) -> dict[str, UInt8[ndarray, "h w 3"]]:
         run.learner.train()
     disparity = run.depth_range.disparity(output.disparity)[0, 0].float().cpu().numpy()
     images = {"input": _picture(batch.frames[0, 0]), "disparity": colorize_disparity(disparity)}
+    if output.confidence is not None:
+        images["confidence (white: sure)"] = draw_mask(output.confidence[0, 0].float().cpu().numpy())
+        return images
     if output.depth.shape[-2:] == batch.frames.shape[-2:]:  # not if only coarser scales are learned natively
         warped = synthesize(batch.frames[:, 1], output.depth, output.T_source_target[:, 0], batch.K)
         images["source seen from the target"] = _picture(warped[0])

@@ -94,7 +94,7 @@ class _Loop:
         self.run, self.tracker, self.watcher = run, tracker, watcher
         self.health = Health(run.config.method)
         config = run.config
-        wanted = config.motion_first and config.init is None and config.offsets != ()
+        wanted = config.motion_first and config.offsets != () and config.init is None and config.self_teacher is None
         self.motion_first = MotionFirst(run.progress, wanted=wanted, automask=config.loss.automask)
         self.score = ""
         self.saved_step = -1
@@ -112,6 +112,8 @@ class _Loop:
         step: Callable[[Batch], StepOutput] = training_step(run, self.watcher.say)
         batches = run.data.train.iterate(progress.step)
         try:
+            if run.config.anchor is not None and progress.step == 0:
+                self._milestone(with_validation=True)  # a refinement competes with the model where it starts
             while run.fraction() < 1 and stop.signal_number is None:
                 batch = next(batches)
                 seed_step(run.config.seed, progress.step)  # the tie-breaking noise
@@ -156,7 +158,8 @@ class _Loop:
         now_s = time.monotonic()
         clips_per_s = (progress.step - last_step) * self.run.config.batch_size / max(now_s - last_s, 1e-9)
         self._last_log = (progress.step, now_s)
-        signs = {name: float(value) for name, value in vital_signs(output, len(self.run.config.offsets)).items()}
+        n_learned = 0 if self.run.config.self_teacher is not None else len(self.run.config.offsets)
+        signs = {name: float(value) for name, value in vital_signs(output, n_learned).items()}
         if self.run.learner.stage == "motion":
             del signs["disparity_spread"]  # of a depth that is held constant, it says nothing
         terms = {name: float(value) for name, value in output.terms.items()}
@@ -178,6 +181,8 @@ class _Loop:
                 score=self.score,
             )
         )
+        if self.run.config.self_teacher is not None:
+            return  # a student is as its teacher is, and learns no motion
         for sentence in self.health.check(signs, automask=self.run.config.loss.automask):
             self.watcher.say(f"warning: step {progress.step}: {sentence}")
 

@@ -37,7 +37,7 @@ def for_prediction(network: DepthNet, dtype: torch.dtype) -> DepthNet:
                 _fold(module)
                 if isinstance(module.downsample, nn.Sequential):
                     _fold_sequence(module.downsample)
-    heads = set(network.decoder.outputs)
+    heads = {*network.decoder.outputs, *(network.decoder.log_sigmas or ())}
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and module not in heads:
             module.to(dtype)

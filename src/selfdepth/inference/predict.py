@@ -68,6 +68,14 @@ def predict_inputs(
     folders = output_folders(inputs, out, options.kinds)
     require_writable(out, option="--out")
     weights = load_weights(model)
+    if "confidence" in options.kinds and not weights.config.has_confidence:
+        raise ConfigError(
+            "the model does not predict its confidence",
+            where="--save confidence",
+            expected="a model trained with --self-teacher",
+            got=model,
+            fix="leave it out, or teach one: selfdepth train PRESET --data DATA --self-teacher MODEL --out RUN",
+        )
     inputs = crop_as_trained(inputs, weights, options.kinds, say)
     predictor = Predictor(weights, device=device, precision=precision)
     if "kitti" in options.kinds:

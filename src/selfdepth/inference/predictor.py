@@ -24,6 +24,7 @@ from selfdepth.device import Precision, memory_errors, resolve_device, resolve_p
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera, resample
 from selfdepth.inference.fold import for_prediction
+from selfdepth.losses.self_teaching import confidence_of
 from selfdepth.structs import DepthPrediction
 from selfdepth.weights.files import LoadedWeights, depth_network, load_weights
 
@@ -45,6 +46,7 @@ class Predictor:
         depth_range: the depths that the network can predict, in its own unit.
         camera: intrinsics of the training frames at their original size; None if unknown, or if they were cropped.
         device: on which the network runs.
+        has_confidence: whether predictions have a confidence: those of a self-taught model do.
     """
 
     def __init__(self, weights: LoadedWeights, *, device: str = "auto", precision: Precision = "auto") -> None:
@@ -53,6 +55,7 @@ class Predictor:
         self.depth_range = weights.depth_range
         self.scale = weights.scale
         self.metres_per_unit = config.metres_per_unit
+        self.has_confidence = config.has_confidence
         # The camera of a cropped image has another principal point, so it must not be scaled to images of other sizes.
         self.camera = None if config.crop_px else weights.camera
         self.device = resolve_device(device)
@@ -111,29 +114,37 @@ class Predictor:
         # One batch, whatever the sizes of the images, since the network sees them all at its own.
         small = np.stack([resample(image, self.width, self.height) for image in images])
         with torch.inference_mode(), memory_errors("give a smaller --batch-size"):
-            disparities = self._disparities(torch.from_numpy(small))
-            full = [
-                _resize_disparity(disparity, height=image.shape[0], width=image.shape[1])
-                for disparity, image in zip(disparities, images, strict=True)
-            ]
+            disparities, confidences = self._maps(torch.from_numpy(small))
+            sizes = [(image.shape[0], image.shape[1]) for image in images]
+            full = [_resize(disparity, size) for disparity, size in zip(disparities, sizes, strict=True)]
+            sure: list[ndarray | None] = [None] * len(images)
+            if confidences is not None:
+                sure = [_resize(confidence, size) for confidence, size in zip(confidences, sizes, strict=True)]
         return [
             DepthPrediction(
                 depth=1 / disparity,
                 disparity=disparity,
                 scale=self.scale,
                 camera=camera or self.training_camera(height=disparity.shape[0], width=disparity.shape[1]),
+                confidence=confidence,
             )
-            for disparity in full
+            for disparity, confidence in zip(full, sure, strict=True)
         ]
 
-    def _disparities(self, images: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b 1 _h _w"]:
+    def _maps(
+        self, images: UInt8[Tensor, "b h w 3"]
+    ) -> tuple[Float[Tensor, "b 1 _h _w"], Float[Tensor, "b 1 _h _w"] | None]:
+        """The scaled disparities and, if the model has it, their confidence."""
         # Pixels come with the channels last; permuting the axes of the view gives channels_last without a copy.
         frames = images.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float() / 255
         # Autocast converts the activations between the convolutions in bf16 and the rest; the heads turn it off.
         low_precision = self._dtype != torch.float32
         with torch.autocast(self.device.type, dtype=self._dtype, enabled=low_precision):
-            finest: Tensor = self._network(frames)[0]
-        return self.depth_range.disparity(finest.float())
+            if not self.has_confidence:
+                return self.depth_range.disparity(self._network(frames)[0].float()), None
+            disparities, log_sigmas = self._network.forward_with_log_sigma(frames)
+        disparity = self.depth_range.disparity(disparities[0].float())
+        return disparity, confidence_of(log_sigmas[0].float(), disparity)
 
     def training_camera(self, *, height: int, width: int) -> Camera | None:
         """Intrinsics of the training frames, resized to images of this size in pixels.
@@ -179,7 +190,7 @@ def as_pixels(image: ImageLike) -> UInt8[ndarray, "h w 3"]:
     return np.ascontiguousarray(pixels)
 
 
-def _resize_disparity(disparity: Float[Tensor, "1 h w"], *, height: int, width: int) -> Float[ndarray, "height width"]:
+def _resize(maps: Float[Tensor, "1 h w"], size: tuple[int, int]) -> Float[ndarray, "_height _width"]:
     # The disparity is interpolated, never the depth: on a plane it is the disparity that is linear in the image.
-    full = F.interpolate(disparity[None], size=(height, width), mode="bilinear", align_corners=False)
+    full = F.interpolate(maps[None], size=size, mode="bilinear", align_corners=False)
     return full[0, 0].cpu().numpy()

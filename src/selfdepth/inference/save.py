@@ -46,7 +46,7 @@ from selfdepth.inference.writers import (
 from selfdepth.structs import DepthPrediction
 from selfdepth.weights.files import Scale, describe_unit
 
-SaveKind = Literal["color", "npz", "png16", "kitti", "mp4", "ply", "trajectory"]
+SaveKind = Literal["color", "npz", "png16", "confidence", "kitti", "mp4", "ply", "trajectory"]
 VIDEO_NAME = "video.mp4"
 DRIVE_NAME = "drive.ply"
 

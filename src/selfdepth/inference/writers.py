@@ -17,7 +17,7 @@ from selfdepth.files import whole_file
 from selfdepth.inference.visualize import ColourRange, colorize_disparity
 from selfdepth.structs import DepthPrediction, Trajectory
 
-FrameKind = Literal["color", "npz", "png16", "kitti"]
+FrameKind = Literal["color", "npz", "png16", "confidence", "kitti"]
 FrameWriter = Callable[[Path, DepthPrediction, "ColourRange | None"], None]
 
 PNG16_FACTOR = 256
@@ -40,7 +40,8 @@ def write_color(path: Path, prediction: DepthPrediction, colours: ColourRange | 
 
 
 def write_npz(path: Path, prediction: DepthPrediction, colours: ColourRange | None = None) -> None:
-    """Write the numbers: `depth` and `disparity` (h w, float32), `scale` (text) and, if known, `K` (3 3, float64).
+    """Write the numbers: `depth` and `disparity` (h w, float32), `scale` (text) and, if known, `K` (3 3, float64) and
+    `confidence` (h w, float32).
 
     `disparity` is 1 / `depth`. `K` is in pixels of this image, and absent if the camera is unknown. The file holds no
     pickled objects. It is not compressed: compression would take longer than the prediction and save a tenth.
@@ -52,6 +53,8 @@ def write_npz(path: Path, prediction: DepthPrediction, colours: ColourRange | No
     }
     if prediction.camera is not None:
         arrays["K"] = prediction.camera.matrix()
+    if prediction.confidence is not None:
+        arrays["confidence"] = prediction.confidence
     with whole_file(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)
 
@@ -62,6 +65,16 @@ def write_png16(path: Path, prediction: DepthPrediction, colours: ColourRange | 
     A metric depth is in metres, a relative one in the model's own unit; a README.txt beside the files says which.
     """
     _write_depth(path, prediction.depth)
+
+
+def write_confidence(path: Path, prediction: DepthPrediction, colours: ColourRange | None = None) -> None:
+    """Write the confidence as an 8-bit grey PNG: confidence * 255, so that white is sure.
+
+    Args:
+        prediction: of a model that predicts its confidence.
+    """
+    assert prediction.confidence is not None, "refused for models without it"
+    _write_png(path, Image.fromarray(np.rint(prediction.confidence * 255).astype(np.uint8)))
 
 
 def write_kitti(path: Path, prediction: DepthPrediction, colours: ColourRange | None = None) -> None:
@@ -77,6 +90,7 @@ FRAME_WRITERS: dict[FrameKind, tuple[str, FrameWriter]] = {
     "color": (".png", write_color),
     "npz": (".npz", write_npz),
     "png16": (".png", write_png16),
+    "confidence": (".png", write_confidence),
     "kitti": (".png", write_kitti),
 }
 """Suffix and writer of each kind that has one file per frame."""

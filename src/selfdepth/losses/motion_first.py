@@ -1,4 +1,4 @@
-"""The objective of a run's first steps: the motion alone, at constant depth (ours, not the paper's).
+"""The objectives of a run's first steps: the motion alone, then both without the auto-mask (ours, not the paper's).
 
 Depth cannot be learned before the motion. While the predicted motion is still wrong, most pixels are explained better
 by not warping, so the auto-mask hides them, and the motion with them. Here nothing is masked, and one constant depth
@@ -9,6 +9,7 @@ direct image alignment). `engine/motion_first.py` decides how long this lasts.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor
 from selfdepth.config import LossConfig
 from selfdepth.geometry.camera import downscale
 from selfdepth.geometry.warp import synthesize
+from selfdepth.losses.objective import Objective, self_supervised_loss
 from selfdepth.losses.photometric import Target, photometric_error
 
 _SCALE = 2
@@ -66,3 +68,19 @@ def motion_loss(
         explained = (errors.amin(1) < unwarped - _TIE).to(error.dtype)
         explained = F.interpolate(explained.unsqueeze(1), size, mode="nearest").squeeze(1)
     return MotionLoss(error.mean(), explained)
+
+
+def unmasked_loss(
+    disparities: tuple[Float[Tensor, "b 1 _h _w"], ...],
+    T_source_target: Float[Tensor, "b s 4 4"],
+    frames: Float[Tensor, "b views 3 h w"],
+    K: Float[Tensor, "b 3 3"],
+    cfg: LossConfig,
+    masks: tuple[Float[Tensor, "b s _h _w"], ...] | None = None,
+) -> Objective:
+    """As `self_supervised_loss`, but every pixel counts; `automask` is what the mask would be, at the finest scale."""
+    objective = self_supervised_loss(disparities, T_source_target, frames, K, replace(cfg, automask=False), masks)
+    with torch.no_grad():
+        finest = masks[:1] if masks is not None else None
+        masked = self_supervised_loss(disparities[:1], T_source_target, frames, K, cfg, finest)
+    return replace(objective, automask=masked.automask)

@@ -25,10 +25,16 @@ class DepthDecoder(nn.Module):
         encoder_channels: channels of the encoder's five features, finest first.
         n_outputs: maps per scale: 1 for disparity, one per source for the predictive mask.
         scales: s for an output at 1/2^s of the input, finest first.
+        confidence: also predict a log sigma per scale; see `with_log_sigma`.
     """
 
     def __init__(
-        self, encoder_channels: list[int], *, n_outputs: int = 1, scales: tuple[int, ...] = (0, 1, 2, 3)
+        self,
+        encoder_channels: list[int],
+        *,
+        n_outputs: int = 1,
+        scales: tuple[int, ...] = (0, 1, 2, 3),
+        confidence: bool = False,
     ) -> None:
         super().__init__()
         self.scales = scales
@@ -39,6 +45,7 @@ class DepthDecoder(nn.Module):
         self.reduce = nn.ModuleList(_conv3x3(coarser[i], _WIDTHS[i]) for i in range(5))
         self.fuse = nn.ModuleList(_conv3x3(_WIDTHS[i] + skips[i], _WIDTHS[i]) for i in range(5))
         self.outputs = nn.ModuleList(_conv3x3(_WIDTHS[s], n_outputs) for s in scales)
+        self.log_sigmas = nn.ModuleList(_conv3x3(_WIDTHS[s], 1) for s in scales) if confidence else None
         # Published checkpoints hold the levels finer than the finest output too, so these are built. Nothing runs them:
         # frozen, they are not mistaken for parameters whose gradient got lost.
         self.reduce[: scales[0]].requires_grad_(False)
@@ -57,6 +64,19 @@ class DepthDecoder(nn.Module):
         Args:
             features: five of the encoder, finest first.
         """
+        return self._maps(self._levels(features))
+
+    def with_log_sigma(
+        self, features: list[Float[Tensor, "b _c _h _w"]]
+    ) -> tuple[tuple[Float[Tensor, "b n _h _w"], ...], tuple[Float[Tensor, "b 1 _h _w"], ...]]:
+        """The maps of `forward`, and log sigma of the scaled disparity at the same scales, unbounded."""
+        assert self.log_sigmas is not None, "only for a decoder with confidence"
+        levels = self._levels(features)
+        heads = zip(self.log_sigmas, self.scales, strict=True)
+        return self._maps(levels), tuple(_output(cast(nn.Conv2d, head), levels[s]) for head, s in heads)
+
+    def _levels(self, features: list[Float[Tensor, "b _c _h _w"]]) -> dict[int, Tensor]:
+        """The features of each level that is computed, by its number."""
         x = features[-1]
         levels: dict[int, Tensor] = {}
         for i in range(4, self.scales[0] - 1, -1):
@@ -66,9 +86,11 @@ class DepthDecoder(nn.Module):
                 x = torch.cat([x, features[i - 1]], dim=1)
             x = F.elu(self.fuse[i](x))
             levels[i] = x
-        return tuple(
-            _sigmoid_output(cast(nn.Conv2d, head), levels[s]) for head, s in zip(self.outputs, self.scales, strict=True)
-        )
+        return levels
+
+    def _maps(self, levels: dict[int, Tensor]) -> tuple[Float[Tensor, "b n _h _w"], ...]:
+        heads = zip(self.outputs, self.scales, strict=True)
+        return tuple(torch.sigmoid(_output(cast(nn.Conv2d, head), levels[s])) for head, s in heads)
 
 
 class DepthNet(nn.Module):
@@ -80,6 +102,7 @@ class DepthNet(nn.Module):
         n_views: 1; 2 to predict the disparities of both views of a stereo pair (Monodepth v1), the image's own first.
         n_mask_sources: if not 0, a second decoder predicts a mask per source (the ablation after Zhou et al.).
         scales: s for a disparity at 1/2^s of the input, finest first.
+        confidence: also predict the uncertainty of the disparity (`forward_with_log_sigma`).
 
     Raises:
         ConfigError: as `ImageEncoder`.
@@ -93,12 +116,13 @@ class DepthNet(nn.Module):
         n_views: int = 1,
         n_mask_sources: int = 0,
         scales: tuple[int, ...] = (0, 1, 2, 3),
+        confidence: bool = False,
     ) -> None:
         super().__init__()
         self.n_views = n_views
         self.encoder = ImageEncoder(encoder_name, pretrained=pretrained)
         channels = self.encoder.channels
-        self.decoder = DepthDecoder(channels, n_outputs=n_views, scales=scales)
+        self.decoder = DepthDecoder(channels, n_outputs=n_views, scales=scales, confidence=confidence)
         self.mask_decoder = DepthDecoder(channels, n_outputs=n_mask_sources, scales=scales) if n_mask_sources else None
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> tuple[Float[Tensor, "b 1 _h _w"], ...]:
@@ -109,6 +133,14 @@ class DepthNet(nn.Module):
         """
         disparities: tuple[Tensor, ...] = self.decoder(self.encoder(images))
         return disparities if self.n_views == 1 else tuple(views[:, :1] for views in disparities)
+
+    def forward_with_log_sigma(
+        self, images: Float[Tensor, "b 3 h w"]
+    ) -> tuple[tuple[Float[Tensor, "b 1 _h _w"], ...], tuple[Float[Tensor, "b 1 _h _w"], ...]]:
+        """The disparities of `forward`, and log sigma: of the deviation that the network expects of the scaled
+        disparity, 1 / depth, in its unit. Only for a network with confidence."""
+        maps: tuple[tuple[Tensor, ...], tuple[Tensor, ...]] = self.decoder.with_log_sigma(self.encoder(images))
+        return maps
 
     def encode(self, images: Float[Tensor, "b n 3 h w"]) -> list[Float[Tensor, "b n _c _h _w"]]:
         """Features of n images per clip, finest first. All images go through in one pass, each as a batch entry."""
@@ -130,8 +162,8 @@ def _conv3x3(channels_in: int, channels_out: int) -> nn.Conv2d:
     return nn.Conv2d(channels_in, channels_out, kernel_size=3, padding=1, padding_mode="reflect")
 
 
-def _sigmoid_output(head: nn.Conv2d, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n h w"]:
+def _output(head: nn.Conv2d, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n h w"]:
     # In bf16 a disparity would come in steps of half a per cent, visible as terraces in the depth.
     with torch.autocast(features.device.type, enabled=False):
         logits: Tensor = head(features.to(head.weight.dtype))
-        return torch.sigmoid(logits)
+        return logits

@@ -187,6 +187,7 @@ def depth_network(weights: LoadedWeights) -> DepthNet:
             n_views=config.n_views,
             n_mask_sources=config.n_sources if config.loss.predictive_mask else 0,
             scales=config.encoder.scales,
+            confidence=config.has_confidence,
         )
     except SelfDepthError as error:
         raise _unreadable(weights.folder / CONFIG_FILE, str(error)) from error

@@ -132,6 +132,14 @@ def _files_of(model: Published, folder: Path) -> Entries:
         raise CheckpointError(
             "the format holds models of Monodepth2 only", where=folder, expected="one disparity", got=config.method
         )
+    if config.has_confidence:
+        raise CheckpointError(
+            "the format has no place for the confidence of a self-taught model",
+            where=folder,
+            expected="a model that was trained without --self-teacher",
+            got="one that learned from " + str(config.self_teacher),
+            fix="keep the model in its own format, or export its teacher",
+        )
     if config.stereo == "calibrated":
         raise CheckpointError(
             "the format cannot say that depth is in metres",

@@ -134,3 +134,22 @@ def test_a_prediction_of_any_resolution_is_compared_at_the_ground_truths_size() 
     constant = [of(np.full(shape, 0.1)).report for shape in ((1, 1), (7, 9), (40, 80))]
     for report in constant[1:]:
         assert values(report) == pytest.approx(values(constant[0]))
+
+
+@pytest.mark.parametrize("options", [{}, {"one_scale": True}, {"median_scaling": False, "factor": 3.0}])
+def test_sparsification_is_at_the_scale_of_the_report(options: dict[str, object]) -> None:
+    chosen = ComparisonOptions(**options)  # type: ignore[arg-type]
+    sure = [
+        Pair(name=pair.name, disparity=pair.disparity, truth=pair.truth, confidence=RNG.random((5, 10)))
+        for pair in pairs()
+    ]
+    done = compare(sure, chosen.protocol_on("eigen"), chosen, "frames")
+    assert done.sparsification is not None
+    for metric, curve in done.sparsification.curves.items():
+        assert curve.error[0] == pytest.approx(getattr(done.report, metric), rel=1e-9)
+    assert "sparsification" in done.to_json()
+
+
+def test_without_a_confidence_there_is_no_sparsification() -> None:
+    done = compared()
+    assert done.sparsification is None and "sparsification" not in done.to_json()

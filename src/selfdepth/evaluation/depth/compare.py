@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
@@ -25,6 +26,7 @@ from selfdepth.evaluation.depth.metrics import (
     resize_disparity,
     summarize,
 )
+from selfdepth.evaluation.depth.sparsification import Sparsification, mean_of, sparsify
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +37,13 @@ class Pair:
         name: of the frame, for errors and reports.
         disparity: predicted inverse depth at any resolution; None if the frame has no ground truth.
         truth: depth in metres, 0 where unknown; None if the frame has none.
+        confidence: of the prediction, of its shape; None if it has none.
     """
 
     name: str
     disparity: Float[ndarray, "_h _w"] | None
     truth: Float[ndarray, "h w"] | None
+    confidence: Float[ndarray, "_h _w"] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +56,13 @@ class _ComparedPixels:
         errors: of the pair.
         truth: ground truth at the pixels that count, in metres.
         disparity: prediction at the same pixels; None if it is not needed again.
+        confidence: of the prediction at the same pixels; None if it has none.
     """
 
     errors: ImageErrors
     truth: Float[ndarray, "1 n"]
     disparity: Float[ndarray, "1 n"] | None
+    confidence: Float[ndarray, "1 n"] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +83,7 @@ class ComparisonOptions:
             it. None: the protocol's bounds.
         truth_cache: folder in which depth maps computed from LiDAR scans are kept for the next evaluation; None: no
             map is kept.
+        need_confidence: whether a model that does not predict its confidence is refused.
     """
 
     part: str | None = None
@@ -88,6 +95,7 @@ class ComparisonOptions:
     min_depth: float | None = None
     max_depth: float | None = None
     truth_cache: Path | None = None
+    need_confidence: bool = False
 
     def protocol_on(self, default: str) -> DepthProtocol:
         """The requested protocol, or else `default`, with the requested bounds.
@@ -118,6 +126,8 @@ class DepthEvaluation:
         other: errors of the same predictions without median scaling if `report` has it, and with it if not; None for
             predictions that are known up to a factor only.
         one_scale: whether `report` uses one scale for the whole set.
+        sparsification: whether the confidence of the predictions knows their errors, scaled as in `report`; None for
+            predictions without a confidence.
     """
 
     report: DepthReport
@@ -126,6 +136,7 @@ class DepthEvaluation:
     frames: str
     other: DepthReport | None = None
     one_scale: bool = False
+    sparsification: Sparsification | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The report's values, with the baseline's and, for metric predictions, those with the other scaling."""
@@ -137,6 +148,7 @@ class DepthEvaluation:
         return {
             **self.report.to_json(),
             **other,
+            **({} if self.sparsification is None else {"sparsification": self.sparsification.to_json()}),
             "baseline": {"kind": "best constant depth", "depth_m": self.constant_m, **baseline},
             "frames": self.frames,
             "scaling": "set" if self.one_scale else "image" if self.report.median_scaling else "none",
@@ -191,7 +203,22 @@ def compare(
         frames=frames,
         other=other,
         one_scale=options.one_scale,
+        sparsification=_sparsification(report, compared, one_scale=options.one_scale),
     )
+
+
+def _sparsification(
+    report: DepthReport, compared: Sequence[_ComparedPixels], *, one_scale: bool
+) -> Sparsification | None:
+    """The sparsification of predictions with confidence, at the scale of each that the report has; else None."""
+    images = []
+    for image, row in zip(report.images, compared, strict=True):
+        if row.confidence is None or row.disparity is None:
+            return None
+        ratio = (report.ratio_median if one_scale else image.ratio) or 1.0
+        depth = np.clip(report.factor * ratio / row.disparity[0], *report.protocol.clamp)
+        images.append(sparsify(row.truth[0], depth, row.confidence[0]))
+    return mean_of(images)
 
 
 def _compare_pixels(
@@ -206,8 +233,10 @@ def _compare_pixels(
     mask = protocol.mask(pair.truth)
     shape = (pair.truth.shape[0], pair.truth.shape[1])
     # Resized here, because the pixels that count have no neighbours any more.
-    disparity = resize_disparity(pair.disparity, shape)[mask][None] if with_disparity else None
-    return _ComparedPixels(errors=errors, truth=pair.truth[mask][None], disparity=disparity)
+    needed = with_disparity or pair.confidence is not None
+    disparity = resize_disparity(pair.disparity, shape)[mask][None] if needed else None
+    confidence = None if pair.confidence is None else resize_disparity(pair.confidence, shape)[mask][None]
+    return _ComparedPixels(errors=errors, truth=pair.truth[mask][None], disparity=disparity, confidence=confidence)
 
 
 def _at_one_scale(

@@ -17,7 +17,7 @@ from numpy import ndarray
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.kitti.improved import IMPROVED
 from selfdepth.data.truth import GivenTruth
-from selfdepth.errors import DataError
+from selfdepth.errors import ConfigError, DataError
 from selfdepth.evaluation.depth.arrays import Quantity, check_aspect, check_pairs, read_predictions, read_truths
 from selfdepth.evaluation.depth.compare import ComparisonOptions, DepthEvaluation, Pair, compare
 from selfdepth.evaluation.depth.frames import EvaluationFrames, frames_to_evaluate
@@ -63,6 +63,14 @@ def evaluate_model(
     weights = load_weights(model)
     config = weights.config
     options = options or ComparisonOptions()
+    if options.need_confidence and not config.has_confidence:
+        raise ConfigError(
+            "the model does not predict its confidence, so there is nothing to plot",
+            where="--plots",
+            expected="a model trained with --self-teacher",
+            got=model,
+            fix="leave it out",
+        )
     frames = frames_to_evaluate(data, split, weights.fit, part=options.part, whole=ground_truth is not None)
     frames = _with_truth(frames, split, ground_truth, options)
     if options.at_most is not None:
@@ -166,10 +174,11 @@ def _predict(predictor: Predictor, frames: EvaluationFrames, *, batch_size: int,
     """A pair for each frame; frames with ground truth have the network's disparity, at the network's size."""
     for batch in _truths_ahead(frames, batch_size):
         with_truth = tuple(ref for ref, truth in batch if truth is not None)
-        predicted = iter(_disparities(predictor, list(frames.read(with_truth)), post_process))
+        predicted = iter(_predicted(predictor, list(frames.read(with_truth)), post_process))
         for ref, truth in batch:
             # Without ground truth there is nothing to compare, so the network is not run on such frames.
-            yield Pair(name=_name(ref), disparity=None if truth is None else next(predicted), truth=truth)
+            disparity, confidence = (None, None) if truth is None else next(predicted)
+            yield Pair(name=_name(ref), disparity=disparity, truth=truth, confidence=confidence)
 
 
 def _truths_ahead(
@@ -192,17 +201,22 @@ def _truths_ahead(
         pool.shutdown(cancel_futures=True)  # after an error, maps in the queue are of no use
 
 
-def _disparities(
+def _predicted(
     predictor: Predictor, images: Sequence[UInt8[ndarray, "h w 3"]], post_process: bool
-) -> list[Float[ndarray, "h w"]]:
-    """Disparities of images of the network's size, at that size."""
-    disparities = [prediction.disparity for prediction in predictor.predict_batch(images)]
+) -> list[tuple[Float[ndarray, "h w"], Float[ndarray, "h w"] | None]]:
+    """Disparities of images of the network's size, at that size, and their confidences if the model has them."""
+    maps = [(each.disparity, each.confidence) for each in predictor.predict_batch(images)]
     if not post_process:
-        return disparities
+        return maps
     mirrored = predictor.predict_batch([np.ascontiguousarray(image[:, ::-1]) for image in images])
     return [
-        flip_post_process(disparity, other.disparity[:, ::-1])
-        for disparity, other in zip(disparities, mirrored, strict=True)
+        (
+            flip_post_process(disparity, other.disparity[:, ::-1]),
+            None
+            if confidence is None or other.confidence is None
+            else flip_post_process(confidence, other.confidence[:, ::-1]),
+        )
+        for (disparity, confidence), other in zip(maps, mirrored, strict=True)
     ]
 
 
