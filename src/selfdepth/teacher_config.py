@@ -26,7 +26,7 @@ class TeacherConfig:
     path: str | None = None
     """Also learn from a teacher's disparity, whatever its scale and shift: a folder of 16-bit PNGs named like the
     frames (0 = unknown), or an ONNX file. It is asked once, before training."""
-    weight: float = 0.1
+    weight: float = 1.0
     """Weight of the difference from the teacher, beside the photometric objective."""
     gives: Literal["disparity", "depth"] = "disparity"
     """Whether the teacher's maps are disparity (near is large) or depth, which is inverted before use."""

@@ -96,7 +96,6 @@ def open_onnx(config: TeacherConfig) -> OnnxModel:
     about = session.get_modelmeta().custom_metadata_map
     stated = _stated(path, about)
     size = _size(path, config, (width, height), stated.size_px)
-    colours: Colours | None = config.colours or stated.colours or "imagenet"
     return OnnxModel(
         path=path,
         session=session,
@@ -105,7 +104,7 @@ def open_onnx(config: TeacherConfig) -> OnnxModel:
         rank=len(image.shape),
         channels_first=channels_first,
         size=size,
-        colours=_colours_of(config, colours, is_bytes=image.type == "tensor(uint8)"),
+        colours=_colours_of(config, stated, is_bytes=image.type == "tensor(uint8)"),
     )
 
 
@@ -187,9 +186,9 @@ def _size(
     return None if width is None or height is None else (width, height)
 
 
-def _colours_of(config: TeacherConfig, colours: Colours, *, is_bytes: bool) -> Colours | None:
+def _colours_of(config: TeacherConfig, stated: TeacherConfig, *, is_bytes: bool) -> Colours | None:
     if not is_bytes:
-        return colours
+        return config.colours or stated.colours or "imagenet"
     if config.colours is not None:
         raise ConfigError(
             "the ONNX model takes bytes, whose colours are 0 to 255",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from selfdepth.errors import ConfigError
 from selfdepth.teacher_config import ONNX, PYTHON, TeacherConfig
@@ -46,11 +47,11 @@ def open_teacher(config: TeacherConfig, function: Ask | None = None) -> Teacher 
             expected=f"a folder of 16-bit PNGs, or a file that ends in {ONNX}",
         )
     model = open_onnx(config)
-    about = {
+    about_model: dict[str, Any] = {
         "name": path.name,
         "kind": "onnx",
         "sha256": digest_of_files(path),
         "size": None if model.size is None else list(model.size),
         "colours": model.colours,
     }
-    return ImageTeacher(ask=model, gives=config.gives, about=about, any_size=True)
+    return ImageTeacher(ask=model, gives=config.gives, about=about_model, any_size=True)

@@ -103,7 +103,7 @@ class ImageTeacher(Teacher):
                 expected="finite numbers" if self.gives == "disparity" else "numbers; infinity is far away",
                 got=f"NaN or infinity in {unusable} of {values.size} pixels",
             )
-        return values if self.gives == "disparity" else inverted(values, where)
+        return np.asarray(values) if self.gives == "disparity" else inverted(values, where)
 
 
 def inverted(depth: Float32[ndarray, "h w"], where: str) -> Float32[ndarray, "h w"]:
@@ -122,7 +122,7 @@ def inverted(depth: Float32[ndarray, "h w"], where: str) -> Float32[ndarray, "h 
         )
     with np.errstate(divide="ignore", over="ignore"):
         disparity = np.float32(1) / depth
-    return np.where(np.isfinite(disparity), disparity, np.float32(np.nan))
+    return np.asarray(np.where(np.isfinite(disparity), disparity, np.float32(np.nan)))
 
 
 def fitted(
@@ -157,7 +157,7 @@ def fitted(
             expected="different disparities of near and far",
             got="unknown (0) in all pixels" if n_known == 0 else f"{np.nanmin(result):g} in all known pixels",
         )
-    return result
+    return np.asarray(result)
 
 
 def check_aspect(shape: tuple[int, int], image: tuple[int, int], where: str) -> None:

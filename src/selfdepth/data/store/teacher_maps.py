@@ -113,7 +113,7 @@ def encode(disparity: Float[ndarray, "h w"]) -> UInt16[ndarray, "h w"]:
     """
     low, high = np.nanmin(disparity), np.nanmax(disparity)
     levels = 1 + np.rint((disparity.astype(np.float64) - low) * ((LEVELS - 1) / (float(high) - float(low))))
-    return np.nan_to_num(levels, nan=0.0).astype(np.uint16)
+    return np.asarray(np.nan_to_num(levels, nan=0.0), dtype=np.uint16)
 
 
 def record_of(store: Store, identity: dict[str, Any]) -> dict[str, Any]:
