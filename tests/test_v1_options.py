@@ -17,6 +17,11 @@ V1 = preset(MONODEPTH_V1)
 REFUSED: list[tuple[str, Any, str]] = [
     ("offsets", (-1, 1), "--offsets; expected none; got (-1, 1)"),
     ("drop_after", 15, "--drop-after; expected none; got 15"),
+    ("teacher.path", "maps", "--teacher.path; expected none; got maps"),
+    ("self_teacher", "runs/first", "--self-teacher; expected none"),
+    ("anchor", 1.0, "--anchor"),
+    ("freeze_batch_norm", True, "--freeze-batch-norm"),
+    ("motion_first", True, "--motion-first"),
     ("loss.automask", True, "--loss.automask; expected False"),
     ("loss.reprojection", "min", "--loss.reprojection; expected mean"),
     ("loss.multiscale", "full", "--loss.multiscale; expected native"),
@@ -33,8 +38,9 @@ REFUSED: list[tuple[str, Any, str]] = [
 
 
 def changed(name: str, value: Any) -> TrainConfig:
-    if name.startswith("loss."):
-        return replace(V1, loss=replace(V1.loss, **{name.removeprefix("loss."): value}))
+    part, _, field = name.partition(".")
+    if field:
+        return replace(V1, **{part: replace(getattr(V1, part), **{field: value})})
     return replace(V1, **{name: value})
 
 

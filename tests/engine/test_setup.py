@@ -44,7 +44,7 @@ def test_data_that_cannot_be_used_is_refused_before_pretrained_weights_are_looke
     put: Callable[[Path], None],
     named: str,
 ) -> None:
-    monkeypatch.setattr(encoder_module, "require_weights", lambda name: pytest.fail("looked for ImageNet weights"))
+    monkeypatch.setattr(encoder_module, "pretrained_options", lambda name: pytest.fail("looked for ImageNet weights"))
     put(tmp_path / name)
     requested = replace(tiny, data=name and str(tmp_path / name), encoder=replace(tiny.encoder, pretrained=True))
     with pytest.raises(SelfDepthError, match=named):
@@ -57,7 +57,7 @@ def test_missing_pretrained_weights_are_refused_before_a_frame_is_decoded(
     def missing(name: str) -> None:
         raise ConfigError("no such weights", where=name)
 
-    monkeypatch.setattr(encoder_module, "require_weights", missing)
+    monkeypatch.setattr(encoder_module, "pretrained_options", missing)
     requested = replace(tiny, encoder=replace(tiny.encoder, pretrained=True))
     with pytest.raises(ConfigError, match="no such weights"):
         prepare_run(
@@ -69,7 +69,7 @@ def test_missing_pretrained_weights_are_refused_before_a_frame_is_decoded(
 def test_a_run_starts_from_the_weights_of_the_model_and_at_the_first_step(
     whole_run: Run, tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encoder_module, "require_weights", lambda name: pytest.fail("ImageNet weights are not needed"))
+    monkeypatch.setattr(encoder_module, "pretrained_options", lambda name: pytest.fail("ImageNet weights are not needed"))
     model = str(whole_run.folder / "last")
     requested = replace(tiny, init=model, width=96, encoder=replace(tiny.encoder, pretrained=True))
     run = prepare_run(requested, tmp_path / "run", resume=False)
