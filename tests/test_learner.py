@@ -11,7 +11,8 @@ from torch import Tensor
 from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
 from selfdepth.learner import SelfSupervisedDepth
-from selfdepth.losses.objective import self_supervised_loss
+from selfdepth.losses.consistency import consistency_loss
+from selfdepth.losses.objective import self_supervised_loss, upsample
 from selfdepth.networks.pose import PoseNetwork
 from selfdepth.structs import Batch
 
@@ -294,3 +295,46 @@ def test_the_learner_gives_the_objective_of_the_given_transform_alone() -> None:
     T = batch.T_stereo_target[:, None]
     wanted = self_supervised_loss(disparities, T, batch.frames, batch.K, LossConfig(tie_break_noise=0.0))
     assert torch.equal(learner(batch).loss, wanted.loss)
+
+
+CONSISTENT = replace(CONFIG, loss=LossConfig(consistency=0.5, tie_break_noise=0.0))
+
+
+@pytest.mark.parametrize("variant", [None, "shared", "posecnn", "shared, all", "coarse scales"])
+@pytest.mark.parametrize("stereo", [False, True])
+def test_with_consistency_the_sources_depth_is_predicted_and_compared_in_time_and_the_partner_is_not(
+    variant: str | None, stereo: bool
+) -> None:
+    encoder = ENCODER if variant is None else VARIANTS[variant]
+    learner, batch = build(replace(CONSISTENT, encoder=encoder)).eval(), clips(stereo=stereo)
+    output = learner(batch)
+    depth = CONSISTENT.loss.depth_range.depth
+    own = [depth(upsample(learner.depth_net(batch.inputs[:, view])[0], (H, W))) for view in range(3)]
+    wanted = consistency_loss(own[0], torch.stack(own[1:], dim=1), output.T_source_target[:, :2], batch.K)
+    torch.testing.assert_close(output.terms["loss/consistency"], wanted, rtol=1e-4, atol=1e-6)
+    without = build(replace(CONFIG, encoder=encoder, loss=LossConfig(tie_break_noise=0.0))).eval()(batch)
+    torch.testing.assert_close(output.loss, without.loss + 0.5 * wanted, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(output.T_source_target, without.T_source_target)
+
+
+def test_with_consistency_target_and_sources_are_normalised_together_and_without_it_the_sources_are_not_seen() -> None:
+    for config, n_images in ((CONSISTENT, 3), (CONFIG, 1)):
+        learner, batch = build(config), clips()
+        seen: list[Tensor] = []
+        learner.depth_net.encoder.register_forward_pre_hook(lambda _, inputs, seen=seen: seen.append(inputs[0]))
+        output = learner(batch)
+        assert len(seen) == 1
+        assert torch.equal(seen[0], batch.inputs[:, :n_images].flatten(0, 1))
+        assert ("loss/consistency" in output.terms) == (n_images == 3)
+
+
+def test_consistency_alone_moves_the_depth_and_the_pose_network() -> None:
+    heavy, light = (build(replace(CONFIG, loss=LossConfig(consistency=weight))) for weight in (1e3, 1e-9))
+    batch, gradients = clips(), []
+    for learner in (heavy, light):
+        torch.manual_seed(1)
+        learner(batch).loss.backward()
+        parts = (learner.depth_net.decoder.outputs[0].weight, learner.pose_net.decoder.output.weight)
+        gradients.append([part.grad for part in parts])
+    for with_it, without in zip(*gradients, strict=True):
+        assert float((with_it - without).abs().max()) > float(without.abs().max())

@@ -100,6 +100,9 @@ class LossConfig:
     leaves room for scenes that begin close to the camera. Default: the sigmoid's middle, about twice near."""
     pixel_convention: Literal["center", "corner"] = "center"
     """K at lower scales: exact for integer pixel centres, or K / 2^s as published. Only native multiscale uses it."""
+    consistency: float = 0.0
+    """Weight of the disagreement between the depths of neighbouring frames (Bian et al. 2019), which ties their scales
+    together for trajectories; 0.1 is a good first value. At 0 the sources' depth is not predicted at all."""
 
     def __post_init__(self) -> None:
         require(0 <= self.ssim_weight <= 1, "--loss.ssim-weight", "a number from 0 to 1", self.ssim_weight)
@@ -110,6 +113,7 @@ class LossConfig:
             "a number of at least 0",
             self.tie_break_noise,
         )
+        require(0 <= self.consistency < math.inf, "--loss.consistency", "a number of at least 0", self.consistency)
         depths = self.depth_range  # refuses a near and far out of order
         require(
             self.start_depth is None or depths.near < self.start_depth < depths.far,
@@ -221,6 +225,14 @@ class TrainConfig:
     def _check_motion(self) -> None:
         """Refuse options of the pose network that do not go with the offsets."""
         n = len(self.offsets)
+        if n == 0 and self.loss.consistency > 0:
+            raise ConfigError(
+                "without neighbours in time there are no depths to compare",
+                where="--loss.consistency",
+                expected="--offsets",
+                got="none",
+                fix="leave it out: the stereo pair ties the scale down",
+            )
         if self.encoder.pose_input == "all" and n < 2:
             raise ConfigError(
                 "the pose network cannot see all sources at once",

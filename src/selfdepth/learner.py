@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from selfdepth.config import TrainConfig
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
-from selfdepth.losses.objective import self_supervised_loss
+from selfdepth.losses.consistency import consistency_loss
+from selfdepth.losses.objective import self_supervised_loss, upsample
 from selfdepth.networks.depth import DepthNet
 from selfdepth.networks.pose import DepthFeatures
 from selfdepth.networks.pose_variants import POSE_INPUTS, pose_network
 from selfdepth.structs import Batch, StepOutput
+
+
+class _Predicted(NamedTuple):
+    """What the depth network says of the clips.
+
+    Attributes:
+        disparities: sigmoids of the target, finest first.
+        masks: predictive masks, likewise; None without them.
+        depth_features: for the pose network.
+        source_disparities: finest sigmoids of the sources in time; None if nothing asks for their depth.
+    """
+
+    disparities: tuple[Float[Tensor, "b 1 _h _w"], ...]
+    masks: tuple[Float[Tensor, "b s _h _w"], ...] | None
+    depth_features: DepthFeatures
+    source_disparities: Float[Tensor, "b n 1 _h _w"] | None
 
 
 class SelfSupervisedDepth(nn.Module):
@@ -47,7 +66,7 @@ class SelfSupervisedDepth(nn.Module):
         """One training step up to the loss: predict depth, predict motion, rebuild the target, compare."""
         # Section 3.1: depth from the target alone, so that one image is enough for prediction later; motion from the
         # target and its sources.
-        disparities, masks, depth_features = self._predict_disparities(batch)
+        disparities, masks, depth_features, source_disparities = self._predict_disparities(batch)
         T_source_target = self._predict_transforms(batch, depth_features)
         if masks is not None:
             # One mask per source, the stereo partner's last. Clips without a partner leave it unused.
@@ -59,8 +78,14 @@ class SelfSupervisedDepth(nn.Module):
 
         scales = self.depth_net.decoder.scales
         terms = {f"loss/scale_{s}": loss.detach() for s, loss in zip(scales, objective.per_scale, strict=True)}
+        loss = objective.loss
+        if source_disparities is not None:
+            size = (batch.frames.shape[-2], batch.frames.shape[-1])
+            consistency = self._consistency(disparities[0], source_disparities, T_source_target, batch.K, size)
+            terms["loss/consistency"] = consistency.detach()
+            loss = loss + self.loss_config.consistency * consistency
         return StepOutput(
-            loss=objective.loss,
+            loss=loss,
             terms=terms,
             depth=objective.depth.detach(),
             disparity=disparities[0].detach(),
@@ -76,21 +101,42 @@ class SelfSupervisedDepth(nn.Module):
 
     def relative_transforms(self, batch: Batch) -> Float[Tensor, "b s 4 4"]:
         """T_source_target of every source: predicted for other times, calibrated for the stereo partner."""
-        depth_features = self._predict_disparities(batch)[2] if self.pose_net.uses_depth else None
+        depth_features = self._predict_disparities(batch).depth_features if self.pose_net.uses_depth else None
         return self._predict_transforms(batch, depth_features)
 
-    def _predict_disparities(
-        self, batch: Batch
-    ) -> tuple[tuple[Float[Tensor, "b 1 _h _w"], ...], tuple[Float[Tensor, "b s _h _w"], ...] | None, DepthFeatures]:
-        """Sigmoid disparities of the target and predictive masks, both finest first; features for the pose network."""
-        n_images = self.pose_net.n_encoded(1 + len(batch.offsets))
+    def _predict_disparities(self, batch: Batch) -> _Predicted:
+        n_images = 1 + len(batch.offsets)
+        n_encoded = self.pose_net.n_encoded(n_images)
+        compare_depths = self.loss_config.consistency > 0
         with self._network_precision(batch):
-            features = self.depth_net.encode(batch.inputs[:, :n_images])
+            # Target and sources in one pass, so that BatchNorm normalises them by the same statistics. In two passes
+            # their depths would differ in scale by the chance of these statistics, and the loss would punish that.
+            features = self.depth_net.encode(batch.inputs[:, : n_images if compare_depths else n_encoded])
             disparities, masks = self.depth_net.decode([level[:, 0] for level in features])
+            sources = None
+            if compare_depths:
+                finest: Tensor = self.depth_net.decoder([level[:, 1:].flatten(0, 1) for level in features])[0]
+                sources = torch.unflatten(finest, 0, (-1, n_images - 1))
         # For PoseCNN, whose translation is relative to the depth of the scene.
         inverse_depth = self.loss_config.depth_range.disparity(disparities[0])
-        depth_features = DepthFeatures(features=features[-1], mean_inverse_depth=inverse_depth.mean((1, 2, 3)))
-        return disparities, masks, depth_features
+        depth_features = DepthFeatures(
+            features=features[-1][:, :n_encoded], mean_inverse_depth=inverse_depth.mean((1, 2, 3))
+        )
+        return _Predicted(disparities, masks, depth_features, sources)
+
+    def _consistency(
+        self,
+        target: Float[Tensor, "b 1 _h _w"],
+        sources: Float[Tensor, "b n 1 _h _w"],
+        T_source_target: Float[Tensor, "b s 4 4"],
+        K: Float[Tensor, "b 3 3"],
+        size: tuple[int, int],
+    ) -> Float[Tensor, ""]:
+        """The consistency of the finest depths of the target and its sources in time. The partner's scale is given."""
+        depth = self.loss_config.depth_range.depth
+        n = sources.shape[1]
+        depths = torch.unflatten(depth(upsample(sources.flatten(0, 1), size)), 0, (-1, n))
+        return consistency_loss(depth(upsample(target, size)), depths, T_source_target[:, :n], K)
 
     def _predict_transforms(self, batch: Batch, depth_features: DepthFeatures | None) -> Float[Tensor, "b s 4 4"]:
         """T_source_target of every source, in the order of the views."""
