@@ -20,7 +20,17 @@ FILES = sorted(SOURCE.rglob("*.py"))
 PACKAGES = {".".join(path.parent.relative_to(SOURCE).parts) for path in FILES} - {""}
 
 FLOORS = (
-    ("errors", "checks", "config", "download", "files", "geometry.crop", "geometry.depth_range", "presets"),
+    (
+        "errors",
+        "checks",
+        "config",
+        "config_augment",
+        "download",
+        "files",
+        "geometry.crop",
+        "geometry.depth_range",
+        "presets",
+    ),
     ("device", "geometry", "structs"),
     ("networks", "losses", "synthetic"),
     ("data.frames",),
@@ -60,6 +70,7 @@ WITHOUT_TORCH = [
     "errors",
     "checks",
     "config",
+    "config_augment",
     "presets",
     "geometry.crop",
     "geometry.depth_range",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from selfdepth.checks import check_kinds, require, require_size
+from selfdepth.config_augment import AugmentConfig
 from selfdepth.errors import ConfigError
 from selfdepth.geometry.crop import NO_CROP, Crop
 from selfdepth.geometry.depth_range import DepthRange
@@ -172,6 +173,8 @@ class TrainConfig:
     """The networks' encoders."""
     loss: LossConfig = field(default_factory=LossConfig)
     """The objective."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """Augmentation beyond flip and colour jitter."""
     batch_size: int = 12
     """Clips per step."""
     learning_rate: float = 1e-4
@@ -318,7 +321,7 @@ def from_json(values: dict[str, Any], *, where: str | Path) -> TrainConfig:
     check_kinds(values, TrainConfig, where)
     try:
         values = dict(values)
-        for name, kind in (("encoder", EncoderConfig), ("loss", LossConfig)):
+        for name, kind in (("encoder", EncoderConfig), ("loss", LossConfig), ("augment", AugmentConfig)):
             if name in values:
                 values[name] = kind(**_with_tuples(values[name]))
         return TrainConfig(**_with_tuples(values))

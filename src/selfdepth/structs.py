@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
@@ -14,6 +14,19 @@ from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.quaternion import quaternion_from_rotation
 from selfdepth.geometry.rigid import inverse
+
+
+@dataclass(frozen=True, kw_only=True)
+class HardTargets:
+    """Targets of some clips in bad conditions, such as fog or the dark: the same pixels, and the same depth.
+
+    Attributes:
+        clips: which clips of the batch, each at most once.
+        images: their target inputs in bad conditions; colours in [0, 1].
+    """
+
+    clips: Int[Tensor, "k"]
+    images: Float[Tensor, "k 3 h w"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +41,7 @@ class Batch:
         offsets: time of each temporal source relative to the target, in frame spacings, e.g. (-1, 1).
         T_stereo_target: maps points from the target's camera to the stereo partner's; metres, or units of the nominal
             baseline. If set, the last view is the partner.
+        hard_targets: targets that the depth network must also understand in bad conditions; None for none.
     """
 
     frames: Float[Tensor, "b views 3 h w"]
@@ -35,6 +49,7 @@ class Batch:
     K: Float[Tensor, "b 3 3"]
     offsets: tuple[int, ...]
     T_stereo_target: Float[Tensor, "b 4 4"] | None = None
+    hard_targets: HardTargets | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,6 +51,7 @@ SECTIONS = {
     "data": ("data", "split", "camera", "every", "crop", "width", "height", "offsets", "stereo", "store"),
     "networks": ("encoder", "init"),
     "objective": ("loss",),
+    "augmentation": ("augment",),
     "schedule": ("steps", "epochs", "minutes", "batch_size", "learning_rate", "drop_after", "seed"),
     "output": ("out", "save_every", "keep"),
     "machine": ("device", "precision", "compile"),

@@ -126,7 +126,8 @@ def make_loaders(
         warnings.warn(sentence, SelfDepthWarning, stacklevel=2)
     options: dict[str, Any] = {"batch_size": config.batch_size, "seed": config.seed, "device": device}
     options["resident"] = resident_frames(store, device)
-    loaders = [ClipLoader(store, clips, augment=augment, **options) for clips, augment in ((train, True), (val, False))]
+    kinds = ((train, config.augment), (val, None))
+    loaders = [ClipLoader(store, clips, augment=augment, **options) for clips, augment in kinds]
     loaders[0].steps_per_epoch  # noqa: B018  raises if the clips do not fill one batch, before the first step does
     return Data(
         store=store,
