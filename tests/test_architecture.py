@@ -21,7 +21,17 @@ PACKAGES = {".".join(path.parent.relative_to(SOURCE).parts) for path in FILES} -
 
 FLOORS = (
     (
-        *("errors", "checks", "config", "download", "files", "presets", "teacher_config", "v1_options"),
+        *(
+            "errors",
+            "checks",
+            "config",
+            "config_augment",
+            "download",
+            "files",
+            "presets",
+            "teacher_config",
+            "v1_options",
+        ),
         *("geometry.crop", "geometry.depth_range"),
     ),
     ("device", "geometry", "structs"),
@@ -63,6 +73,7 @@ WITHOUT_TORCH = [
     "errors",
     "checks",
     "config",
+    "config_augment",
     "presets",
     "teacher_config",
     "geometry.crop",

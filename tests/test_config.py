@@ -35,6 +35,8 @@ NAN = float("nan")
             {"ssim": False, "ssim_weight": 0.3},
             "--loss.ssim-weight; expected --loss.ssim; got --loss.no-ssim",
         ),
+        ({"consistency": -0.1}, "--loss.consistency"),
+        ({"consistency": NAN}, "--loss.consistency"),
         ({"automask": False, "tie_break_noise": 0.5}, "expected --loss.automask; got --loss.no-automask"),
     ],
 )
@@ -73,6 +75,10 @@ def test_networks_that_do_not_go_together_are_refused_by_the_name_of_their_optio
         (
             {"encoder": EncoderConfig(pose_name="resnet50"), "offsets": (), "stereo": "calibrated"},
             "no pose network to choose: --encoder.pose-name; got resnet50",
+        ),
+        (
+            {"loss": LossConfig(consistency=0.1), "offsets": (), "stereo": "calibrated"},
+            "no depths to compare: --loss.consistency",
         ),
         ({"width": 0}, "--width"),
         ({"width": 32}, "at least 64"),

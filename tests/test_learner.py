@@ -9,11 +9,14 @@ import torch
 from torch import Tensor
 
 from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
+from selfdepth.config_augment import AugmentConfig
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
 from selfdepth.learner import SelfSupervisedDepth
-from selfdepth.losses.objective import self_supervised_loss
+from selfdepth.losses.consistency import consistency_loss
+from selfdepth.losses.hard_targets import hard_target_loss
+from selfdepth.losses.objective import self_supervised_loss, upsample
 from selfdepth.networks.pose import PoseNetwork
-from selfdepth.structs import Batch
+from selfdepth.structs import Batch, HardTargets
 
 ENCODER = EncoderConfig(name="test_resnet", pose_name="test_resnet", pretrained=False)
 CONFIG = TrainConfig(width=64, height=64, encoder=ENCODER)
@@ -294,3 +297,95 @@ def test_the_learner_gives_the_objective_of_the_given_transform_alone() -> None:
     T = batch.T_stereo_target[:, None]
     wanted = self_supervised_loss(disparities, T, batch.frames, batch.K, LossConfig(tie_break_noise=0.0))
     assert torch.equal(learner(batch).loss, wanted.loss)
+
+
+CONSISTENT = replace(CONFIG, loss=LossConfig(consistency=0.5, tie_break_noise=0.0))
+
+
+@pytest.mark.parametrize("variant", [None, "shared", "posecnn", "shared, all", "coarse scales"])
+@pytest.mark.parametrize("stereo", [False, True])
+def test_with_consistency_the_sources_depth_is_predicted_and_compared_in_time_and_the_partner_is_not(
+    variant: str | None, stereo: bool
+) -> None:
+    encoder = ENCODER if variant is None else VARIANTS[variant]
+    learner, batch = build(replace(CONSISTENT, encoder=encoder)).eval(), clips(stereo=stereo)
+    output = learner(batch)
+    depth = CONSISTENT.loss.depth_range.depth
+    own = [depth(upsample(learner.depth_net(batch.inputs[:, view])[0], (H, W))) for view in range(3)]
+    wanted = consistency_loss(own[0], torch.stack(own[1:], dim=1), output.T_source_target[:, :2], batch.K)
+    torch.testing.assert_close(output.terms["loss/consistency"], wanted, rtol=1e-4, atol=1e-6)
+    without = build(replace(CONFIG, encoder=encoder, loss=LossConfig(tie_break_noise=0.0))).eval()(batch)
+    torch.testing.assert_close(output.loss, without.loss + 0.5 * wanted, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(output.T_source_target, without.T_source_target)
+
+
+def test_with_consistency_target_and_sources_are_normalised_together_and_without_it_the_sources_are_not_seen() -> None:
+    for config, n_images in ((CONSISTENT, 3), (CONFIG, 1)):
+        learner, batch = build(config), clips()
+        seen: list[Tensor] = []
+        learner.depth_net.encoder.register_forward_pre_hook(lambda _, inputs, seen=seen: seen.append(inputs[0]))
+        output = learner(batch)
+        assert len(seen) == 1
+        assert torch.equal(seen[0], batch.inputs[:, :n_images].flatten(0, 1))
+        assert ("loss/consistency" in output.terms) == (n_images == 3)
+
+
+def test_consistency_alone_moves_the_depth_and_the_pose_network() -> None:
+    heavy, light = (build(replace(CONFIG, loss=LossConfig(consistency=weight))) for weight in (1e3, 1e-9))
+    batch, gradients = clips(), []
+    for learner in (heavy, light):
+        torch.manual_seed(1)
+        learner(batch).loss.backward()
+        parts = (learner.depth_net.decoder.outputs[0].weight, learner.pose_net.decoder.output.weight)
+        gradients.append([part.grad for part in parts])
+    for with_it, without in zip(*gradients, strict=True):
+        assert float((with_it - without).abs().max()) > float(without.abs().max())
+
+
+HARD = replace(CONFIG, loss=LossConfig(tie_break_noise=0.0), augment=AugmentConfig(weather=0.5, weather_weight=0.25))
+
+
+def with_hard_targets(batch: Batch) -> Batch:
+    return replace(batch, hard_targets=HardTargets(clips=torch.tensor([1]), images=batch.inputs[1:, 0] ** 2))
+
+
+@pytest.mark.parametrize("variant", [None, "shared", "posecnn", "coarse scales"])
+@pytest.mark.parametrize("consistency", [0.0, 0.5])
+def test_hard_targets_add_their_difference_from_the_clear_ones_and_change_nothing_else(
+    variant: str | None, consistency: float
+) -> None:
+    encoder = ENCODER if variant is None else VARIANTS[variant]
+    config = replace(HARD, encoder=encoder, loss=replace(HARD.loss, consistency=consistency))
+    learner, batch = build(config).eval(), clips()
+    clear, hard = learner(batch), learner(with_hard_targets(batch))
+    bad, good = (learner.depth_net(images) for images in (batch.inputs[1:, 0] ** 2, batch.inputs[1:, 0]))
+    wanted = hard_target_loss(bad, good, config.loss.depth_range)
+    assert float(wanted.detach()) > 1e-4
+    torch.testing.assert_close(hard.terms["loss/weather"], wanted.detach(), rtol=1e-3, atol=1e-6)
+    torch.testing.assert_close(hard.loss, clear.loss + 0.25 * wanted, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(hard.disparity, clear.disparity)
+    torch.testing.assert_close(hard.T_source_target, clear.T_source_target)
+    assert "loss/weather" not in clear.terms
+
+
+def test_hard_and_clear_targets_are_normalised_together() -> None:
+    learner, batch = build(HARD), with_hard_targets(clips())
+    seen: list[Tensor] = []
+    learner.depth_net.encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    learner(batch).loss.backward()
+    assert batch.hard_targets is not None
+    assert len(seen) == 1
+    assert torch.equal(seen[0], torch.cat([batch.inputs[:, 0], batch.hard_targets.images]))
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in learner.parameters() if p.requires_grad)
+
+
+def test_the_clear_target_is_not_moved_towards_the_hard_one() -> None:
+    learner = build(HARD).eval()
+    batch = with_hard_targets(clips())
+    inputs = batch.inputs.clone().requires_grad_()
+    # Of this clip's input, the gradient comes through its clear depth alone.
+    plain, hard = (
+        torch.autograd.grad(learner(replace(batch, inputs=inputs, hard_targets=targets)).loss, inputs)[0]
+        for targets in (None, batch.hard_targets)
+    )
+    torch.testing.assert_close(hard, plain, rtol=1e-4, atol=1e-9)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from selfdepth.checks import check_kinds, require, require_size
+from selfdepth.config_augment import AugmentConfig
 from selfdepth.errors import ConfigError
 from selfdepth.geometry.crop import NO_CROP, Crop
 from selfdepth.geometry.depth_range import DepthRange
@@ -103,6 +104,9 @@ class LossConfig:
     leaves room for scenes that begin close to the camera. Default: the sigmoid's middle, about twice near."""
     pixel_convention: Literal["center", "corner"] = "center"
     """K at lower scales: exact for integer pixel centres, or K / 2^s as published. Only native multiscale uses it."""
+    consistency: float = 0.0
+    """Weight of the disagreement between the depths of neighbouring frames (Bian et al. 2019), which ties their scales
+    together for trajectories; 0.1 is a good first value. At 0 the sources' depth is not predicted at all."""
 
     def __post_init__(self) -> None:
         require(0 <= self.ssim_weight <= 1, "--loss.ssim-weight", "a number from 0 to 1", self.ssim_weight)
@@ -113,6 +117,7 @@ class LossConfig:
             "a number of at least 0",
             self.tie_break_noise,
         )
+        require(0 <= self.consistency < math.inf, "--loss.consistency", "a number of at least 0", self.consistency)
         depths = self.depth_range  # refuses a near and far out of order
         require(self.far < math.inf, "--loss.near, --loss.far", "0 < near < far", f"{self.near}, {self.far}")
         require(
@@ -194,6 +199,8 @@ class TrainConfig:
     """The objective."""
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
     """The teacher to learn from, if any."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """Augmentation beyond the flip."""
     batch_size: int = 12
     """Clips per step."""
     learning_rate: float = 1e-4
@@ -243,7 +250,7 @@ class TrainConfig:
                 fix="add --no-motion-first",
             )
         if self.method == "monodepth-v1":
-            parts = {"loss": self.loss, "teacher": self.teacher}
+            parts = {"loss": self.loss, "teacher": self.teacher, "augment": self.augment}
             inner = {f"{part}.{name}": value for part, values in parts.items() for name, value in vars(values).items()}
             check_v1_options(vars(self) | inner)
         self._check_teachers()
@@ -258,6 +265,14 @@ class TrainConfig:
     def _check_motion(self) -> None:
         """Refuse options of the pose network that do not go with the offsets."""
         n = len(self.offsets)
+        if n == 0 and self.loss.consistency > 0:
+            raise ConfigError(
+                "without neighbours in time there are no depths to compare",
+                where="--loss.consistency",
+                expected="--offsets",
+                got="none",
+                fix="leave it out: the stereo pair ties the scale down",
+            )
         if self.encoder.pose_input == "all" and n < 2:
             raise ConfigError(
                 "the pose network cannot see all sources at once",
@@ -291,6 +306,8 @@ class TrainConfig:
         for option, wrong, fix in (
             ("--anchor", self.anchor is not None, "leave it out"),
             ("--teacher.path", self.teacher.path is not None, "give one teacher or the other"),
+            ("--loss.consistency", self.loss.consistency > 0, "leave it out"),
+            ("--augment.weather", self.augment.weather > 0, "leave it out"),
             ("--loss.predictive-mask", self.loss.predictive_mask, "leave it out, and give a teacher without one"),
             ("--encoder.pose-network", self.encoder.pose_network == "shared", "give a teacher with another one"),
         ):
@@ -374,7 +391,13 @@ def from_json(values: dict[str, Any], *, where: str | Path) -> TrainConfig:
     check_kinds(values, TrainConfig, where)
     try:
         values = dict(values)
-        for name, kind in (("encoder", EncoderConfig), ("loss", LossConfig), ("teacher", TeacherConfig)):
+        parts = (
+            ("encoder", EncoderConfig),
+            ("loss", LossConfig),
+            ("teacher", TeacherConfig),
+            ("augment", AugmentConfig),
+        )
+        for name, kind in parts:
             if name in values:
                 values[name] = kind(**_with_tuples(values[name]))
         return TrainConfig(**_with_tuples(values))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -12,9 +12,11 @@ from selfdepth.config import TrainConfig
 from selfdepth.frozen import FrozenDepth
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
 from selfdepth.losses.anchor import anchor_loss
+from selfdepth.losses.consistency import consistency_loss
 from selfdepth.losses.distillation import distillation_loss
+from selfdepth.losses.hard_targets import hard_target_loss
 from selfdepth.losses.motion_first import motion_loss, unmasked_loss
-from selfdepth.losses.objective import self_supervised_loss
+from selfdepth.losses.objective import self_supervised_loss, upsample
 from selfdepth.networks.depth import DepthNet
 from selfdepth.networks.pose import DepthFeatures
 from selfdepth.networks.pose_variants import POSE_INPUTS, pose_network
@@ -22,6 +24,24 @@ from selfdepth.structs import Batch, StepOutput
 
 Stage = Literal["motion", "unmasked", "full"]
 """What a training step learns from: see `engine/motion_first.py`."""
+
+
+class _Predicted(NamedTuple):
+    """What the depth network says of the clips.
+
+    Attributes:
+        disparities: sigmoids of the target, finest first.
+        masks: predictive masks, likewise; None without them.
+        depth_features: for the pose network.
+        source_disparities: finest sigmoids of the sources in time; None if nothing asks for their depth.
+        hard_disparities: as `disparities`, of the batch's hard targets; None without them.
+    """
+
+    disparities: tuple[Float[Tensor, "b 1 _h _w"], ...]
+    masks: tuple[Float[Tensor, "b s _h _w"], ...] | None
+    depth_features: DepthFeatures
+    source_disparities: Float[Tensor, "b n 1 _h _w"] | None
+    hard_disparities: tuple[Float[Tensor, "k 1 _h _w"], ...] | None
 
 
 class SelfSupervisedDepth(nn.Module):
@@ -50,6 +70,7 @@ class SelfSupervisedDepth(nn.Module):
         self.freeze_batch_norm = config.freeze_batch_norm
         self.loss_config = config.loss
         self.teacher_weight = config.teacher.weight
+        self.weather_weight = config.augment.weather_weight
         self.network_dtype = network_dtype
         self.depth_net = DepthNet(
             config.encoder.name,
@@ -82,8 +103,9 @@ class SelfSupervisedDepth(nn.Module):
             return self._learn_motion(batch)
         # Section 3.1: depth from the target alone, so that one image is enough for prediction later; motion from the
         # target and its sources.
-        disparities, masks, depth_features = self._predict_disparities(batch)
-        T_source_target = self._predict_transforms(batch, depth_features)
+        predicted = self._predict_disparities(batch)
+        disparities, masks = predicted.disparities, predicted.masks
+        T_source_target = self._predict_transforms(batch, predicted.depth_features)
         if masks is not None:
             # One mask per source, the stereo partner's last. Clips without a partner leave it unused.
             masks = tuple(mask[:, : T_source_target.shape[1]] for mask in masks)
@@ -96,8 +118,9 @@ class SelfSupervisedDepth(nn.Module):
         scales = self.depth_net.decoder.scales
         terms = {f"loss/scale_{s}": loss.detach() for s, loss in zip(scales, objective.per_scale, strict=True)}
         loss = objective.loss
-        for name, (weight, term) in self._later_terms(disparities, batch).items():
-            loss, terms[f"loss/{name}"] = loss + weight * term, term.detach()
+        for name, (weight, term) in self._added_terms(batch, predicted, T_source_target).items():
+            terms[f"loss/{name}"] = term.detach()
+            loss = loss + weight * term
         return StepOutput(
             loss=loss,
             terms=terms,
@@ -106,19 +129,6 @@ class SelfSupervisedDepth(nn.Module):
             T_source_target=T_source_target.detach(),
             automask=objective.automask[0],
         )
-
-    def _later_terms(
-        self, disparities: tuple[Float[Tensor, "b 1 _h _w"], ...], batch: Batch
-    ) -> dict[str, tuple[float, Float[Tensor, ""]]]:
-        """Weight and value of each part of the objective that came after the paper, by name; all are options."""
-        terms: dict[str, tuple[float, Tensor]] = {}
-        if batch.teacher is not None:  # in shape alone, free of scale and shift
-            terms["teacher"] = self.teacher_weight, distillation_loss(disparities[0], batch.teacher)
-        if self.anchor is not None:
-            # Of the clean colours, too: the start must not be judged by the jitter.
-            start = self.anchor.disparity(batch.frames[:, 0])
-            terms["anchor"] = self.anchor_weight, anchor_loss(disparities, start, self.loss_config.depth_range)
-        return terms
 
     def _learn_motion(self, batch: Batch) -> StepOutput:
         """A step that learns the motion at the depth of the untrained network, everywhere the same."""
@@ -143,21 +153,69 @@ class SelfSupervisedDepth(nn.Module):
 
     def relative_transforms(self, batch: Batch) -> Float[Tensor, "b s 4 4"]:
         """T_source_target of every source: predicted for other times, calibrated for the stereo partner."""
-        depth_features = self._predict_disparities(batch)[2] if self.pose_net.uses_depth else None
+        depth_features = self._predict_disparities(batch).depth_features if self.pose_net.uses_depth else None
         return self._predict_transforms(batch, depth_features)
 
-    def _predict_disparities(
-        self, batch: Batch
-    ) -> tuple[tuple[Float[Tensor, "b 1 _h _w"], ...], tuple[Float[Tensor, "b s _h _w"], ...] | None, DepthFeatures]:
-        """Sigmoid disparities of the target and predictive masks, both finest first; features for the pose network."""
-        n_images = self.pose_net.n_encoded(1 + len(batch.offsets))
+    def _predict_disparities(self, batch: Batch) -> _Predicted:
+        n_images = 1 + len(batch.offsets)
+        n_encoded = self.pose_net.n_encoded(n_images)
+        compare_depths = self.loss_config.consistency > 0
         with self._network_precision(batch):
-            features = self.depth_net.encode(batch.inputs[:, :n_images])
+            features, hard_features = self._encode(batch, n_images if compare_depths else n_encoded)
             disparities, masks = self.depth_net.decode([level[:, 0] for level in features])
+            sources, hard = None, None
+            if compare_depths:
+                finest: Tensor = self.depth_net.decoder([level[:, 1:].flatten(0, 1) for level in features])[0]
+                sources = torch.unflatten(finest, 0, (-1, n_images - 1))
+            if hard_features is not None:
+                hard = self.depth_net.decoder(hard_features)
         # For PoseCNN, whose translation is relative to the depth of the scene.
         inverse_depth = self.loss_config.depth_range.disparity(disparities[0])
-        depth_features = DepthFeatures(features=features[-1], mean_inverse_depth=inverse_depth.mean((1, 2, 3)))
-        return disparities, masks, depth_features
+        depth_features = DepthFeatures(
+            features=features[-1][:, :n_encoded], mean_inverse_depth=inverse_depth.mean((1, 2, 3))
+        )
+        return _Predicted(disparities, masks, depth_features, sources, hard)
+
+    def _encode(
+        self, batch: Batch, n_images: int
+    ) -> tuple[list[Float[Tensor, "b n _c _h _w"]], list[Float[Tensor, "k _c _h _w"]] | None]:
+        """Features of the first n images of every clip, and of its hard targets, if there are any."""
+        # All in one pass, so that BatchNorm normalises them by the same statistics. In passes of their own, the depths
+        # of two images would differ by the chance of these statistics, and the loss would punish that.
+        images = batch.inputs[:, :n_images]
+        if batch.hard_targets is None:
+            return self.depth_net.encode(images), None
+        every = torch.cat([images.flatten(0, 1), batch.hard_targets.images])
+        levels = [level.squeeze(1) for level in self.depth_net.encode(every.unsqueeze(1))]
+        n_clear = len(every) - len(batch.hard_targets.images)
+        clips = images.shape[:2]
+        return [torch.unflatten(level[:n_clear], 0, clips) for level in levels], [level[n_clear:] for level in levels]
+
+    def _added_terms(
+        self, batch: Batch, predicted: _Predicted, T_source_target: Float[Tensor, "b s 4 4"]
+    ) -> dict[str, tuple[float, Float[Tensor, ""]]]:
+        """Weights and values of the terms that are not the paper's, by name. By default there are none."""
+        terms: dict[str, tuple[float, Tensor]] = {}
+        depths = self.loss_config.depth_range
+        sources = predicted.source_disparities
+        if sources is not None:
+            # At full size, where K is known, and for the sources in time alone: the scale of the stereo pair is given.
+            b, n = sources.shape[:2]
+            every = torch.cat([predicted.disparities[0], sources.flatten(0, 1)])
+            depth = depths.depth(upsample(every, (batch.frames.shape[-2], batch.frames.shape[-1])))
+            of_sources = torch.unflatten(depth[b:], 0, (b, n))
+            consistency = consistency_loss(depth[:b], of_sources, T_source_target[:, :n], batch.K)
+            terms["consistency"] = (self.loss_config.consistency, consistency)
+        if batch.hard_targets is not None and predicted.hard_disparities is not None:
+            clear = tuple(level.index_select(0, batch.hard_targets.clips) for level in predicted.disparities)
+            terms["weather"] = (self.weather_weight, hard_target_loss(predicted.hard_disparities, clear, depths))
+        if batch.teacher is not None:  # in shape alone, free of scale and shift
+            terms["teacher"] = (self.teacher_weight, distillation_loss(predicted.disparities[0], batch.teacher))
+        if self.anchor is not None:
+            # Of the clean colours, too: the start must not be judged by the jitter.
+            start = self.anchor.disparity(batch.frames[:, 0])
+            terms["anchor"] = (self.anchor_weight, anchor_loss(predicted.disparities, start, depths))
+        return terms
 
     def _predict_transforms(self, batch: Batch, depth_features: DepthFeatures | None) -> Float[Tensor, "b s 4 4"]:
         """T_source_target of every source, in the order of the views."""

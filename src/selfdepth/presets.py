@@ -12,7 +12,7 @@ import difflib
 from dataclasses import replace
 from typing import Any
 
-from selfdepth.config import LITE0, EncoderConfig, LossConfig, TrainConfig
+from selfdepth.config import LITE0, AugmentConfig, EncoderConfig, LossConfig, TrainConfig
 from selfdepth.errors import ConfigError
 
 _METRIC = LossConfig(near=0.5, start_depth=5.0)
@@ -123,6 +123,7 @@ _MONODEPTH_V1 = TrainConfig(
     encoder=EncoderConfig(name="resnet50", pretrained=False),
     # None of the later contributions; the smoothness is that of the disparity as a share of the width.
     loss=LossConfig(automask=False, reprojection="mean", multiscale="native", smoothness=0.1),
+    augment=AugmentConfig(colours="shift"),
     # A rate of 1e-4, halved after 30 and after 40 of 50 epochs (engine/schedule.py).
     batch_size=8,
     epochs=50,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
@@ -14,6 +14,19 @@ from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.quaternion import quaternion_from_rotation
 from selfdepth.geometry.rigid import inverse
+
+
+@dataclass(frozen=True, kw_only=True)
+class HardTargets:
+    """Targets of some clips in bad conditions, such as fog or the dark: the same pixels, and the same depth.
+
+    Attributes:
+        clips: which clips of the batch, each at most once.
+        images: their target inputs in bad conditions; colours in [0, 1].
+    """
+
+    clips: Int[Tensor, "k"]
+    images: Float[Tensor, "k 3 h w"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +43,7 @@ class Batch:
             baseline. If set, the last view is the partner.
         teacher: disparity of the target by a teacher, up to scale and shift: above 0 and at most 1, 0 where unknown.
             None where there is no teacher, and in validation.
+        hard_targets: targets that the depth network must also understand in bad conditions; None for none.
     """
 
     frames: Float[Tensor, "b views 3 h w"]
@@ -38,6 +52,7 @@ class Batch:
     offsets: tuple[int, ...]
     T_stereo_target: Float[Tensor, "b 4 4"] | None = None
     teacher: Float[Tensor, "b 1 h w"] | None = None
+    hard_targets: HardTargets | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -69,7 +69,9 @@ def test_missing_pretrained_weights_are_refused_before_a_frame_is_decoded(
 def test_a_run_starts_from_the_weights_of_the_model_and_at_the_first_step(
     whole_run: Run, tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encoder_module, "pretrained_options", lambda name: pytest.fail("ImageNet weights are not needed"))
+    monkeypatch.setattr(
+        encoder_module, "pretrained_options", lambda name: pytest.fail("ImageNet weights are not needed")
+    )
     model = str(whole_run.folder / "last")
     requested = replace(tiny, init=model, width=96, encoder=replace(tiny.encoder, pretrained=True))
     run = prepare_run(requested, tmp_path / "run", resume=False)

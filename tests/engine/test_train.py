@@ -15,14 +15,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from selfdepth.config import ResolvedConfig, TrainConfig, from_json
+from selfdepth.config import LossConfig, ResolvedConfig, TrainConfig, from_json
+from selfdepth.config_augment import AugmentConfig
 from selfdepth.engine import train as module
 from selfdepth.engine.checkpoint import last_checkpoint
 from selfdepth.engine.run_config import read_run_config
 from selfdepth.engine.setup import Run
 from selfdepth.engine.tracking import read_metrics
 from selfdepth.engine.train import train
-from selfdepth.errors import Interrupted, OutputError
+from selfdepth.errors import ConfigError, Interrupted, OutputError
 from selfdepth.inference.odometry import MotionPredictor
 from selfdepth.weights.files import load_weights
 
@@ -178,3 +179,35 @@ def test_a_signal_ends_the_run_after_its_step_saves_everything_and_the_run_can_g
     assert checkpoint is not None and checkpoint.name == "step_000001"
     assert load_weights(tmp_path / "run/last").step == load_weights(tmp_path / "run").step == 1
     assert train(replace(tiny, steps=2), tmp_path / "run", resume=True).progress.step == 2
+
+
+ADDED = {
+    "loss": LossConfig(consistency=0.2),
+    "augment": AugmentConfig(zoom=1.5, stretch=1.3, weather=0.5),
+}
+
+
+def test_a_run_with_every_addition_records_its_terms_and_goes_on_exactly(tiny: TrainConfig, tmp_path: Path) -> None:
+    config = replace(tiny, **ADDED)
+    whole = train(config, tmp_path / "whole")
+    line = read_metrics(whole.folder)[0]
+    assert 0 < line["loss/consistency"] < 1 and line["loss/weather"] > 0
+    assert from_json(json.loads((whole.folder / "config.json").read_text()), where="config.json").augment == (
+        config.augment
+    )
+    train(replace(config, steps=2), tmp_path / "half")
+    assert same_weights(train(config, tmp_path / "half", resume=True).learner.state_dict(), whole.learner.state_dict())
+
+
+def test_a_resumed_run_cannot_change_its_augmentation(make_half_run: HalfRun, tiny: TrainConfig) -> None:
+    with pytest.raises(ConfigError, match="--augment"):
+        train(replace(tiny, augment=AugmentConfig(zoom=1.5)), make_half_run(), resume=True)
+
+
+@pytest.mark.compiled
+def test_the_compiled_step_takes_hard_targets_and_sources(tiny: TrainConfig, tmp_path: Path) -> None:
+    config = replace(tiny, **ADDED, steps=2, compile=True)
+    said = train(config, tmp_path / "compiled")
+    plain = train(replace(config, compile=False), tmp_path / "plain")
+    for (name, a), b in zip(said.learner.state_dict().items(), plain.learner.state_dict().values(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-2, atol=1e-3, msg=name)

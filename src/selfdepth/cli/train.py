@@ -53,6 +53,7 @@ SECTIONS = {
     "networks": ("encoder", "init", "freeze_batch_norm"),
     "objective": ("method", "loss", "self_teacher", "anchor"),
     "teacher": ("teacher",),
+    "augmentation": ("augment",),
     "schedule": ("steps", "epochs", "minutes", "batch_size", "learning_rate", "drop_after", "seed"),
     "output": ("out", "save_every", "keep"),
     "machine": ("device", "precision", "compile"),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -136,13 +136,12 @@ def make_loaders(
     options: dict[str, Any] = {"batch_size": config.batch_size, "seed": config.seed, "device": device}
     options["resident"] = resident_frames(store, device)
     train = replace(train, teacher=with_resident_maps(teacher, device))
-    colours: Literal["jitter", "shift"] = "shift" if config.method == "monodepth-v1" else "jitter"
-    train_loader = ClipLoader(store, train, augment=colours, **options)
+    train_loader = ClipLoader(store, train, augment=config.augment, **options)
     train_loader.steps_per_epoch  # noqa: B018  raises if the clips do not fill one batch, before the first step does
     return Data(
         store=store,
         train=train_loader,
-        val=ClipLoader(store, val, augment="none", **options),
+        val=ClipLoader(store, val, augment=None, **options),
         truth=truth,
         protocol=PROTOCOLS[store.protocol],
         camera=store.sequences[0].camera,

@@ -37,11 +37,22 @@ def project(
         depth: of the target, along z, in the unit of the translation.
         K: intrinsics in pixels, the same for target and source.
     """
+    return project_with_depth(depth, T_source_target, K)[0]
+
+
+def project_with_depth(
+    depth: Float[Tensor, "b 1 h w"], T_source_target: Float[Tensor, "b 4 4"], K: Float[Tensor, "b 3 3"]
+) -> tuple[Float[Tensor, "b 2 h w"], Float[Tensor, "b 1 h w"]]:
+    """As `project`, and the depth z of each point in the source's camera, in the unit of the translation.
+
+    z is as it comes: at most 0 for a point that is not in front of the source's camera.
+    """
     homography, epipole = homography_and_epipole(T_source_target, K)
     grid = pixel_grid(*depth.shape[-2:], dtype=depth.dtype, device=depth.device)
     # Homogeneous: the third row is the depth z in the source's camera.
     projected = depth * torch.einsum("bij,jhw->bihw", homography, grid) + epipole[..., None, None]
-    return projected[:, :2] / projected[:, 2:].clamp(min=MIN_Z)
+    z = projected[:, 2:]
+    return projected[:, :2] / z.clamp(min=MIN_Z), z
 
 
 def homography_and_epipole(

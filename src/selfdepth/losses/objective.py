@@ -59,8 +59,8 @@ def self_supervised_loss(
         # The paper's third contribution. In a small image fine texture is averaged away and many depths fit equally
         # well, so coarse disparities are upsampled and compared at full resolution too.
         size = (frames.shape[-2], frames.shape[-1])
-        compared_disparities = tuple(_upsample(disparity, size) for disparity in disparities)
-        compared_masks = tuple(_upsample(mask, size) for mask in masks) if masks is not None else None
+        compared_disparities = tuple(upsample(disparity, size) for disparity in disparities)
+        compared_masks = tuple(upsample(mask, size) for mask in masks) if masks is not None else None
         reprojections = _level(frames, K, cfg).compare(compared_disparities, T_source_target, compared_masks)
     else:
         compared_disparities, reprojections = disparities, []
@@ -89,7 +89,8 @@ def _level(frames: Float[Tensor, "b views 3 h w"], K: Float[Tensor, "b 3 3"], cf
     return kind.of(frames, K, cfg)
 
 
-def _upsample(maps: Float[Tensor, "b c _h _w"], size: tuple[int, int]) -> Float[Tensor, "b c hl wl"]:
+def upsample(maps: Float[Tensor, "b c _h _w"], size: tuple[int, int]) -> Float[Tensor, "b c hl wl"]:
+    """Maps at another, larger size (height, width), between the pixels bilinearly."""
     if maps.shape[-2:] == size:
         return maps
     # align_corners=False is the half-pixel rule of geometry/camera.py: a coarse pixel lies in the middle of its block.

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from helpers.memory_footage import footage, pixels, sequence
+from selfdepth.config_augment import AugmentConfig
 from selfdepth.data.clips.clips import ClipLoader, ClipSet, make_clips
 from selfdepth.data.clips.order import epoch_batches
 from selfdepth.data.clips.resident import frames_on, maps_on
@@ -81,7 +82,7 @@ def test_targets_of_unknown_frames_or_sequences_are_dropped_and_counted(store: S
 @pytest.mark.parametrize(("offsets", "spacing"), [((-1, 1), 1), ((1, -2), 1), ((-1, 1), 3), ((2,), 2)])
 def test_a_batch_equals_frames_decoded_one_by_one(store: Store, offsets, spacing: int) -> None:
     clips = make_clips(store, store.train, offsets=offsets, spacing=spacing)
-    batches = loader(store, clips, augment="none")
+    batches = loader(store, clips, augment=None)
     batch = batches.batch(2)
     assert batch.offsets == offsets
     for i, clip in enumerate(batches.indices(2)):
@@ -196,7 +197,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 def test_the_partner_is_the_last_view_where_there_is_one_and_batches_are_of_one_kind(pairs: Store) -> None:
     clips = make_clips(pairs, pairs.train, offsets=(-1, 1), stereo="calibrated")
-    batches = loader(pairs, clips, augment="none")
+    batches = loader(pairs, clips, augment=None)
     kinds = set()
     for step in range(batches.steps_per_epoch):
         batch, refs = batches.batch(step), [clips.refs[i] for i in batches.indices(step)]
@@ -301,3 +302,43 @@ def test_processes_share_the_teachers_maps_as_they_share_the_clips(
     whole = loader(store, taught).batch(5).teacher
     parts = [loader(store, taught, batch_size=2, share=(rank, 2)).batch(5).teacher for rank in (0, 1)]
     assert whole is not None and torch.equal(torch.cat([part for part in parts if part is not None]), whole)
+
+
+EVERYTHING = AugmentConfig(zoom=1.5, stretch=1.3, weather=0.5)
+
+
+def test_more_augmentation_leaves_the_draws_of_flip_and_jitter_as_they_are(store: Store, clips: ClipSet) -> None:
+    plain, same = loader(store, clips), loader(store, clips, augment=AugmentConfig())
+    stormy, zoomed = (loader(store, clips, augment=a) for a in (AugmentConfig(weather=0.5), AugmentConfig(zoom=1.5)))
+    for step in range(4):
+        batch = plain.batch(step)
+        assert equal(same.batch(step), batch)
+        assert equal(stormy.batch(step), batch), "weather is beside the inputs, not in them"
+        changed = zoomed.batch(step)
+        untouched = (changed.K[:, 0, 0] == batch.K[:, 0, 0]).nonzero().flatten()
+        assert 0 < len(untouched) < 4 or step > 0
+        assert torch.equal(changed.frames[untouched], batch.frames[untouched])
+        assert torch.equal(changed.inputs[untouched], batch.inputs[untouched])
+
+
+def test_all_augmentation_is_a_function_of_seed_and_step_whatever_the_number_of_processes(
+    store: Store, clips: ClipSet
+) -> None:
+    whole = loader(store, clips, augment=EVERYTHING).batch(3)
+    again = loader(store, clips, augment=EVERYTHING).batch(3)
+    parts = [loader(store, clips, augment=EVERYTHING, batch_size=2, share=(rank, 2)).batch(3) for rank in range(2)]
+    assert equal(whole, again)
+    assert_shared(parts, whole)
+    hard = [batch.hard_targets for batch in (whole, again, *parts)]
+    assert hard[0] is not None and hard[1] is not None
+    assert torch.equal(hard[0].images, hard[1].images)
+    assert torch.equal(torch.cat([part.images for part in hard[2:] if part is not None]), hard[0].images)
+    other = loader(store, clips, augment=EVERYTHING).batch(4).hard_targets
+    assert other is not None and not torch.equal(other.images, hard[0].images)
+
+
+def test_validation_clips_are_never_augmented(store: Store, clips: ClipSet) -> None:
+    batches = loader(store, clips, augment=EVERYTHING)
+    (_, batch), *_ = batches.evaluation_batches(4)
+    assert batch.hard_targets is None and batches.clip(0).hard_targets is None
+    assert torch.equal(batch.K, torch.from_numpy(clips.K[:4]))

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,9 +21,12 @@ from numpy import ndarray
 from torch import Tensor
 
 from selfdepth.config import NOMINAL_BASELINE, Stereo
+from selfdepth.config_augment import AugmentConfig
 from selfdepth.data.clips.augment import apply, draw_augmentation
 from selfdepth.data.clips.colour_shift import draw_colour_shift, shift_colours
 from selfdepth.data.clips.order import entropy, epoch_batches, steps_per_epoch
+from selfdepth.data.clips.weather import add_weather, draw_weather
+from selfdepth.data.clips.zoom import apply_zoom, draw_zoom
 from selfdepth.data.frames import FrameRef, StereoPartner
 from selfdepth.data.store.store import Store
 from selfdepth.data.store.teacher_maps import TeacherMaps
@@ -31,8 +34,10 @@ from selfdepth.structs import Batch
 
 _PREFETCHED = 2
 """Batches that the thread gathers ahead of the training step."""
-_AUGMENTATION_STREAM = 1
-"""Makes the draws of augmentation independent of those of the clips' order, which come from the same seed."""
+_AUGMENTATION_STREAM, _ZOOM_STREAM, _WEATHER_STREAM = 1, 2, 3
+"""Make the draws of each kind of augmentation independent of the others and of the clips' order, which come from the
+same seed. So switching one on leaves the others as they were."""
+_FLIP_AND_JITTER = AugmentConfig()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -156,7 +161,7 @@ class ClipLoader:
     Args:
         batch_size: clips per batch of this process.
         seed: seed of the order of clips and of their augmentation.
-        augment: flip training batches and change their colours: by Monodepth2's "jitter", or Monodepth v1's "shift".
+        augment: how training batches are changed; None: leave them as they are.
         resident: the store's frames on the device, if they fit there (`data.clips.resident`).
         share: (rank, world size) of this process. Together, the processes make the batches that one process would make
             with world size times the batch size.
@@ -170,7 +175,7 @@ class ClipLoader:
         batch_size: int,
         seed: int,
         device: torch.device | str,
-        augment: Literal["none", "jitter", "shift"] = "jitter",
+        augment: AugmentConfig | None = _FLIP_AND_JITTER,
         resident: UInt8[Tensor, "n 3 h w"] | None = None,
         share: tuple[int, int] = (0, 1),
     ) -> None:
@@ -302,17 +307,25 @@ class ClipLoader:
         return Batch(frames=frames, inputs=frames, K=K, offsets=self.clips.offsets, T_stereo_target=T, teacher=teacher)
 
     def _finish(self, step: int, gathered: _Gathered) -> Batch:
-        batch = self._on_device(gathered)
-        if self.augment == "none":
+        batch, config = self._on_device(gathered), self.augment
+        if config is None:
             return batch
-        seed = np.random.SeedSequence(entropy(self.seed, step, _AUGMENTATION_STREAM))
-        # 63 bits of it: torch takes a signed number.
-        generator = torch.Generator().manual_seed(int(seed.generate_state(1, np.uint64)[0] >> np.uint64(1)))
         # Drawn for all processes, and each takes its share, so the number of processes does not change the run.
         n, start = self.batch_size * self.world_size, self.rank * self.batch_size
         share = slice(start, start + self.batch_size)
+        if config.zooms:
+            batch = apply_zoom(batch, draw_zoom(n, config, self._generator(step, _ZOOM_STREAM))[share])
+        generator = self._generator(step, _AUGMENTATION_STREAM)
         drawn = draw_augmentation(n, generator)
-        if self.augment == "shift":
+        if config.colours == "shift":
             flipped = apply(batch, replace(drawn, jitter=torch.zeros_like(drawn.jitter))[share])
             return shift_colours(flipped, draw_colour_shift(n, generator)[share])
-        return apply(batch, drawn[share])
+        batch = apply(batch, drawn[share])
+        if config.weather > 0:
+            batch = add_weather(batch, draw_weather(n, config.weather, self._generator(step, _WEATHER_STREAM))[share])
+        return batch
+
+    def _generator(self, step: int, stream: int) -> torch.Generator:
+        seed = np.random.SeedSequence(entropy(self.seed, step, stream))
+        # 63 bits of it: torch takes a signed number.
+        return torch.Generator().manual_seed(int(seed.generate_state(1, np.uint64)[0] >> np.uint64(1)))
