@@ -21,17 +21,7 @@ PACKAGES = {".".join(path.parent.relative_to(SOURCE).parts) for path in FILES} -
 
 FLOORS = (
     (
-        *(
-            "errors",
-            "checks",
-            "config",
-            "config_augment",
-            "download",
-            "files",
-            "presets",
-            "teacher_config",
-            "v1_options",
-        ),
+        *("errors", "checks", "config", "download", "files", "presets"),
         *("geometry.crop", "geometry.depth_range"),
     ),
     ("device", "geometry", "structs"),
@@ -72,16 +62,13 @@ STRANGERS = [
 WITHOUT_TORCH = [
     "errors",
     "checks",
-    "config",
-    "config_augment",
+    *("config.augment", "config.encoder", "config.loss", "config.teacher", "config.train", "config.values"),
     "presets",
-    "teacher_config",
     "geometry.crop",
     "geometry.depth_range",
     "paper.figures",
     "paper.tables",
     "paper.tables_v1",
-    "v1_options",
     "geometry.rigid",
     "evaluation.depth.metrics",
     "evaluation.depth.sparsification",

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
-from selfdepth.config_augment import AugmentConfig
+from selfdepth.config.augment import AugmentConfig
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
 from selfdepth.learner import SelfSupervisedDepth
 from selfdepth.losses.consistency import consistency_loss

@@ -11,13 +11,13 @@ import torch
 from numpy import ndarray
 
 from selfdepth.config import TrainConfig
+from selfdepth.config.teacher import TeacherConfig
 from selfdepth.data.clips.clips import ClipLoader
 from selfdepth.engine.checkpoint import last_checkpoint
 from selfdepth.engine.failures import explain_memory_errors
 from selfdepth.engine.train import train
 from selfdepth.errors import TrainingError
 from selfdepth.learner import SelfSupervisedDepth
-from selfdepth.teacher_config import TeacherConfig
 
 
 @pytest.mark.parametrize("taught", [False, True])

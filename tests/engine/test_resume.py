@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from selfdepth.config import EncoderConfig, LossConfig, TrainConfig, to_json
+from selfdepth.config.teacher import TeacherConfig
 from selfdepth.engine.resume import check_folder, check_same_run, require_checkpoint
 from selfdepth.errors import CheckpointError, ConfigError, OutputError
-from selfdepth.teacher_config import TeacherConfig
 
 RUN = TrainConfig(data="drive", camera="fov:60", every="1", width=96, height=64, steps=4)
 

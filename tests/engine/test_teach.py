@@ -17,6 +17,7 @@ from PIL import Image
 from helpers.models import TINY_DEPTH
 from selfdepth.cli.main import main
 from selfdepth.config import TrainConfig
+from selfdepth.config.teacher import TeacherConfig
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.sources.rendered import write_drive
 from selfdepth.data.store.build import build_store
@@ -26,7 +27,6 @@ from selfdepth.engine.train import train
 from selfdepth.errors import ConfigError, DataError
 from selfdepth.synthetic.drive import DriveSpec, SyntheticDrive, render_drive
 from selfdepth.synthetic.kitti import write_kitti_raw
-from selfdepth.teacher_config import TeacherConfig
 
 ME = TeacherConfig(path="python:me", weight=0.5)
 N_FRAMES, WIDTH, HEIGHT = 24, 96, 64

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from selfdepth.config import LossConfig, ResolvedConfig, TrainConfig, from_json
-from selfdepth.config_augment import AugmentConfig
+from selfdepth.config.augment import AugmentConfig
 from selfdepth.engine import train as module
 from selfdepth.engine.checkpoint import last_checkpoint
 from selfdepth.engine.run_config import read_run_config

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from selfdepth.config.teacher import TeacherConfig
 from selfdepth.errors import ConfigError, DataError
-from selfdepth.teacher_config import TeacherConfig
 from selfdepth.teachers.onnx_model import IMAGENET_MEAN, IMAGENET_STD, OnnxModel, digest_of_files, open_onnx
 
 onnx = pytest.importorskip("onnx")

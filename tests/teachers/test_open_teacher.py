@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from selfdepth.config.teacher import TeacherConfig
 from selfdepth.errors import ConfigError
-from selfdepth.teacher_config import TeacherConfig
 from selfdepth.teachers.folder import MapFolder
 from selfdepth.teachers.open_teacher import open_teacher
 from selfdepth.teachers.teacher import ImageTeacher

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -107,12 +108,7 @@ def prepare_run(
     self_teacher = None if config.self_teacher is None else load_weights(config.self_teacher)
     learner = _build_learner(config, device, self_teacher, from_checkpoint=resume)
 
-    def check(requested: TrainConfig) -> None:
-        if resume:
-            check_same_run(requested, folder)
-        if self_teacher is not None:
-            check_student(requested, self_teacher)
-
+    check = partial(_check_others, folder=folder if resume else None, self_teacher=self_teacher)
     store, truth, resolved = open_data(source, config, folder, check=check, on_frames=on_frames)
     check(resolved)  # again, now that the data have given the height
     if self_teacher is not None:
@@ -132,6 +128,14 @@ def prepare_run(
         progress=progress,
         device=device,
     )
+
+
+def _check_others(requested: TrainConfig, *, folder: Path | None, self_teacher: LoadedWeights | None) -> None:
+    """Compare the options with those of the run in `folder` that it continues, and of the model that it learns from."""
+    if folder is not None:
+        check_same_run(requested, folder)
+    if self_teacher is not None:
+        check_student(requested, self_teacher)
 
 
 def _write_config(folder: Path, config: ResolvedConfig) -> None:

@@ -12,8 +12,8 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
+from selfdepth.config.teacher import Colours, TeacherConfig
 from selfdepth.errors import ConfigError, DataError
-from selfdepth.teacher_config import Colours, TeacherConfig
 from selfdepth.teachers.teacher import check_aspect
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from selfdepth.config.teacher import ONNX, PYTHON, TeacherConfig
 from selfdepth.errors import ConfigError
-from selfdepth.teacher_config import ONNX, PYTHON, TeacherConfig
 from selfdepth.teachers.folder import MapFolder
 from selfdepth.teachers.onnx_model import digest_of_files, open_onnx
 from selfdepth.teachers.teacher import Ask, ImageTeacher, Teacher

@@ -126,8 +126,8 @@ def _lost_settings(config: TrainConfig) -> Iterator[str]:
         yield f"the frame spacing: the pose network takes images {config.every} frames apart"
 
 
-def _files_of(model: Published, folder: Path) -> Entries:
-    config = model.config
+def _require_publishable(config: TrainConfig, folder: Path) -> None:
+    """Refuse a model that the format cannot hold. Raises CheckpointError."""
     if config.method != "monodepth2":
         raise CheckpointError(
             "the format holds models of Monodepth2 only", where=folder, expected="one disparity", got=config.method
@@ -149,6 +149,11 @@ def _files_of(model: Published, folder: Path) -> Entries:
             got="--stereo calibrated: read back, its depth would be multiplied by 5.4",
             fix="keep the model in its own format, or train with --stereo nominal",
         )
+
+
+def _files_of(model: Published, folder: Path) -> Entries:
+    config = model.config
+    _require_publishable(config, folder)
     has_pose = any(name.startswith("pose_net.") for name in model.state)
     names = {name for name in _required_tensors(config) if has_pose or not name.startswith("pose_net.")}
     encoders = [config.encoder.name] + [config.encoder.pose_encoder] * (

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from helpers.memory_footage import footage, pixels, sequence
-from selfdepth.config_augment import AugmentConfig
+from selfdepth.config.augment import AugmentConfig
 from selfdepth.data.clips.clips import ClipLoader, ClipSet, make_clips
 from selfdepth.data.clips.order import epoch_batches
 from selfdepth.data.clips.resident import frames_on, maps_on

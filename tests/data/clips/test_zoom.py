@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from selfdepth.config_augment import AugmentConfig
+from selfdepth.config.augment import AugmentConfig
 from selfdepth.data.clips.augment import apply, draw_augmentation
 from selfdepth.data.clips.zoom import Zoom, apply_zoom, draw_zoom
 from selfdepth.geometry.se3 import mirror, transform_from_axis_angle

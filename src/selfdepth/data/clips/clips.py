@@ -21,7 +21,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from selfdepth.config import NOMINAL_BASELINE, Stereo
-from selfdepth.config_augment import AugmentConfig
+from selfdepth.config.augment import AugmentConfig
 from selfdepth.data.clips.augment import apply, draw_augmentation
 from selfdepth.data.clips.colour_shift import draw_colour_shift, shift_colours
 from selfdepth.data.clips.order import entropy, epoch_batches, steps_per_epoch

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from selfdepth.config_augment import AugmentConfig
+from selfdepth.config.augment import AugmentConfig
 from selfdepth.geometry.zoom import zoom
 from selfdepth.structs import Batch
 

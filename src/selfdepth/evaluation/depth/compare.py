@@ -191,17 +191,15 @@ def compare(
     truths = [row.truth for row in compared]
     disparities = [row.disparity for row in compared if row.disparity is not None]
     constant_m, baseline = best_constant(truths, uncropped)
-    other = None
     if options.one_scale:
         report = _at_one_scale(report, disparities, truths, uncropped)
-    if both_scalings:
-        other = evaluate_set(disparities, truths, uncropped, median_scaling=not scaling, factor=factor)
+    evaluate_other = partial(evaluate_set, disparities, truths, uncropped, median_scaling=not scaling, factor=factor)
     return DepthEvaluation(
         report=report,
         baseline=baseline,
         constant_m=constant_m,
         frames=frames,
-        other=other,
+        other=evaluate_other() if both_scalings else None,
         one_scale=options.one_scale,
         sparsification=_sparsification(report, compared, one_scale=options.one_scale),
     )

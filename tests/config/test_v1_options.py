@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from selfdepth.config import EncoderConfig, TrainConfig
+from selfdepth.config.v1_options import FIXED
 from selfdepth.errors import ConfigError
 from selfdepth.presets import MONODEPTH_V1, preset
-from selfdepth.v1_options import FIXED
 
 V1 = preset(MONODEPTH_V1)
 

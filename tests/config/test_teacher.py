@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from selfdepth.config import TrainConfig, from_json, to_json
+from selfdepth.config.teacher import TeacherConfig
 from selfdepth.errors import ConfigError
-from selfdepth.teacher_config import TeacherConfig
 
 ONNX = {"path": "teacher.onnx"}
 NAN = float("nan")

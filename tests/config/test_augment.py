@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from selfdepth.config import TrainConfig, from_json, to_json
-from selfdepth.config_augment import AugmentConfig
+from selfdepth.config.augment import AugmentConfig
 from selfdepth.errors import ConfigError
 
 NAN = float("nan")

@@ -19,11 +19,8 @@ FIXED: dict[str, object] = {
     # Its disparity is a share of the width of whole images.
     "augment.zoom": 1.0,
     "augment.stretch": 1.0,
-    "augment.weather": 0.0,
     # Contributions of the later paper, and what serves its pose network.
-    "motion_first": False,
     "loss.automask": False,
-    "loss.consistency": 0.0,
     "loss.reprojection": "mean",
     "loss.multiscale": "native",
     "loss.predictive_mask": False,

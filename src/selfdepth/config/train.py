@@ -3,149 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal
 
-from selfdepth.checks import check_kinds, require, require_size
-from selfdepth.config_augment import AugmentConfig
+from selfdepth.checks import require, require_size
+from selfdepth.config.augment import AugmentConfig
+from selfdepth.config.encoder import POSE_ENCODER, EncoderConfig
+from selfdepth.config.loss import LossConfig
+from selfdepth.config.teacher import TeacherConfig
+from selfdepth.config.v1_options import check_v1_options
 from selfdepth.errors import ConfigError
 from selfdepth.geometry.crop import NO_CROP, Crop
-from selfdepth.geometry.depth_range import DepthRange
-from selfdepth.teacher_config import TeacherConfig
-from selfdepth.v1_options import check_v1_options
 
-POSE_ENCODER = "resnet18"
-"""The paper's pose encoder, whichever ResNet the depth encoder is."""
-LITE0 = "tf_efficientnet_lite0"
-"""EfficientNet-Lite0: a third of ResNet-18's arithmetic, and its ImageNet weights are installed with the package."""
-
-PoseNetworkName = Literal["separate", "shared", "posecnn"]
-PoseInput = Literal["pairs", "all"]
 Stereo = Literal["none", "calibrated", "nominal"]
 Method = Literal["monodepth2", "monodepth-v1"]
 NOMINAL_BASELINE = 0.1
 NOMINAL_FACTOR = 5.4
 """The paper sets KITTI's stereo baseline to 0.1, so depth learned from it times 5.4 (0.54 m / 0.1) is in metres."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class EncoderConfig:
-    """The networks: which encoders, which pose network, and at which scales depth is learned."""
-
-    name: str = "resnet18"
-    """Depth encoder: any timm model with five feature levels."""
-    pose_name: str | None = None
-    """Encoder of the separate pose network, likewise any timm model. Predicting depth does not need it. Default:
-    resnet18 beside any ResNet, as published; otherwise the depth encoder's."""
-    pretrained: bool = True
-    """Start both encoders from ImageNet weights: the paper's for ResNets (tag tv_in1k), the installed ones for
-    tf_efficientnet_lite0."""
-    pose_network: PoseNetworkName = "separate"
-    """separate: has its own encoder. shared: uses the depth encoder's features. posecnn: seven plain convolutions."""
-    pose_input: PoseInput = "pairs"
-    """pairs: the target with one source at a time, in temporal order. all: the target with all sources at once."""
-    scales: tuple[int, ...] = (0, 1, 2, 3)
-    """Learn depth at 1/2^s of the training size for each of these s, from 0 to 3; predictions use the first."""
-
-    def __post_init__(self) -> None:
-        require(
-            self.scales != () and list(self.scales) == sorted({*self.scales} & {0, 1, 2, 3}),
-            "--encoder.scales",
-            "one or more of 0 1 2 3, each once, in this order",
-            self.scales,
-        )
-        # resnet18 is accepted: earlier versions wrote it into every config.json.
-        if self.pose_network != "separate" and self.pose_name not in (None, POSE_ENCODER):
-            raise ConfigError(
-                f"the {self.pose_network} pose network has no encoder of its own",
-                where="--encoder.pose-name",
-                got=self.pose_name,
-                fix="leave it out, or take --encoder.pose-network separate",
-            )
-
-    @property
-    def pose_encoder(self) -> str:
-        """The encoder of the separate pose network, with the default filled in."""
-        if self.pose_name is not None:
-            return self.pose_name
-        return POSE_ENCODER if self.name.startswith("resnet") else self.name
-
-
-@dataclass(frozen=True, kw_only=True)
-class LossConfig:
-    """Every switch of the objective; the defaults are the paper's full method."""
-
-    ssim: bool = True
-    """Compare images with SSIM and L1; without it, with L1 alone, at weight 1."""
-    ssim_weight: float = 0.85
-    """Weight of SSIM in the photometric error, from 0 to 1 (alpha in the paper)."""
-    smoothness: float = 1e-3
-    """Weight of the edge-aware smoothness of the disparity (lambda in the paper)."""
-    automask: bool = True
-    """Mask pixels that the unwarped source explains better than the warped one (equation 5)."""
-    reprojection: Literal["min", "mean"] = "min"
-    """Per pixel, take the minimum of the photometric errors of the sources, or their mean."""
-    multiscale: Literal["full", "native"] = "full"
-    """Compare every scale at full resolution, or each at its own."""
-    predictive_mask: bool = False
-    """Weight the errors with a learned mask (the ablation after Zhou et al.); needs --loss.no-automask."""
-    tie_break_noise: float = 1e-5
-    """Standard deviation of the seeded noise that breaks ties between warped and unwarped source; 0 turns it off."""
-    near: float = 0.1
-    """Smallest depth that the network can predict, in the unit of the translation."""
-    far: float = 100.0
-    """Largest depth that the network can predict, in the unit of the translation."""
-    start_depth: float | None = None
-    """Depth that the untrained network predicts, in the unit of the translation. A smaller near with the same start
-    leaves room for scenes that begin close to the camera. Default: the sigmoid's middle, about twice near."""
-    pixel_convention: Literal["center", "corner"] = "center"
-    """K at lower scales: exact for integer pixel centres, or K / 2^s as published. Only native multiscale uses it."""
-    consistency: float = 0.0
-    """Weight of the disagreement between the depths of neighbouring frames (Bian et al. 2019), which ties their scales
-    together for trajectories; 0.1 is a good first value. At 0 the sources' depth is not predicted at all."""
-
-    def __post_init__(self) -> None:
-        require(0 <= self.ssim_weight <= 1, "--loss.ssim-weight", "a number from 0 to 1", self.ssim_weight)
-        require(0 <= self.smoothness < math.inf, "--loss.smoothness", "a number of at least 0", self.smoothness)
-        require(
-            0 <= self.tie_break_noise < math.inf,
-            "--loss.tie-break-noise",
-            "a number of at least 0",
-            self.tie_break_noise,
-        )
-        require(0 <= self.consistency < math.inf, "--loss.consistency", "a number of at least 0", self.consistency)
-        depths = self.depth_range  # refuses a near and far out of order
-        require(self.far < math.inf, "--loss.near, --loss.far", "0 < near < far", f"{self.near}, {self.far}")
-        require(
-            self.start_depth is None or depths.near < self.start_depth < depths.far,
-            "--loss.start-depth",
-            "between near and far",
-            self.start_depth,
-        )
-        # Options of a part that is switched off are refused: whoever gives them expects an effect.
-        require(self.ssim or self.ssim_weight == 0.85, "--loss.ssim-weight", "--loss.ssim", "--loss.no-ssim")
-        ties = self.automask or self.tie_break_noise in (0, 1e-5)
-        require(ties, "--loss.tie-break-noise", "--loss.automask", "--loss.no-automask")
-        if self.predictive_mask and self.automask:
-            raise ConfigError(
-                "the predictive mask and the auto-mask exclude each other",
-                where="--loss.predictive-mask",
-                fix="add --loss.no-automask",
-            )
-
-    @property
-    def depth_range(self) -> DepthRange:
-        """The depths that the network can predict, with their conversion from and to its sigmoid."""
-        return DepthRange(float(self.near), float(self.far))  # JSON may hold whole numbers
-
-    @property
-    def untrained_depth(self) -> float:
-        """The depth that the untrained network predicts, about, in the unit of the translation."""
-        return float(self.start_depth or self.depth_range.depth(0.5))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -371,45 +247,3 @@ class ResolvedConfig(TrainConfig):
         values = {field.name: getattr(config, field.name) for field in dataclasses.fields(TrainConfig)} | changes
         require(values["height"] is not None, "height", "a number of pixels", "no height")
         return ResolvedConfig(**values)
-
-
-def to_json(config: TrainConfig) -> dict[str, Any]:
-    """The configuration as JSON values. `from_json` restores it unchanged."""
-    values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
-    return values
-
-
-def from_json(values: dict[str, Any], *, where: str | Path) -> TrainConfig:
-    """Build a TrainConfig from JSON values.
-
-    Args:
-        where: the file, for errors.
-
-    Raises:
-        ConfigError: for an unknown field, a value of the wrong type, or one out of range.
-    """
-    check_kinds(values, TrainConfig, where)
-    try:
-        values = dict(values)
-        parts = (
-            ("encoder", EncoderConfig),
-            ("loss", LossConfig),
-            ("teacher", TeacherConfig),
-            ("augment", AugmentConfig),
-        )
-        for name, kind in parts:
-            if name in values:
-                values[name] = kind(**_with_tuples(values[name]))
-        return TrainConfig(**_with_tuples(values))
-    except (TypeError, AttributeError) as error:
-        raise ConfigError(
-            "the configuration cannot be used",
-            where=where,
-            got=str(error).replace("__init__() got an ", ""),
-            fix="use the config.json of a run of this version",
-        ) from error
-
-
-def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:
-    """The values with tuples for JSON's lists: a list would be unequal to the tuple of the same configuration."""
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
