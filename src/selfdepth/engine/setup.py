@@ -19,7 +19,7 @@ from selfdepth.engine.data import Data, make_loaders, open_data, source_of
 from selfdepth.engine.resume import check_folder, check_same_run, require_checkpoint
 from selfdepth.engine.run_config import CONFIG_FILE
 from selfdepth.engine.schedule import Budget
-from selfdepth.engine.self_teacher import anchor_of, at_spacing, check_student, student_of
+from selfdepth.engine.self_teacher import anchor_of, check_spacing, check_student, student_of
 from selfdepth.errors import CheckpointError
 from selfdepth.files import whole_file
 from selfdepth.learner import SelfSupervisedDepth
@@ -76,7 +76,7 @@ def prepare_run(
     check_folder(folder, resume=resume)
     device = resolve_device(config.device)
     # From cheap to expensive, so that a mistake is reported before the work that it would waste: a look at the path,
-    # then the networks, which may download pretrained weights, then decoding, which may take hours.
+    # the networks, which may download pretrained weights, then decoding, which may take hours.
     source = source_of(config, footage)
     teacher = None if config.self_teacher is None else load_weights(config.self_teacher)
     learner = _build_learner(config, device, teacher, from_checkpoint=resume)
@@ -84,18 +84,14 @@ def prepare_run(
     def check(requested: TrainConfig) -> None:
         if resume:
             check_same_run(requested, folder)
-        if teacher is not None:
-            check_student(requested, teacher)
+        check_student(requested, teacher)
 
     store, truth, resolved = open_data(source, config, folder, check=check, on_frames=on_frames)
     check(resolved)  # again, now that the data have given the height
-    if teacher is not None:
-        check_student(at_spacing(resolved, store.spacing), teacher)
+    check_spacing(resolved, store.spacing, teacher)
     data = make_loaders(store, truth, resolved, device)
     optimizer = torch.optim.Adam(learner.parameters(), lr=resolved.learning_rate, fused=device.type in ("cpu", "cuda"))
-    progress = Progress()
-    if resume:
-        progress = load_checkpoint(require_checkpoint(folder), learner, optimizer, device)
+    progress = load_checkpoint(require_checkpoint(folder), learner, optimizer, device) if resume else Progress()
     with whole_file(folder / CONFIG_FILE) as path:
         path.write_text(json.dumps(to_json(resolved), indent=2) + "\n", encoding="utf-8")
     return Run(
