@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -33,6 +34,42 @@ def require_size(size: int, flag: str) -> None:
             got=str(size),
             fix=f"try {below} or {below + SIZE_MULTIPLE}",
         )
+
+
+def check_other_models(
+    *,
+    anchor: float | None,
+    freeze_batch_norm: bool,
+    init: str | None,
+    self_teacher: str | None,
+    never_trained: dict[str, bool],
+) -> None:
+    """Refuse options of another model, anchor or teacher, that do not go with the rest.
+
+    Args:
+        anchor, freeze_batch_norm, init, self_teacher: as in TrainConfig.
+        never_trained: by option, whether the run has a part that self-teaching, which sees the target alone, would
+            leave untrained.
+
+    Raises:
+        ConfigError: for the first of them.
+    """
+    require(anchor is None or 0 < anchor < math.inf, "--anchor", "a number of more than 0", anchor)
+    for option, given in (("--anchor", anchor is not None), ("--freeze-batch-norm", freeze_batch_norm)):
+        if given and init is None:
+            raise ConfigError("there is no model to stay near", where=option, expected="--init MODEL with it")
+    if self_teacher is None:
+        return
+    if anchor is not None:
+        raise ConfigError("--anchor and --self-teacher exclude each other", fix="leave one of them out")
+    for option, given in never_trained.items():
+        if given:
+            raise ConfigError(
+                "a self-taught model cannot have this",
+                where=option,
+                got="--self-teacher",
+                fix="give other options, and a teacher that was trained with them",
+            )
 
 
 def check_kinds(values: object, kind: type, where: str | Path, prefix: str = "") -> None:

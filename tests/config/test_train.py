@@ -58,7 +58,7 @@ NAN = float("nan")
         ({"anchor": NAN, "init": "a"}, "--anchor"),
         ({"anchor": 0.1}, "--anchor; expected --init MODEL"),
         ({"freeze_batch_norm": True}, "--freeze-batch-norm; expected --init MODEL"),
-        ({"self_teacher": "a", "anchor": 0.1, "init": "b"}, "--anchor; got --self-teacher"),
+        ({"self_teacher": "a", "anchor": 0.1, "init": "b"}, "--anchor and --self-teacher exclude"),
         ({"self_teacher": "a", "encoder": EncoderConfig(pose_network="shared")}, "--encoder.pose-network"),
         (
             {"self_teacher": "a", "loss": LossConfig(automask=False, predictive_mask=True)},

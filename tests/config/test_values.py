@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from selfdepth.config import LossConfig, TrainConfig, from_json, to_json
+from selfdepth.config import EncoderConfig, LossConfig, TrainConfig, from_json, to_json
 from selfdepth.errors import ConfigError
 from selfdepth.presets import PRESETS
 

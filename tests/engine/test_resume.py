@@ -14,7 +14,7 @@ from selfdepth.config.teacher import TeacherConfig
 from selfdepth.engine.resume import check_folder, check_same_run, require_checkpoint
 from selfdepth.errors import CheckpointError, ConfigError, OutputError
 
-RUN = TrainConfig(data="drive", camera="fov:60", every="1", width=96, height=64, steps=4)
+RUN = TrainConfig(data="drive", camera="fov:60", every="1", width=96, height=64, steps=4, init="runs/start")
 
 
 @pytest.fixture
@@ -56,6 +56,9 @@ CHANGES: dict[str, Any] = {
     "offsets": (-1,),
     "stereo": "nominal",
     "init": "runs/other",
+    "self_teacher": "runs/first",
+    "anchor": 0.1,
+    "freeze_batch_norm": True,
     "encoder": EncoderConfig(name="resnet50"),
     "loss": LossConfig(ssim=False),
     "teacher": TeacherConfig(path="teacher.onnx"),

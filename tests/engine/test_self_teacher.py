@@ -11,7 +11,7 @@ import torch
 
 from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
 from selfdepth.engine.run_config import read_run_config
-from selfdepth.engine.self_teacher import at_spacing, check_student
+from selfdepth.engine.self_teacher import check_spacing, check_student
 from selfdepth.engine.setup import Run
 from selfdepth.engine.tracking import read_metrics
 from selfdepth.engine.train import train
@@ -98,7 +98,7 @@ def test_a_height_or_spacing_that_is_not_known_yet_is_not_compared(teacher: Load
     config = replace(tiny, self_teacher="runs/first", every="auto")
     check_student(config, teacher)
     with pytest.raises(ConfigError, match="--every"):
-        check_student(at_spacing(config, 3), teacher)
+        check_spacing(config, 3, teacher)
 
 
 def test_a_student_of_another_encoder_and_fewer_scales_is_accepted(teacher: LoadedWeights, tiny: TrainConfig) -> None:

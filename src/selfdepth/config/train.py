@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from selfdepth.checks import require, require_size
+from selfdepth.checks import check_other_models, require, require_size
 from selfdepth.config.augment import AugmentConfig
 from selfdepth.config.encoder import POSE_ENCODER, EncoderConfig
 from selfdepth.config.loss import LossConfig
@@ -129,7 +129,19 @@ class TrainConfig:
             parts = {"loss": self.loss, "teacher": self.teacher, "augment": self.augment}
             inner = {f"{part}.{name}": value for part, values in parts.items() for name, value in vars(values).items()}
             check_v1_options(vars(self) | inner)
-        self._check_teachers()
+        check_other_models(
+            anchor=self.anchor,
+            freeze_batch_norm=self.freeze_batch_norm,
+            init=self.init,
+            self_teacher=self.self_teacher,
+            never_trained={
+                "--teacher.path": self.teacher.path is not None,
+                "--loss.consistency": self.loss.consistency > 0,
+                "--augment.weather": self.augment.weather > 0,
+                "--loss.predictive-mask": self.loss.predictive_mask,
+                "--encoder.pose-network": self.encoder.pose_network == "shared",
+            },
+        )
         budgets = {"--steps": self.steps, "--epochs": self.epochs, "--minutes": self.minutes}
         for flag, amount in budgets.items():
             require(amount is None or 0 < amount < math.inf, flag, "more than 0", amount)
@@ -166,29 +178,6 @@ class TrainConfig:
                     got=got,
                     fix="leave it out, or give --offsets",
                 )
-
-    def _check_teachers(self) -> None:
-        """Refuse options of another model, teacher or anchor, that do not go with the rest."""
-        anchor = self.anchor is None or 0 < self.anchor < math.inf
-        require(anchor, "--anchor", "a number of more than 0", self.anchor)
-        for option, given in (("--anchor", self.anchor is not None), ("--freeze-batch-norm", self.freeze_batch_norm)):
-            if given and self.init is None:
-                raise ConfigError(
-                    "there is no model to stay near", where=option, expected="--init MODEL", fix="add it, or refine one"
-                )
-        if self.self_teacher is None:
-            return
-        # Self-teaching looks at the target alone: these would be ignored, or would never be trained.
-        for option, wrong, fix in (
-            ("--anchor", self.anchor is not None, "leave it out"),
-            ("--teacher.path", self.teacher.path is not None, "give one teacher or the other"),
-            ("--loss.consistency", self.loss.consistency > 0, "leave it out"),
-            ("--augment.weather", self.augment.weather > 0, "leave it out"),
-            ("--loss.predictive-mask", self.loss.predictive_mask, "leave it out, and give a teacher without one"),
-            ("--encoder.pose-network", self.encoder.pose_network == "shared", "give a teacher with another one"),
-        ):
-            if wrong:
-                raise ConfigError("a self-taught model cannot have this", where=option, got="--self-teacher", fix=fix)
 
     @property
     def has_confidence(self) -> bool:

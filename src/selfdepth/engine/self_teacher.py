@@ -92,15 +92,18 @@ def student_of(
     return student
 
 
-def check_student(config: TrainConfig, teacher: LoadedWeights) -> None:
+def check_student(config: TrainConfig, teacher: LoadedWeights | None) -> None:
     """Refuse options of a run that differ from those of its teacher, and with which its depth would be another.
 
     Args:
         config: of the run. A height or spacing that is not known yet is not compared.
+        teacher: None: the run has none, and nothing is refused.
 
     Raises:
         ConfigError: for a teacher that is self-taught too, or for the first option that differs.
     """
+    if teacher is None:
+        return
     if teacher.config.has_confidence:
         raise ConfigError(
             "the teacher is a student itself",
@@ -145,6 +148,6 @@ def _shared_options(config: TrainConfig) -> dict[str, Any]:
     return shared
 
 
-def at_spacing(config: TrainConfig, spacing: int) -> TrainConfig:
-    """The configuration with the spacing that its data has, also where that was measured."""
-    return replace(config, every=str(spacing))
+def check_spacing(config: TrainConfig, spacing: int, teacher: LoadedWeights | None) -> None:
+    """As `check_student`, for the spacing that the data has, also where that was measured."""
+    check_student(replace(config, every=str(spacing)), teacher)

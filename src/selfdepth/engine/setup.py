@@ -20,7 +20,7 @@ from selfdepth.engine.data import Data, make_loaders, open_data, source_of
 from selfdepth.engine.resume import check_folder, check_same_run, require_checkpoint
 from selfdepth.engine.run_config import CONFIG_FILE
 from selfdepth.engine.schedule import Budget
-from selfdepth.engine.self_teacher import anchor_of, at_spacing, check_student, student_of
+from selfdepth.engine.self_teacher import anchor_of, check_spacing, check_student, student_of
 from selfdepth.engine.teach import ask_teacher
 from selfdepth.errors import CheckpointError
 from selfdepth.files import whole_file
@@ -102,7 +102,7 @@ def prepare_run(
     check_folder(folder, resume=resume)
     device = resolve_device(config.device)
     # From cheap to expensive, so that a mistake is reported before the work that it would waste: a look at the path,
-    # then the networks, which may download pretrained weights, then decoding, which may take hours.
+    # the networks, which may download pretrained weights, then decoding, which may take hours.
     source = source_of(config, footage)
     opened_teacher = open_teacher(config.teacher, teacher)
     self_teacher = None if config.self_teacher is None else load_weights(config.self_teacher)
@@ -111,8 +111,7 @@ def prepare_run(
     check = partial(_check_others, folder=folder if resume else None, self_teacher=self_teacher)
     store, truth, resolved = open_data(source, config, folder, check=check, on_frames=on_frames)
     check(resolved)  # again, now that the data have given the height
-    if self_teacher is not None:
-        check_student(at_spacing(resolved, store.spacing), self_teacher)
+    check_spacing(resolved, store.spacing, self_teacher)
     maps = ask_teacher(opened_teacher, store, folder, resume=resume, progress=on_maps)
     data = make_loaders(store, truth, resolved, device, maps)
     optimizer = torch.optim.Adam(learner.parameters(), lr=resolved.learning_rate, fused=device.type in ("cpu", "cuda"))
@@ -134,8 +133,7 @@ def _check_others(requested: TrainConfig, *, folder: Path | None, self_teacher: 
     """Compare the options with those of the run in `folder` that it continues, and of the model that it learns from."""
     if folder is not None:
         check_same_run(requested, folder)
-    if self_teacher is not None:
-        check_student(requested, self_teacher)
+    check_student(requested, self_teacher)
 
 
 def _write_config(folder: Path, config: ResolvedConfig) -> None:

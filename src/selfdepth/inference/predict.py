@@ -68,8 +68,7 @@ def predict_inputs(
     folders = output_folders(inputs, out, options.kinds)
     require_writable(out, option="--out")
     weights = load_weights(model)
-    if "confidence" in options.kinds:
-        _require_confidence(weights, model)
+    _require_confidence(weights, model, options.kinds)
     inputs = crop_as_trained(inputs, weights, options.kinds, say)
     predictor = Predictor(weights, device=device, precision=precision)
     if "kitti" in options.kinds:
@@ -84,17 +83,6 @@ def predict_inputs(
         for each, folder in zip(inputs, folders, strict=True)
     )
     return Predicted(predictor=predictor, count=count, folders=folders, metres_per_unit=options.metres_per_unit or 1.0)
-
-
-def _require_confidence(weights: LoadedWeights, model: str) -> None:
-    if not weights.config.has_confidence:
-        raise ConfigError(
-            "the model does not predict its confidence",
-            where="--save confidence",
-            expected="a model trained with --self-teacher",
-            got=model,
-            fix="leave it out, or teach one: selfdepth train PRESET --data DATA --self-teacher MODEL --out RUN",
-        )
 
 
 def output_folders(inputs: Sequence[PredictionInput], out: Path, kinds: tuple[SaveKind, ...]) -> tuple[Path, ...]:
@@ -186,6 +174,18 @@ def motion_predictor(
         if options.follows_camera(each) and 1 < n_poses < motion.plan.min_frames:
             raise too_few_frames(motion, len(each.names), where=each.name)
     return motion
+
+
+def _require_confidence(weights: LoadedWeights, model: str, kinds: tuple[SaveKind, ...]) -> None:
+    """Refuse to save the confidence of a model that does not predict it."""
+    if "confidence" in kinds and not weights.config.has_confidence:
+        raise ConfigError(
+            "the model does not predict its confidence",
+            where="--save confidence",
+            expected="a model trained with --self-teacher",
+            got=model,
+            fix="leave it out, or teach one: selfdepth train PRESET --data DATA --self-teacher MODEL --out RUN",
+        )
 
 
 def _names_collide(inputs: Sequence[PredictionInput]) -> bool:

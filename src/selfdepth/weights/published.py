@@ -126,34 +126,9 @@ def _lost_settings(config: TrainConfig) -> Iterator[str]:
         yield f"the frame spacing: the pose network takes images {config.every} frames apart"
 
 
-def _require_publishable(config: TrainConfig, folder: Path) -> None:
-    """Refuse a model that the format cannot hold. Raises CheckpointError."""
-    if config.method != "monodepth2":
-        raise CheckpointError(
-            "the format holds models of Monodepth2 only", where=folder, expected="one disparity", got=config.method
-        )
-    if config.has_confidence:
-        raise CheckpointError(
-            "the format has no place for the confidence of a self-taught model",
-            where=folder,
-            expected="a model that was trained without --self-teacher",
-            got="one that learned from " + str(config.self_teacher),
-            fix="keep the model in its own format, or export its teacher",
-        )
-    if config.stereo == "calibrated":
-        raise CheckpointError(
-            "the format cannot say that depth is in metres",
-            where=folder,
-            expected="a monocular model, or one trained with --stereo nominal",
-            # A stereo model in this format has the nominal baseline of 0.1 by definition.
-            got="--stereo calibrated: read back, its depth would be multiplied by 5.4",
-            fix="keep the model in its own format, or train with --stereo nominal",
-        )
-
-
 def _files_of(model: Published, folder: Path) -> Entries:
     config = model.config
-    _require_publishable(config, folder)
+    _refuse_what_has_no_entry(config, folder)
     has_pose = any(name.startswith("pose_net.") for name in model.state)
     names = {name for name in _required_tensors(config) if has_pose or not name.startswith("pose_net.")}
     encoders = [config.encoder.name] + [config.encoder.pose_encoder] * (
@@ -186,6 +161,31 @@ def _files_of(model: Published, folder: Path) -> Entries:
         own = {key: value for key, value in files.get(file, {}).items() if key not in _ADDED}
         files[file] = own | entries
     return files
+
+
+def _refuse_what_has_no_entry(config: TrainConfig, folder: Path) -> None:
+    """Raise CheckpointError for a model that would be another one if it was read back."""
+    if config.method != "monodepth2":
+        raise CheckpointError(
+            "the format holds models of Monodepth2 only", where=folder, expected="one disparity", got=config.method
+        )
+    if config.has_confidence:
+        raise CheckpointError(
+            "the format has no place for the confidence of a self-taught model",
+            where=folder,
+            expected="a model that was trained without --self-teacher",
+            got="one that learned from " + str(config.self_teacher),
+            fix="keep the model in its own format, or export its teacher",
+        )
+    if config.stereo == "calibrated":
+        raise CheckpointError(
+            "the format cannot say that depth is in metres",
+            where=folder,
+            expected="a monocular model, or one trained with --stereo nominal",
+            # A stereo model in this format has the nominal baseline of 0.1 by definition.
+            got="--stereo calibrated: read back, its depth would be multiplied by 5.4",
+            fix="keep the model in its own format, or train with --stereo nominal",
+        )
 
 
 _ADDED = ("encoder.fc.weight", "encoder.fc.bias", "height", "width", "use_stereo")

@@ -186,8 +186,7 @@ def compare(
         factor=factor,
         skipped=len(rows) - len(compared),
     )
-    # The pixels below were chosen inside the crop; as 1 x n arrays they must not be cropped again.
-    uncropped = dataclasses.replace(protocol, crop=None)
+    uncropped = dataclasses.replace(protocol, crop=None)  # as 1 x n arrays, the pixels must not be cropped again
     truths = [row.truth for row in compared]
     disparities = [row.disparity for row in compared if row.disparity is not None]
     constant_m, baseline = best_constant(truths, uncropped)
