@@ -65,6 +65,18 @@ def test_the_pretrained_first_kernel_is_repeated_and_divided_by_the_number_of_im
     torch.testing.assert_close(network(same)[-1], one(images(1))[-1], rtol=1e-3, atol=1e-3)
 
 
+def test_weights_converted_for_prediction_are_used_as_they_are() -> None:
+    torch.manual_seed(0)
+    network = ImageEncoder("mobilenetv3_small_050").eval()
+    x = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        expected = network(x)[-1]
+        with torch.autocast("cpu", torch.bfloat16):
+            rounded = network.to(torch.bfloat16)(x)[-1]
+    assert rounded.dtype == torch.bfloat16
+    assert float((rounded.float() - expected).norm() / expected.norm()) < 0.1
+
+
 def test_depthwise_convolutions_on_a_cpu_compute_in_float32_under_bf16() -> None:
     torch.manual_seed(0)
     network = ImageEncoder(LITE0)

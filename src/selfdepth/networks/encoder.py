@@ -54,10 +54,12 @@ def _depthwise_forward(conv: nn.Conv2d, images: Tensor) -> Tensor:
 
     CPUs compute the gradients of depthwise convolutions in bf16 up to five times more slowly than in float32, and all
     others faster: so a training step of Lite0 takes 1.3 times as long in float32, and 1.5 times as long in bf16
-    throughout (benchmarks/results/README.md).
+    throughout (benchmarks/results/README.md). Weights that were converted to bf16 for prediction stay so: there are
+    no gradients then.
     """
     original = type(conv).forward
-    if images.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+    converted = conv.weight.dtype != torch.float32
+    if images.device.type != "cpu" or converted or not torch.is_autocast_enabled("cpu"):
         return original(conv, images)
     with torch.autocast("cpu", enabled=False):
         return original(conv, images.float()).to(images.dtype)
