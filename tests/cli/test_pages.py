@@ -64,7 +64,9 @@ def test_options_are_in_titled_sections_where_there_are_many(verb: str) -> None:
 
 def test_the_sections_of_train_are_those_of_a_run() -> None:
     found = sectioned(read_options(kind_of("train")), sections_of("train"))
-    assert list(found) == ["run", "data", "networks", "objective", "teacher", "schedule", "output", "machine"]
+    assert list(found) == [
+        *("run", "data", "networks", "objective", "teacher", "augmentation", "schedule", "output", "machine"),
+    ]
     assert [option.name for option in found["objective"]][:2] == ["--loss.ssim", "--loss.ssim-weight"]
     assert [option.name for option in found["machine"]] == ["--device", "--precision", "--compile"]
 

@@ -76,7 +76,7 @@ def test_given_footage_takes_the_spacing_of_the_configuration_but_is_not_measure
 def test_training_clips_are_augmented_and_validation_clips_are_not(tiny: TrainConfig, tmp_path: Path) -> None:
     store, truth, config = opened(tiny, tmp_path, None, None)
     data = make_loaders(store, truth, config, CPU)
-    assert (data.train.augment, data.val.augment) == ("jitter", "none")
+    assert (data.train.augment, data.val.augment) == (config.augment, None)
     assert data.camera == store.sequences[0].camera
     overlap = {(ref.sequence, ref.number) for ref in data.train.clips.refs} & {
         (ref.sequence, ref.number) for ref in data.val.clips.refs
