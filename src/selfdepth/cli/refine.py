@@ -34,7 +34,7 @@ class RefineArgs:
     model's camera where it fits, else fov:60."""
     every: int | None = None
     """Frames between a target and its neighbours. Default: as the model was trained."""
-    anchor: float = 0.1
+    anchor: float = 0.01
     """Weight of |log d - log d0|, which keeps the depth d near the model's first depth d0. Smaller adapts more."""
     learning_rate: float | None = None
     """Adam's learning rate; it drops to a tenth late in the run. Default: a tenth of the model's own."""
