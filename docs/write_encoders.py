@@ -156,9 +156,8 @@ def _command(settings: dict[str, Any]) -> str:
     words = ["python benchmarks/encoders.py", f"--minutes {settings['minutes']:g}"]
     words.append(f"--seeds {' '.join(map(str, settings['seeds']))}")
     usual = {"width": 320, "height": 96, "batch_size": None, "preset": "mono-320x96"}
-    for name in (*usual, "data", "split", "camera"):
-        if settings[name] != usual.get(name):
-            words.append(f"--{name.replace('_', '-')} {settings[name]}")
+    unusual = [name for name in (*usual, "data", "split", "camera") if settings[name] != usual.get(name)]
+    words += [f"--{name.replace('_', '-')} {settings[name]}" for name in unusual]
     return " ".join(words)
 
 
