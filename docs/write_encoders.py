@@ -145,10 +145,20 @@ def _how(document: Document) -> str:
   Versions: Python {versions["python"]}, torch {versions["torch"]}, timm {versions["timm"]}. Commit: {facts["commit"]}.
 
 ```bash
-python benchmarks/encoders.py --minutes {settings["minutes"]:g} --seeds {seeds.replace(",", "")}
+{_command(settings)}
 python docs/write_encoders.py
 ```
 """
+
+
+def _command(settings: dict[str, Any]) -> str:
+    """What repeats the measurement; options that the program has a default for only where another value was given."""
+    words = ["python benchmarks/encoders.py", f"--minutes {settings['minutes']:g}"]
+    words.append(f"--seeds {' '.join(map(str, settings['seeds']))}")
+    usual = {"width": 320, "height": 96, "batch_size": None, "preset": "mono-320x96"}
+    unusual = [name for name in (*usual, "data", "split", "camera") if settings[name] != usual.get(name)]
+    words += [f"--{name.replace('_', '-')} {settings[name]}" for name in unusual]
+    return " ".join(words)
 
 
 def _import_mb(document: Document) -> str:

@@ -168,7 +168,10 @@ def test_the_page_names_three_choices_and_has_a_row_for_each_finished_encoder(
         "| `quick` | 2.5 | 12.0 (11.0–13.0) | 6.0 (5.8–6.6) | 800 | 400, 380 | 0.300 ± 0.014 | 0.250 ± 0.014 |" in rows
     )
     assert "- **fastest**: `quick`, 6.0 ms, abs_rel 0.250" in written
-    assert "python benchmarks/encoders.py --minutes 10 --seeds 0 1" in written
+    assert "\npython benchmarks/encoders.py --minutes 10 --seeds 0 1\n" in written
+    measured["settings"] |= {"data": "kitti_raw", "split": "mini", "batch_size": 4}
+    repeated = "--seeds 0 1 --batch-size 4 --data kitti_raw --split mini\n"
+    assert repeated in page.text(measured)
 
 
 def test_an_encoder_that_learned_nothing_is_no_choice(page: ModuleType, measured: dict[str, Any]) -> None:
