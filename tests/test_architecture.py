@@ -21,8 +21,14 @@ PACKAGES = {".".join(path.parent.relative_to(SOURCE).parts) for path in FILES} -
 
 FLOORS = (
     (
-        *("errors", "checks", "config", "download", "files", "presets"),
-        *("geometry.crop", "geometry.depth_range"),
+        "errors",
+        "checks",
+        "config",
+        "download",
+        "files",
+        "presets",
+        "geometry.crop",
+        "geometry.depth_range",
     ),
     ("device", "geometry", "structs"),
     ("networks", "losses", "synthetic"),

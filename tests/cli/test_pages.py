@@ -67,7 +67,7 @@ def test_the_sections_of_train_are_those_of_a_run() -> None:
     assert list(found) == [
         *("run", "data", "networks", "objective", "teacher", "augmentation", "schedule", "output", "machine"),
     ]
-    assert [option.name for option in found["objective"]][:2] == ["--loss.ssim", "--loss.ssim-weight"]
+    assert [option.name for option in found["objective"]][:3] == ["--method", "--loss.ssim", "--loss.ssim-weight"]
     assert [option.name for option in found["machine"]] == ["--device", "--precision", "--compile"]
 
 

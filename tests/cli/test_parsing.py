@@ -21,7 +21,7 @@ from selfdepth.presets import preset
 
 TRAIN = "train mono-192x64 --out o"
 PREDICT = "predict MODEL INPUT --out o"
-SAVE = "color, npz, png16, kitti, mp4, ply or trajectory"
+SAVE = "color, npz, png16, confidence, kitti, mp4, ply or trajectory"
 
 
 @pytest.fixture(autouse=True)

@@ -51,7 +51,7 @@ SECTIONS = {
     "run": ("preset", "config", "resume"),
     "data": ("data", "split", "camera", "every", "crop", "width", "height", "offsets", "stereo", "store"),
     "networks": ("encoder", "init", "freeze_batch_norm"),
-    "objective": ("method", "loss", "self_teacher", "anchor"),
+    "objective": ("method", "loss", "motion_first", "self_teacher", "anchor"),
     "teacher": ("teacher",),
     "augmentation": ("augment",),
     "schedule": ("steps", "epochs", "minutes", "batch_size", "learning_rate", "drop_after", "seed"),
