@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -342,3 +345,31 @@ def test_validation_clips_are_never_augmented(store: Store, clips: ClipSet) -> N
     (_, batch), *_ = batches.evaluation_batches(4)
     assert batch.hard_targets is None and batches.clip(0).hard_targets is None
     assert torch.equal(batch.K, torch.from_numpy(clips.K[:4]))
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/task").is_dir(), reason="counts the threads of the process, as Linux lists them"
+)
+def test_gathering_a_batch_starts_no_team_of_threads_beside_the_trainings_own(store: Store, clips: ClipSet) -> None:
+    """With two teams, OpenMP lets waiting threads sleep, and small layers take twice as long."""
+    batches = loader(store, clips)
+    many = np.zeros(4000, dtype=np.int64)
+
+    def started(work: Callable[[], object]) -> int:
+        count = []
+
+        def in_a_thread() -> None:
+            before = len(os.listdir("/proc/self/task"))
+            work()
+            count.append(len(os.listdir("/proc/self/task")) - before)
+
+        thread = threading.Thread(target=in_a_thread)
+        thread.start()
+        thread.join()
+        return count[0]
+
+    assert started(lambda: batches.indices(0)) == 0
+    assert started(lambda: store.gather(many)) == 0
+    if torch.get_num_threads() > 1:
+        frames = torch.from_numpy(np.array(store.frames))
+        assert started(lambda: frames.index_select(0, torch.from_numpy(many))) > 0, "the count sees a team"

@@ -107,14 +107,15 @@ class Store:
         return {sequence.name: sequence for sequence in self.sequences}
 
     @cached_property
-    def _in_ram(self) -> UInt8[Tensor, "n 3 h w"]:
-        return torch.from_numpy(np.array(self.frames))  # a copy: the map itself stays on the disk
+    def _in_ram(self) -> UInt8[ndarray, "n 3 h w"]:
+        return np.array(self.frames)  # a copy: the map itself stays on the disk
 
     def gather(self, rows: Int[ndarray, "n"]) -> UInt8[Tensor, "n 3 h w"]:
         """Copy these rows out of the store. With `load_to_ram`, the first call reads the whole store into memory."""
-        if self.load_to_ram:
-            return self._in_ram.index_select(0, torch.from_numpy(rows))
-        return torch.from_numpy(np.take(self.frames, rows, axis=0))
+        # With numpy, because a thread of its own calls this. An operation of torch would start a second team of OpenMP
+        # threads there. With more threads than cores, OpenMP lets waiting threads sleep instead of spin, and a training
+        # step with many small layers then took twice as long.
+        return torch.from_numpy(np.take(self._in_ram if self.load_to_ram else self.frames, rows, axis=0))
 
 
 def training_size(camera_width: int, camera_height: int, width: int, height: int | None = None) -> tuple[int, int]:
