@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,6 +26,7 @@ from selfdepth.geometry.camera import resize
 from selfdepth.structs import Batch
 
 SIZE = {"width": 64, "height": 32}
+TASKS = Path("/proc/self/task")
 
 
 @pytest.fixture(scope="module")
@@ -347,9 +347,7 @@ def test_validation_clips_are_never_augmented(store: Store, clips: ClipSet) -> N
     assert torch.equal(batch.K, torch.from_numpy(clips.K[:4]))
 
 
-@pytest.mark.skipif(
-    not Path("/proc/self/task").is_dir(), reason="counts the threads of the process, as Linux lists them"
-)
+@pytest.mark.skipif(not TASKS.is_dir(), reason="Linux lists the threads of a process there")
 def test_gathering_a_batch_starts_no_team_of_threads_beside_the_trainings_own(store: Store, clips: ClipSet) -> None:
     """With two teams, OpenMP lets waiting threads sleep, and small layers take twice as long."""
     batches = loader(store, clips)
@@ -359,9 +357,9 @@ def test_gathering_a_batch_starts_no_team_of_threads_beside_the_trainings_own(st
         count = []
 
         def in_a_thread() -> None:
-            before = len(os.listdir("/proc/self/task"))
+            before = len([*TASKS.iterdir()])
             work()
-            count.append(len(os.listdir("/proc/self/task")) - before)
+            count.append(len([*TASKS.iterdir()]) - before)
 
         thread = threading.Thread(target=in_a_thread)
         thread.start()
