@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 
@@ -17,15 +16,15 @@ NUMBERS = (signal.SIGINT, signal.SIGTERM)
 def test_a_signal_is_noted_and_not_raised(number: signal.Signals) -> None:
     with stop_on_signals() as stop:
         assert stop.signal_number is None
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
         assert stop.signal_number == number
 
 
 def test_a_second_ctrl_c_stops_at_once() -> None:
     with stop_on_signals() as stop:
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
     assert stop.signal_number == signal.SIGINT
 
 
