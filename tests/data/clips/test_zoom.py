@@ -127,3 +127,18 @@ def test_the_same_seed_draws_the_same_and_a_slice_is_a_part_of_the_draw() -> Non
         assert torch.equal(values, vars(again)[name])
         assert torch.equal(vars(first[2:5])[name], values[2:5])
     assert not torch.equal(first.scale, other.scale)
+
+
+def test_a_teachers_map_is_zoomed_with_its_target_and_knows_nothing_beside_what_it_does_not_know() -> None:
+    batch, _ = clip()
+    red = batch.frames[:, 0, :1].clamp(0.01, 1)
+    known = torch.ones_like(red)
+    known[..., 10:20, 30:50] = 0
+    zoomed = apply_zoom(replace(batch, teacher=red * known), drawn(B))
+    assert zoomed.teacher is not None
+    where = zoomed.teacher > 0
+    torch.testing.assert_close(zoomed.teacher[where], zoomed.frames[:, 0, :1].clamp(0.01, 1)[where], rtol=0, atol=0.01)
+    assert 0.5 < where.float().mean() < 1
+    everywhere = apply_zoom(replace(batch, teacher=red), drawn(B)).teacher
+    assert everywhere is not None and bool((everywhere > 0).all())
+    assert apply_zoom(batch, drawn(B)).teacher is None
