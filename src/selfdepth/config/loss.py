@@ -42,7 +42,7 @@ class LossConfig:
     """K at lower scales: exact for integer pixel centres, or K / 2^s as published. Only native multiscale uses it."""
     consistency: float = 0.0
     """Weight of the disagreement between the depths of neighbouring frames (Bian et al. 2019), which ties their scales
-    together for trajectories; 0.1 is a good first value. At 0 the sources' depth is not predicted at all."""
+    together for trajectories. At 0 the sources' depth is not predicted at all."""
 
     def __post_init__(self) -> None:
         require(0 <= self.ssim_weight <= 1, "--loss.ssim-weight", "a number from 0 to 1", self.ssim_weight)
