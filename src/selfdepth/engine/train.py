@@ -94,7 +94,7 @@ class _Loop:
         self.run, self.tracker, self.watcher = run, tracker, watcher
         self.health = Health(run.config.method)
         config = run.config
-        wanted = config.motion_first and config.offsets != () and config.init is None and config.self_teacher is None
+        wanted = config.motion_first and config.init is None and config.self_teacher is None
         self.motion_first = MotionFirst(run.progress, wanted=wanted, automask=config.loss.automask)
         self.score = ""
         self.saved_step = -1
