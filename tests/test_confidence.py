@@ -12,6 +12,7 @@ from PIL import Image
 from helpers.models import tiny_config, write_model
 from selfdepth.cli.main import main
 from selfdepth.data.sources.rendered import write_drive
+from selfdepth.presets import PRESETS
 from selfdepth.synthetic.drive import DriveSpec, render_drive
 
 SMALL = "--width 96 --height 64 --batch-size 2 --steps 2 --device cpu --precision fp32 --no-compile"
@@ -27,7 +28,8 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_model(tmp_path_factory.mktemp("teacher"), tiny_config(every="1"))
+    loss = PRESETS["mono-192x64"].loss  # of one depth range with its student
+    return write_model(tmp_path_factory.mktemp("teacher"), tiny_config(every="1", loss=loss))
 
 
 @pytest.fixture(scope="module")
