@@ -24,7 +24,7 @@ from selfdepth.config import EncoderConfig, TrainConfig
 from selfdepth.device import resolve_precision
 from selfdepth.evaluation.depth.metrics import PROTOCOLS, evaluate_set
 from selfdepth.inference.predictor import Predictor
-from selfdepth.learner import SelfSupervisedDepth
+from selfdepth.learners.self_supervised import SelfSupervisedDepth
 from selfdepth.weights.files import WeightsMeta, save_weights
 
 _BATCH = 8

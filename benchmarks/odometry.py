@@ -23,7 +23,7 @@ from measuring import facts, write_json
 from selfdepth.demo.drives import HELD_OUT
 from selfdepth.evaluation.odometry.run import OdometryEvaluation, evaluate_trajectory, predict_trajectory
 from selfdepth.evaluation.odometry.sequences import sequence_to_evaluate
-from selfdepth.learner import SelfSupervisedDepth
+from selfdepth.learners.self_supervised import SelfSupervisedDepth
 from selfdepth.weights.files import WeightsMeta, load_weights, save_weights
 
 HEADINGS = ("five-frame error, m", "ATE, m", "RPE, m", "RPE, degrees", "straight line's ATE, m")

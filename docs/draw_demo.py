@@ -18,7 +18,7 @@ from selfdepth.demo.drives import HELD_OUT
 from selfdepth.engine.run_config import read_run_config
 from selfdepth.inference.predictor import Predictor
 from selfdepth.inference.visualize import colorize_disparity, colour_range, strip
-from selfdepth.learner import SelfSupervisedDepth
+from selfdepth.learners.self_supervised import SelfSupervisedDepth
 from selfdepth.weights.files import load_weights
 
 FRAMES = (20, 62)

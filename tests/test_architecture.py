@@ -38,7 +38,7 @@ FLOORS = (
     ("data.kitti", "data.store"),
     ("data.sources",),
     ("data.clips", "data.inspect", "teachers"),
-    ("frozen", "learner", "left_right", "methods", "self_taught"),
+    ("learners",),
     ("weights",),
     ("inference",),
     ("evaluation.depth", "evaluation.odometry"),
@@ -51,8 +51,8 @@ from its own floor. Plain values of geometry lie at the bottom, because the conf
 ROOMS = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 STRANGERS = [
-    ("learner", "data"),
-    ("data", "learner"),
+    ("learners", "data"),
+    ("data", "learners"),
     ("data", "networks"),
     ("synthetic", "data"),
     ("inference", "engine"),

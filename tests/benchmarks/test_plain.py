@@ -16,7 +16,7 @@ from plain_loader import PlainClips, plain_loader
 from plain_networks import PlainDepthNet, PlainPoseNet
 from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
-from selfdepth.learner import SelfSupervisedDepth
+from selfdepth.learners.self_supervised import SelfSupervisedDepth
 from selfdepth.losses.objective import self_supervised_loss
 from selfdepth.structs import Batch
 

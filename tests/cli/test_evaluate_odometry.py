@@ -12,7 +12,7 @@ import torch
 from helpers.trajectories import drifting, drive
 from selfdepth.cli.main import main
 from selfdepth.config import EncoderConfig, TrainConfig
-from selfdepth.learner import SelfSupervisedDepth
+from selfdepth.learners.self_supervised import SelfSupervisedDepth
 from selfdepth.structs import Trajectory
 from selfdepth.synthetic.drive import DriveSpec, render_drive
 from selfdepth.synthetic.kitti_odometry import write_kitti_odometry

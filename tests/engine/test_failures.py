@@ -17,7 +17,7 @@ from selfdepth.engine.checkpoint import last_checkpoint
 from selfdepth.engine.failures import explain_memory_errors
 from selfdepth.engine.train import train
 from selfdepth.errors import TrainingError
-from selfdepth.learner import SelfSupervisedDepth
+from selfdepth.learners.self_supervised import SelfSupervisedDepth
 
 
 @pytest.mark.parametrize("taught", [False, True])

@@ -15,7 +15,7 @@ from selfdepth.engine.motion_first import MotionFirst
 from selfdepth.engine.tracking import read_metrics
 from selfdepth.engine.train import train
 from selfdepth.errors import ConfigError
-from selfdepth.learner import SelfSupervisedDepth, Stage
+from selfdepth.learners.self_supervised import SelfSupervisedDepth, Stage
 from selfdepth.presets import PRESETS
 from selfdepth.structs import Batch, StepOutput
 

@@ -15,7 +15,7 @@ from selfdepth.config import EncoderConfig, TrainConfig
 from selfdepth.engine.setup import Run, prepare_run, start_from
 from selfdepth.engine.train import train
 from selfdepth.errors import CheckpointError, ConfigError, SelfDepthError
-from selfdepth.learner import SelfSupervisedDepth
+from selfdepth.learners.self_supervised import SelfSupervisedDepth
 from selfdepth.networks import encoder as encoder_module
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from selfdepth.config import EncoderConfig, TrainConfig
 from selfdepth.geometry.camera import Camera
-from selfdepth.learner import SelfSupervisedDepth
+from selfdepth.learners.self_supervised import SelfSupervisedDepth
 from selfdepth.weights.files import Scale, WeightsMeta, save_weights
 
 WIDTH, HEIGHT = 96, 64

@@ -17,7 +17,7 @@ from selfdepth.errors import CheckpointError, ConfigError, DataError
 from selfdepth.geometry.rigid import chain
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
 from selfdepth.inference.odometry import ClipPlan, MotionPredictor, Odometer, has_pose_network
-from selfdepth.learner import SelfSupervisedDepth
+from selfdepth.learners.self_supervised import SelfSupervisedDepth
 from selfdepth.structs import Batch
 from selfdepth.weights.files import LoadedWeights, WeightsMeta, load_weights, save_weights
 

@@ -19,7 +19,7 @@ from PIL import Image
 from selfdepth.cli.main import main
 from selfdepth.config import EncoderConfig, LossConfig, ResolvedConfig, TrainConfig
 from selfdepth.errors import CheckpointError, OutputError, SelfDepthWarning
-from selfdepth.learner import SelfSupervisedDepth
+from selfdepth.learners.self_supervised import SelfSupervisedDepth
 from selfdepth.weights.files import LoadedWeights, WeightsMeta, depth_network, load_weights, save_weights
 from selfdepth.weights.published import Published, read_published, write_published
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
-from selfdepth.learner import SelfSupervisedDepth
+from selfdepth.learners.self_supervised import SelfSupervisedDepth
 from selfdepth.networks.depth import DepthNet
 from selfdepth.networks.pose import PoseNet, SharedPoseNet
 from selfdepth.networks.posecnn import PoseCNN

@@ -17,7 +17,7 @@ import torch
 
 from selfdepth.errors import CheckpointError
 from selfdepth.files import writing_to
-from selfdepth.learner import Stage
+from selfdepth.learners.self_supervised import Stage
 
 _FOLDER = "checkpoints"
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from selfdepth.engine.setup import Run, worth_compiling
-from selfdepth.methods import Learner
+from selfdepth.learners.methods import Learner
 from selfdepth.structs import Batch, StepOutput
 
 Step = Callable[[Batch], StepOutput]

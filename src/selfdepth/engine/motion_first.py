@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from selfdepth.engine.checkpoint import Progress
-from selfdepth.learner import Stage
+from selfdepth.learners.self_supervised import Stage
 from selfdepth.structs import StepOutput
 
 _MEMORY = 0.9

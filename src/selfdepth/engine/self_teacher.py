@@ -9,9 +9,9 @@ import torch
 
 from selfdepth.config import TrainConfig
 from selfdepth.errors import CheckpointError, ConfigError
-from selfdepth.frozen import FrozenDepth
 from selfdepth.inference.fold import for_prediction
-from selfdepth.self_taught import SelfTaughtDepth
+from selfdepth.learners.frozen import FrozenDepth
+from selfdepth.learners.self_taught import SelfTaughtDepth
 from selfdepth.weights.files import LoadedWeights, depth_network, describe_mismatch, load_weights
 from selfdepth.weights.locate import find_weights
 

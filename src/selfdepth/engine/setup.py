@@ -25,8 +25,8 @@ from selfdepth.engine.teach import ask_teacher
 from selfdepth.errors import CheckpointError
 from selfdepth.files import whole_file
 from selfdepth.geometry.depth_range import DepthRange
-from selfdepth.methods import Learner, build_learner
-from selfdepth.self_taught import SelfTaughtDepth
+from selfdepth.learners.methods import Learner, build_learner
+from selfdepth.learners.self_taught import SelfTaughtDepth
 from selfdepth.teachers.open_teacher import open_teacher
 from selfdepth.teachers.teacher import Ask
 from selfdepth.weights.files import (

@@ -18,7 +18,7 @@ from selfdepth.device import Precision, memory_errors, resolve_device, resolve_p
 from selfdepth.errors import CheckpointError, ConfigError, DataError
 from selfdepth.geometry.camera import resample
 from selfdepth.geometry.rigid import inverse
-from selfdepth.learner import SelfSupervisedDepth
+from selfdepth.learners.self_supervised import SelfSupervisedDepth
 from selfdepth.structs import Batch, Trajectory
 from selfdepth.weights.files import LoadedWeights
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from selfdepth.config import EncoderConfig, LossConfig, ResolvedConfig, TrainConfig
 from selfdepth.errors import CheckpointError, OutputError, SelfDepthError, SelfDepthWarning
 from selfdepth.files import whole_file
-from selfdepth.learner import SelfSupervisedDepth
+from selfdepth.learners.self_supervised import SelfSupervisedDepth
 from selfdepth.weights.published_names import FILES, published_key
 from selfdepth.weights.published_networks import config_of, is_resnet
 

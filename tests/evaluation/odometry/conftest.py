@@ -10,7 +10,7 @@ import torch
 from helpers.trajectories import STREET_FRAMES
 from selfdepth.config import EncoderConfig, TrainConfig
 from selfdepth.data.sources.rendered import write_drive
-from selfdepth.learner import SelfSupervisedDepth
+from selfdepth.learners.self_supervised import SelfSupervisedDepth
 from selfdepth.synthetic.drive import DriveSpec, SyntheticDrive, render_drive
 from selfdepth.synthetic.kitti import write_kitti_raw
 from selfdepth.synthetic.kitti_odometry import write_kitti_odometry

@@ -18,7 +18,7 @@ from selfdepth.errors import DataError
 from selfdepth.evaluation.odometry.run import evaluate_trajectory, matched, predict_trajectory, read_predicted
 from selfdepth.evaluation.odometry.sequences import sequence_to_evaluate
 from selfdepth.inference.odometry import MotionPredictor, Odometer
-from selfdepth.learner import SelfSupervisedDepth
+from selfdepth.learners.self_supervised import SelfSupervisedDepth
 from selfdepth.structs import Trajectory
 from selfdepth.synthetic.drive import SyntheticDrive
 from selfdepth.weights.files import Scale, WeightsMeta, load_weights, save_weights

@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from selfdepth.config import TrainConfig
-from selfdepth.frozen import FrozenDepth
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
+from selfdepth.learners.frozen import FrozenDepth
 from selfdepth.losses.anchor import anchor_loss
 from selfdepth.losses.consistency import consistency_loss
 from selfdepth.losses.distillation import distillation_loss

@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from selfdepth.config import TrainConfig
-from selfdepth.frozen import FrozenDepth
-from selfdepth.learner import SelfSupervisedDepth
+from selfdepth.learners.frozen import FrozenDepth
+from selfdepth.learners.self_supervised import SelfSupervisedDepth
 from selfdepth.losses.self_teaching import confidence_of, self_teaching_loss
 from selfdepth.structs import Batch, StepOutput
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from selfdepth.config import EncoderConfig, TrainConfig
 from selfdepth.data.clips.augment import apply, draw_augmentation
 from selfdepth.geometry.depth_range import MAX_DISPARITY, DepthRange
-from selfdepth.left_right import LeftRightDepth
+from selfdepth.learners.left_right import LeftRightDepth
 from selfdepth.presets import MONODEPTH_V1, preset
 from selfdepth.structs import Batch
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 
 from selfdepth.config import TrainConfig
-from selfdepth.frozen import FrozenDepth
-from selfdepth.learner import SelfSupervisedDepth
-from selfdepth.left_right import LeftRightDepth
+from selfdepth.learners.frozen import FrozenDepth
+from selfdepth.learners.left_right import LeftRightDepth
+from selfdepth.learners.self_supervised import SelfSupervisedDepth
 
 Learner = SelfSupervisedDepth | LeftRightDepth
 """A training step: `forward(batch)` gives a `StepOutput`, `predict_disparity(batch)` the disparity of the targets."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
 from selfdepth.config.augment import AugmentConfig
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
-from selfdepth.learner import SelfSupervisedDepth
+from selfdepth.learners.self_supervised import SelfSupervisedDepth
 from selfdepth.losses.consistency import consistency_loss
 from selfdepth.losses.hard_targets import hard_target_loss
 from selfdepth.losses.objective import self_supervised_loss, upsample

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from helpers.models import random_images
-from selfdepth.frozen import FrozenDepth
 from selfdepth.geometry.depth_range import DepthRange
+from selfdepth.learners.frozen import FrozenDepth
 from selfdepth.networks.depth import DepthNet
 
 RANGE = DepthRange(0.1, 100.0)

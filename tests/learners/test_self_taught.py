@@ -9,10 +9,10 @@ import torch
 
 from helpers.models import random_images, tiny_config, untrained
 from selfdepth.config import TrainConfig
-from selfdepth.frozen import FrozenDepth
-from selfdepth.learner import SelfSupervisedDepth
+from selfdepth.learners.frozen import FrozenDepth
+from selfdepth.learners.self_supervised import SelfSupervisedDepth
+from selfdepth.learners.self_taught import SelfTaughtDepth
 from selfdepth.losses.self_teaching import self_teaching_loss
-from selfdepth.self_taught import SelfTaughtDepth
 from selfdepth.structs import Batch
 
 CONFIG = tiny_config(self_teacher="runs/first")

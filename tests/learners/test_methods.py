@@ -6,9 +6,9 @@ import torch
 
 from helpers.models import TINY_DEPTH, tiny_config
 from selfdepth.config import LossConfig
-from selfdepth.learner import SelfSupervisedDepth
-from selfdepth.left_right import LeftRightDepth
-from selfdepth.methods import build_learner
+from selfdepth.learners.left_right import LeftRightDepth
+from selfdepth.learners.methods import build_learner
+from selfdepth.learners.self_supervised import SelfSupervisedDepth
 
 PLAIN = LossConfig(automask=False, reprojection="mean", multiscale="native")
 
