@@ -30,7 +30,6 @@ from memory import measure_memory
 from scenes import write_street
 from selfdepth.config import LITE0, TrainConfig
 from selfdepth.data.footage import Footage
-from selfdepth.data.sources.rendered import CAMERA_FILE
 from selfdepth.demo.drives import TRAIN, make_drives
 from selfdepth.engine.setup import prepare_run
 from selfdepth.engine.tracking import read_metrics
@@ -192,11 +191,15 @@ def _task(args: argparse.Namespace, folder: Path) -> Task:
     """The data, opened once: their frames are decoded into a store that all trainings share."""
     footage, data, camera = None, args.data, args.camera
     if data is None:
-        frames = 12 if args.quick else 300
-        specs = [DriveSpec(seed=seed, frames=count) for seed, count in ((0, frames), (1, max(12, frames // 3)))]
-        drives = make_drives(*specs, folder / "drives", val_every=1, progress=lambda done, total: None)
+        streets, held_out_frames = (1, 12) if args.quick else (10, 100)
+        drives = make_drives(
+            [DriveSpec(seed=2 * i, frames=30) for i in range(streets)],
+            DriveSpec(seed=1, frames=held_out_frames),
+            folder / "drives",
+            val_every=1,
+            progress=lambda done, total: None,
+        )
         footage, data = drives.footage, str(drives.folder / TRAIN)
-        camera = str(drives.folder / TRAIN / CAMERA_FILE)
     base = PRESETS[args.preset]
     config = replace(
         base,
@@ -236,7 +239,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, default=10.0, help="of training, for each encoder, start and seed")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="encoders to measure; by default all ten")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--data", help="what to learn from; by default a rendered street, judged on another one")
+    parser.add_argument("--data", help="what to learn from; by default ten rendered streets, judged on another one")
     parser.add_argument("--split", help="of the data, as in selfdepth train; its validation frames are the judges")
     parser.add_argument("--camera", help="of the data, as in selfdepth train")
     parser.add_argument("--preset", choices=[n for n in PRESETS if "stereo" not in n], default="mono-320x96")

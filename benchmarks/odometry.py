@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
             predicted, _ = predict_trajectory(str(model), held_out, device="cpu")
             evaluations[when] = evaluate_trajectory(predicted, held_out.truth, "sim3", where=str(model))
     strides = np.linalg.norm(np.diff(held_out.truth.T_world_camera[:, :3, 3], axis=0), axis=1)
-    document = {
+    document: dict[str, Any] = {
         "facts": facts(),
         "steps": load_weights(trained).step,
         "alignment": "sim3",

@@ -10,8 +10,9 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -103,13 +104,13 @@ def over_data(plan: Plan, setting: Setting, folder: Path) -> list[dict[str, Any]
     opening, indexing, choosing = [], [], []
     for n in plan.clips:
         sparse_store(folder / f"store_{n}", n)
-        opening.append(_seconds(lambda n=n: open_store(folder / f"store_{n}"), setting))
+        opening.append(_seconds(partial(open_store, folder / f"store_{n}"), setting))
         store = open_store(folder / f"store_{n}")
-        indexing.append(_seconds(lambda store=store: _clips_and_order(store), setting))
+        indexing.append(_seconds(partial(_clips_and_order, store), setting))
         loader = _loader(store)
         loader.indices(0)  # the epoch's order is made once
         steps = count()
-        choosing.append(_seconds(lambda loader=loader, s=steps: loader.indices(next(s) % 10), setting))
+        choosing.append(_seconds(partial(_choose_next, loader, steps), setting))
     return [
         growth("making clips and an epoch's order, over clips", plan.clips, indexing, limit=1),
         growth("choosing a batch's clips, over clips", plan.clips, choosing, limit=0),
@@ -163,6 +164,10 @@ def _step_seconds(setting: Setting, images: Path, folder: Path) -> float:
     run = our_run(setting, images, folder)
     step, batch = our_step(run), run.data.train.batch(0)
     return _seconds(lambda: step(batch), setting)
+
+
+def _choose_next(loader: ClipLoader, steps: Iterator[int]) -> None:
+    loader.indices(next(steps) % 10)
 
 
 def _seconds(call: Callable[[], object], setting: Setting) -> float:

@@ -122,7 +122,7 @@ def _table(document: Document) -> str:
 def _how(document: Document) -> str:
     settings, facts = document["settings"], document["facts"]
     machine, versions = facts["machine"], facts["versions"]
-    data = "one rendered street, judged on another one" if settings["data"] is None else f"`{settings['data']}`"
+    data = "ten rendered streets, judged on another one" if settings["data"] is None else f"`{settings['data']}`"
     seeds = ", ".join(map(str, settings["seeds"]))
     size = f"{settings['width']}x{settings['height']}"
     loads = [entry["load_before"] for entry in finished(document).values()]
