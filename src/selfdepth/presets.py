@@ -24,6 +24,13 @@ _ROOM = LossConfig(near=0.02, start_depth=0.2)
 what is nearer than half of the scene's middle depth would be clipped until the whole scene has grown, for which a short
 run has no time."""
 
+_LIGHT: dict[str, Any] = {
+    "batch_size": 6,
+    "learning_rate": 2e-4,
+    "encoder": EncoderConfig(name=LITE0),
+    "loss": _ROOM,
+}
+
 _SIZES: dict[str, TrainConfig] = {
     # The paper's main size (Table 1): 20 epochs, batch 12, Adam 1e-4.
     "640x192": TrainConfig(width=640),
@@ -31,9 +38,10 @@ _SIZES: dict[str, TrainConfig] = {
     "1024x320": TrainConfig(width=1024, batch_size=4),
     # The small size of Table 1.
     "416x128": TrainConfig(width=416),
-    # For machines without a GPU: early in training, more steps per minute matter more than more pixels.
-    "320x96": TrainConfig(width=320, learning_rate=2e-4, encoder=EncoderConfig(name=LITE0), loss=_ROOM),
-    "192x64": TrainConfig(width=192, learning_rate=2e-4, encoder=EncoderConfig(name=LITE0), loss=_ROOM),
+    # For machines without a GPU: early in training, more steps per minute matter more than more pixels, and than more
+    # clips per step.
+    "320x96": TrainConfig(width=320, **_LIGHT),
+    "192x64": TrainConfig(width=192, **_LIGHT),
 }
 
 _PAPER = TrainConfig(
