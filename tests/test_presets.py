@@ -138,7 +138,7 @@ def test_presets_of_the_paper_are_in_its_conventions_and_all_others_in_the_corre
 def test_the_full_model_is_ours_in_the_papers_conventions_and_with_its_budget() -> None:
     assert changes(FULL, "mono-640x192") == {
         *("camera", "height", "loss.pixel_convention"),
-        *("epochs", "drop_after", "precision", "motion_first"),
+        *("epochs", "drop_after", "precision", "motion_first", "loss.align_motion"),
     }
     assert preset(FULL).epochs == DEFAULT_EPOCHS
 

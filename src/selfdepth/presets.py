@@ -44,6 +44,12 @@ _SIZES: dict[str, TrainConfig] = {
     "192x64": TrainConfig(width=192, **_LIGHT),
 }
 
+
+def _with_good_motion(config: TrainConfig) -> TrainConfig:
+    """Where one camera's motion must be learned: the motion first, and aligned before depth is learned by it."""
+    return replace(config, motion_first=True, loss=replace(config.loss, align_motion=True))
+
+
 _PAPER = TrainConfig(
     # One camera for every date of KITTI, in fractions of the image, as published.
     camera="paper",
@@ -145,7 +151,7 @@ _MONODEPTH_V1 = TrainConfig(
 
 PRESETS: dict[str, TrainConfig] = {
     # Table 1's M, S and MS; the stereo ones with the calibrated baseline, in metres.
-    **{f"mono-{size}": replace(config, motion_first=True) for size, config in _SIZES.items()},
+    **{f"mono-{size}": _with_good_motion(config) for size, config in _SIZES.items()},
     **{
         f"stereo-{size}": replace(config, offsets=(), stereo="calibrated", loss=_METRIC)
         for size, config in _SIZES.items()

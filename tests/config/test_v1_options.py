@@ -30,6 +30,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("loss.reprojection", "min", "--loss.reprojection; expected mean"),
     ("loss.multiscale", "full", "--loss.multiscale; expected native"),
     ("loss.predictive_mask", True, "--loss.predictive-mask; expected False"),
+    ("loss.align_motion", True, "--loss.align-motion"),
     ("loss.near", 0.5, "--loss.near; expected 0.1; got 0.5"),
     ("loss.far", 80.0, "--loss.far; expected 100"),
     ("loss.start_depth", 5.0, "--loss.start-depth; expected none"),

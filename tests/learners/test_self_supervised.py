@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -11,10 +12,11 @@ from torch import Tensor
 from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
 from selfdepth.config.augment import AugmentConfig
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
+from selfdepth.learners import self_supervised as module
 from selfdepth.learners.self_supervised import SelfSupervisedDepth
 from selfdepth.losses.consistency import consistency_loss
 from selfdepth.losses.hard_targets import hard_target_loss
-from selfdepth.losses.objective import self_supervised_loss, upsample
+from selfdepth.losses.objective import Objective, self_supervised_loss, upsample
 from selfdepth.networks.pose import PoseNetwork
 from selfdepth.structs import Batch, HardTargets
 
@@ -73,8 +75,9 @@ class WatchedPose(PoseNetwork):
         LossConfig(ssim=False),
         LossConfig(automask=False),
         LossConfig(automask=False, predictive_mask=True),
+        LossConfig(align_motion=True),
     ],
-    ids=["default", "mean", "native", "L1", "no automask", "predictive mask"],
+    ids=["default", "mean", "native", "L1", "no automask", "predictive mask", "aligned"],
 )
 def test_the_gradient_reaches_every_part_of_both_networks(loss: LossConfig) -> None:
     learner = build(replace(CONFIG, loss=loss))
@@ -102,6 +105,45 @@ def test_the_predictive_mask_ablation_trains() -> None:
         optimizer.step()
         losses.append(float(output.loss.detach()))
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("stereo", [False, True])
+def test_images_are_compared_by_the_aligned_motion_and_the_pose_network_learns_what_it_lacks(
+    stereo: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only of neighbours in time: the stereo partner's motion is known."""
+    turn = transform_from_axis_angle(torch.tensor([0.0, 0.02, 0.0]), torch.zeros(3))
+    monkeypatch.setattr(module, "align", lambda T, depth, frames, K: turn @ T)
+    compared: list[Tensor] = []
+
+    def watched(disparities: tuple[Tensor, ...], T: Tensor, *rest: Any) -> Objective:
+        compared.append(T)
+        return self_supervised_loss(disparities, T, *rest)
+
+    monkeypatch.setattr(module, "self_supervised_loss", watched)
+    batch = clips(stereo=stereo)
+    learner = build(replace(CONFIG, loss=LossConfig(align_motion=True)))
+    output = learner(batch)
+    torch.testing.assert_close(compared[0][:, :2].detach(), turn @ output.T_source_target[:, :2])
+    torch.testing.assert_close(compared[0][:, 2:], output.T_source_target[:, 2:], rtol=0, atol=0)
+    torch.testing.assert_close(output.terms["loss/alignment"], torch.tensor(0.02), rtol=1e-2, atol=0)
+    scales = torch.stack([output.terms[f"loss/scale_{s}"] for s in range(4)])
+    torch.testing.assert_close(output.loss.detach(), scales.mean() + output.terms["loss/alignment"])
+    compared[0].sum().backward()
+    learned = [p.grad is not None for p in learner.pose_net.parameters()]
+    assert all(learned), "the photometric error teaches the motion, too"
+
+
+def test_what_is_validated_is_the_motion_that_is_predicted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "align", None)
+    learner = build(replace(CONFIG, loss=LossConfig(align_motion=True))).eval()
+    assert "loss/alignment" not in learner(clips()).terms
+
+
+def test_coarse_scales_are_aligned_at_the_size_of_the_images() -> None:
+    encoder = replace(ENCODER, scales=(1, 3))
+    output = build(replace(CONFIG, encoder=encoder, loss=LossConfig(align_motion=True)))(clips())
+    assert torch.isfinite(output.loss)
 
 
 VARIANTS = {

@@ -153,6 +153,14 @@ class TrainConfig:
     def _check_motion(self) -> None:
         """Refuse options of the pose network that do not go with the offsets."""
         n = len(self.offsets)
+        if n == 0 and self.loss.align_motion:
+            raise ConfigError(
+                "the motion of a stereo pair is known, and needs no alignment",
+                where="--loss.align-motion",
+                expected="--offsets",
+                got="none",
+                fix="leave it out",
+            )
         if n == 0 and self.loss.consistency > 0:
             raise ConfigError(
                 "without neighbours in time there are no depths to compare",

@@ -35,7 +35,7 @@ DEMO_CONFIG = TrainConfig(
     motion_first=True,
     # The road begins 2 m ahead, seven times nearer than the median depth. From the published start, at twice the
     # nearest depth, most of the road would be clipped, and the scale of the whole scene would have to grow first.
-    loss=LossConfig(near=0.02, start_depth=0.2),
+    loss=LossConfig(near=0.02, start_depth=0.2, align_motion=True),
     width=192,
     height=64,
     batch_size=4,

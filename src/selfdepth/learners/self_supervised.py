@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from selfdepth.config import TrainConfig
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
 from selfdepth.learners.frozen import FrozenDepth
+from selfdepth.losses.alignment import align, alignment_loss
 from selfdepth.losses.anchor import anchor_loss
 from selfdepth.losses.consistency import consistency_loss
 from selfdepth.losses.distillation import distillation_loss
@@ -113,12 +114,16 @@ class SelfSupervisedDepth(nn.Module):
         # Section 3.2: rebuild the target and compare (equations 1 to 5). With the clean frames, not the jittered
         # inputs: the jitter makes the networks robust, and must not count as an error.
         compare = unmasked_loss if self.training and self.stage == "unmasked" else self_supervised_loss
-        objective = compare(disparities, T_source_target, batch.frames, batch.K, self.loss_config, masks)
+        compared, misaligned = self._aligned(batch, disparities[0], T_source_target)
+        objective = compare(disparities, compared, batch.frames, batch.K, self.loss_config, masks)
 
         scales = self.depth_net.decoder.scales
         terms = {f"loss/scale_{s}": loss.detach() for s, loss in zip(scales, objective.per_scale, strict=True)}
         loss = objective.loss
-        for name, (weight, term) in self._added_terms(batch, predicted, T_source_target).items():
+        added = self._added_terms(batch, predicted, compared)
+        if misaligned is not None:
+            added["alignment"] = (1.0, misaligned)
+        for name, (weight, term) in added.items():
             terms[f"loss/{name}"] = term.detach()
             loss = loss + weight * term
         return StepOutput(
@@ -216,6 +221,22 @@ class SelfSupervisedDepth(nn.Module):
             start = self.anchor.disparity(batch.frames[:, 0])
             terms["anchor"] = (self.anchor_weight, anchor_loss(predicted.disparities, start, depths))
         return terms
+
+    def _aligned(
+        self, batch: Batch, disparity: Float[Tensor, "b 1 _h _w"], T_source_target: Float[Tensor, "b s 4 4"]
+    ) -> tuple[Float[Tensor, "b s 4 4"], Float[Tensor, ""] | None]:
+        """The motions to compare by, and how far the pose network's are from them; these themselves if unaligned."""
+        n = len(batch.offsets)  # a stereo partner's motion is known
+        # What is validated must be what is predicted: the network's own motion.
+        if not (self.loss_config.align_motion and self.training and n):
+            return T_source_target, None
+        size = (batch.frames.shape[-2], batch.frames.shape[-1])
+        depth = self.loss_config.depth_range.depth(upsample(disparity.detach(), size))
+        T = T_source_target[:, :n]
+        T_aligned = align(T.detach(), depth, batch.frames, batch.K)
+        # The correction is a constant, and the gradient passes through it to the pose network.
+        corrected = (T_aligned @ invert(T.detach())) @ T
+        return torch.cat([corrected, T_source_target[:, n:]], dim=1), alignment_loss(T, T_aligned, depth)
 
     def _predict_transforms(self, batch: Batch, depth_features: DepthFeatures | None) -> Float[Tensor, "b s 4 4"]:
         """T_source_target of every source, in the order of the views."""
