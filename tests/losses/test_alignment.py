@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from helpers.street_geometry import T_between
-from selfdepth.geometry.se3 import invert, transform_from_axis_angle
+from selfdepth.geometry.se3 import invert, rotation_from_axis_angle, transform_from_axis_angle
 from selfdepth.losses import alignment
 from selfdepth.losses.alignment import align, alignment_loss
 from selfdepth.synthetic.drive import DriveSpec, SyntheticDrive, render_drive
@@ -36,13 +36,11 @@ def scene(drive: SyntheticDrive) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return torch.from_numpy(T).float(), torch.where(depth > 0, depth, 1e4), frames, K
 
 
-def guess(T: Tensor, degrees: float = 0.3, sideways: float = 0.05) -> Tensor:
-    """Motions that are off by so many degrees about the vertical axis and by that share of their length sideways."""
-    angle = torch.tensor([0.0, math.radians(degrees), 0.0]).expand(*T.shape[:2], 3)
-    shift = torch.zeros(*T.shape[:2], 3)
-    shift[..., 0] = sideways * T[..., :3, 3].norm(dim=-1)
-    off = transform_from_axis_angle(angle, shift) @ T
-    off[..., :3, 3] *= (T[..., :3, 3].norm(dim=-1) / off[..., :3, 3].norm(dim=-1).clamp(min=1e-12))[..., None]
+def guess(T: Tensor, degrees: float = 0.3) -> Tensor:
+    """Motions that are off by so many degrees about the vertical axis."""
+    angle = torch.tensor([0.0, math.radians(degrees), 0.0])
+    off = T.clone()
+    off[..., :3, :3] = rotation_from_axis_angle(angle) @ T[..., :3, :3]
     return off
 
 
@@ -53,30 +51,27 @@ def degrees_apart(T: Tensor, wanted: Tensor) -> Tensor:
     return torch.rad2deg((difference - difference.transpose(-1, -2)).norm(dim=(-2, -1)) / math.sqrt(8))
 
 
-def metres_apart(T: Tensor, wanted: Tensor) -> Tensor:
-    return (T[..., :3, 3] - wanted[..., :3, 3]).norm(dim=-1)
-
-
 def test_a_guess_that_is_off_by_half_a_pixel_is_corrected(scene: tuple[Tensor, ...]) -> None:
     T, depth, frames, K = scene
     first = guess(T)
     assert degrees_apart(first, T).min() > 0.29
     aligned = align(first, depth, frames, K)
-    assert degrees_apart(aligned, T).max() < 0.08
-    assert metres_apart(aligned, T).max() < metres_apart(first, T).min()
+    assert degrees_apart(aligned, T).max() < 0.05
+
+
+@pytest.mark.parametrize("longer", [0.8, 1.2])
+def test_a_translation_of_the_wrong_length_does_no_harm_and_stays(scene: tuple[Tensor, ...], longer: float) -> None:
+    T, depth, frames, K = scene
+    first = guess(T)
+    first[..., :3, 3] *= longer
+    aligned = align(first, depth, frames, K)
+    assert degrees_apart(aligned, T).max() < 0.15
+    torch.testing.assert_close(aligned[..., 3], first[..., 3], rtol=0, atol=0)
 
 
 def test_the_true_motion_stays(scene: tuple[Tensor, ...]) -> None:
     T, depth, frames, K = scene
     assert degrees_apart(align(T, depth, frames, K), T).max() < 0.05
-
-
-def test_the_length_of_the_translation_is_the_guess_s(scene: tuple[Tensor, ...]) -> None:
-    T, depth, frames, K = scene
-    first = guess(T)
-    first[..., :3, 3] *= 1.3
-    length = align(first, depth, frames, K)[..., :3, 3].norm(dim=-1)
-    torch.testing.assert_close(length, first[..., :3, 3].norm(dim=-1), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("unit", [0.01, 1.0, 30.0])
@@ -124,19 +119,18 @@ def test_no_motion_is_made_worse_and_pairs_do_not_see_each_other(scene: tuple[Te
 
 def mean_residual(T: Tensor, scene: tuple[Tensor, ...]) -> Tensor:
     _, depth, frames, K = scene
-    pairs = pairs_of(depth, frames, K)
-    bound = alignment._compare(pairs, T.flatten(0, 1)).bound * 0 + 0.02
-    return alignment._compare(pairs, T.flatten(0, 1), bound).error
+    R = T[..., :3, :3].flatten(0, 1)
+    return alignment._compare(pairs_of(T, depth, frames, K), R, torch.full((len(R), 1), 0.02)).error
 
 
-def pairs_of(depth: Tensor, frames: Tensor, K: Tensor) -> alignment._Pairs:
+def pairs_of(T: Tensor, depth: Tensor, frames: Tensor, K: Tensor) -> alignment._Pairs:
     contrast = alignment._contrast(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
     return alignment._Pairs(
         target=contrast[:, 0].repeat_interleave(2, 0).flatten(1),
         source=alignment._with_gradient(contrast[:, 1:].flatten(0, 1)),
         points=alignment._points(depth, K).repeat_interleave(2, 0),
         K=K.repeat_interleave(2, 0),
-        inverse_depth=(1 / depth).mean((1, 2, 3)).repeat_interleave(2, 0),
+        translation=T[..., :3, 3:].flatten(0, 1),
     )
 
 
@@ -147,15 +141,11 @@ def test_images_without_texture_leave_the_guess_as_it_is(frames: Tensor) -> None
     torch.testing.assert_close(align(T, torch.ones(1, 1, H, W), frames, K), T)
 
 
-@pytest.mark.parametrize("scale", [0.0, 1e-9])
-def test_without_a_translation_only_the_rotation_is_found(scene: tuple[Tensor, ...], scale: float) -> None:
-    """A camera that stands still: the same image again, with a guess that it turned."""
+def test_a_camera_that_stands_still_is_seen_not_to_turn(scene: tuple[Tensor, ...]) -> None:
     _, depth, frames, K = scene
     still = torch.eye(4).expand(len(K), 2, 4, 4).clone()
-    still[..., 2, 3] = scale
     aligned = align(guess(still), depth, frames[:, :1].expand(-1, 3, -1, -1, -1), K)
     assert degrees_apart(aligned, still).max() < 0.01
-    assert metres_apart(aligned, still).max() <= 2e-9 + scale
 
 
 def test_what_the_source_does_not_see_changes_nothing() -> None:
@@ -174,46 +164,38 @@ def test_the_derivatives_are_those_of_the_residuals(scene: tuple[Tensor, ...]) -
     T, depth, frames, K = (each.double() for each in scene)
     v, u = torch.meshgrid(torch.arange(H).double(), torch.arange(W).double(), indexing="ij")
     smooth = torch.sin(u / 15) * torch.cos(v / 11)
-    pairs = pairs_of(depth, frames, K)
+    pairs = pairs_of(T, depth, frames, K)
     pairs = pairs._replace(source=alignment._with_gradient(smooth.expand(len(pairs.target), 1, H, W)))
-    T = T.flatten(0, 1)
-    jacobian = alignment._compare(pairs, T).jacobian
+    R = T[..., :3, :3].flatten(0, 1)
+    jacobian = alignment._compare(pairs, R).jacobian
     step = 1e-3
-    for column in range(6):
-        ends = []
-        for sign in (1, -1):
-            xi = torch.zeros(len(T), 6).double()
-            xi[:, column] = sign * step
-            moved = transform_from_axis_angle(xi[:, 3:], xi[:, :3] / pairs.inverse_depth[:, None]) @ T
-            ends.append(alignment._compare(pairs, moved))
-        seen = (ends[0].weight > 0) & (ends[1].weight > 0)
-        differences = (ends[0].residual - ends[1].residual) / (2 * step)
-        error = (differences - jacobian[:, column])[seen].abs()
-        assert error.mean() < 0.03 * jacobian[:, column][seen].abs().mean(), column
+    for axis in range(3):
+        w = torch.zeros(3).double()
+        w[axis] = step
+        ahead, behind = (alignment._compare(pairs, rotation_from_axis_angle(turn) @ R) for turn in (w, -w))
+        seen = (ahead.weight > 0) & (behind.weight > 0)
+        differences = (ahead.residual - behind.residual) / (2 * step)
+        error = (differences - jacobian[:, axis])[seen].abs()
+        assert error.mean() < 0.03 * jacobian[:, axis][seen].abs().mean(), axis
 
 
 def test_the_loss_is_the_angle_that_the_network_s_motion_lacks() -> None:
     T = torch.eye(4).expand(2, 2, 4, 4).clone()
-    depth = torch.full((2, 1, 4, 8), 5.0)
-    assert alignment_loss(T, T, depth) == 0
-    turned = transform_from_axis_angle(torch.tensor([0.0, 0.01, 0.0]).expand(2, 2, 3), torch.zeros(2, 2, 3))
-    torch.testing.assert_close(alignment_loss(T, turned, depth), torch.tensor(0.01), rtol=1e-3, atol=0)
-    moved = T.clone()
-    moved[..., 0, 3] = 0.1
-    torch.testing.assert_close(alignment_loss(T, moved, depth), torch.tensor(0.02))
+    assert alignment_loss(T, T) == 0
+    torch.testing.assert_close(alignment_loss(T, guess(T, degrees=0.5)), torch.tensor(math.radians(0.5)))
 
 
 def test_learning_from_the_loss_alone_leads_to_the_aligned_motion(scene: tuple[Tensor, ...]) -> None:
     T, depth, frames, K = scene
-    axis_angle, translation = torch.zeros(3, 2, 3, requires_grad=True), torch.zeros(3, 2, 3, requires_grad=True)
-    optimizer = torch.optim.Adam([axis_angle, translation], lr=1e-3)
+    axis_angle = torch.zeros(3, 2, 3, requires_grad=True)
+    optimizer = torch.optim.Adam([axis_angle], lr=1e-4)
     first = guess(T)
     aligned = align(first, depth, frames, K)
     for _ in range(300):
-        predicted = transform_from_axis_angle(axis_angle, translation) @ first
+        predicted = transform_from_axis_angle(axis_angle, torch.zeros(3, 2, 3)) @ first
         optimizer.zero_grad()
-        alignment_loss(predicted, aligned, depth).backward()
+        alignment_loss(predicted, aligned).backward()
         optimizer.step()
-    assert degrees_apart(predicted.detach(), aligned).max() < 0.1
+    assert degrees_apart(predicted.detach(), aligned).max() < 0.03
     assert not aligned.requires_grad
     torch.testing.assert_close(invert(aligned) @ aligned, torch.eye(4).expand(3, 2, 4, 4), rtol=0, atol=1e-5)

@@ -41,8 +41,9 @@ class LossConfig:
     pixel_convention: Literal["center", "corner"] = "center"
     """K at lower scales: exact for integer pixel centres, or K / 2^s as published. Only native multiscale uses it."""
     align_motion: bool = False
-    """Before images are compared, refine each predicted motion by aligning them directly, and teach the pose network
-    the difference (not the paper's). Depth is then learned by a motion that is right to a fraction of a pixel."""
+    """Before images are compared, refine the rotation of each predicted motion by aligning them directly, and teach the
+    pose network the difference (not the paper's). Depth is then learned by a motion that is right to a fraction of a
+    pixel."""
     consistency: float = 0.0
     """Weight of the disagreement between the depths of neighbouring frames (Bian et al. 2019), which ties their scales
     together for trajectories. At 0 the sources' depth is not predicted at all."""

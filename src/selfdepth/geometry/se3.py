@@ -23,7 +23,7 @@ def transform_from_axis_angle(
         axis_angle: v, rotation axis times angle in radians.
         translation: t, applied after the rotation.
     """
-    R = _rotation(axis_angle)
+    R = rotation_from_axis_angle(axis_angle)
     top = torch.cat([R, translation.unsqueeze(-1)], dim=-1)
     bottom = torch.zeros_like(top[..., :1, :])
     bottom[..., 3] = 1
@@ -50,7 +50,8 @@ def transform(T_a_b: Float[Tensor, "*b 4 4"], points_b: Float[Tensor, "*b n 3"])
     return points_b @ T_a_b[..., :3, :3].transpose(-1, -2) + T_a_b[..., None, :3, 3]
 
 
-def _rotation(axis_angle: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3 3"]:
+def rotation_from_axis_angle(axis_angle: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3 3"]:
+    """R = exp([v]x), as in `transform_from_axis_angle`."""
     squared = (axis_angle * axis_angle).sum(-1)
     small = squared < _SMALL_ANGLE_SQUARED
     # `where` computes both branches, and their gradients. The branch not taken must stay finite too, or its NaN

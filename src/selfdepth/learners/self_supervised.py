@@ -234,9 +234,9 @@ class SelfSupervisedDepth(nn.Module):
         depth = self.loss_config.depth_range.depth(upsample(disparity.detach(), size))
         T = T_source_target[:, :n]
         T_aligned = align(T.detach(), depth, batch.frames, batch.K)
-        # The correction is a constant, and the gradient passes through it to the pose network.
-        corrected = (T_aligned @ invert(T.detach())) @ T
-        return torch.cat([corrected, T_source_target[:, n:]], dim=1), alignment_loss(T, T_aligned, depth)
+        # The correction is a constant: the gradient passes to the pose network.
+        corrected = T + (T_aligned - T.detach())
+        return torch.cat([corrected, T_source_target[:, n:]], dim=1), alignment_loss(T, T_aligned)
 
     def _predict_transforms(self, batch: Batch, depth_features: DepthFeatures | None) -> Float[Tensor, "b s 4 4"]:
         """T_source_target of every source, in the order of the views."""

@@ -1,13 +1,14 @@
-"""Direct image alignment: the motion between two images that fits them best, given a depth and a first guess (ours, not
-the paper's).
+"""Direct image alignment: the rotation between two images that fits them best, given a depth and a first guess (ours,
+not the paper's).
 
-A pose network is right to about half a pixel, and a depth that is learned through its motion is no better. Given the
-depth, though, six numbers explain a whole image. The photometric error determines them far more precisely, and a few
-steps of Gauss and Newton find them (Lucas and Kanade, 1981; with depth: Engel et al., "Direct Sparse Odometry",
-arXiv 1607.02565, section 2). So the objective compares by the aligned motion, and the pose network learns from that.
+A pose network is right to about a quarter of a degree, which is half a pixel, and a depth that is learned through its
+motion is no better. Given the depth, though, a rotation has three numbers, and a whole image to determine them: a few
+steps of Gauss and Newton on the photometric error find it far more precisely (Lucas and Kanade, 1981; with depth: Engel
+et al., "Direct Sparse Odometry", arXiv 1607.02565, section 2). So the objective compares by the aligned motion, and the
+pose network learns from that.
 
-The length of the translation stays the network's. Depth and translation share an unknown factor: the network has one
-for all frames, while a fit to each pair would let every frame choose its own.
+The translation stays the network's. Its length has an unknown factor in common with the depth, and a fit to each pair
+would let every frame choose its own; its direction was measured to get worse by fitting it through an imperfect depth.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from selfdepth.geometry.se3 import transform_from_axis_angle
+from selfdepth.geometry.se3 import rotation_from_axis_angle
 from selfdepth.geometry.warp import MIN_Z, pixel_grid, sample
 
 _STEPS = 2
@@ -27,9 +28,9 @@ _STEPS = 2
 _MEAN_PX = 9
 """Brightness is compared with its mean over a square of this size: exposure and shadows move the mean."""
 _DAMPING = 1e-3
-"""Levenberg's: share of the diagonal that is added to it, for directions that the images do not determine."""
-_LONGEST = 0.1
-"""Of one step, in radians and in units of the scene's depth: an image without texture determines nothing."""
+"""Levenberg's: share of the diagonal that is added to it."""
+_LONGEST_RAD = 0.1
+"""Of one step: an image without texture determines nothing."""
 
 
 @torch.no_grad()
@@ -39,7 +40,7 @@ def align(
     frames: Float[Tensor, "b views 3 h w"],
     K: Float[Tensor, "b 3 3"],
 ) -> Float[Tensor, "b s 4 4"]:
-    """The motions near the given ones by which the sources fit the target best, without gradients.
+    """The motions with the given translations and the rotations near theirs that fit the images best; no gradients.
 
     Each is that with the smallest error among the given motion and those after every step, so none gets worse. Moving
     things count little: errors above the mean grow linearly, not with their square (Huber).
@@ -56,40 +57,35 @@ def align(
         target=_per_source(contrast[:, 0], s).flatten(1),
         source=_with_gradient(contrast[:, 1:].flatten(0, 1)),
         points=_per_source(_points(depth, K), s),
+        translation=T_source_target[..., :3, 3:].flatten(0, 1),
         K=_per_source(K, s),
-        inverse_depth=_per_source((1 / depth).mean((1, 2, 3)), s),
     )
-    T = T_source_target.flatten(0, 1)
-    fit = _compare(pairs, T)
-    best, least, bound = T, fit.error, fit.bound
+    R = T_source_target[..., :3, :3].flatten(0, 1)
+    fit = _compare(pairs, R)
+    best, least, bound = R, fit.error, fit.bound
     for _ in range(_STEPS):
-        T = _stepped(pairs, T, fit)
-        fit = _compare(pairs, T, bound)
+        R = _turned(R, fit)
+        fit = _compare(pairs, R, bound)
         better = fit.error < least
-        best, least = torch.where(better[:, None, None], T, best), torch.where(better, fit.error, least)
-    return torch.unflatten(best, 0, (b, s))
+        best, least = torch.where(better[:, None, None], R, best), torch.where(better, fit.error, least)
+    aligned = T_source_target.clone()
+    aligned[..., :3, :3] = torch.unflatten(best, 0, (b, s))
+    return aligned
 
 
-def alignment_loss(
-    T_source_target: Float[Tensor, "b s 4 4"], T_aligned: Float[Tensor, "b s 4 4"], depth: Float[Tensor, "b 1 h w"]
-) -> Float[Tensor, ""]:
-    """What the pose network's motion lacks of the aligned one: the mean of |rotation| + |translation| / depth.
-
-    Both are angles, in radians: the translation's is that by which it moves the scene at its (harmonic) mean depth.
+def alignment_loss(T_source_target: Float[Tensor, "b s 4 4"], T_aligned: Float[Tensor, "b s 4 4"]) -> Float[Tensor, ""]:
+    """The rotation that the pose network's motion lacks: the mean of the sum of its angles about the three axes, in
+    radians.
 
     Args:
         T_source_target: of the pose network, which the gradient reaches.
         T_aligned: of `align`.
-        depth: of the target, in the unit of the translations; not learned from.
     """
-    R, R_aligned = T_source_target[..., :3, :3], T_aligned[..., :3, :3]
-    difference = R_aligned @ R.transpose(-1, -2)
+    difference = T_aligned[..., :3, :3] @ T_source_target[..., :3, :3].transpose(-1, -2)
     # The axis times the sine of the angle, which for such small angles is the angle.
     skew = (difference - difference.transpose(-1, -2)) / 2
-    rotation = torch.stack([skew[..., 2, 1], skew[..., 0, 2], skew[..., 1, 0]], dim=-1)
-    inverse_depth = (1 / depth.detach()).mean((1, 2, 3))
-    translation = (T_aligned[..., :3, 3] - T_source_target[..., :3, 3]) * inverse_depth[:, None, None]
-    return (rotation.abs() + translation.abs()).sum(-1).mean()
+    angles = torch.stack([skew[..., 2, 1], skew[..., 0, 2], skew[..., 1, 0]], dim=-1)
+    return angles.abs().sum(-1).mean()
 
 
 class _Pairs(NamedTuple):
@@ -98,40 +94,40 @@ class _Pairs(NamedTuple):
     Attributes:
         target: contrast of every pixel.
         source: contrast, and its derivatives along u and v per pixel.
-        points: of the target's pixels in its camera, in the unit of the translations.
-        inverse_depth: mean over the target.
+        points: of the target's pixels, in its camera.
+        translation: from the target to the source.
     """
 
     target: Float[Tensor, "n p"]
     source: Float[Tensor, "n 3 h w"]
     points: Float[Tensor, "n 3 p"]
+    translation: Float[Tensor, "n 3 1"]
     K: Float[Tensor, "n 3 3"]
-    inverse_depth: Float[Tensor, " n"]
 
 
 class _Fit(NamedTuple):
-    """How well a motion explains the target from the source.
+    """How well a rotation explains the target from the source.
 
     Attributes:
-        error: Huber's, the mean over the pixels that the source sees.
+        error: Huber's, the mean over the pixels that the source sees; infinite if it sees none.
         bound: the residual above which it grows linearly.
         residual: source minus target; 0 where the source does not see the pixel.
         weight: of each residual in the next step.
-        jacobian: of the residuals by translation and rotation in the source's camera; the unit of the translation is
-            the mean depth, so that all six columns are about as large.
+        jacobian: of the residuals by a further rotation of the points about the three axes.
     """
 
     error: Float[Tensor, " n"]
     bound: Float[Tensor, "n 1"]
     residual: Float[Tensor, "n p"]
     weight: Float[Tensor, "n p"]
-    jacobian: Float[Tensor, "n 6 p"]
+    jacobian: Float[Tensor, "n 3 p"]
 
 
-def _compare(pairs: _Pairs, T: Float[Tensor, "n 4 4"], bound: Float[Tensor, "n 1"] | None = None) -> _Fit:
-    """Project the points by the motion and compare the contrasts. Without a bound, that is the mean |residual|."""
+def _compare(pairs: _Pairs, R: Float[Tensor, "n 3 3"], bound: Float[Tensor, "n 1"] | None = None) -> _Fit:
+    """Project the points by a rotation and compare the contrasts. Without a bound, that is the mean |residual|."""
     height, width = pairs.source.shape[-2:]
-    points = T[:, :3, :3] @ pairs.points + T[:, :3, 3:]
+    turned = R @ pairs.points
+    points = turned + pairs.translation
     inverse_z = 1 / points[:, 2].clamp(min=MIN_Z)
     x, y = points[:, 0] * inverse_z, points[:, 1] * inverse_z
     fx, fy, cx, cy = (pairs.K[:, i, j, None] for i, j in ((0, 0), (1, 1), (0, 2), (1, 2)))
@@ -144,40 +140,26 @@ def _compare(pairs: _Pairs, T: Float[Tensor, "n 4 4"], bound: Float[Tensor, "n 1
     if bound is None:
         bound = size.sum(1, keepdim=True) / count + torch.finfo(size.dtype).eps
     huber = torch.where(size < bound, size.square() / 2, bound * (size - bound / 2))
-    weight = seen * (bound / size.clamp(min=torch.finfo(size.dtype).tiny)).clamp(max=1)
-
-    # The chain rule from pixels over normalised coordinates to the point P, and dP = v + w x P.
-    du, dv = along_u * fx, along_v * fy
-    dz = -(du * x + dv * y)
-    near = inverse_z / pairs.inverse_depth[:, None]
-    jacobian = torch.stack([du * near, dv * near, dz * near, dz * y - dv, du - dz * x, dv * x - du * y], dim=1)
     # Where nothing is seen, all residuals are 0, and the error would be the least of all.
     error = torch.where(seen.any(1), huber.sum(1) / count.squeeze(1), torch.inf)
-    return _Fit(error, bound, residual, weight, jacobian)
+    weight = seen * (bound / size.clamp(min=torch.finfo(size.dtype).tiny)).clamp(max=1)
+
+    # The gradient g by the point, by the chain rule; and g (w x q) = w (q x g) for a rotation w of the turned point q.
+    du, dv = along_u * fx * inverse_z, along_v * fy * inverse_z
+    by_point = torch.stack([du, dv, -(du * x + dv * y)], dim=1)
+    return _Fit(error, bound, residual, weight, torch.linalg.cross(turned, by_point, dim=1))
 
 
-def _stepped(pairs: _Pairs, T: Float[Tensor, "n 4 4"], fit: _Fit) -> Float[Tensor, "n 4 4"]:
-    """The motion after one step of Gauss and Newton that keeps the length of the translation."""
-    translation = T[:, :3, 3]
-    length = translation.norm(dim=1, keepdim=True)
-    direction = translation / length.clamp(min=MIN_Z)
-    J = fit.jacobian
-    # Only across the translation: along it, its length would change.
-    across = J[:, :3] - direction[:, :, None] * (direction[:, None] @ J[:, :3])
-    J = torch.cat([across, J[:, 3:]], dim=1)
-    weighted = J * fit.weight[:, None]
-    hessian = weighted @ J.transpose(1, 2)
-    diagonal = hessian.diagonal(dim1=1, dim2=2)
-    # The largest entry stands for those of directions that nothing determines, of which one is that of the translation.
-    damping = _DAMPING * torch.maximum(diagonal, _DAMPING * diagonal.amax(1, keepdim=True)) + 1e-12
-    gradient = (weighted @ fit.residual[:, :, None]).squeeze(-1)
+def _turned(R: Float[Tensor, "n 3 3"], fit: _Fit) -> Float[Tensor, "n 3 3"]:
+    """The rotation after one step of Gauss and Newton."""
+    weighted = fit.jacobian * fit.weight[:, None]
+    hessian = weighted @ fit.jacobian.transpose(1, 2)
+    damping = _DAMPING * hessian.diagonal(dim1=1, dim2=2) + torch.finfo(hessian.dtype).tiny
+    slope = (weighted @ fit.residual[:, :, None]).squeeze(-1)
     # solve_ex skips the check for singular matrices, for which a GPU would have to wait; damped, none is.
-    step = -torch.linalg.solve_ex(hessian + torch.diag_embed(damping), gradient).result
-    step = step * (_LONGEST / step.abs().amax(1, keepdim=True).clamp(min=_LONGEST))
-    moved = transform_from_axis_angle(step[:, 3:], step[:, :3] / pairs.inverse_depth[:, None]) @ T
-    scale = length / moved[:, :3, 3].norm(dim=1, keepdim=True).clamp(min=MIN_Z)
-    moved[:, :3, 3] *= scale.clamp(max=1 / MIN_Z)
-    return moved
+    step = -torch.linalg.solve_ex(hessian + torch.diag_embed(damping), slope).result
+    step = step * (_LONGEST_RAD / step.abs().amax(1, keepdim=True).clamp(min=_LONGEST_RAD))
+    return rotation_from_axis_angle(step) @ R
 
 
 def _contrast(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 1 h w"]:
