@@ -1,10 +1,11 @@
-"""Measure how soon depth appears with and without --motion-first: abs_rel over the steps, from several seeds.
+"""Measure how soon depth appears with the full objective at once, the motion first, and the motion aligned, too.
 
     python benchmarks/start.py --steps 600 --seeds 0 1 2 --json benchmarks/results/start.json --plot start.png
     python benchmarks/start.py --data kitti_raw --split splits/mini --steps 300 --json start-kitti.json
 
-Without --data, the demo's networks learn from one rendered street and are validated on another. --scratch starts from
-random weights. Steps are counted and not minutes, so that other work on the machine changes nothing.
+Each way is trained from several seeds, and validated over the steps. Without --data, the demo's networks learn from one
+rendered street and are validated on another. --scratch starts from random weights. Steps are counted and not minutes,
+so that other work on the machine changes nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +29,12 @@ from selfdepth.engine.train import train
 from selfdepth.presets import preset
 from selfdepth.synthetic.drive import DriveSpec
 
-STARTS = {"full objective at once": False, "motion first": True}
+STARTS = {
+    "full objective at once": {"motion_first": False, "align_motion": False},
+    "motion first": {"motion_first": True, "align_motion": False},
+    "motion first and aligned": {"motion_first": True, "align_motion": True},
+}
+"""The options of each way; the last is that of the presets."""
 _SMALL = EncoderConfig(name="test_resnet", pretrained=False)
 """timm's smallest ResNet from random weights, with which the standstill is longest."""
 
@@ -41,16 +47,16 @@ def curve(config: TrainConfig, footage: Footage | None, folder: Path) -> dict[st
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
-    """Train both ways from every seed and print the table. Returns the document that the JSON file holds."""
+    """Train every way from every seed and print the table. Returns the document that the JSON file holds."""
     args = _parser().parse_args(argv)
     curves: dict[str, dict[int, dict[str, list[float]]]] = {name: {} for name in STARTS}
     with tempfile.TemporaryDirectory(prefix="selfdepth-bench-") as name:
         for seed in args.seeds:
             config, footage = _data(args, seed, Path(name))
             config = replace(config, seed=seed, steps=args.steps, save_every=args.look_every, keep=1)
-            for number, (start, motion_first) in enumerate(STARTS.items()):
+            for number, (start, options) in enumerate(STARTS.items()):
                 run = Path(name) / f"{seed}-{number}"
-                curves[start][seed] = curve(replace(config, motion_first=motion_first), footage, run)
+                curves[start][seed] = curve(_started(config, **options), footage, run)
                 print(f"seed {seed}, {start}: {_row(curves[start][seed]['abs_rel'])}", flush=True)
     document = {"facts": facts(), "arguments": {k: str(v) for k, v in vars(args).items()}, "curves": curves}
     print(table(document))
@@ -59,6 +65,10 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     if args.plot is not None:
         plot(document, args.plot)
     return document
+
+
+def _started(config: TrainConfig, *, motion_first: bool, align_motion: bool) -> TrainConfig:
+    return replace(config, motion_first=motion_first, loss=replace(config.loss, align_motion=align_motion))
 
 
 def _data(args: argparse.Namespace, seed: int, folder: Path) -> tuple[TrainConfig, Footage | None]:
@@ -103,7 +113,7 @@ def plot(document: dict[str, Any], path: Path) -> None:
     from matplotlib import pyplot as plt
 
     figure, axis = plt.subplots(figsize=(6, 3.6))
-    for (start, by_seed), colour in zip(document["curves"].items(), ("C1", "C0"), strict=True):
+    for (start, by_seed), colour in zip(document["curves"].items(), ("C1", "C2", "C0"), strict=True):
         for each in by_seed.values():
             axis.plot(each["steps"], each["abs_rel"], color=colour, alpha=0.35, linewidth=0.8)
         mean = np.mean([each["abs_rel"] for each in by_seed.values()], axis=0)

@@ -14,8 +14,10 @@ from numpy import ndarray
 from torch import Tensor
 
 from selfdepth.errors import CheckpointError, ConfigError, DataError
+from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.rigid import chain
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
+from selfdepth.inference import odometry
 from selfdepth.inference.odometry import ClipPlan, MotionPredictor, Odometer, has_pose_network
 from selfdepth.learners.self_supervised import SelfSupervisedDepth
 from selfdepth.structs import Batch
@@ -65,6 +67,38 @@ def test_the_camera_is_followed_as_the_learner_was_trained_to(
     expected = chain(np.stack(motions))
     assert np.linalg.norm(expected[1, :3, 3]) > 0.05
     np.testing.assert_allclose(np.stack(poses_of(predictor, images)), expected, atol=1e-5)
+
+
+def test_a_model_that_learned_by_aligned_motions_is_followed_by_them_where_the_camera_is_known(
+    weights: LoadedWeights, images: list[ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    camera = Camera.from_fov(60, width=weights.config.width, height=weights.config.height)
+    loss = dataclasses.replace(weights.config.loss, align_motion=True)
+    aligning = dataclasses.replace(weights, config=dataclasses.replace(weights.config, loss=loss))
+    turn = transform_from_axis_angle(torch.tensor([0.0, 0.02, 0.0]), torch.zeros(3))
+    seen: list[tuple[Tensor, ...]] = []
+
+    def watched(T: Tensor, depth: Tensor, frames: Tensor, K: Tensor) -> Tensor:
+        seen.append((depth, frames, K))
+        return turn @ T
+
+    monkeypatch.setattr(odometry, "align", watched)
+
+    def path(model: LoadedWeights, camera: Camera | None) -> ndarray:
+        odometer = Odometer(MotionPredictor(model, device="cpu", precision="fp32"), camera)
+        return np.stack([pose for pose in odometer.advance(images) if pose is not None])
+
+    raw = path(weights, None)
+    np.testing.assert_array_equal(path(weights, camera), raw)
+    np.testing.assert_array_equal(path(aligning, None), raw)
+    assert not seen
+    T_next_current = np.linalg.inv(raw[1:]) @ raw[:-1]
+    np.testing.assert_allclose(path(aligning, camera), chain(turn.double().numpy() @ T_next_current), atol=1e-5)
+    ((depth, frames, K),) = seen
+    assert depth.shape == (N - 1, 1, weights.config.height, weights.config.width) and (depth > 0).all()
+    target = torch.from_numpy(images[0]).permute(2, 0, 1).float() / 255
+    torch.testing.assert_close(frames[0, 0], target)
+    torch.testing.assert_close(K[0].double(), torch.from_numpy(camera.matrix()), rtol=1e-5, atol=1e-5)
 
 
 def test_the_world_is_the_first_camera(predictor: MotionPredictor, images: list[ndarray]) -> None:

@@ -1,4 +1,8 @@
-"""The camera's path: motions predicted by the pose network, chained along the frames."""
+"""The camera's path: motions predicted by the pose network, chained along the frames.
+
+A model that learned depth by aligned motions (`--loss.align-motion`) is followed by them, too: each rotation is refined
+by aligning the two images at the predicted depth, where their camera is known.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +20,11 @@ from torch import Tensor
 from selfdepth.config import TrainConfig
 from selfdepth.device import Precision, memory_errors, resolve_device, resolve_precision
 from selfdepth.errors import CheckpointError, ConfigError, DataError
-from selfdepth.geometry.camera import resample
+from selfdepth.geometry.camera import Camera, resample
 from selfdepth.geometry.rigid import inverse
 from selfdepth.learners.self_supervised import SelfSupervisedDepth
+from selfdepth.losses.alignment import align
+from selfdepth.losses.objective import upsample
 from selfdepth.structs import Batch, Trajectory
 from selfdepth.weights.files import LoadedWeights
 
@@ -102,6 +108,7 @@ class MotionPredictor:
         self.spacing = _spacing(weights, spacing)
         self.width, self.height = config.width, config.height
         self.metres_per_unit = config.metres_per_unit
+        self._loss_config = config.loss
         self.plan = ClipPlan(times=(0, *_offsets(config, weights.folder)))
         self.device = resolve_device(device)
         untrained = dataclasses.replace(config, encoder=dataclasses.replace(config.encoder, pretrained=False))
@@ -120,7 +127,11 @@ class MotionPredictor:
         self._learner = learner.requires_grad_(False).eval().to(self.device)
 
     def motions(
-        self, images: UInt8[Tensor, "n h w 3"], starts: Sequence[int], targets: Sequence[int]
+        self,
+        images: UInt8[Tensor, "n h w 3"],
+        starts: Sequence[int],
+        targets: Sequence[int],
+        camera: Camera | None = None,
     ) -> Float[ndarray, "m 4 4"]:
         """T_next_current from each image in `starts` to the image after it, in the model's unit.
 
@@ -128,15 +139,21 @@ class MotionPredictor:
             images: RGB, at the network's size, `spacing` frames apart, in temporal order.
             starts: m indices into `images`.
             targets: for each of them, the index of the clip's target (`ClipPlan.target`).
+            camera: of the images. None: not known, and no motion is aligned.
         """
         frames = images.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float() / 255
         times = self.plan.times
         clips = frames[torch.tensor([[target + time for time in times] for target in targets])]
-        K = torch.eye(3, device=self.device).expand(len(clips), 3, 3)  # unused: the pose network sees images only
+        # Without a camera the matrix is not read: the pose network sees images only.
+        matrix = np.eye(3) if camera is None else camera.matrix()
+        K = torch.as_tensor(matrix, dtype=torch.float32, device=self.device).expand(len(clips), 3, 3)
         batch = Batch(frames=clips, inputs=clips, K=K, offsets=times[1:])
         with torch.inference_mode(), memory_errors("give a smaller --batch-size"):
             # Chained in float64: the rounding of thousands of float32 products would bend the path.
-            T_source_target = self._learner.relative_transforms(batch).double().cpu().numpy()
+            predicted = self._learner.relative_transforms(batch)
+            if camera is not None and self._loss_config.align_motion:
+                predicted = align(predicted, self._depth(batch), clips, K)
+            T_source_target = predicted.double().cpu().numpy()
         # The target is a view as well, at time 0, with the identity for its motion.
         T_view_target = np.concatenate([np.tile(np.eye(4), (len(clips), 1, 1, 1)), T_source_target], axis=1)
         rows = np.arange(len(clips))
@@ -145,6 +162,11 @@ class MotionPredictor:
             for step in (0, 1)
         )
         return np.asarray(later @ inverse(current))  # T_next_target T_target_current
+
+    def _depth(self, batch: Batch) -> Float[Tensor, "b 1 h w"]:
+        """Depth of the targets at the size of the images, in the model's unit."""
+        finest = upsample(self._learner.predict_disparity(batch), (self.height, self.width))
+        return self._loss_config.depth_range.depth(finest)
 
     def trajectory(self, poses: Sequence[Float[ndarray, "4 4"]], timestamps: Float[ndarray, "n"]) -> Trajectory:
         """Poses of an `Odometer`, in the model's unit, as a trajectory: in metres if the scale is known."""
@@ -158,10 +180,13 @@ class Odometer:
 
     Poses are in the unit of the model's depth. If the pose network sees whole clips, the pose of a frame may become
     known only some frames later.
+
+    Args:
+        camera: of the frames at the network's size; None if it is not known.
     """
 
-    def __init__(self, predictor: MotionPredictor) -> None:
-        self._predictor = predictor
+    def __init__(self, predictor: MotionPredictor, camera: Camera | None = None) -> None:
+        self._predictor, self._camera = predictor, camera
         # Images at the network's size, one per spacing, as far as clips of coming motions need them.
         self._buffer: list[UInt8[ndarray, "h w 3"]] = []
         self._buffer_start = 0  # index of its first image among those at the spacing
@@ -211,7 +236,7 @@ class Odometer:
             starts.append(start - self._buffer_start)
             targets.append(target - self._buffer_start)
         if starts:
-            motions = self._predictor.motions(torch.from_numpy(np.stack(self._buffer)), starts, targets)
+            motions = self._predictor.motions(torch.from_numpy(np.stack(self._buffer)), starts, targets, self._camera)
             # The network predicts T_next_current, from the earlier to the later; the path is chained with its inverse.
             for T_current_next in inverse(motions):
                 self._T_world_last = self._T_world_last @ T_current_next

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from numpy import ndarray
 
+from selfdepth.geometry.camera import Camera
 from selfdepth.inference.inputs import PredictionInput
 from selfdepth.inference.odometry import MotionPredictor, Odometer
 from selfdepth.inference.pointcloud import (
@@ -125,7 +126,9 @@ def save_predictions(
         write_png16_note(folder / "png16", predictor.scale, predictor.metres_per_unit)
     metres_per_unit = options.metres_per_unit or predictor.metres_per_unit or 1.0
     count = 0
-    odometer = Odometer(motion) if motion is not None and options.follows_camera(source) else None
+    odometer = None
+    if motion is not None and options.follows_camera(source):
+        odometer = Odometer(motion, _network_camera(predictor, source))
     sequence = _SequenceWriter(source, folder, options, predictor, motion)
     with contextlib.ExitStack() as stack:
         video = stack.enter_context(create_video(folder / VIDEO_NAME, source.rate)) if "mp4" in options.kinds else None
@@ -143,6 +146,13 @@ def save_predictions(
             advance(1)
     sequence.finish()  # after the block, which has raised whatever a job raised
     return count
+
+
+def _network_camera(predictor: Predictor, source: PredictionInput) -> Camera | None:
+    """The camera of the frames at the network's size, or None if neither the input nor the model knows it."""
+    width, height = source.first_size
+    camera = source.camera_for(width, height) or predictor.training_camera(width=width, height=height)
+    return None if camera is None else camera.resized(predictor.width, predictor.height)
 
 
 def check_points(predictor: Predictor, source: PredictionInput) -> None:

@@ -23,6 +23,8 @@ from torch import Tensor
 from selfdepth.geometry.se3 import rotation_from_axis_angle
 from selfdepth.geometry.warp import MIN_Z, pixel_grid, sample
 
+_EVERY_PX = 2
+"""Every second pixel of the target in either direction is compared: three numbers need no more."""
 _STEPS = 2
 """From half a pixel on, the second step is the last that gains anything."""
 _MEAN_PX = 9
@@ -54,9 +56,9 @@ def align(
     b, s = T_source_target.shape[:2]
     contrast = torch.unflatten(_contrast(frames[:, : 1 + s].flatten(0, 1)), 0, (b, 1 + s))
     pairs = _Pairs(
-        target=_per_source(contrast[:, 0], s).flatten(1),
+        target=_per_source(_thinned(contrast[:, 0]), s).flatten(1),
         source=_with_gradient(contrast[:, 1:].flatten(0, 1)),
-        points=_per_source(_points(depth, K), s),
+        points=_per_source(_thinned(_points(depth, K)), s).flatten(2),
         translation=T_source_target[..., :3, 3:].flatten(0, 1),
         K=_per_source(K, s),
     )
@@ -92,9 +94,9 @@ class _Pairs(NamedTuple):
     """Pairs of a target and a source, n = b s of them.
 
     Attributes:
-        target: contrast of every pixel.
+        target: contrast of the p pixels that are compared.
         source: contrast, and its derivatives along u and v per pixel.
-        points: of the target's pixels, in its camera.
+        points: of these pixels, in the target's camera.
         translation: from the target to the source.
     """
 
@@ -177,11 +179,15 @@ def _with_gradient(image: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 3 h w"]:
     return torch.cat([image, along_u, along_v], dim=1)
 
 
-def _points(depth: Float[Tensor, "b 1 h w"], K: Float[Tensor, "b 3 3"]) -> Float[Tensor, "b 3 p"]:
+def _points(depth: Float[Tensor, "b 1 h w"], K: Float[Tensor, "b 3 3"]) -> Float[Tensor, "b 3 h w"]:
     """The scene's point at every pixel, in the camera of the pixels."""
     grid = pixel_grid(depth.shape[-2], depth.shape[-1], dtype=depth.dtype, device=depth.device).flatten(1)
-    rays: Tensor = torch.linalg.inv_ex(K).inverse @ grid
-    return depth.flatten(2) * rays
+    rays = torch.linalg.inv_ex(K).inverse @ grid
+    return depth * torch.unflatten(rays, 2, (depth.shape[-2], depth.shape[-1]))
+
+
+def _thinned(image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c _h _w"]:
+    return image[..., _EVERY_PX // 2 :: _EVERY_PX, _EVERY_PX // 2 :: _EVERY_PX]
 
 
 def _per_source(values: Tensor, s: int) -> Tensor:

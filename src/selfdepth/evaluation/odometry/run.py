@@ -109,7 +109,7 @@ def predict_trajectory(
     if len(numbers) < motion.plan.min_frames:
         raise too_few_frames(motion, len(sequence.numbers), where=sequence.name)
     images = (weights.fit(image, sequence.camera)[0] for image in sequence.read(sequence.numbers))
-    odometer, answers = Odometer(motion), []
+    odometer, answers = Odometer(motion, weights.fit.camera(sequence.camera)), []
     while batch := list(itertools.islice(images, batch_size * motion.spacing)):
         answers += odometer.advance(batch)
     # Frames between two at the spacing have no pose.
