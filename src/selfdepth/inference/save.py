@@ -17,7 +17,6 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from numpy import ndarray
 
-from selfdepth.geometry.camera import Camera
 from selfdepth.inference.inputs import PredictionInput
 from selfdepth.inference.odometry import MotionPredictor, Odometer
 from selfdepth.inference.pointcloud import (
@@ -126,9 +125,7 @@ def save_predictions(
         write_png16_note(folder / "png16", predictor.scale, predictor.metres_per_unit)
     metres_per_unit = options.metres_per_unit or predictor.metres_per_unit or 1.0
     count = 0
-    odometer = None
-    if motion is not None and options.follows_camera(source):
-        odometer = Odometer(motion, _network_camera(predictor, source))
+    odometer = _odometer(predictor, source, motion) if options.follows_camera(source) else None
     sequence = _SequenceWriter(source, folder, options, predictor, motion)
     with contextlib.ExitStack() as stack:
         video = stack.enter_context(create_video(folder / VIDEO_NAME, source.rate)) if "mp4" in options.kinds else None
@@ -148,11 +145,13 @@ def save_predictions(
     return count
 
 
-def _network_camera(predictor: Predictor, source: PredictionInput) -> Camera | None:
-    """The camera of the frames at the network's size, or None if neither the input nor the model knows it."""
+def _odometer(predictor: Predictor, source: PredictionInput, motion: MotionPredictor | None) -> Odometer | None:
+    """What follows the camera along an input; it knows the camera if the input or the model does."""
+    if motion is None:
+        return None
     width, height = source.first_size
     camera = source.camera_for(width, height) or predictor.training_camera(width=width, height=height)
-    return None if camera is None else camera.resized(predictor.width, predictor.height)
+    return Odometer(motion, None if camera is None else camera.resized(motion.width, motion.height))
 
 
 def check_points(predictor: Predictor, source: PredictionInput) -> None:
