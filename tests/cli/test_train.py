@@ -59,7 +59,7 @@ def shown_defaults(command: str, capsys: pytest.CaptureFixture[str]) -> dict[str
 )
 def test_help_with_a_preset_shows_its_values(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     found = shown_defaults(command, capsys)
-    assert (found["--width"], found["--learning-rate"], found["--batch-size"]) == ("192", "0.0002", "12")
+    assert (found["--width"], found["--learning-rate"], found["--batch-size"]) == ("192", "0.0002", "6")
     assert found["--height"] == "the nearest to the frames' aspect"
 
 

@@ -72,7 +72,7 @@ def test_the_camera_is_followed_as_the_learner_was_trained_to(
 def test_a_model_that_learned_by_aligned_motions_is_followed_by_them_where_the_camera_is_known(
     weights: LoadedWeights, images: list[ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    camera = Camera.from_fov(60, width=weights.config.width, height=weights.config.height)
+    camera = Camera.from_fov(60.0, width=weights.config.width, height=weights.config.height)
     loss = dataclasses.replace(weights.config.loss, align_motion=True)
     aligning = dataclasses.replace(weights, config=dataclasses.replace(weights.config, loss=loss))
     turn = transform_from_axis_angle(torch.tensor([0.0, 0.02, 0.0]), torch.zeros(3))
