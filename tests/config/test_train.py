@@ -27,6 +27,10 @@ NAN = float("nan")
             {"loss": LossConfig(consistency=0.1), "offsets": (), "stereo": "calibrated"},
             "no depths to compare: --loss.consistency",
         ),
+        (
+            {"loss": LossConfig(align_motion=True), "offsets": (), "stereo": "calibrated"},
+            "needs no alignment: --loss.align-motion; expected --offsets; got none; add --loss.no-align-motion",
+        ),
         ({"width": 0}, "--width"),
         ({"width": 32}, "at least 64"),
         ({"width": 100}, "try 96 or 128"),

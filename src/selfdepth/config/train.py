@@ -159,7 +159,7 @@ class TrainConfig:
                 where="--loss.align-motion",
                 expected="--offsets",
                 got="none",
-                fix="leave it out",
+                fix="add --loss.no-align-motion",
             )
         if n == 0 and self.loss.consistency > 0:
             raise ConfigError(
