@@ -60,7 +60,7 @@ def homography_and_epipole(
 ) -> tuple[Float[Tensor, "*b 3 3"], Float[Tensor, "*b 3"]]:
     """K R K^-1, which maps pixels at infinite depth, and K t, to which every pixel tends as its depth goes to zero."""
     R, t = T_source_target[..., :3, :3], T_source_target[..., :3, 3:]
-    return K @ R @ _inverse(K), (K @ t).squeeze(-1)
+    return K @ R @ inverse_intrinsics(K), (K @ t).squeeze(-1)
 
 
 def sample(image: Float[Tensor, "b c h w"], pixels: Float[Tensor, "b 2 _h _w"]) -> Float[Tensor, "b c _h _w"]:
@@ -88,7 +88,8 @@ def synthesize(
     return sample(source, project(depth, T_source_target, K))
 
 
-def _inverse(K: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3 3"]:
+def inverse_intrinsics(K: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3 3"]:
+    """K^-1, which maps a pixel (u, v, 1) to the point of its ray at depth 1."""
     # inv_ex skips the check for singular matrices, for which a GPU would have to wait. Camera refuses focal length 0.
     inverse: Tensor = torch.linalg.inv_ex(K).inverse
     return inverse

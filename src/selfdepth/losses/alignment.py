@@ -21,7 +21,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from selfdepth.geometry.se3 import rotation_from_axis_angle
-from selfdepth.geometry.warp import MIN_Z, pixel_grid, sample
+from selfdepth.geometry.warp import MIN_Z, inverse_intrinsics, pixel_grid, sample
 
 _EVERY_PX = 2
 """Every second pixel of the target in either direction is compared: three numbers need no more."""
@@ -182,7 +182,7 @@ def _with_gradient(image: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 3 h w"]:
 def _points(depth: Float[Tensor, "b 1 h w"], K: Float[Tensor, "b 3 3"]) -> Float[Tensor, "b 3 h w"]:
     """The scene's point at every pixel, in the camera of the pixels."""
     grid = pixel_grid(depth.shape[-2], depth.shape[-1], dtype=depth.dtype, device=depth.device).flatten(1)
-    rays = torch.linalg.inv_ex(K).inverse @ grid
+    rays = inverse_intrinsics(K) @ grid
     return depth * torch.unflatten(rays, 2, (depth.shape[-2], depth.shape[-1]))
 
 
