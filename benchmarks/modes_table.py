@@ -11,15 +11,18 @@ from pathlib import Path
 
 from selfdepth.evaluation.depth.metrics import METRICS
 
-MODES = {"mono": "M", "stereo": "S", "mono-stereo": "MS"}
+MODES = {"mono": "M", "stereo": "S", "mono-stereo": "MS", "monodepth-v1": "Monodepth v1"}
 
 
 def table(folder: Path) -> str:
-    """The errors of each mode and of the best constant depth as Markdown; those of metric depth without scaling,
-    too."""
+    """The errors of each mode that was evaluated and of the best constant depth as Markdown; those of metric depth
+    without scaling, too."""
     rows = []
     for mode, name in MODES.items():
-        errors = json.loads((folder / f"{mode}.json").read_text(encoding="utf-8"))
+        file = folder / f"{mode}.json"
+        if not file.is_file():
+            continue
+        errors = json.loads(file.read_text(encoding="utf-8"))
         rows.append((f"{name}, each image at its true median", errors))
         if "without_median_scaling" in errors:
             rows.append((f"{name}, not scaled: metres", errors["without_median_scaling"]))
