@@ -23,6 +23,7 @@ FLOORS = (
     (
         "errors",
         "checks",
+        "limits",
         "config",
         "download",
         "files",

@@ -1,0 +1,77 @@
+"""What a file may be, at most: one table, judged before anything is decoded or allocated.
+
+A few bytes can declare gigabytes. A size that is too large is refused in one sentence; where the file is trusted, the
+environment variable in that sentence raises the limit.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from selfdepth.errors import ConfigError, DataError, SelfDepthError
+
+VARIABLE = "SELFDEPTH_LIMITS"
+"""Environment variable that raises limits: NAME=NUMBER, with commas between. Other processes that selfdepth starts
+inherit it."""
+
+LIMITS: dict[str, tuple[int, str]] = {
+    "image_megapixels": (200, "of an image"),
+    "video_megapixels": (40, "of a frame of a video: 8K has 33"),
+    "array_megabytes": (4096, "of an array in memory: a member of an npz, an npy, a matrix of MATLAB"),
+    "weights_megabytes": (4096, "of a file of weights"),
+    "archive_megabytes": (4096, "of all members of an archive, unpacked"),
+    "text_megabytes": (64, "of a text: splits, trajectories, poses, metrics, calibrations of KITTI"),
+    "yaml_kilobytes": (256, "of a YAML file; cameras have one or two"),
+    "json_megabytes": (16, "of a JSON file: configurations, the index of a store"),
+    "digits": (100, "of a number"),
+}
+"""The default of each limit, and what it limits."""
+
+
+def limit(name: str) -> int:
+    """The limit of this name: that of the environment, else its default.
+
+    Raises:
+        ConfigError: if the environment variable cannot be read.
+    """
+    return _raised().get(name, LIMITS[name][0])
+
+
+def require_within(
+    name: str, value: float, *, what: str, where: str | Path, error: type[SelfDepthError] = DataError
+) -> None:
+    """Refuse a size above a limit.
+
+    Args:
+        name: of the limit; its last word is the unit.
+        value: the size, in that unit.
+        what: what is wrong, such as "the image is too large".
+        where: the file.
+        error: what to raise.
+    """
+    most = limit(name)
+    if value > most:
+        unit = name.rpartition("_")[2]
+        raise error(
+            what,
+            where=where,
+            expected=f"at most {most:,} {unit}",
+            got=f"{value:,.0f} {unit}" if value >= 10 else f"{value:.1f} {unit}",
+            fix=f"if you trust the file, set {VARIABLE}={name}={int(value) + 1}",
+        )
+
+
+def _raised() -> dict[str, int]:
+    chosen: dict[str, int] = {}
+    for word in filter(None, os.environ.get(VARIABLE, "").split(",")):
+        name, _, number = (part.strip() for part in word.partition("="))
+        if name not in LIMITS or not (number.isdecimal() and len(number) <= 12):
+            raise ConfigError(
+                "unreadable limits",
+                where=f"environment variable {VARIABLE}",
+                expected=f"NAME=NUMBER with commas between; NAME is one of {', '.join(LIMITS)}",
+                got=word[:80],
+            )
+        chosen[name] = int(number)
+    return chosen
