@@ -7,6 +7,7 @@ python docs/draw_figures.py
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -172,7 +173,8 @@ def multiscale(drive: SyntheticDrive, target: int) -> Figure:
     small = F.avg_pool2d(clip.frames[:, 0], BLOCK)[0].permute(1, 2, 0)
     names = ("its own size, 1/8 (before)", "full size (paper)")
     map_axes = []
-    for i, image in enumerate((small, clip.image)):
+    images: list[Tensor | np.ndarray] = [small, clip.image]
+    for i, image in enumerate(images):
         axes = picture(figure.add_subplot(rows[0, i]), image, f"compared at {names[i]}")
         side = 1 if i == 0 else BLOCK
         corner = (column * side - 0.5, row * side - 0.5)
@@ -248,10 +250,8 @@ def render(width: int, height: int) -> tuple[SyntheticDrive, SyntheticDrive, Syn
     """Render a street without traffic, a drive behind a car, and a drive that comes to a halt."""
 
     def drive(frames: int, *, fps: float = 10.0, traffic: bool = True) -> SyntheticDrive:
-        size = {"width": width, "height": height}
-        return render_drive(
-            DriveSpec(seed=SEED, frames=frames, fps=fps, moving_cars=traffic, brightness_change=0.0, **size)
-        )
+        size = DriveSpec(width=width, height=height, brightness_change=0.0)
+        return render_drive(replace(size, seed=SEED, frames=frames, fps=fps, moving_cars=traffic))
 
     # The camera halts after 11 s, which at two frames per second takes few frames.
     return drive(TARGET + 2, traffic=False), drive(22), drive(26, fps=2.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -74,7 +75,7 @@ class Clip:
         return self_supervised_loss((sigmoid,), self.T_source_target, self.frames, self.K, LOSS).automask[0][0].numpy()
 
 
-def picture(axes: Axes, values: Tensor | np.ndarray, title: str, **how: object) -> Axes:
+def picture(axes: Axes, values: Tensor | np.ndarray, title: str, **how: Any) -> Axes:
     """Show an image or a map without ticks."""
     axes.imshow(np.asarray(values), interpolation="nearest", aspect="equal", **how)
     axes.set_title(title, fontsize=9)

@@ -78,7 +78,7 @@ def finished(document: Document) -> dict[str, Any]:
 
 def error_of(entry: dict[str, Any]) -> float:
     """abs_rel of an encoder from its better start, the mean over the seeds."""
-    return min(mean(run["abs_rel"] for run in runs.values()) for runs in entry["depth"].values())
+    return min(mean(float(run["abs_rel"]) for run in runs.values()) for runs in entry["depth"].values())
 
 
 def _choices(document: Document) -> str:
@@ -95,8 +95,8 @@ def _choices(document: Document) -> str:
 
 
 def _table(document: Document) -> str:
-    heads = ("encoder", "parameters, M", "training, clips/s", "prediction, ms", "peak memory, MB")
-    heads = (*heads, "steps", "abs_rel, random weights", "abs_rel, ImageNet weights")
+    heads = ["encoder", "parameters, M", "training, clips/s", "prediction, ms", "peak memory, MB"]
+    heads += ["steps", "abs_rel, random weights", "abs_rel, ImageNet weights"]
     lines = ["\n## The table\n", f"| {' | '.join(heads)} |", f"|---|{'--:|' * (len(heads) - 1)}"]
     for name, entry in finished(document).items():
         depth = entry["depth"]
