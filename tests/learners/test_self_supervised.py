@@ -410,15 +410,21 @@ def test_hard_targets_add_their_difference_from_the_clear_ones_and_change_nothin
     assert "loss/weather" not in clear.terms
 
 
-def test_hard_and_clear_targets_are_normalised_together() -> None:
-    learner, batch = build(HARD), with_hard_targets(clips())
-    seen: list[Tensor] = []
-    learner.depth_net.encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    learner(batch).loss.backward()
-    assert batch.hard_targets is not None
-    assert len(seen) == 1
-    assert torch.equal(seen[0], torch.cat([batch.inputs[:, 0], batch.hard_targets.images]))
-    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in learner.parameters() if p.requires_grad)
+def test_hard_targets_are_normalised_by_the_statistics_of_clear_images_and_leave_these_as_they_are() -> None:
+    plain, hard, batch = build(HARD), build(HARD), clips()
+    plain(batch).loss.backward()
+    hard(with_hard_targets(batch)).loss.backward()
+    for (name, without), having in zip(plain.named_buffers(), hard.buffers(), strict=True):
+        assert torch.equal(without, having), name
+    assert all(module.training for module in hard.modules())
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in hard.parameters() if p.requires_grad)
+
+
+def test_frozen_statistics_stay_frozen_beside_hard_targets() -> None:
+    learner = build(replace(HARD, init="model", freeze_batch_norm=True))
+    before = {name: buffer.clone() for name, buffer in learner.named_buffers()}
+    learner(with_hard_targets(clips()))
+    assert all(torch.equal(before[name], buffer) for name, buffer in learner.named_buffers())
 
 
 def test_the_clear_target_is_not_moved_towards_the_hard_one() -> None:

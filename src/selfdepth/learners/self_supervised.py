@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
 import torch
@@ -93,9 +95,8 @@ class SelfSupervisedDepth(nn.Module):
         used and not measured. Their factors and offsets are weights, and learn."""
         super().train(mode)
         if self.freeze_batch_norm:
-            for module in self.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                    module.eval()
+            for norm in _batch_norms(self):
+                norm.eval()
         return self
 
     def forward(self, batch: Batch) -> StepOutput:
@@ -187,14 +188,14 @@ class SelfSupervisedDepth(nn.Module):
         """Features of the first n images of every clip, and of its hard targets, if there are any."""
         # All in one pass, so that BatchNorm normalises them by the same statistics. In passes of their own, the depths
         # of two images would differ by the chance of these statistics, and the loss would punish that.
-        images = batch.inputs[:, :n_images]
+        features = self.depth_net.encode(batch.inputs[:, :n_images])
         if batch.hard_targets is None:
-            return self.depth_net.encode(images), None
-        every = torch.cat([images.flatten(0, 1), batch.hard_targets.images])
-        levels = [level.squeeze(1) for level in self.depth_net.encode(every.unsqueeze(1))]
-        n_clear = len(every) - len(batch.hard_targets.images)
-        clips = images.shape[:2]
-        return [torch.unflatten(level[:n_clear], 0, clips) for level in levels], [level[n_clear:] for level in levels]
+            return features, None
+        # Night or glare beside clear images would move the statistics by which these are normalised. So bad conditions
+        # are seen as in prediction, by the statistics of the clear images, and do not count in them.
+        with running_statistics(self.depth_net):
+            hard = self.depth_net.encode(batch.hard_targets.images.unsqueeze(1))
+        return features, [level.squeeze(1) for level in hard]
 
     def _added_terms(
         self, batch: Batch, predicted: _Predicted, T_source_target: Float[Tensor, "b s 4 4"]
@@ -257,3 +258,20 @@ class SelfSupervisedDepth(nn.Module):
         # Around the networks alone: the products of rotations are geometry, and bf16 would round them to three digits.
         low = self.network_dtype != torch.float32
         return torch.autocast(batch.frames.device.type, dtype=self.network_dtype, enabled=low)
+
+
+@contextmanager
+def running_statistics(network: nn.Module) -> Iterator[None]:
+    """Within the block, batch normalisations use their running statistics and do not measure any."""
+    measuring = [norm for norm in _batch_norms(network) if norm.training]
+    for norm in measuring:
+        norm.eval()
+    try:
+        yield
+    finally:
+        for norm in measuring:
+            norm.train()
+
+
+def _batch_norms(network: nn.Module) -> list[nn.Module]:
+    return [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
