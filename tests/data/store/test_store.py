@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from helpers.memory_footage import HEIGHT, WIDTH, footage, sequence
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.store.build import build_store
-from selfdepth.data.store.store import Store, encode_refs, is_store, open_store, training_size
+from selfdepth.data.store.index import encode_refs
+from selfdepth.data.store.store import Store, is_store, open_store, training_size
 from selfdepth.errors import DataError
 
 
