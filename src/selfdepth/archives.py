@@ -6,7 +6,6 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from selfdepth.errors import DataError, SelfDepthError
 from selfdepth.limits import require_within
@@ -67,15 +66,3 @@ def require_sound(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
     with archive.open(member) as stream:
         while stream.read(_CHUNK):
             pass
-
-
-def read_exactly(stream: IO[bytes], n_bytes: int) -> bytes:
-    """The next bytes of a stream.
-
-    Raises:
-        EOFError: if there are fewer.
-    """
-    data = stream.read(n_bytes)
-    if len(data) < n_bytes:
-        raise EOFError(f"the data ends after {len(data)} of {n_bytes} bytes")
-    return data

@@ -26,9 +26,8 @@ def printable(text: str) -> str:
 def _shown(character: str) -> str:
     if character in "\n\t" or character.isprintable() or unicodedata.category(character) not in _HIDDEN:
         return character
-    return (
-        character.encode("ascii", "backslashreplace").decode() if ord(character) > 0x7E else f"\\x{ord(character):02x}"
-    )
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 class SelfDepthError(Exception):

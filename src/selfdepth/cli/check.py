@@ -10,6 +10,7 @@ import tyro
 
 from selfdepth.cli.evaluating import write_json
 from selfdepth.cli.printing import safe_console
+from selfdepth.errors import printable
 from selfdepth.places import path_of
 
 if TYPE_CHECKING:
@@ -101,12 +102,12 @@ def _sequence_table(summary: FootageSummary, data: str) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(f"{data}: {summary.kind}"))
+    table = Table(title=Text(printable(f"{data}: {summary.kind}")))
     for heading in ("sequence", "frames", "size", "fps", "camera", "gaps", "parked", "every"):
         table.add_column(heading, justify="left" if heading in ("sequence", "camera") else "right", overflow="fold")
     for row in summary.sequences:
         table.add_row(
-            Text(row.name),
+            Text(printable(row.name)),
             str(row.n_frames),
             f"{row.width}x{row.height}",
             f"{row.fps:.3g}" if row.fps else "-",

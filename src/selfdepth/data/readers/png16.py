@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,6 @@ from jaxtyping import UInt16
 from numpy import ndarray
 
 from selfdepth.errors import DataError
-from selfdepth.limits import require_within
-from selfdepth.texts import decoding
 
 
 def read_png16(path: Path, *, what: str, expected: str) -> UInt16[ndarray, "h w"]:
@@ -26,16 +23,12 @@ def read_png16(path: Path, *, what: str, expected: str) -> UInt16[ndarray, "h w"
     """
     from PIL import Image
 
-    def refusal(got: str) -> DataError:
-        return DataError(f"{what} cannot be read", where=path, expected=expected, got=got)
-
-    # Pillow knows dozens of formats, and starts another program for one of them; it may try no other than PNG.
-    with decoding(refusal), warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit is ours
-        with Image.open(path, formats=["PNG"]) as image:
-            mode, (width, height) = image.mode, image.size
-            require_within("image_megapixels", width * height / 1e6, what=f"{what} is too large", where=path)
+    try:
+        with Image.open(path) as image:
+            mode = image.mode
             values = np.asarray(image)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{what} cannot be read", where=path, expected=expected, got=str(error)) from error
     if not mode.startswith("I"):  # "I;16", or "I" in older versions of Pillow
         raise DataError(f"{what} cannot be used", where=path, expected=expected, got=f"pixels of type {mode}")
     return values.astype(np.uint16)

@@ -132,11 +132,11 @@ def write_drive(drive: SyntheticDrive, folder: Path, *, with_depth: bool = False
 def _read_depth(file: Path, changed_ns: int) -> Float[ndarray, "n h w"]:
     # One compressed array holds a whole drive, so it is unpacked once for all frames. `changed_ns` is unused here: as
     # part of the key it makes the cache miss after the file was written again.
-    expected = 'an array "depth", n h w'
-    arrays = read_arrays(
-        file, what="the rendered depth cannot be read", expected=expected, wanted=lambda names: ["depth"]
-    )
-    depth = arrays.get("depth", np.zeros(0))
+    what, expected = "the rendered depth cannot be read", 'an array "depth", n h w'
+    arrays = read_arrays(file, what=what, expected=expected, wanted=lambda names: ["depth"])
+    if "depth" not in arrays:
+        raise DataError(what, where=file, expected=expected, got="no such array")
+    depth = arrays["depth"]
     if depth.ndim != 3 or depth.dtype.kind != "f":
         got = f"{depth.dtype}, {'x'.join(map(str, depth.shape))}"
         raise DataError("the rendered depth cannot be used", where=file, expected="floats, n h w", got=got)

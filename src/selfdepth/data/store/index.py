@@ -77,7 +77,7 @@ def encode_index(store_values: dict[str, Any], sequences: Sequence[StoredSequenc
         for item in sequences
     ]
     # "format" comes first: `is_store` reads only the beginning.
-    return _sealed(json.dumps({"format": FORMAT, "version": VERSION, **store_values, "sequences": entries}))
+    return sealed(json.dumps({"format": FORMAT, "version": VERSION, **store_values, "sequences": entries}))
 
 
 def encode_refs(refs: Sequence[FrameRef], sequence_names: Sequence[str]) -> list[tuple[int, int, int]]:
@@ -95,10 +95,10 @@ def encode_refs(refs: Sequence[FrameRef], sequence_names: Sequence[str]) -> list
 
 def is_sealed(text: str) -> bool:
     """Whether the text of an index ends with the checksum of the rest."""
-    return text == _sealed(text.rpartition(_CHECKSUM)[0] + "}")
+    return text == sealed(text.rpartition(_CHECKSUM)[0] + "}")
 
 
-def _sealed(body: str) -> str:
+def sealed(body: str) -> str:
     """An index with its checksum as the last field."""
     return f'{body[:-1]}{_CHECKSUM}{hashlib.sha256(body.encode()).hexdigest()}"}}'
 
