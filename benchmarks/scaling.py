@@ -24,15 +24,8 @@ from scenes import write_street
 from selfdepth.checks import MIN_SIZE
 from selfdepth.data.clips.clips import ClipLoader, make_clips
 from selfdepth.data.frames import FrameRef
-from selfdepth.data.store.store import (
-    FRAMES_FILE,
-    INDEX_FILE,
-    Store,
-    StoredSequence,
-    encode_index,
-    encode_refs,
-    open_store,
-)
+from selfdepth.data.store.index import FRAMES_FILE, INDEX_FILE, StoredSequence, encode_index, encode_refs
+from selfdepth.data.store.store import Store, open_store
 from selfdepth.geometry.camera import Camera
 from sides import our_run, our_step
 
@@ -145,6 +138,7 @@ def sparse_store(folder: Path, n_frames: int) -> None:
         "train": encode_refs(refs, [sequence.name for sequence in sequences]),
         "val": [],
         "test": [],
+        "frames_sha256": None,  # of a file that is one hole
     }
     (folder / INDEX_FILE).write_text(encode_index(values, sequences), encoding="utf-8")
     with (folder / FRAMES_FILE).open("wb") as file:

@@ -21,13 +21,17 @@ PACKAGES = {".".join(path.parent.relative_to(SOURCE).parts) for path in FILES} -
 
 FLOORS = (
     (
+        "archives",
         "errors",
         "checks",
         "limits",
         "config",
         "download",
         "files",
+        "places",
         "presets",
+        "streams",
+        "texts",
         "geometry.crop",
         "geometry.depth_range",
     ),
@@ -85,8 +89,9 @@ WITHOUT_TORCH = [
 ]
 
 
-NO_MODULES = ("benchmarks", "golden", "helpers")
-"""Folders of tests that are of no package: of the programs that measure, reference values, and what tests share."""
+NO_MODULES = ("benchmarks", "fuzz", "golden", "helpers")
+"""Folders of tests that are of no package: of the programs that measure, of files at random, reference values, and what
+tests share."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
 
 from selfdepth import errors
-from selfdepth.errors import DataError, Interrupted, SelfDepthError, SelfDepthWarning
+from selfdepth.errors import DataError, Interrupted, SelfDepthError, SelfDepthWarning, printable
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, SelfDepthError)]
 
@@ -47,3 +48,33 @@ def test_a_stop_that_was_asked_for_is_no_error_and_names_the_folder_to_go_on_in(
 
 def test_a_warning_does_not_stop_the_work() -> None:
     assert issubclass(SelfDepthWarning, UserWarning) and not issubclass(SelfDepthWarning, SelfDepthError)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain, ünïcode 深度 ok", "plain, ünïcode 深度 ok"),
+        ("\x1b[2J\x07\x7f\x9b", r"\x1b[2J\x07\x7f\x9b"),
+        ("a\u202eb\u2028c\ufeff", r"a\u202eb\u2028c\ufeff"),
+        ("\udcff\ud800", r"\udcff\ud800"),
+        ("\U000e0001", r"\U000e0001"),
+        ("a\nb\tc", "a\nb\tc"),
+    ],
+)
+def test_what_steers_a_terminal_is_shown_as_its_escape(text: str, shown: str) -> None:
+    assert printable(text) == shown
+    assert printable(shown) == shown
+    assert str(DataError("bad", where=text)) == printable(f"bad: {' '.join(text.split())}")
+
+
+def test_no_control_character_survives_in_any_part() -> None:
+    everything = "".join(map(chr, range(0x110000)))
+    assert printable(everything).replace("\n", "").replace("\t", "").isprintable() or not any(
+        unicodedata.category(character).startswith("C") and unicodedata.category(character) != "Cn"
+        for character in printable(everything).replace("\n", "").replace("\t", "")
+    )
+
+
+def test_a_part_that_is_far_too_long_is_shortened_and_keeps_both_ends() -> None:
+    text = str(DataError("bad", got="a" + "9" * 5000 + "z"))
+    assert len(text) < 1100 and text.startswith("bad; got a9") and text.endswith("9z") and " ... " in text

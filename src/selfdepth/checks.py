@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from selfdepth.errors import ConfigError
+from selfdepth.limits import VARIABLE, limit
 
 SIZE_MULTIPLE = 32
 """Widths and heights are multiples of this: the encoder halves the image five times."""
@@ -17,14 +18,72 @@ MIN_SIZE = 64
 """The smallest width and height: at the coarsest level, 1/32 of it, reflection padding needs at least two pixels."""
 
 
+LARGEST = 10**9
+"""The largest whole number of an option, either way: above any count of steps, clips, frames or pixels."""
+
+_SEEDS = range(-(2**63), 2**64)
+"""What torch takes as a seed."""
+_MOST_DIGITS = 40
+"""More than a number in range has, signs and underscores included. Python itself refuses thousands of digits."""
+
+
 def require(condition: bool, flag: str, expected: str, got: object) -> None:
     """Raise ConfigError for the option `flag` unless the condition holds."""
     if not condition:
-        raise ConfigError("option out of range", where=flag, expected=expected, got=str(got))
+        raise out_of_range(flag, expected, got)
+
+
+def out_of_range(flag: str, expected: str, got: object) -> ConfigError:
+    """The error for a value of the option `flag`."""
+    # Python refuses to write a number of thousands of digits.
+    text = f"a number of {got.bit_length()} bits" if isinstance(got, int) and got.bit_length() > 256 else str(got)
+    return ConfigError("option out of range", where=flag, expected=expected, got=text)
+
+
+def require_number(value: int | str, flag: str) -> None:
+    """Refuse a whole number that is too large for any use: arrays and tensors hold 64 bits.
+
+    Args:
+        value: the number, or the text that may be one; text that is none passes, for the parser to refuse.
+        flag: the option.
+
+    Raises:
+        ConfigError: naming the option.
+    """
+    allowed = _SEEDS if flag == "--seed" else range(-LARGEST, LARGEST + 1)
+    expected = f"a whole number from {allowed[0]:,} to {allowed[-1]:,}"
+    if isinstance(value, str):
+        if len(value) > _MOST_DIGITS and value.strip("+-_0123456789") == "":
+            raise ConfigError("option out of range", where=flag, expected=expected, got=f"{len(value):,} digits")
+        try:
+            value = int(value)
+        except ValueError:
+            return
+    require(value in allowed, flag, expected, value)
+
+
+def check_numbers(config: object, prefix: str = "") -> None:
+    """Refuse whole numbers of a configuration that `require_number` refuses.
+
+    Args:
+        config: a dataclass.
+        prefix: of its options, such as "loss.".
+
+    Raises:
+        ConfigError: for the first of them.
+    """
+    for name, value in vars(config).items():
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, int):
+                require_number(number, f"--{prefix}{name}".replace("_", "-"))
 
 
 def require_size(size: int, flag: str) -> None:
     """Raise ConfigError for a width or height, in pixels, that the networks cannot take."""
+    most = limit("side_pixels")
+    if size > most:
+        fix = f"resize the frames; or raise the limit with {VARIABLE}=side_pixels={size}"
+        raise ConfigError("invalid size", where=flag, expected=f"at most {most} pixels", got=str(size), fix=fix)
     if size < MIN_SIZE or size % SIZE_MULTIPLE:
         below = max(MIN_SIZE, size // SIZE_MULTIPLE * SIZE_MULTIPLE)
         raise ConfigError(
@@ -116,6 +175,14 @@ def _wrong_kind(where: str | Path, name: str, expected: str, got: object) -> Con
         "invalid value in the configuration",
         where=where,
         expected=f"{name}: {expected}",
-        got=repr(got),
+        got=_short(got),
         fix="use the config.json of a run of this version",
     )
+
+
+def _short(value: object) -> str:
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits; lists in lists
+        return f"a {type(value).__name__}"
+    return text if len(text) <= 80 else f"{text[:77]}..."

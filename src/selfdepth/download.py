@@ -12,6 +12,7 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
 from selfdepth.errors import SelfDepthError
+from selfdepth.places import path_of
 
 CACHE_VARIABLE = "SELFDEPTH_CACHE"
 
@@ -23,8 +24,8 @@ def cache_folder() -> Path:
     """The folder of downloaded files: $SELFDEPTH_CACHE, else selfdepth/ in the user's cache folder."""
     chosen = os.environ.get(CACHE_VARIABLE)
     if chosen:
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "selfdepth"
+        return path_of(chosen)
+    return path_of(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "selfdepth"
 
 
 @dataclass(frozen=True, kw_only=True)

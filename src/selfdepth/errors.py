@@ -2,7 +2,32 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
+
+_LONGEST_PART = 1000
+"""Characters of a part of a sentence: enough for any path that exists, and no more of a number of 5,000 digits."""
+_HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+"""Unicode categories that steer a terminal or hide text: controls, formats such as a change of the direction of
+writing, halves of surrogate pairs, private use, separators of lines and paragraphs."""
+
+
+def printable(text: str) -> str:
+    """The text with every character that steers a terminal shown as its escape: the bell is \\x07. Line breaks and
+    tabs stay.
+
+    All that is printed passes here: names and texts come from files, and a stranger may have written those.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_shown, text))
+
+
+def _shown(character: str) -> str:
+    if character in "\n\t" or character.isprintable() or unicodedata.category(character) not in _HIDDEN:
+        return character
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 class SelfDepthError(Exception):
@@ -29,14 +54,19 @@ class SelfDepthError(Exception):
         super().__init__(self._sentence())
 
     def _sentence(self) -> str:
-        text = self.what if self.where is None else f"{self.what}: {self.where}"
+        text = self.what if self.where is None else f"{self.what}: {_shortened(str(self.where))}"
         if self.expected is not None:
-            text += f"; expected {self.expected}"
+            text += f"; expected {_shortened(self.expected)}"
         if self.got is not None:
-            text += f"; got {self.got}"
+            text += f"; got {_shortened(self.got)}"
         if self.fix is not None:
             text += f"; {self.fix}"
-        return " ".join(text.split())  # on one line, even where a part quotes another library's lines
+        # On one line, even where a part quotes another library's lines; without what would steer a terminal.
+        return printable(" ".join(text.split()))
+
+
+def _shortened(part: str) -> str:
+    return part if len(part) <= _LONGEST_PART else f"{part[: _LONGEST_PART - 100]} ... {part[-50:]}"
 
 
 class ConfigError(SelfDepthError):

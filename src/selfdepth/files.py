@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from selfdepth.errors import OutputError
+from selfdepth.streams import is_stream, streamed
 
 
 @contextmanager
@@ -19,9 +20,17 @@ def whole_file(path: Path) -> Iterator[Path]:
     A reader never sees half a file, and after a full disk or a signal the older file is still there. The temporary file
     lies in the same folder, because a rename is atomic only within one file system.
 
+    A link is written through: what it leads to is replaced. What is no regular file, such as a pipe or a device, is
+    written to and never replaced.
+
     Raises:
         OutputError: if the folder cannot be written to, or the disk is full.
     """
+    if is_stream(path):
+        with writing_to(path), streamed(path) as temporary:
+            yield temporary
+        return
+    path = target_of(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with writing_to(path):
@@ -31,6 +40,33 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):  # the folder may not exist; the first error is the one to report
             temporary.unlink(missing_ok=True)
+
+
+def target_of(path: Path) -> Path:
+    """The file that a path leads to, whether it exists or not; the path itself if it is no link.
+
+    Raises:
+        OutputError: for links that lead in a circle.
+    """
+    try:
+        return path.resolve() if path.is_symlink() else path
+    except (OSError, RuntimeError) as error:
+        raise OutputError("cannot write", where=path, got="links in a circle", fix="name another file") from error
+
+
+def require_writable_file(path: Path, *, option: str) -> None:
+    """As `require_writable`, for a file that will be written with `whole_file`: asks for its folder.
+
+    Raises:
+        OutputError: as there, or if the path is a folder.
+    """
+    fix = f"name another file with {option}"
+    if path.is_dir():
+        raise OutputError("cannot write", where=path, expected="a file", got="a folder", fix=fix)
+    if not is_stream(path):
+        require_writable(target_of(path).parent, option=option)
+    elif not os.access(path, os.W_OK):
+        raise OutputError("cannot write", where=path, got="no permission", fix=fix)
 
 
 def require_writable(folder: Path, *, option: str) -> None:

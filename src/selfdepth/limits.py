@@ -24,7 +24,9 @@ LIMITS: dict[str, tuple[int, str]] = {
     "text_megabytes": (64, "of a text: splits, trajectories, poses, metrics, calibrations of KITTI"),
     "yaml_kilobytes": (256, "of a YAML file; cameras have one or two"),
     "json_megabytes": (16, "of a JSON file: configurations, the index of a store"),
+    "store_frames": (5_000_000, "of the frames of a store: two days of video"),
     "digits": (100, "of a number"),
+    "side_pixels": (8192, "of the width and the height of the networks' input"),
 }
 """The default of each limit, and what it limits."""
 

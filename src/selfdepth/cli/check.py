@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from selfdepth.cli.evaluating import write_json
+from selfdepth.cli.printing import safe_console
+from selfdepth.errors import printable
+from selfdepth.places import path_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,19 +52,17 @@ def check(args: CheckArgs) -> None:
         SelfDepthError: for data that training would refuse, lists that cannot be read or downloaded, or a --json file
             that cannot be written.
     """
-    from rich.console import Console
-
     from selfdepth.data.inspect import inspect_source
     from selfdepth.data.kitti.inventory import split_folder
     from selfdepth.data.sources.recognise import recognise
-    from selfdepth.files import require_writable
+    from selfdepth.files import require_writable_file
 
     if args.json is not None:
-        require_writable(Path(args.json).expanduser().parent, option="--json")
+        require_writable_file(path_of(args.json), option="--json")
     # Unwrapped lines can be searched and copied. Markup is off wherever a path is printed: it may contain [brackets].
-    console = Console(soft_wrap=True, highlight=False)
-    source = recognise(Path(args.data).expanduser())
-    lists = None if args.splits is None else Path(args.splits).expanduser()
+    console = safe_console(soft_wrap=True, highlight=False)
+    source = recognise(path_of(args.data))
+    lists = None if args.splits is None else path_of(args.splits)
     inventory, summary = None, None
     if args.split or lists is not None:
         inventory = source.inventory(args.split, lists)
@@ -102,12 +102,12 @@ def _sequence_table(summary: FootageSummary, data: str) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(f"{data}: {summary.kind}"))
+    table = Table(title=Text(printable(f"{data}: {summary.kind}")))
     for heading in ("sequence", "frames", "size", "fps", "camera", "gaps", "parked", "every"):
         table.add_column(heading, justify="left" if heading in ("sequence", "camera") else "right", overflow="fold")
     for row in summary.sequences:
         table.add_row(
-            Text(row.name),
+            Text(printable(row.name)),
             str(row.n_frames),
             f"{row.width}x{row.height}",
             f"{row.fps:.3g}" if row.fps else "-",

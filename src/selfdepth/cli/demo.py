@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
+from selfdepth.cli.printing import say
 from selfdepth.cli.train import Display
+from selfdepth.places import path_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +36,8 @@ def demo(args: DemoArgs) -> None:
 
     plan = demo_plan(minutes=args.minutes, seed=args.seed)
     with DemoDisplay() as display:
-        done = run_demo(plan, Path(args.out), display)
-    sys.stdout.write(f"{summary(done.report)}\nreport    {done.path}\n")
+        done = run_demo(plan, path_of(args.out), display)
+    say(f"{summary(done.report)}\nreport    {done.path}")
 
 
 class DemoDisplay(Display):

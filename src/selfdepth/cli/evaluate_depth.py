@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from selfdepth.cli.evaluating import run_evaluation, write_json
+from selfdepth.cli.printing import safe_console
 from selfdepth.errors import ConfigError
+from selfdepth.places import path_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -102,7 +103,7 @@ def evaluate_depth(args: EvaluateDepthArgs) -> None:
         one_scale=args.one_scale,
         min_depth=args.min_depth,
         max_depth=args.max_depth,
-        truth_cache=None if args.truth_cache is None else Path(args.truth_cache).expanduser(),
+        truth_cache=None if args.truth_cache is None else path_of(args.truth_cache),
         need_confidence=args.plots is not None,
     )
     done = run_evaluation(
@@ -116,7 +117,7 @@ def evaluate_depth(args: EvaluateDepthArgs) -> None:
     if args.plots is not None and done.sparsification is not None:
         from selfdepth.evaluation.depth.plots import PLOT_FILE, plot_sparsification
 
-        plot_sparsification(Path(args.plots).expanduser() / PLOT_FILE, done.sparsification)
+        plot_sparsification(path_of(args.plots) / PLOT_FILE, done.sparsification)
     _show(done, args)
 
 
@@ -124,7 +125,7 @@ def _evaluate(args: EvaluateDepthArgs, options: ComparisonOptions) -> DepthEvalu
     from selfdepth.evaluation.depth.run import evaluate_files, evaluate_model, evaluate_predictions
 
     truth, data, predictions = (
-        None if text is None else Path(text).expanduser() for text in (args.ground_truth, args.data, args.predictions)
+        None if text is None else path_of(text) for text in (args.ground_truth, args.data, args.predictions)
     )
     if predictions is not None and data is not None:
         return evaluate_predictions(
@@ -202,9 +203,7 @@ def _check_numbers(args: EvaluateDepthArgs) -> None:
 
 
 def _show(done: DepthEvaluation, args: EvaluateDepthArgs) -> None:
-    from rich.console import Console
-
-    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console = safe_console(soft_wrap=True, highlight=False, markup=False)
     console.print(_table(done, "predictions" if args.model is None else "this model"))
     report = done.report
     # Only the scaled of the two reports has a ratio.

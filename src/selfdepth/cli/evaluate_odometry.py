@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from selfdepth.cli.evaluating import run_evaluation, write_json
+from selfdepth.cli.printing import safe_console
 from selfdepth.errors import ConfigError
+from selfdepth.places import path_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -73,7 +75,7 @@ def evaluate_odometry(args: EvaluateOdometryArgs) -> None:
     inputs = {name: getattr(args, name) for name in ("model", "data", "sequence", "predictions", "ground_truth")}
     write_json(args.json, {**done.to_json(), **inputs})
     if args.plots is not None:
-        _plot(Path(args.plots).expanduser(), done)
+        _plot(path_of(args.plots), done)
     _show(done, args)
 
 
@@ -82,8 +84,8 @@ def _evaluate(args: EvaluateOdometryArgs) -> OdometryEvaluation:
     from selfdepth.evaluation.odometry.run import evaluate_trajectory, predict_trajectory, read_predicted
     from selfdepth.evaluation.odometry.sequences import sequence_to_evaluate
 
-    given = None if args.ground_truth is None else Path(args.ground_truth).expanduser()
-    sequence = None if args.data is None else sequence_to_evaluate(Path(args.data).expanduser(), args.sequence, given)
+    given = None if args.ground_truth is None else path_of(args.ground_truth)
+    sequence = None if args.data is None else sequence_to_evaluate(path_of(args.data), args.sequence, given)
     if args.predictions is not None:
         if sequence is None:
             assert given is not None, "_check refuses its absence"
@@ -91,7 +93,7 @@ def _evaluate(args: EvaluateOdometryArgs) -> OdometryEvaluation:
         else:
             truth = sequence.truth
         # The ground truth gives the timestamps of predictions without any (KITTI's format).
-        predicted = read_predicted(Path(args.predictions).expanduser(), truth)
+        predicted = read_predicted(path_of(args.predictions), truth)
         return evaluate_trajectory(predicted, truth, args.align or "sim3", where=args.predictions)
     assert args.model is not None and sequence is not None, "_check refuses their absence"
     # The model determines the default alignment: a known scale must not be fitted away.
@@ -132,9 +134,7 @@ def _plot(folder: Path, done: OdometryEvaluation) -> None:
 
 
 def _show(done: OdometryEvaluation, args: EvaluateOdometryArgs) -> None:
-    from rich.console import Console
-
-    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console = safe_console(soft_wrap=True, highlight=False, markup=False)
     console.print(_table(done))
     console.print(f"compared: {len(done.truth)} poses of {done.frames} true ones, along {done.length:.1f} m")
     console.print(f"alignment: {done.how}, predicted lengths times {done.absolute.alignment.scale:.4g}")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any, TypeVar
+
+from selfdepth.cli.printing import safe_console
+from selfdepth.places import path_of
 
 Result = TypeVar("Result")
 
@@ -24,15 +26,14 @@ def run_evaluation(
     Raises:
         OutputError: if a place cannot be written to, before `evaluate` is called.
     """
-    from rich.console import Console
+    from selfdepth.files import require_writable, require_writable_file
 
-    from selfdepth.files import require_writable
-
-    places = {"--json": json and str(Path(json).expanduser().parent), **folders}
-    for option, place in places.items():
-        if place is not None:
-            require_writable(Path(place).expanduser(), option=option)
-    console = Console(stderr=True)
+    if json is not None:
+        require_writable_file(path_of(json), option="--json")
+    for option, folder in folders.items():
+        if folder is not None:
+            require_writable(path_of(folder), option=option)
+    console = safe_console(stderr=True)
     with console.status(status) if console.is_terminal else nullcontext():
         return evaluate()
 
@@ -49,5 +50,5 @@ def write_json(file: str | None, values: Mapping[str, Any]) -> None:
     from selfdepth.files import whole_file
 
     if file is not None:
-        with whole_file(Path(file).expanduser()) as temporary:
+        with whole_file(path_of(file)) as temporary:
             temporary.write_text(json.dumps(values, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
+
+from selfdepth.cli.printing import say
+from selfdepth.places import path_of
 
 if TYPE_CHECKING:
     from selfdepth.weights.files import LoadedWeights
@@ -36,8 +38,8 @@ def export(args: ExportArgs) -> None:
 
     weights = load_weights(args.model)
     depth_network(weights)  # raises for weights that do not fit their network, before anything is written
-    FORMATS[args.format](weights, Path(args.out).expanduser())
-    sys.stdout.write(f"wrote {args.format} to {args.out}\n")
+    FORMATS[args.format](weights, path_of(args.out))
+    say(f"wrote {args.format} to {args.out}")
 
 
 def _monodepth2(weights: LoadedWeights, out: Path) -> None:

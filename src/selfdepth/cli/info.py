@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import Annotated
 
 import tyro
+
+from selfdepth.cli.printing import say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,8 @@ def info(args: InfoArgs) -> None:
     """
     rows = describe(args.model)
     width = max(map(len, rows))
-    sys.stdout.write("".join(f"{name:<{width}}  {value}\n" for name, value in rows.items()))
+    for name, value in rows.items():
+        say(f"{name:<{width}}  {' '.join(value.split())}")  # a line for each, whatever a stranger's file says
 
 
 def describe(model: str) -> dict[str, str]:

@@ -17,6 +17,7 @@ from selfdepth import __version__
 from selfdepth.cli.options import listed, read_options
 from selfdepth.cli.pages import help_page
 from selfdepth.cli.parsing import closest, parse, without_help
+from selfdepth.cli.printing import remark, say
 from selfdepth.errors import ConfigError, Interrupted, SelfDepthError, SelfDepthWarning
 
 VERBS: dict[str, str] = {
@@ -40,8 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb.
 
     Returns:
-        The exit code: 0; 2 for an error that the user can fix; 130 or 143 after Ctrl-C or SIGTERM. Any other exception
-        is a bug, and shows its traceback.
+        The exit code: 0; 2 for an error that the user can fix, a file that the system refuses to open among them; 130
+        or 143 after Ctrl-C or SIGTERM. Any other exception is a bug, and shows its traceback.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     warnings.showwarning = _show_warning
@@ -49,18 +50,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _exit_on_sigterm():
             return _dispatch(words)
     except SelfDepthError as error:
-        _print_to_stderr(f"error: {error}")
+        remark(f"error: {error}")
         return 2
     except Interrupted as stop:
-        _print_to_stderr(f"stopped; everything is saved. Continue with: selfdepth train --resume --out {stop.folder}")
+        remark(f"stopped; everything is saved. Continue with: selfdepth train --resume --out {stop.folder}")
         return 128 + stop.signal_number
     except KeyboardInterrupt:
-        _print_to_stderr("stopped")
+        remark("stopped")
         return 128 + signal.SIGINT
     except BrokenPipeError:
         # The reader of our output has closed it (`| head`). Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
+    except OSError as error:
+        if error.filename is None:  # of no file: a bug
+            raise
+        remark(f"error: {_refused_by_system(error)}")
+        return 2
 
 
 @contextmanager
@@ -85,10 +91,10 @@ def _dispatch(words: list[str]) -> int:
     if words[:1] == ["help"]:  # `help train` is `train --help`
         words = [*words[1:], "--help"]
     if not words or words[0] in ("-h", "--help"):
-        sys.stdout.write(_overview(VERBS))
+        say(_overview(VERBS))
         return 0 if words else 2
     if words[0] in ("-V", "--version"):
-        sys.stdout.write(f"selfdepth {__version__}\n")
+        say(f"selfdepth {__version__}")
         return 0
     for verb in VERBS:  # of one word or two
         length = len(verb.split())
@@ -97,7 +103,7 @@ def _dispatch(words: list[str]) -> int:
             return 0
     longer = {verb: help_line for verb, help_line in VERBS.items() if verb.startswith(f"{words[0]} ")}
     if longer and without_help(words[1:2]) is not None:
-        sys.stdout.write(_overview(longer))
+        say(_overview(longer))
         return 0
     raise _unknown(words, list(longer))
 
@@ -113,7 +119,17 @@ def _run(verb: str, words: list[str]) -> None:
         getattr(module, name)(parse(kind, words, verb=verb, defaults=defaults))
         return
     options = read_options(kind, None if defaults is None else defaults(rest))
-    sys.stdout.write(help_page(verb, kind, options, getattr(module, "SECTIONS", {})))
+    say(help_page(verb, kind, options, getattr(module, "SECTIONS", {})).rstrip("\n"))
+
+
+def _refused_by_system(error: OSError) -> SelfDepthError:
+    """The sentence for a file or folder that may not be looked at, read or written."""
+    return SelfDepthError(
+        "the system does not give access",
+        where=os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename),
+        got=error.strerror or str(error),
+        fix="check the path and its permissions",
+    )
 
 
 def _unknown(words: list[str], longer: list[str]) -> ConfigError:
@@ -145,12 +161,8 @@ def _overview(verbs: Mapping[str, str]) -> str:
     return (
         f"selfdepth {__version__}: depth and camera motion learned from video alone\n\n"
         f"usage: selfdepth VERB ...\n\n{rows}\n\n"
-        "selfdepth VERB --help shows the options of a verb.\n"
+        "selfdepth VERB --help shows the options of a verb."
     )
-
-
-def _print_to_stderr(text: str) -> None:
-    sys.stderr.write(text + "\n")
 
 
 def _show_warning(
@@ -163,7 +175,7 @@ def _show_warning(
 ) -> None:
     """Print our warnings in one line. Those of other libraries address developers, and are not shown."""
     if issubclass(category, SelfDepthWarning):
-        _print_to_stderr(f"warning: {message}")
+        remark(f"warning: {message}")
 
 
 if __name__ == "__main__":

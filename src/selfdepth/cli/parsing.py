@@ -16,8 +16,10 @@ from typing import Any, TypeVar
 
 import tyro
 
+from selfdepth.checks import require_number
 from selfdepth.cli.options import Option, listed, read_options
 from selfdepth.errors import ConfigError
+from selfdepth.places import path_of
 
 Args = TypeVar("Args")
 
@@ -37,6 +39,7 @@ def parse(
     """
     options = read_options(kind)
     _require_known(words, options, verb)
+    _require_usable(words, options)
     default = tyro.MISSING_NONPROP if defaults is None else defaults(words)
     printed = io.StringIO()
     try:
@@ -112,6 +115,22 @@ def _require_known(words: Sequence[str], options: Sequence[Option], verb: str) -
         if option.is_switch and equals:
             names = listed(option.names)
             raise ConfigError("the option takes no value", where=name, expected=names, got=value, fix=_see(verb))
+
+
+def _require_usable(words: Sequence[str], options: Sequence[Option]) -> None:
+    """Refuse what is of the right kind but of no use: text that cannot be a name, numbers beyond all counts.
+
+    Most text names files. Verbs need not ask again.
+
+    Raises:
+        ConfigError: naming the option.
+    """
+    for option, word in values_of(words, options):
+        if option is not None and option.kind is int:
+            require_number(word, option.name)
+        if option is None or (option.kind is str and word):
+            where = next((each.name for each in options if each.positional), "") if option is None else option.name
+            path_of(word, where)
 
 
 def _with_values(words: Sequence[str], options: Sequence[Option]) -> list[str]:

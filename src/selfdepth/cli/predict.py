@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
+from selfdepth.cli.printing import say
 from selfdepth.errors import ConfigError, OutputError
+from selfdepth.places import path_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,7 @@ def predict(args: PredictArgs) -> None:
         done = predict_inputs(
             args.model,
             inputs,
-            Path(args.out).expanduser(),
+            path_of(args.out),
             options,
             device=args.device,
             precision=args.precision,
@@ -99,10 +99,10 @@ def predict(args: PredictArgs) -> None:
     own_factor = done.predictor.metres_per_unit
     unit = describe_unit(done.predictor.scale, own_factor)
     frames = "1 frame" if done.count == 1 else f"{done.count} frames"
-    sys.stdout.write(f"wrote {', '.join(options.kinds)} for {frames} to {args.out}; the depth is {unit}\n")
+    say(f"wrote {', '.join(options.kinds)} for {frames} to {args.out}; the depth is {unit}")
     if "kitti" in options.kinds:
         folder = done.folders[0] / "kitti"
-        sys.stdout.write(f"{describe_benchmark(done.count, folder, done.metres_per_unit, own_factor)}\n")
+        say(describe_benchmark(done.count, folder, done.metres_per_unit, own_factor))
 
 
 def _check(args: PredictArgs) -> None:
@@ -131,10 +131,10 @@ def _check(args: PredictArgs) -> None:
         raise ConfigError(
             "--every applies only to the path of the camera", expected="--save trajectory or ply", fix="leave it out"
         )
-    place = Path(args.out).expanduser()
+    place = path_of(args.out)
     if next((folder for folder in (place, *place.parents) if folder.is_file()), None):
         raise OutputError("the output folder is a file", where=place, fix="name a folder with --out")
 
 
 def _say(sentence: str) -> None:
-    sys.stdout.write(f"{sentence}\n")
+    say(sentence)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from selfdepth.cli.printing import say
 from selfdepth.config import TrainConfig
+from selfdepth.places import path_of
 from selfdepth.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def prepare(args: PrepareArgs) -> None:
     from selfdepth.cli.progress import progress
     from selfdepth.data.sources.recognise import recognise
 
-    source = recognise(Path(args.data).expanduser())
+    source = recognise(path_of(args.data))
     shown, advance = 0, None
     with ExitStack() as stack:
 
@@ -76,8 +76,8 @@ def prepare(args: PrepareArgs) -> None:
             advance(done - shown)
             shown = done
 
-        store = source.new_store(config, Path(args.out).expanduser(), progress=on_frames)
-    sys.stdout.write("".join(f"{line}\n" for line in _describe(store, source, made=shown > 0)))
+        store = source.new_store(config, path_of(args.out), progress=on_frames)
+    say("\n".join(_describe(store, source, made=shown > 0)))
 
 
 def _describe(store: Store, source: DataSource, *, made: bool) -> list[str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from selfdepth.cli.printing import safe_console, say
 from selfdepth.paper.figures import DepthFigures
 from selfdepth.paper.tables import ROWS, Row
 from selfdepth.paper.tables_v1 import V1_ROWS
@@ -31,12 +31,10 @@ class PresetsArgs:
 def presets(args: PresetsArgs) -> None:
     """Run the verb: print a table, or JSON."""
     if args.json:
-        sys.stdout.write(json.dumps(_values(), indent=2) + "\n")
+        say(json.dumps(_values(), indent=2))
         return
-    from rich.console import Console
-
     # Wide enough for every row: lines that a narrow terminal folds can be read, but not columns that rich cuts off.
-    console = Console(width=200, soft_wrap=True, highlight=False, markup=False)
+    console = safe_console(width=200, soft_wrap=True, highlight=False, markup=False)
     # Names alone for ours: nobody published figures for them.
     own = [name for name in PRESETS if not name.startswith("paper-") and name != MONODEPTH_V1]
     console.print("Ours, for your own data; the stereo ones for KITTI, in metres:")

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from selfdepth.cli.printing import remark, safe_console
+
 LINE_SECONDS = 10.0
 """Seconds between plain lines, which end up in log files."""
 
@@ -31,7 +33,6 @@ def progress(description: str, total: int | None, unit: str) -> Iterator[Callabl
 
 @contextlib.contextmanager
 def _bar(description: str, total: int | None, unit: str) -> Iterator[Callable[..., None]]:
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
@@ -42,7 +43,7 @@ def _bar(description: str, total: int | None, unit: str) -> Iterator[Callable[..
         TimeRemainingColumn(compact=True),
     )
     clock = _Clock()
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=safe_console(stderr=True)) as bar:
         task = bar.add_task(description, total=total, rate="")
 
         def advance(n: int = 1) -> None:
@@ -60,8 +61,7 @@ def _lines(description: str, total: int | None, unit: str) -> Iterator[Callable[
     def say() -> None:
         of_total = "" if total is None else f"/{total}"
         left = "" if total is None else f", {_duration((total - clock.done) / max(clock.rate(), 1e-9))} left"
-        sys.stderr.write(f"{description}: {clock.done}{of_total} {unit}, {clock.rate():.3g} {unit}/s{left}\n")
-        sys.stderr.flush()
+        remark(f"{description}: {clock.done}{of_total} {unit}, {clock.rate():.3g} {unit}/s{left}")
 
     def advance(n: int = 1) -> None:
         nonlocal next_line
@@ -85,12 +85,11 @@ class TrainingBar:
         """Show the bar, on a terminal."""
         if not sys.stderr.isatty():
             return
-        from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
 
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f}%"))
         words = (TextColumn("{task.fields[words]}"), TextColumn("{task.fields[left]}"))
-        self._bar = Progress(*columns, *words, console=Console(stderr=True))
+        self._bar = Progress(*columns, *words, console=safe_console(stderr=True))
         self._task = self._bar.add_task("starting", total=1.0, words="", left="")
         self._bar.start()
 
@@ -120,8 +119,7 @@ class TrainingBar:
         if self._bar is not None:
             self._bar.console.print(text, markup=False, highlight=False)
         else:
-            sys.stderr.write(text + "\n")
-            sys.stderr.flush()
+            remark(text)
 
 
 class _Clock:

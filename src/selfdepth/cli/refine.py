@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
 from selfdepth.checks import require
+from selfdepth.cli.printing import say
+from selfdepth.places import path_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,9 +88,9 @@ def refine(args: RefineArgs) -> None:
     )
     config = with_whole_paths(refinement(args.model, args.footage, options))
     with Display() as display:
-        done = train(config, Path(args.out).expanduser(), watcher=display)
+        done = train(config, path_of(args.out), watcher=display)
     best = done.progress.best_step
-    sys.stdout.write(
+    say(
         f"refined {done.progress.step} steps in {done.progress.elapsed_s / 60:.1f} minutes; model: {done.folder}"
-        f"{'' if best or done.progress.best_score is None else ', where best/ is the model as it was'}\n"
+        f"{'' if best or done.progress.best_score is None else ', where best/ is the model as it was'}"
     )

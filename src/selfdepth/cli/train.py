@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from selfdepth.cli.options import read_options
 from selfdepth.cli.parsing import values_of
+from selfdepth.cli.printing import say
 from selfdepth.config import TrainConfig
 from selfdepth.engine.run_config import read_run_config
 from selfdepth.errors import ConfigError
+from selfdepth.places import path_of
 from selfdepth.presets import CONTINUES, FIRST_EPOCHS, WHAT_PRESETS_ARE, preset
 
 if TYPE_CHECKING:
@@ -83,10 +83,8 @@ def train(args: TrainArgs) -> None:
         raise ConfigError("a preset is needed", where="PRESET", expected=WHAT_PRESETS_ARE)
     _check_start(args)
     with Display() as display:
-        done = train_run(with_whole_paths(args.train), Path(args.out).expanduser(), resume=args.resume, watcher=display)
-    sys.stdout.write(
-        f"trained {done.progress.step} steps in {done.progress.elapsed_s / 60:.1f} minutes; model: {done.folder}\n"
-    )
+        done = train_run(with_whole_paths(args.train), path_of(args.out), resume=args.resume, watcher=display)
+    say(f"trained {done.progress.step} steps in {done.progress.elapsed_s / 60:.1f} minutes; model: {done.folder}")
 
 
 def _check_start(args: TrainArgs) -> None:
@@ -112,13 +110,11 @@ def with_whole_paths(config: TrainConfig) -> TrainConfig:
     changes: dict[str, Any] = {}
     for name in ("data", "split", "store", "camera", "init", "self_teacher"):
         value = getattr(config, name)
-        is_name = (
-            name in ("split", "init", "self_teacher") and value is not None and not Path(value).expanduser().exists()
-        )
+        is_name = name in ("split", "init", "self_teacher") and value is not None and not path_of(value).exists()
         if value and not is_name and (name != "camera" or is_camera_file(value)):
-            changes[name] = str(Path(value).expanduser().resolve())
+            changes[name] = str(path_of(value).resolve())
     if config.teacher.path is not None and not config.teacher.is_python:
-        place = str(Path(config.teacher.path).expanduser().resolve())
+        place = str(path_of(config.teacher.path).resolve())
         changes["teacher"] = dataclasses.replace(config.teacher, path=place)
     return dataclasses.replace(config, **changes)
 
@@ -134,9 +130,9 @@ def _base(words: Sequence[str]) -> TrainConfig:
     if name is not None:
         return preset(name)
     if file is not None:
-        return read_run_config(Path(file).expanduser())
+        return read_run_config(path_of(file))
     if "--resume" in words and out is not None:  # a resumed run needs no option again
-        return read_run_config(Path(out).expanduser())
+        return read_run_config(path_of(out))
     return TrainConfig()
 
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from selfdepth.checks import require
+from selfdepth.checks import check_numbers, require
 
 LARGEST = 4.0
 """Largest zoom and stretch: a clip must keep enough pixels to learn from."""
@@ -32,6 +32,7 @@ class AugmentConfig:
     """Weight of the difference, in log disparity, between the target in bad conditions and the same target clear."""
 
     def __post_init__(self) -> None:
+        check_numbers(self, "augment.")
         for name in ("zoom", "stretch"):
             factor = getattr(self, name)
             require(1 <= factor <= LARGEST, f"--augment.{name}", f"a number from 1 to {LARGEST:g}", factor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from selfdepth.checks import require
+from selfdepth.checks import check_numbers, require
 from selfdepth.errors import ConfigError
 
 POSE_ENCODER = "resnet18"
@@ -37,6 +37,7 @@ class EncoderConfig:
     """Learn depth at 1/2^s of the training size for each of these s, from 0 to 3; predictions use the first."""
 
     def __post_init__(self) -> None:
+        check_numbers(self, "encoder.")
         require(
             self.scales != () and list(self.scales) == sorted({*self.scales} & {0, 1, 2, 3}),
             "--encoder.scales",

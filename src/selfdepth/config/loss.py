@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from selfdepth.checks import require
+from selfdepth.checks import check_numbers, require
 from selfdepth.errors import ConfigError
 from selfdepth.geometry.depth_range import DepthRange
 
@@ -49,6 +49,7 @@ class LossConfig:
     together for trajectories. At 0 the sources' depth is not predicted at all."""
 
     def __post_init__(self) -> None:
+        check_numbers(self, "loss.")
         require(0 <= self.ssim_weight <= 1, "--loss.ssim-weight", "a number from 0 to 1", self.ssim_weight)
         require(0 <= self.smoothness < math.inf, "--loss.smoothness", "a number of at least 0", self.smoothness)
         require(

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from selfdepth.checks import require
+from selfdepth.checks import check_numbers, out_of_range, require
 from selfdepth.errors import ConfigError
+from selfdepth.limits import limit
+from selfdepth.places import require_name
+from selfdepth.texts import whole_number
 
 PYTHON = "python:"
 """What the path of a teacher begins with that is a function given from Python; its name follows."""
@@ -38,6 +41,9 @@ class TeacherConfig:
 
     def __post_init__(self) -> None:
         require(0 < self.weight < math.inf, "--teacher.weight", "a number of more than 0", self.weight)
+        check_numbers(self, "teacher.")
+        if self.path is not None:
+            require_name(self.path, "--teacher.path")
         _ = self.size_px  # refuses what is no size
         # Options of a part that is switched off are refused: whoever gives them expects an effect.
         for field in dataclasses.fields(self):
@@ -78,6 +84,9 @@ class TeacherConfig:
         if self.size is None:
             return None
         parts = self.size.split("x")
-        is_size = len(parts) == 2 and all(part.isdecimal() and int(part) > 0 for part in parts)
-        require(is_size, "--teacher.size", "WIDTHxHEIGHT in pixels, such as 518x518", self.size)
-        return int(parts[0]), int(parts[1])
+        most = limit("side_pixels")
+        width, height = (whole_number(part, most=most) for part in parts) if len(parts) == 2 else (None, None)
+        if not width or not height:
+            expected = f"WIDTHxHEIGHT in pixels, such as 518x518, each at most {most}"
+            raise out_of_range("--teacher.size", expected, self.size)
+        return width, height

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from selfdepth.checks import check_other_models, require, require_size
+from selfdepth.checks import LARGEST, check_numbers, check_other_models, out_of_range, require, require_size
 from selfdepth.config.augment import AugmentConfig
 from selfdepth.config.encoder import POSE_ENCODER, EncoderConfig
 from selfdepth.config.loss import LossConfig
@@ -16,6 +16,8 @@ from selfdepth.config.teacher import TeacherConfig
 from selfdepth.config.v1_options import check_v1_options
 from selfdepth.errors import ConfigError
 from selfdepth.geometry.crop import NO_CROP, Crop
+from selfdepth.places import require_name
+from selfdepth.texts import whole_number
 
 Stereo = Literal["none", "calibrated", "nominal"]
 Method = Literal["monodepth2", "monodepth-v1"]
@@ -104,6 +106,8 @@ class TrainConfig:
     not to help. Default: on CUDA only."""
 
     def __post_init__(self) -> None:
+        check_numbers(self)
+        self._check_names()
         require_size(self.width, "--width")
         if self.height is not None:
             require_size(self.height, "--height")
@@ -149,6 +153,12 @@ class TrainConfig:
         require(len(given) <= 1, " and ".join(given), "one budget", f"{len(given)} budgets")
         # Parsed now, so that an invalid value is refused at once; both properties are cached.
         _ = self.spacing, self.crop_px
+
+    def _check_names(self) -> None:
+        """Refuse names that no file can have, before they are looked for at many places."""
+        for name in ("data", "split", "camera", "store", "init", "self_teacher"):
+            if getattr(self, name):
+                require_name(getattr(self, name), f"--{name}".replace("_", "-"))
 
     def _check_motion(self) -> None:
         """Refuse options of the pose network that do not go with the offsets."""
@@ -214,13 +224,10 @@ class TrainConfig:
             return None
         if self.every is None:
             return 1
-        require(
-            self.every.isdecimal() and int(self.every) >= 1,
-            "--every",
-            "auto or a whole number of at least 1",
-            self.every,
-        )
-        return int(self.every)
+        number = whole_number(self.every, most=LARGEST)
+        if not number:
+            raise out_of_range("--every", f"auto or a whole number from 1 to {LARGEST:,}", self.every)
+        return number
 
     @cached_property
     def crop_px(self) -> Crop:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from selfdepth.checks import require
+from selfdepth.checks import LARGEST, require
 from selfdepth.errors import DataError
+from selfdepth.texts import whole_number
 
 FORM = "top,bottom,left,right"
 """The text form of a crop: its fields in their order."""
@@ -37,10 +38,10 @@ class Crop:
     @staticmethod
     def parse(text: str) -> Crop:
         """Read "top,bottom,left,right" in whole pixels, as `str` writes it. Raises ConfigError for anything else."""
-        parts = [part.strip() for part in text.split(",")]
-        is_crop = len(parts) == 4 and all(part.isdecimal() for part in parts)
-        require(is_crop, "--crop", f"{FORM} in whole pixels", text)
-        return Crop(*map(int, parts))
+        numbers = [whole_number(part.strip(), most=LARGEST) for part in text.split(",")]
+        sides = [number for number in numbers if number is not None]
+        require(len(numbers) == len(sides) == 4, "--crop", f"{FORM} in whole pixels", text)
+        return Crop(*sides)
 
     def size_of(self, width: int, height: int) -> tuple[int, int]:
         """Width and height of an image after the crop. Raises DataError if nothing is left of it."""

@@ -18,6 +18,7 @@ from selfdepth.data.readers.images import IMAGE_SUFFIXES, image_size, read_image
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera, crop
+from selfdepth.places import path_of
 from selfdepth.weights.files import LoadedWeights
 
 
@@ -66,7 +67,7 @@ def open_inputs(inputs: tuple[str, ...], *, camera: str | None) -> list[Predicti
     Raises:
         DataError: for an input that is missing, empty or of no known kind, or an invalid camera.
     """
-    paths = [Path(path).expanduser() for path in inputs]
+    paths = [path_of(path) for path in inputs]
     # One input, so that they share the batches of the network.
     images = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
     sources = [_single_images(images)] if images else []

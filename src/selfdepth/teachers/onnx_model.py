@@ -14,6 +14,7 @@ from PIL import Image
 
 from selfdepth.config.teacher import Colours, TeacherConfig
 from selfdepth.errors import ConfigError, DataError
+from selfdepth.places import path_of
 from selfdepth.teachers.teacher import check_aspect
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -83,7 +84,7 @@ def open_onnx(config: TeacherConfig) -> OnnxModel:
         ConfigError: if onnxruntime is not installed, or an option contradicts the model.
         DataError: for a file that is no model, or a model with other inputs or outputs.
     """
-    path = Path(str(config.path)).expanduser()
+    path = path_of(str(config.path))
     session = _session(path)
     given, outputs = session.get_inputs(), session.get_outputs()
     if len(given) != 1 or len(outputs) != 1:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from selfdepth.config.teacher import ONNX, PYTHON, TeacherConfig
 from selfdepth.errors import ConfigError
+from selfdepth.places import path_of
 from selfdepth.teachers.folder import MapFolder
 from selfdepth.teachers.onnx_model import digest_of_files, open_onnx
 from selfdepth.teachers.teacher import Ask, ImageTeacher, Teacher
@@ -37,7 +37,7 @@ def open_teacher(config: TeacherConfig, function: Ask | None = None) -> Teacher 
     if config.is_python:
         about = {"name": config.path, "kind": "function"}
         return ImageTeacher(ask=function, gives=config.gives, about=about)
-    path = Path(config.path).expanduser()
+    path = path_of(config.path)
     if path.is_dir():
         return MapFolder(folder=path, gives=config.gives)
     if not path.is_file() or not config.is_onnx:

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from selfdepth.errors import CheckpointError
+from selfdepth.places import path_of
 from selfdepth.weights.published import is_published
 from selfdepth.weights.published_models import PUBLISHED_NAMES, fetch_published
 from selfdepth.weights.published_names import FILES
@@ -28,7 +29,7 @@ def find_weights(model: str | Path) -> Path:
     Raises:
         CheckpointError: if there is no such model, or it cannot be downloaded.
     """
-    path = Path(model).expanduser()
+    path = path_of(model, "MODEL", error=CheckpointError)
     if path.is_dir():
         for folder in (path / "best", path / "last", path):  # best/ is the model that validation chose
             if (folder / WEIGHTS_FILE).is_file() and (folder / CONFIG_FILE).is_file():

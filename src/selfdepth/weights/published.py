@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import pickle
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -17,10 +19,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from selfdepth.archives import open_archive
 from selfdepth.config import EncoderConfig, LossConfig, ResolvedConfig, TrainConfig
 from selfdepth.errors import CheckpointError, OutputError, SelfDepthError, SelfDepthWarning
 from selfdepth.files import whole_file
 from selfdepth.learners.self_supervised import SelfSupervisedDepth
+from selfdepth.limits import require_within
+from selfdepth.texts import decoding
 from selfdepth.weights.published_names import FILES, published_key
 from selfdepth.weights.published_networks import config_of, is_resnet
 
@@ -208,13 +213,10 @@ def _required_tensors(config: TrainConfig) -> dict[str, Tensor]:
 
 
 def _read(path: Path) -> dict[str, Entry]:
-    try:
-        entries = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # on damaged bytes torch raises nearly anything, from EOFError to KeyError
-        got = (str(error).splitlines() or [type(error).__name__])[0]
-        raise _unreadable(path, "a file of torch.save that holds only tensors and numbers", got) from error
+    entries = _load(path)
     if not isinstance(entries, dict) or not entries:
         raise _unreadable(path, "tensors by name", f"a {type(entries).__name__}")
+    n_bytes = 0
     for key, value in entries.items():
         if not isinstance(key, str) or not isinstance(value, Tensor | int):
             raise _unreadable(path, "tensors and whole numbers by name", f"a {type(value).__name__} at {key}")
@@ -223,9 +225,39 @@ def _read(path: Path) -> dict[str, Entry]:
         # weights_only also admits sparse, quantised and meta tensors, on which the checks below would fail.
         if value.layout != torch.strided or value.is_quantized or value.device.type != "cpu":
             raise _unreadable(path, "dense tensors", f"another kind of tensor at {key}")
+        # A tensor may repeat a few numbers in any shape, and to look at them all would fill the memory.
+        n_bytes += value.numel() * value.element_size()
+        require_within(
+            "weights_megabytes", n_bytes / 1e6, what="the tensors are too large", where=path, error=CheckpointError
+        )
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise _unreadable(path, "finite numbers", f"nan or infinity in {key}")
     return dict(entries)
+
+
+def _load(path: Path) -> object:
+    """What torch reads of a file without its objects.
+
+    Raises:
+        CheckpointError: for a file that is damaged, too large, or holds objects. torch's own words are never quoted:
+            they explain how to run what a stranger's file holds.
+    """
+    expected = "a file of torch.save that holds only tensors and numbers"
+
+    def damaged(got: str) -> CheckpointError:
+        return _unreadable(path, expected, "a damaged file")
+
+    with decoding(damaged):
+        what, size = "the published checkpoint is too large", path.stat().st_size
+        require_within("weights_megabytes", size / 1e6, what=what, where=path, error=CheckpointError)
+        if zipfile.is_zipfile(path):  # torch unpacks compressed members, too
+            with open_archive(path, damaged) as archive:
+                size = sum(member.file_size for member in archive.infolist())
+                require_within("weights_megabytes", size / 1e6, what=what, where=path, error=CheckpointError)
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise _unreadable(path, expected, "Python objects, which are not read, or damage") from error
 
 
 def _kind(tensor: Tensor) -> str:

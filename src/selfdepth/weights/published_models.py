@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import urllib.parse
 import warnings
 import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 
+from selfdepth.archives import judge, open_archive
 from selfdepth.download import DownloadSite, cache_folder, receive
 from selfdepth.errors import CheckpointError, SelfDepthError, SelfDepthWarning
 from selfdepth.files import writing_to
@@ -31,8 +30,6 @@ PUBLISHED = DownloadSite(
 
 _EXPECTED = f"a zip archive with {FILES[0]} and {FILES[1]}"
 _CHUNK = 1 << 20
-_MOST_BYTES = 2 << 30
-"""Largest size of an unpacked file. No published model comes near it; a zip bomb does."""
 
 
 def fetch_published(name: str) -> Path:
@@ -77,23 +74,34 @@ def fetch_published(name: str) -> Path:
 
 def _unpack(archive: Path, folder: Path, url: str) -> None:
     """Unpack the model's files, whichever folder of the archive they are in, and nothing else."""
+
+    def refusal(got: str) -> SelfDepthError:
+        return _not_a_model(url, got)
+
     folder.mkdir()
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            for member in opened.infolist():
-                # A hostile archive may name ../../x. Only the last part of a name is used, and such names are refused.
-                path = PurePosixPath(member.filename.replace("\\", "/"))
-                if path.is_absolute() or ".." in path.parts:
-                    raise _not_a_model(url, f"the archive's {member.filename!r} leads out of its folder")
-                target = folder / path.name
-                if path.name not in FILES or member.is_dir():
-                    continue
-                if target.exists() or member.file_size > _MOST_BYTES:
-                    raise _not_a_model(url, f"an archive in which {path.name} appears twice or is far too large")
-                with opened.open(member) as source, target.open("xb") as file:
-                    shutil.copyfileobj(source, file, _CHUNK)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise _not_a_model(url, str(error)) from error
+    with open_archive(archive, refusal) as opened:
+        wanted: dict[str, zipfile.ZipInfo] = {}
+        for member in opened.infolist():
+            # A hostile archive may name ../../x. Only the last part of a name is used, and such names are refused.
+            path = PurePosixPath(member.filename.replace("\\", "/"))
+            if path.is_absolute() or ".." in path.parts:
+                raise refusal(f"the archive's {member.filename[:80]!r} leads out of its folder")
+            if path.name not in FILES or member.is_dir():
+                continue
+            if path.name in wanted:
+                raise refusal(f"an archive in which {path.name} appears twice")
+            wanted[path.name] = member
+        judge(wanted.values(), url, refusal, CheckpointError)
+        for name, member in wanted.items():
+            with opened.open(member) as source:
+                for chunk in iter(lambda: source.read(_CHUNK), b""):
+                    _append(folder / name, chunk)
+
+
+def _append(path: Path, chunk: bytes) -> None:
+    # A full disk is no fault of the archive, whose faults have another sentence.
+    with writing_to(path), path.open("ab") as file:
+        file.write(chunk)
 
 
 def _not_a_model(url: str, got: str) -> SelfDepthError:

@@ -303,7 +303,7 @@ def test_without_a_split_and_without_neighbours_every_left_frame_is_a_target(roo
     [
         (CALIBRATION, r"stereo pair do not agree: .*calib_cam_to_cam\.txt; expected the same focal lengths"),
         (STEREO.replace("P_rect_03", "P_03"), "got no P_rect_03"),
-        (STEREO.replace("0 21 3", "0 0 3"), "do not agree"),
+        (STEREO.replace("0 21 3", "0 0 3"), "cannot be used: .*P_rect_02: fx 0 cx"),
     ],
 )
 def test_cameras_that_are_no_pair_are_refused_only_if_stereo_is_requested(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from dataclasses import replace
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 
 from helpers.memory_footage import HEIGHT, footage, pixels, sequence
+from helpers.store_index import as_version_3, rewrite_index
 from selfdepth.data.footage import Footage
 from selfdepth.data.frames import FrameRef, StereoPartner
 from selfdepth.data.store.build import build_store, open_or_build
@@ -219,14 +219,21 @@ def test_partners_come_back_and_belong_to_what_a_store_is_made_from(tmp_path: Pa
     assert [item.partner for item in open_or_build(plain, tmp_path / "store", **SIZE).sequences] == [None, None]
 
 
-def test_a_store_of_the_version_before_is_rebuilt_or_refused(drive: Footage, built: Store) -> None:
-    path = built.folder / "index.json"
-    index = json.loads(path.read_text())
-    index["version"] -= 1
-    for entry in index["sequences"]:
-        del entry["partner"]
-    path.write_text(json.dumps(index))
+def test_a_store_of_the_version_before_is_used_and_of_an_earlier_one_rebuilt(drive: Footage, built: Store) -> None:
+    as_version_3(built.folder)
+    before = (built.folder / "index.json").read_bytes()
+    assert open_or_build(drive, built.folder, **SIZE, crop=CROP).fingerprint == built.fingerprint
+    assert (built.folder / "index.json").read_bytes() == before, "it is not built again"
+    rewrite_index(built.folder, lambda values: values.update(version=2))
     with pytest.raises(DataError, match="made by another version"):
         open_store(built.folder)
     assert open_or_build(drive, built.folder, **SIZE, crop=CROP).fingerprint == built.fingerprint
-    assert open_store(built.folder).fingerprint == built.fingerprint
+    assert open_store(built.folder).frames_digest is not None
+
+
+def test_an_altered_store_is_rebuilt(drive: Footage, built: Store) -> None:
+    with (built.folder / "frames.u8").open("r+b") as file:
+        file.write(bytes(1000))
+    again = open_or_build(drive, built.folder, **SIZE, crop=CROP)
+    assert again.frames_digest == built.frames_digest
+    again.check_frames()

@@ -133,8 +133,9 @@ def test_a_camera_file_is_the_same_by_any_of_its_paths(
 
 
 def test_a_store_with_pairs_serves_runs_with_and_without_stereo(drive: Footage, tmp_path: Path) -> None:
-    partner = StereoPartner(sequence="drive", translation_m=(-0.5, 0.0, 0.0))
-    paired = replace(drive, sequences=(replace(drive.sequences[0], partner=partner),))
+    partner = StereoPartner(sequence="right", translation_m=(-0.5, 0.0, 0.0))
+    left, right = replace(drive.sequences[0], partner=partner), sequence(tmp_path / "b", "right")
+    paired = replace(drive, sequences=(left, right))
     store = made(paired, tmp_path)
     for stereo in ("none", "calibrated", "nominal"):
         check_agreement(replace(PLAIN, stereo=stereo), store)  # type: ignore[arg-type]

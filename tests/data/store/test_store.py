@@ -14,9 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.memory_footage import HEIGHT, WIDTH, footage, sequence
+from helpers.store_index import as_version_3, rewrite_index
 from selfdepth.data.frames import FrameRef
+from selfdepth.data.store import store as store_module
 from selfdepth.data.store.build import build_store
-from selfdepth.data.store.store import Store, encode_refs, is_store, open_store, training_size
+from selfdepth.data.store.index import encode_refs
+from selfdepth.data.store.store import Store, is_store, open_store, training_size
 from selfdepth.errors import DataError
 
 
@@ -47,11 +50,15 @@ def cut_index(folder: Path) -> None:
 
 
 def edit_index(**values: object):
-    def edit(folder: Path) -> None:
-        path = folder / "index.json"
-        path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+    return lambda folder: rewrite_index(folder, lambda index: index.update(values))
 
-    return edit
+
+def flip_a_bit(folder: Path) -> None:
+    with (folder / "frames.u8").open("r+b") as file:
+        file.seek(5000)
+        byte = file.read(1)[0]
+        file.seek(5000)
+        file.write(bytes([byte ^ 4]))
 
 
 @pytest.mark.parametrize(
@@ -62,9 +69,10 @@ def edit_index(**values: object):
         (lambda folder: (folder / "index.json").unlink(), "not a store"),
         (lambda folder: shutil.rmtree(folder), "not a store"),
         (cut_index, "index cannot be read"),
-        (edit_index(version=999), "another version.*expected format version 3; got 999"),
-        (edit_index(sequences=[{}]), "index cannot be read"),
-        (edit_index(train=[[99, 0, 1]]), "index cannot be read"),
+        (edit_index(version=999), "another version.*expected format version 4; got 999"),
+        (edit_index(sequences=[{}]), "index cannot be used"),
+        (edit_index(train=[[99, 0, 1]]), "index cannot be used"),
+        (flip_a_bit, "frames were altered"),
     ],
 )
 def test_a_folder_that_is_no_sound_store_is_refused(built: Store, damage, sentence: str) -> None:
@@ -73,11 +81,29 @@ def test_a_folder_that_is_no_sound_store_is_refused(built: Store, damage, senten
         open_store(built.folder)
 
 
+def test_frames_that_were_altered_are_noticed_when_they_are_loaded(built: Store, monkeypatch) -> None:
+    monkeypatch.setattr(store_module, "_QUICK_BYTES", 0)
+    flip_a_bit(built.folder)
+    opened = open_store(built.folder)
+    with pytest.raises(DataError, match=r"frames were altered: .*frames.u8; .*make it again"):
+        Store(**{**vars(opened), "load_to_ram": True}).gather(np.array([0]))
+
+
+def test_a_store_of_the_version_before_opens_and_has_no_checksum_to_compare(built: Store) -> None:
+    as_version_3(built.folder)
+    flip_a_bit(built.folder)
+    opened = open_store(built.folder)
+    opened.check_frames()
+    assert (opened.frames_digest, opened.train, opened.fingerprint) == (None, built.train, built.fingerprint)
+
+
 def test_a_long_store_opens_with_every_target(tmp_path: Path, built: Store) -> None:
     index = json.loads((built.folder / "index.json").read_text())
     n = 120_000
     entry = {**index["sequences"][0], "numbers": [[0, n]], "names": [f"{number:010d}" for number in range(n)]}
-    edit_index(sequences=[entry], train=[[0, number, 1] for number in range(n)], val=[])(built.folder)
+    edit_index(frames_sha256=None, sequences=[entry], train=[[0, number, 1] for number in range(n)], val=[])(
+        built.folder
+    )
     os.truncate(built.folder / "frames.u8", n * 3 * 32 * 64)
     store = open_store(built.folder)
     assert [ref.number for ref in store.train] == list(range(n))

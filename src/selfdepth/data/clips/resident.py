@@ -23,6 +23,7 @@ def resident_frames(store: Store, device: torch.device) -> UInt8[Tensor, "n 3 h 
     """All frames of a store on a CUDA device; None for other devices, or if they do not fit."""
     if device.type != "cuda" or store.frames.nbytes > _SHARE * torch.cuda.mem_get_info(device)[0]:
         return None
+    store.check_frames()
     return frames_on(store, device)
 
 

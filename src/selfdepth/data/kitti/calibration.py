@@ -11,6 +11,8 @@ from numpy import ndarray
 from selfdepth.data.readers.cameras import naming
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
+from selfdepth.limits import require_within
+from selfdepth.texts import read_text
 
 CAMERAS = {"l": "image_02", "r": "image_03"}
 ODOMETRY_CAMERAS = {"l": "image_2", "r": "image_3"}
@@ -19,6 +21,9 @@ CAMERA_FILE = "calib_cam_to_cam.txt"
 VELODYNE_FILE = "calib_velo_to_cam.txt"
 CALIBRATION_FILES = (CAMERA_FILE, VELODYNE_FILE)
 """The files of a date that are needed to project LiDAR scans into an image."""
+_ROTATION_ERROR = 1e-3
+_LARGEST = 1e6
+"""Pixels, and metres times pixels, above which no camera's matrix has a number."""
 
 
 def read_calibration(path: Path) -> dict[str, Float[ndarray, "_n"]]:
@@ -27,17 +32,13 @@ def read_calibration(path: Path) -> dict[str, Float[ndarray, "_n"]]:
     Raises:
         DataError: if the file cannot be read.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            "the calibration cannot be read",
-            where=path,
-            got=str(error),
-            fix="put KITTI's calibration files of that date there, or give --camera",
-        ) from error
+    text = read_text(
+        path,
+        what="the calibration cannot be read",
+        fix="put KITTI's calibration files of that date there, or give --camera",
+    )
     entries: dict[str, ndarray] = {}
-    for line in lines:
+    for line in text.splitlines():
         key, _, numbers = line.partition(":")
         try:
             entries[key.strip()] = np.array([float(number) for number in numbers.split()])
@@ -55,11 +56,10 @@ def camera_from_calibration(date_folder: Path, side: str) -> Camera:
     path = date_folder / CAMERA_FILE
     index = CAMERAS[side][-2:]  # "02" or "03", as in the keys
     calibration = read_calibration(path)
-    P = matrix_entry(calibration, path, f"P_rect_{index}", (3, 4))
-    width, height = matrix_entry(calibration, path, f"S_rect_{index}", (2,))
-    # S_rect holds the size as floats, as in 1.242000e+03.
+    P = projection_entry(calibration, path, f"P_rect_{index}")
+    width, height = _size_entry(calibration, path, f"S_rect_{index}")
     with naming(f"P_rect_{index} in {path}"):
-        return Camera(fx=P[0, 0], fy=P[1, 1], cx=P[0, 2], cy=P[1, 2], width=int(width), height=int(height))
+        return Camera(fx=P[0, 0], fy=P[1, 1], cx=P[0, 2], cy=P[1, 2], width=width, height=height)
 
 
 def stereo_translation_m(date_folder: Path) -> tuple[float, float, float]:
@@ -82,9 +82,9 @@ def translation_between_m(path: Path, *, left: str, right: str) -> tuple[float, 
         DataError: for a broken file, or cameras that differ in K: a clip has one K for all of its views.
     """
     calibration = read_calibration(path)
-    P_left, P_right = (matrix_entry(calibration, path, key, (3, 4)) for key in (left, right))
+    P_left, P_right = (projection_entry(calibration, path, key) for key in (left, right))
     K = P_left[:, :3]
-    if not np.allclose(K, P_right[:, :3], rtol=1e-6, atol=1e-6) or not np.linalg.det(K):
+    if not np.allclose(K, P_right[:, :3], rtol=1e-6, atol=1e-6):
         raise DataError(
             "the cameras of the stereo pair do not agree",
             where=path,
@@ -108,14 +108,47 @@ def projection_from_velodyne(date_folder: Path, index: str) -> tuple[Float[ndarr
     """
     path, velo_path = date_folder / CAMERA_FILE, date_folder / VELODYNE_FILE
     calibration, velo = read_calibration(path), read_calibration(velo_path)
-    T_cam0_velo, R_rect = np.eye(4), np.eye(4)
-    T_cam0_velo[:3, :3] = matrix_entry(velo, velo_path, "R", (3, 3))
-    T_cam0_velo[:3, 3] = matrix_entry(velo, velo_path, "T", (3,))
-    R_rect[:3, :3] = matrix_entry(calibration, path, "R_rect_00", (3, 3))
+    R_rect = np.eye(4)
+    R_rect[:3, :3] = rotation_entry(calibration, path, "R_rect_00")
     # The size of camera 2 for both cameras, as in the published ground truth.
-    width, height = matrix_entry(calibration, path, "S_rect_02", (2,))
-    P_rect = matrix_entry(calibration, path, f"P_rect_{index}", (3, 4))
-    return P_rect @ R_rect @ T_cam0_velo, (int(height), int(width))
+    width, height = _size_entry(calibration, path, "S_rect_02")
+    P_rect = projection_entry(calibration, path, f"P_rect_{index}")
+    return P_rect @ R_rect @ rigid_entries(velo, velo_path), (height, width)
+
+
+def rigid_entries(calibration: dict[str, ndarray], path: Path) -> Float[ndarray, "4 4"]:
+    """The rigid motion of the entries R and T, metres. Raises DataError for entries that are none."""
+    T = np.eye(4)
+    T[:3, :3], T[:3, 3] = rotation_entry(calibration, path, "R"), matrix_entry(calibration, path, "T", (3,))
+    return T
+
+
+def rotation_entry(calibration: dict[str, ndarray], path: Path, key: str) -> Float[ndarray, "3 3"]:
+    """An entry that is a rotation. Raises DataError for any other matrix."""
+    R = matrix_entry(calibration, path, key, (3, 3))
+    # KITTI writes seven digits.
+    if not np.allclose(R @ R.T, np.eye(3), atol=_ROTATION_ERROR) or np.linalg.det(R) < 0:
+        raise _unusable(path, f"{key}: a rotation", np.array2string(R.ravel()))
+    return R
+
+
+def projection_entry(calibration: dict[str, ndarray], path: Path, key: str) -> Float[ndarray, "3 4"]:
+    """An entry that is K [I | t], a rectified camera without skew. Raises DataError for any other matrix."""
+    P = matrix_entry(calibration, path, key, (3, 4))
+    shape = np.array([[P[0, 0], 0, P[0, 2]], [0, P[1, 1], P[1, 2]], [0, 0, 1]])
+    if not np.allclose(P[:, :3], shape, rtol=0, atol=1e-6) or min(P[0, 0], P[1, 1]) < 1 or np.abs(P).max() > _LARGEST:
+        raise _unusable(path, f"{key}: fx 0 cx . 0 fy cy . 0 0 1 .", np.array2string(P.ravel()))
+    return P
+
+
+def _size_entry(calibration: dict[str, ndarray], path: Path, key: str) -> tuple[int, int]:
+    """An entry that is the width and height of an image, which KITTI writes as in 1.242000e+03."""
+    width, height = matrix_entry(calibration, path, key, (2,)).tolist()
+    if min(width, height) < 1 or not (width.is_integer() and height.is_integer()):
+        raise _unusable(path, f"{key}: width and height in pixels", f"{width:g} {height:g}")
+    what = f"the image of {key} is too large"
+    require_within("image_megapixels", width * height / 1e6, what=what, where=path)
+    return int(width), int(height)
 
 
 def matrix_entry(calibration: dict[str, ndarray], path: Path, key: str, shape: tuple[int, ...]) -> ndarray:
@@ -123,11 +156,16 @@ def matrix_entry(calibration: dict[str, ndarray], path: Path, key: str, shape: t
     count = int(np.prod(shape))
     numbers = calibration.get(key)
     if numbers is None or numbers.size != count or not np.isfinite(numbers).all():
-        raise DataError(
-            "the calibration cannot be used",
-            where=path,
-            expected=f"{key}: {count} numbers",
-            got=f"no {key}" if numbers is None else f"{numbers.size} numbers: {np.array2string(numbers[:12])}",
-            fix="copy KITTI's calibration files of that date again, or give --camera",
-        )
+        got = f"no {key}" if numbers is None else f"{numbers.size} numbers: {np.array2string(numbers[:12])}"
+        raise _unusable(path, f"{key}: {count} numbers", got)
     return numbers.reshape(shape)
+
+
+def _unusable(path: Path, expected: str, got: str) -> DataError:
+    return DataError(
+        "the calibration cannot be used",
+        where=path,
+        expected=expected,
+        got=got,
+        fix="copy KITTI's calibration files of that date again, or give --camera",
+    )

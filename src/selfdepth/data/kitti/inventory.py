@@ -28,6 +28,7 @@ from selfdepth.data.kitti.splits import (
 )
 from selfdepth.data.kitti.stereo import other_camera
 from selfdepth.errors import DataError
+from selfdepth.places import path_of
 
 OFFSETS = (-1, 1)
 """The neighbours that training uses by default."""
@@ -159,7 +160,7 @@ def split_folder(name: str, lists: Path | None) -> Path:
         DataError: if there is none.
     """
     # As in `find_split`, an existing folder takes precedence over a name.
-    if lists is None or Path(name).expanduser().is_dir():
+    if lists is None or path_of(name).is_dir():
         return find_split(name)
     if not (lists / name).is_dir():
         raise DataError(

@@ -14,6 +14,7 @@ from jaxtyping import Float, Float32
 from numpy import ndarray
 
 from selfdepth.errors import DataError
+from selfdepth.texts import read_bytes
 
 BYTES_PER_POINT = 16
 """Four float32: x, y, z and reflectance."""
@@ -25,10 +26,7 @@ def read_scan(path: Path) -> Float32[ndarray, "n 4"]:
     Raises:
         DataError: if the file cannot be read, is empty, or does not hold whole points.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError("the scan cannot be read", where=path, got=error.strerror) from error
+    data = read_bytes(path, what="the scan cannot be read", name="array_megabytes")
     if not data or len(data) % BYTES_PER_POINT:
         raise DataError(
             "the scan is truncated",

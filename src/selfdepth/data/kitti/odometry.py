@@ -17,7 +17,12 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from selfdepth.data.frames import FrameRef, FrameSequence
-from selfdepth.data.kitti.calibration import ODOMETRY_CAMERAS, matrix_entry, read_calibration, translation_between_m
+from selfdepth.data.kitti.calibration import (
+    ODOMETRY_CAMERAS,
+    projection_entry,
+    read_calibration,
+    translation_between_m,
+)
 from selfdepth.data.kitti.splits import ODOMETRY, PARTS, needed_offsets, read_split, usable_frames
 from selfdepth.data.kitti.stereo import find_partners, merge_numbers
 from selfdepth.data.readers.cameras import naming, parse_camera
@@ -26,6 +31,7 @@ from selfdepth.data.readers.trajectories import read_times, read_trajectory
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
 from selfdepth.structs import Trajectory
+from selfdepth.texts import whole_number
 
 KIND = "kitti-odometry"
 
@@ -175,7 +181,7 @@ def _sequence(root: Path, name: str, numbers: list[int], files: dict[int, Path],
 def _calibrated(root: Path, name: str, width: int, height: int) -> Camera:
     number, image = name.split("/")
     path, key = root / "sequences" / number / "calib.txt", f"P{image[-1]}"
-    P = matrix_entry(read_calibration(path), path, key, (3, 4)).tolist()
+    P = projection_entry(read_calibration(path), path, key).tolist()
     with naming(f"{key} in {path}"):
         own = Camera(fx=P[0][0], fy=P[1][1], cx=P[0][2], cy=P[1][2], width=width, height=height)
     # calib.txt does not state an image size. For images made smaller, its principal point lies outside.
@@ -199,7 +205,7 @@ def odometry_images(root: Path, name: str) -> dict[int, Path]:
     folder = root / "sequences" / name
     files = list_images(folder) if folder.is_dir() else ()
     ranked = sorted(files, key=lambda path: path.suffix.lower() != ".png")  # in the dictionary, the last one wins
-    return {int(path.stem): path for path in ranked if path.stem.isdecimal()}
+    return {number: path for path in ranked if (number := whole_number(path.stem)) is not None}
 
 
 def _sequence_folders(root: Path) -> list[Path]:

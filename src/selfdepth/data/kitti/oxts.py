@@ -9,15 +9,18 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from selfdepth.data.kitti.calibration import matrix_entry, read_calibration
+from selfdepth.data.kitti.calibration import projection_entry, read_calibration, rigid_entries, rotation_entry
 from selfdepth.errors import DataError
 from selfdepth.geometry.rigid import inverse
 from selfdepth.structs import Trajectory
+from selfdepth.texts import read_text
 
 EARTH_RADIUS_M = 6378137.0
 """Equatorial radius of WGS 84, as in KITTI's own tools."""
 MIN_NUMBERS = 6
 """Latitude and longitude in degrees, altitude in metres, roll, pitch, yaw in radians. The other 24 are not needed."""
+_NORTHERNMOST = 89
+"""Degrees of latitude up to which the Mercator projection is of use."""
 
 
 def camera_poses(root: Path, sequence: str, numbers: tuple[int, ...]) -> Trajectory | None:
@@ -76,7 +79,7 @@ def read_timestamps(path: Path, numbers: tuple[int, ...]) -> Float[ndarray, "n"]
     """
     if not path.is_file():
         return np.array(numbers, np.float64)
-    lines = path.read_text(encoding="utf-8").split("\n")
+    lines = read_text(path, what="the timestamps cannot be read").split("\n")
     try:
         # KITTI writes nanoseconds, datetime takes microseconds: the last three digits are cut off.
         times = [datetime.fromisoformat(lines[number].strip()[:26]) for number in (0, *numbers)]
@@ -102,29 +105,31 @@ def _about(axis: int, angle_rad: Float[ndarray, "n"]) -> Float[ndarray, "n 3 3"]
 
 
 def _read(path: Path) -> Float[ndarray, "6"]:
+    what, expected = "the position cannot be read", "KITTI's 30 numbers"
+    words = read_text(path, what=what, expected=expected).split()
     try:
-        numbers = np.array([float(word) for word in path.read_text(encoding="utf-8").split()])
-    except (OSError, ValueError) as error:
-        raise DataError(
-            "the position cannot be read", where=path, expected="KITTI's 30 numbers", got=str(error)
-        ) from error
-    if len(numbers) < MIN_NUMBERS or not np.isfinite(numbers[:MIN_NUMBERS]).all():
-        raise DataError("the position cannot be used", where=path, expected="30 numbers", got=f"{len(numbers)} numbers")
-    return numbers[:MIN_NUMBERS]
+        numbers = np.array([float(word) for word in words[:MIN_NUMBERS]])
+    except ValueError as error:
+        raise DataError(what, where=path, expected=expected, got=str(error)) from error
+    if len(numbers) < MIN_NUMBERS or not np.isfinite(numbers).all():
+        raise DataError("the position cannot be used", where=path, expected="30 numbers", got=f"{len(words)} numbers")
+    for name, number, most in zip(("latitude", "longitude"), numbers, (_NORTHERNMOST, 180), strict=False):
+        if abs(number) > most:
+            expected = f"a {name} from {-most} to {most} degrees"
+            raise DataError("the position cannot be used", where=path, expected=expected, got=f"{number:g}")
+    return numbers
 
 
 def _camera_from_imu(date_folder: Path, index: str) -> Float[ndarray, "4 4"]:
     """T_camera_imu of a rectified camera ("02", "03"): T_camera_rect0 T_rect0_cam0 T_cam0_velo T_velo_imu."""
     camera_path = date_folder / "calib_cam_to_cam.txt"
     calibration = read_calibration(camera_path)
-    P = matrix_entry(calibration, camera_path, f"P_rect_{index}", (3, 4))
+    P = projection_entry(calibration, camera_path, f"P_rect_{index}")
     T_camera_rect0, T_rect0_cam0 = np.eye(4), np.eye(4)
     T_camera_rect0[:3, 3] = np.linalg.solve(P[:, :3], P[:, 3])  # P_rect = K [I | t]
-    T_rect0_cam0[:3, :3] = matrix_entry(calibration, camera_path, "R_rect_00", (3, 3))
+    T_rect0_cam0[:3, :3] = rotation_entry(calibration, camera_path, "R_rect_00")
     T_camera_imu = T_camera_rect0 @ T_rect0_cam0
     for name in ("calib_velo_to_cam.txt", "calib_imu_to_velo.txt"):
         path = date_folder / name
-        entries, T = read_calibration(path), np.eye(4)
-        T[:3, :3], T[:3, 3] = matrix_entry(entries, path, "R", (3, 3)), matrix_entry(entries, path, "T", (3,))
-        T_camera_imu = T_camera_imu @ T
+        T_camera_imu = T_camera_imu @ rigid_entries(read_calibration(path), path)
     return T_camera_imu

@@ -35,6 +35,7 @@ from selfdepth.data.readers.images import ImageSequence, image_size
 from selfdepth.data.truth import DepthTruth
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
+from selfdepth.texts import whole_number
 
 KIND = "kitti-raw"
 
@@ -178,8 +179,9 @@ class ImageFolders:
             images: dict[int, str] = {}
             for name in sorted(names, reverse=True):  # in reverse order, jpg follows png and replaces it
                 stem, dot, kind = name.rpartition(".")
-                if dot and stem.isdecimal() and kind.lower() in ("jpg", "jpeg", "png"):
-                    images[int(stem)] = name
+                number = whole_number(stem)
+                if dot and number is not None and kind.lower() in ("jpg", "jpeg", "png"):
+                    images[number] = name
             self._listed[sequence] = images
         return self._listed[sequence]
 

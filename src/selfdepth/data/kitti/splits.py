@@ -21,6 +21,8 @@ from selfdepth.data.kitti.calibration import CAMERAS, ODOMETRY_CAMERAS
 from selfdepth.download import DownloadSite, cache_folder, receive
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.files import writing_to
+from selfdepth.places import path_of
+from selfdepth.texts import read_text, whole_number
 
 PARTS = {"train": "train_files.txt", "val": "val_files.txt", "test": "test_files*.txt"}
 """Files of each part. KITTI odometry's split has one test file per sequence: test_files_09.txt."""
@@ -40,17 +42,19 @@ class LineFormat:
 
 
 def _raw_frame(words: Sequence[str]) -> FrameRef | None:
-    # Published lists write frame numbers with and without leading zeros; `int` reads both.
-    if not _DRIVE.fullmatch(words[0]) or not words[1].isdecimal() or words[2] not in CAMERAS:
+    # Published lists write frame numbers with and without leading zeros.
+    number = whole_number(words[1])
+    if not _DRIVE.fullmatch(words[0]) or number is None or words[2] not in CAMERAS:
         return None
-    return FrameRef(sequence=f"{words[0]}/{CAMERAS[words[2]]}", number=int(words[1]))
+    return FrameRef(sequence=f"{words[0]}/{CAMERAS[words[2]]}", number=number)
 
 
 def _odometry_frame(words: Sequence[str]) -> FrameRef | None:
-    if not (words[0] + words[1]).isdecimal() or words[2] not in ODOMETRY_CAMERAS:
+    sequence, number = whole_number(words[0]), whole_number(words[1])
+    if sequence is None or number is None or words[2] not in ODOMETRY_CAMERAS:
         return None
     # Published lists write sequence 9, whose folder is 09.
-    return FrameRef(sequence=f"{int(words[0]):02d}/{ODOMETRY_CAMERAS[words[2]]}", number=int(words[1]))
+    return FrameRef(sequence=f"{sequence:02d}/{ODOMETRY_CAMERAS[words[2]]}", number=number)
 
 
 _DRIVE = re.compile(r"\d{4}_\d{2}_\d{2}/\w[\w.-]*")
@@ -105,7 +109,7 @@ def split_path(split: str | Path) -> Path:
 
     A published split's folder in the cache need not exist yet. A local folder of that name takes precedence.
     """
-    folder = Path(split).expanduser()
+    folder = path_of(split)
     if str(split) in PUBLISHED_SPLITS and not folder.is_dir():
         return cache_folder() / "splits" / str(split)
     return folder.resolve()
@@ -161,7 +165,8 @@ def read_split(folder: Path, lines: LineFormat, parts: Sequence[str] = tuple(PAR
 
 def lists_frames(folder: Path, part: str) -> bool:
     """Whether the files of a part have any lines."""
-    return any(file.read_bytes().strip() for file in folder.glob(PARTS[part]) if file.is_file())
+    what = "the split file cannot be read"
+    return any(read_text(file, what=what).strip() for file in folder.glob(PARTS[part]) if file.is_file())
 
 
 def needed_offsets(part: str, offsets: Sequence[int]) -> tuple[int, ...]:
@@ -234,18 +239,15 @@ def _is_usable(
 
 
 def _read_file(path: Path, lines: LineFormat) -> Iterator[SplitLine]:
-    try:
-        text = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError("the split file cannot be read", where=path, got=str(error)) from error
-    for index, line in enumerate(text, start=1):
+    text = read_text(path, what="the split file cannot be read")
+    for index, line in enumerate(text.splitlines(), start=1):
         words = line.split()
         if not words:
             continue
         ref = lines.frame(words) if len(words) == 3 else None
         where = f"{path}, line {index}"
         if ref is None:
-            raise DataError("the line cannot be read", where=where, expected=lines.description, got=f'"{line}"')
+            raise DataError("the line cannot be read", where=where, expected=lines.description, got=f'"{line[:200]}"')
         yield SplitLine(ref=ref, where=where)
 
 

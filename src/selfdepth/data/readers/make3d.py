@@ -20,6 +20,7 @@ from numpy import ndarray
 from selfdepth.data.frames import FrameRef, FrameSequence
 from selfdepth.data.readers.cameras import any_camera
 from selfdepth.data.readers.images import image_size, read_image
+from selfdepth.data.readers.matlab import read_matrix
 from selfdepth.data.truth import DepthTruth
 from selfdepth.errors import DataError
 from selfdepth.geometry.crop import Crop
@@ -84,9 +85,10 @@ class Make3DTruth(DepthTruth):
         file = _truth_file(self.folder, ref.sequence.removeprefix(f"{IMAGES}/"))
         if not file.is_file():
             return None
-        grid = _read_grid(file)
+        image = image_size(self.folder / f"{ref.sequence}.jpg")
+        grid = _read_grid(file, image)
         depth = np.where(np.isfinite(grid[..., 3]) & (grid[..., 3] > 0), grid[..., 3], 0.0)
-        return centre(depth, image_size(self.folder / f"{ref.sequence}.jpg"))
+        return centre(depth, image)
 
 
 def _open_image(file: Path) -> Make3DImage:
@@ -119,20 +121,19 @@ def _margins(shape: tuple[int, int], image: tuple[int, int]) -> Crop:
     return Crop(top=rows, bottom=rows, left=columns, right=columns)
 
 
-def _read_grid(file: Path) -> Float[ndarray, "h w 4"]:
-    """x, y, z and depth in metres at each point of the laser's grid, float64. Raises DataError for a broken file."""
-    from scipy.io import loadmat  # slow to import, and no other kind of data needs it
+def _read_grid(file: Path, image: tuple[int, int]) -> Float[ndarray, "h w 4"]:
+    """x, y, z and depth in metres at each point of the laser's grid, float64. Raises DataError for a broken file.
 
+    Args:
+        image: width and height of the image, which has more pixels than the grid has points.
+    """
+    width, height = image
     expected = f"{_GRID} of 55x305x4: x, y, z and depth, metres"
-    try:
-        grid = loadmat(file, variable_names=[_GRID]).get(_GRID)
-    except Exception as error:  # on damaged bytes scipy raises almost any exception
-        got = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise DataError("the file cannot be read", where=file, expected=expected, got=got) from error
-    if not isinstance(grid, ndarray) or grid.dtype.kind not in "iuf" or grid.ndim != 3 or grid.shape[2] != 4:
-        got = f"{grid.dtype}, {'x'.join(map(str, grid.shape))}" if isinstance(grid, ndarray) else "no such array"
-        raise DataError("the file does not hold the laser's grid", where=file, expected=expected, got=got)
-    return np.asarray(grid, np.float64)
+
+    def fits(shape: tuple[int, ...]) -> bool:
+        return len(shape) == 3 and 0 < shape[0] <= height and 0 < shape[1] <= width and shape[2] == 4
+
+    return np.asarray(read_matrix(file, _GRID, expected=expected, fits=fits), np.float64)
 
 
 def _truth_file(root: Path, image: str) -> Path:

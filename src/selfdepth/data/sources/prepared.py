@@ -18,8 +18,9 @@ from selfdepth.data.footage import ClipRequest, Footage, FrameSelection, no_fram
 from selfdepth.data.frames import FrameRef, FrameSequence
 from selfdepth.data.sources.source import CheckRun, DataSource
 from selfdepth.data.store.build import Progress
+from selfdepth.data.store.index import StoredSequence
 from selfdepth.data.store.prepare import check_agreement, resolved
-from selfdepth.data.store.store import Store, StoredSequence, open_store
+from selfdepth.data.store.store import Store, open_store
 from selfdepth.data.truth import DepthTruth, NoTruth
 from selfdepth.errors import ConfigError, DataError, SelfDepthWarning
 from selfdepth.geometry.crop_resize import CropResize

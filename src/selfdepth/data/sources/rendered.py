@@ -5,7 +5,6 @@ FOLDER/000000.png ...   FOLDER/camera.yaml   FOLDER/poses.txt (KITTI's text)   F
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +16,7 @@ from numpy import ndarray
 from PIL import Image
 
 from selfdepth.data.frames import FrameRef, FrameSequence
+from selfdepth.data.readers.arrays import read_arrays
 from selfdepth.data.readers.cameras import camera_to_yaml
 from selfdepth.data.readers.images import find_image_folders, open_folder
 from selfdepth.data.readers.trajectories import POSES_FILE
@@ -132,13 +132,11 @@ def write_drive(drive: SyntheticDrive, folder: Path, *, with_depth: bool = False
 def _read_depth(file: Path, changed_ns: int) -> Float[ndarray, "n h w"]:
     # One compressed array holds a whole drive, so it is unpacked once for all frames. `changed_ns` is unused here: as
     # part of the key it makes the cache miss after the file was written again.
-    try:
-        with np.load(file, allow_pickle=False) as entries:
-            depth: ndarray = entries["depth"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(
-            "the rendered depth cannot be read", where=file, expected='an array "depth", n h w', got=str(error)
-        ) from error
+    what, expected = "the rendered depth cannot be read", 'an array "depth", n h w'
+    arrays = read_arrays(file, what=what, expected=expected, wanted=lambda names: ["depth"])
+    if "depth" not in arrays:
+        raise DataError(what, where=file, expected=expected, got="no such array")
+    depth = arrays["depth"]
     if depth.ndim != 3 or depth.dtype.kind != "f":
         got = f"{depth.dtype}, {'x'.join(map(str, depth.shape))}"
         raise DataError("the rendered depth cannot be used", where=file, expected="floats, n h w", got=got)

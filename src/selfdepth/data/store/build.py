@@ -23,19 +23,16 @@ import numpy as np
 from numpy import ndarray
 
 from selfdepth.data.footage import Footage
+from selfdepth.data.store.checksum import digest_of_file
 from selfdepth.data.store.decode import decoding_jobs
-from selfdepth.data.store.store import (
+from selfdepth.data.store.index import (
     FRAMES_FILE,
     INDEX_FILE,
-    VERSION,
-    Store,
     StoredSequence,
     encode_index,
     encode_refs,
-    is_store,
-    open_store,
-    training_size,
 )
+from selfdepth.data.store.store import Store, is_store, open_store, training_size
 from selfdepth.errors import DataError, OutputError
 from selfdepth.geometry.crop import NO_CROP, Crop
 from selfdepth.geometry.crop_resize import CropResize
@@ -53,6 +50,9 @@ __all__ = [
 
 _TEACHER_FILE = re.compile(r"teacher-[0-9a-f]{16}\.(u16|json|part)")
 """Files that `data/store/teacher_maps.py` puts beside the frames. They go with the store that they belong to."""
+
+_FINGERPRINT = 3
+"""What a fingerprint begins with. Another number would make every store that exists a stranger to its own data."""
 
 Progress = Callable[[int, int], None]
 """Called with (frames done, frames in total)."""
@@ -112,7 +112,7 @@ def build_store(
     # now, so a change while they are decoded makes the store stale.
     with _writing(folder, needed_bytes):
         _check_target(folder, needed_bytes)
-    index = _index_text(footage, fit, sequences)
+    values = _index_values(footage, fit)
     # Built beside its destination, on the same disk, and renamed at the end: a store is complete or absent.
     partial_folder = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     try:
@@ -120,6 +120,8 @@ def build_store(
             partial_folder.mkdir(parents=True)
         _write_frames(footage, fit, partial_folder / FRAMES_FILE, _Counter(n_frames, progress))
         with _writing(folder, needed_bytes):
+            values["frames_sha256"] = digest_of_file(partial_folder / FRAMES_FILE)
+            index = encode_index(values, sequences)
             (partial_folder / INDEX_FILE).write_text(index, encoding="utf-8")
             _put_in_place(partial_folder, folder)
     except BaseException:  # KeyboardInterrupt, too
@@ -140,7 +142,7 @@ def fingerprint(footage: Footage, *, width: int, height: int, crop: Crop = NO_CR
         # As JSON, one line per call: values run together would let different data have one digest.
         digest.update(json.dumps(values).encode() + b"\n")
 
-    add(VERSION, footage.kind, footage.protocol, footage.spacing, _origin(footage), width, height, astuple(crop))
+    add(_FINGERPRINT, footage.kind, footage.protocol, footage.spacing, _origin(footage), width, height, astuple(crop))
     for sequence in footage.sequences:
         partner = sequence.partner and astuple(sequence.partner)
         add(sequence.name, astuple(sequence.camera), sequence.numbers, sequence.names, partner)
@@ -191,9 +193,10 @@ def _plan(footage: Footage, fit: CropResize) -> tuple[StoredSequence, ...]:
     return tuple(planned)
 
 
-def _index_text(footage: Footage, fit: CropResize, sequences: tuple[StoredSequence, ...]) -> str:
-    names = [sequence.name for sequence in sequences]
-    values = {
+def _index_values(footage: Footage, fit: CropResize) -> dict[str, Any]:
+    """The fields of the index that are not those of a sequence, but for the checksum of the frames."""
+    names = [sequence.name for sequence in footage.sequences]
+    return {
         "width": fit.width,
         "height": fit.height,
         "fingerprint": fingerprint(footage, width=fit.width, height=fit.height, crop=fit.crop),
@@ -206,7 +209,6 @@ def _index_text(footage: Footage, fit: CropResize, sequences: tuple[StoredSequen
         "val": encode_refs(footage.val, names),
         "test": encode_refs(footage.test, names),
     }
-    return encode_index(values, sequences)
 
 
 def _origin(footage: Footage) -> dict[str, Any] | None:

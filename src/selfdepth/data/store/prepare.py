@@ -10,6 +10,7 @@ from selfdepth.data.kitti.splits import split_path
 from selfdepth.data.store.build import Progress, open_or_build
 from selfdepth.data.store.store import Store, training_size
 from selfdepth.errors import ConfigError
+from selfdepth.places import path_of
 
 
 def store_of(config: TrainConfig, footage: Footage, folder: Path, progress: Progress | None = None) -> Store:
@@ -79,4 +80,4 @@ def _same_camera(requested: str | None, made_with: str | None) -> bool:
     if requested is None or requested == made_with:
         return True
     # A store records a camera file by its absolute path.
-    return made_with is not None and str(Path(requested).expanduser().resolve()) == made_with
+    return made_with is not None and str(path_of(requested).resolve()) == made_with

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -11,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from selfdepth.data.readers.arrays import read_arrays
 from selfdepth.errors import DataError
 
 Quantity = Literal["disparity", "depth"]
@@ -33,10 +33,10 @@ def read_maps(path: Path, *, keys: tuple[str, ...] = ("data",)) -> list[Float[nd
     Raises:
         DataError: for a file that is missing, cannot be read without pickle, or holds other arrays.
     """
-    arrays = _load(path)
-    matching = [key for key in keys if key in arrays]
-    if matching or len(arrays) == 1:
-        stack = arrays[matching[0] if matching else next(iter(arrays))]
+    arrays = _load(path, keys)
+    preferred = [key for key in keys if key in arrays]
+    if preferred or len(arrays) == 1:
+        stack = arrays[preferred[0] if preferred else next(iter(arrays))]
         maps = list(stack if stack.ndim == 3 else [stack] if stack.ndim == 2 else [])
         contents = f"an array of shape {stack.shape}"
     else:
@@ -143,23 +143,14 @@ def check_aspect(shape: tuple[int, int], truth: tuple[int, int], where: str) -> 
         )
 
 
-def _load(path: Path) -> dict[str, ndarray]:
-    """The arrays of a file by their names; that of a .npy is called "data". Raises DataError."""
-    if not path.is_file():
+def _load(path: Path, keys: tuple[str, ...]) -> dict[str, ndarray]:
+    """The array of a file under the first of `keys` that it has, else all of its arrays. Raises DataError."""
+    if path.is_dir() or not path.exists():
         got = "a folder" if path.is_dir() else "no such file"
         raise DataError("the file cannot be read", where=path, expected=_KINDS, got=got)
-    try:
-        loaded = np.load(path, allow_pickle=False)  # a pickle from somebody else could run any code
-        if isinstance(loaded, ndarray):
-            return {"data": loaded}
-        with loaded:
-            return {key: loaded[key] for key in loaded.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        pickled = "pickle" in str(error).lower()
-        raise DataError(
-            "the file cannot be read",
-            where=path,
-            expected=_KINDS,
-            got="Python objects, which are not read" if pickled else str(error),
-            fix="write one array of numbers per image: np.savez(path, *maps)" if pickled else None,
-        ) from error
+    return read_arrays(
+        path,
+        what="the file cannot be read",
+        expected=_KINDS,
+        wanted=lambda names: [key for key in keys if key in names][:1] or names,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-import zipfile
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,8 +12,11 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from selfdepth.data.frames import FrameRef
+from selfdepth.data.readers.arrays import read_arrays
 from selfdepth.data.truth import DepthTruth
+from selfdepth.errors import DataError
 from selfdepth.files import whole_file
+from selfdepth.limits import limit
 
 
 @dataclass(frozen=True)
@@ -61,13 +64,38 @@ class CachedTruth(DepthTruth):
 
 def _read(path: Path, fingerprint: str) -> Float[ndarray, "h w"] | None:
     """The map in a file; None if the file is missing, broken, or of another fingerprint."""
+    if not path.is_file():
+        return None
+    # A broken file costs time only: the map is computed again and replaces it.
     try:
-        with np.load(path, allow_pickle=False) as entries:
-            if str(entries["made_of"]) != fingerprint:
-                return None
-            height, width = entries["shape"].tolist()
-            depth = np.zeros(height * width)
-            depth[entries["index"]] = entries["depth"]
-    except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile):
-        return None  # a broken file costs time only: the map is computed again and replaces it
+        entries = read_arrays(path, what="the cached map cannot be read", expected=", ".join(_ENTRIES), wanted=_ours)
+    except DataError:
+        return None
+    if entries.keys() != set(_ENTRIES) or str(entries["made_of"]) != fingerprint:
+        return None
+    index, values = entries["index"], entries["depth"]
+    height, width = _size(entries["shape"])
+    if not (height and index.dtype.kind == "i" and values.dtype == np.float64 and index.shape == values.shape):
+        return None
+    if index.ndim != 1 or not (np.isfinite(values).all() and (values > 0).all()):
+        return None
+    if index.size and not (index.min() >= 0 and index.max() < height * width):
+        return None
+    depth = np.zeros(height * width)
+    depth[index] = values
     return depth.reshape(height, width)
+
+
+_ENTRIES = ("made_of", "shape", "index", "depth")
+
+
+def _ours(names: Collection[str]) -> Collection[str]:
+    return _ENTRIES
+
+
+def _size(shape: ndarray) -> tuple[int, int]:
+    """Height and width of a map, or zeros for what is no size of an image."""
+    if shape.shape != (2,) or shape.dtype.kind != "i" or shape.min() < 1:
+        return 0, 0
+    height, width = shape.tolist()
+    return (height, width) if height * width <= limit("image_megapixels") * 1e6 else (0, 0)

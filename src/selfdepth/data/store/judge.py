@@ -1,0 +1,273 @@
+"""Read the index of a store that anybody may have written: every value is judged before it is used.
+
+Training believes a store blindly. So the kinds and ranges of all values are checked, rows follow each other, cameras
+fit the size, targets exist, and nothing is allocated for frames that the file of frames does not hold.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from selfdepth.data.footage import Origin
+from selfdepth.data.frames import FrameRef, StereoPartner
+from selfdepth.data.store.index import (
+    FRAMES_FILE,
+    INDEX_FILE,
+    MAKE_AGAIN,
+    VERSION,
+    WITHOUT_CHECKSUMS,
+    StoredSequence,
+    is_sealed,
+)
+from selfdepth.errors import DataError
+from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.crop import Crop
+from selfdepth.geometry.crop_resize import CropResize
+from selfdepth.limits import limit, require_within
+from selfdepth.texts import parse_json, read_text
+
+_MOST_NUMBER = 10**18
+_MOST_TARGETS_PER_FRAME = 4
+"""A split may list a frame more than once."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StoreIndex:
+    """What an index says; the attributes are those of `Store`.
+
+    Attributes:
+        frames_digest: of the file of frames, as `digest_of_frames` computes it; None in a store of version 3.
+    """
+
+    width: int
+    height: int
+    sequences: tuple[StoredSequence, ...]
+    train: tuple[FrameRef, ...]
+    val: tuple[FrameRef, ...]
+    test: tuple[FrameRef, ...]
+    kind: str
+    protocol: str
+    crop: Crop
+    spacing: int
+    origin: Origin | None
+    fingerprint: str
+    frames_digest: str | None
+
+
+def read_index(folder: Path) -> StoreIndex:
+    """Read and judge the index of a store. Nothing is allocated for frames that the file of frames does not hold.
+
+    Raises:
+        DataError: for an index of another version, altered, or with a value that cannot be; for a file of frames of
+            another size than the index says.
+    """
+    path = folder / INDEX_FILE
+    what = "the store's index cannot be read"
+    text = read_text(path, what=what, fix=MAKE_AGAIN, name="json_megabytes").rstrip()
+    values = parse_json(text, what=what, where=path, fix=MAKE_AGAIN)
+    fields = _Fields(values, path, "")
+    version = fields.whole("version", 0, _MOST_NUMBER)
+    if version not in (VERSION, WITHOUT_CHECKSUMS):
+        raise DataError(
+            "the store was made by another version",
+            where=folder,
+            expected=f"format version {VERSION}",
+            got=str(version),
+            fix=MAKE_AGAIN,
+        )
+    if version == VERSION and not is_sealed(text):
+        raise _unusable(path, "the checksum that was written with it", "another one: the index was altered")
+    return _decode(fields, folder, version)
+
+
+def _decode(fields: _Fields, folder: Path, version: int) -> StoreIndex:
+    most = limit("side_pixels")
+    width, height = fields.whole("width", 1, most), fields.whole("height", 1, most)
+    crop = Crop(*fields.wholes("crop", 4, 0, 10**9))
+    entries = [_Fields(each, fields.path, f"sequence {i}: ") for i, each in enumerate(fields.of("sequences", list))]
+    runs = [each.runs("numbers", 2, _MOST_NUMBER) for each in entries]
+    n_frames = sum(count for each in runs for _, count in each)
+    require_within("store_frames", n_frames, what="the store has too many frames", where=fields.path)
+    _require_size(folder / FRAMES_FILE, n_frames, width, height)
+    fit = CropResize(width=width, height=height, crop=crop)
+    sequences: list[StoredSequence] = []
+    for entry, numbers in zip(entries, runs, strict=True):
+        start = sequences[-1].start + len(sequences[-1].numbers) if sequences else 0
+        sequences.append(_sequence(entry, numbers, start, fit))
+    by_name = {sequence.name: sequence for sequence in sequences}
+    if len(by_name) < len(sequences):
+        raise fields.wrong("sequences", "every name once", "a name twice")
+    for sequence in sequences:
+        if sequence.partner is not None and sequence.partner.sequence not in by_name.keys() - {sequence.name}:
+            raise fields.wrong("partner", f"another sequence of the store for {sequence.name}", "none of that name")
+    parts = {part: tuple(_refs(fields, part, sequences, n_frames)) for part in ("train", "val", "test")}
+    origin = fields.of("origin", dict, None)
+    return StoreIndex(
+        width=width,
+        height=height,
+        sequences=tuple(sequences),
+        kind=fields.of("kind", str),
+        protocol=fields.of("protocol", str),
+        crop=crop,
+        spacing=fields.whole("spacing", 1, 10**9),
+        origin=None if origin is None else _origin(_Fields(origin, fields.path, "origin: ")),
+        fingerprint=fields.of("fingerprint", str),
+        frames_digest=fields.of("frames_sha256", str, None) if version == VERSION else None,
+        **parts,
+    )
+
+
+def _sequence(entry: _Fields, runs: list[tuple[int, int]], start: int, fit: CropResize) -> StoredSequence:
+    if entry.whole("start", 0, _MOST_NUMBER) != start:
+        raise entry.wrong("start", f"row {start}, the end of the sequence before", str(entry.values["start"]))
+    if any(first <= before + n - 1 for (before, n), (first, _) in itertools.pairwise(runs)):
+        raise entry.wrong("numbers", "increasing frame numbers", "numbers that go back")
+    numbers = np.concatenate([np.zeros(0, np.int64), *(np.arange(f, f + n, dtype=np.int64) for f, n in runs)])
+    names = entry.of("names", int, list)
+    if isinstance(names, int):
+        digits = entry.whole("names", 1, 255)
+        names = [f"{number:0{digits}d}" for number in numbers.tolist()]
+    if len(names) != len(numbers) or not all(isinstance(name, str) for name in names):
+        raise entry.wrong("names", f"{len(numbers)} texts, one for each frame", f"{len(names)} values")
+    camera = _camera(_Fields(entry.of("camera", dict), entry.path, f"{entry.place}camera: "))
+    try:
+        K = fit.camera(camera).matrix()
+    except DataError as error:
+        raise entry.wrong("camera", "a camera that the crop leaves something of", error.got or error.what) from error
+    rows = [entry.finite(row, "K", 3) for row in entry.of("K", list)]
+    if len(rows) != 3 or not np.allclose(rows, K, rtol=1e-6, atol=1e-6):
+        raise entry.wrong("K", "the camera's, cropped and resized", json.dumps(rows)[:120])
+    partner = entry.of("partner", dict, None)
+    return StoredSequence(
+        name=entry.of("name", str),
+        start=start,
+        numbers=numbers,
+        names=tuple(names),
+        camera=camera,
+        K=np.array(rows, np.float64),
+        partner=None if partner is None else _partner(_Fields(partner, entry.path, f"{entry.place}partner: ")),
+    )
+
+
+def _camera(fields: _Fields) -> Camera:
+    fx, fy, cx, cy = (fields.finite([fields.of(name, int, float)], name, 1)[0] for name in ("fx", "fy", "cx", "cy"))
+    width, height = (fields.whole(name, 1, 10**6) for name in ("width", "height"))
+    try:
+        return Camera(fx=fx, fy=fy, cx=cx, cy=cy, width=width, height=height)
+    except DataError as error:
+        raise fields.wrong("fx, fy, cx, cy", error.expected or "a camera", error.got or "none") from error
+
+
+def _partner(fields: _Fields) -> StereoPartner:
+    x, y, z = fields.finite(fields.of("translation_m", list), "translation_m", 3)
+    return StereoPartner(sequence=fields.of("sequence", str), translation_m=(x, y, z))
+
+
+def _origin(fields: _Fields) -> Origin:
+    split = fields.of("split", str, None)
+    return Origin(
+        path=Path(fields.of("path", str)),
+        split=None if split is None else Path(split),
+        camera=fields.of("camera", str, None),
+        auto=fields.of("auto", bool),
+    )
+
+
+def _refs(fields: _Fields, part: str, sequences: Sequence[StoredSequence], n_frames: int) -> Iterator[FrameRef]:
+    runs = fields.runs(part, 3, _MOST_NUMBER)
+    if sum(count for *_, count in runs) > _MOST_TARGETS_PER_FRAME * n_frames:
+        raise fields.wrong(part, f"targets among {n_frames} frames", "many times as many")
+    for place, first, count in runs:
+        if place >= len(sequences):
+            raise fields.wrong(part, f"sequences 0 to {len(sequences) - 1}", str(place))
+        sequence = sequences[place]
+        ends = sequence.rows(np.array([first, first + count - 1]))
+        if ends[0] < 0 or ends[1] - ends[0] != count - 1:
+            raise fields.wrong(part, f"frames of {sequence.name}", f"{first} to {first + count - 1}")
+        for number in range(first, first + count):
+            yield FrameRef(sequence.name, number)
+
+
+def _require_size(path: Path, n_frames: int, width: int, height: int) -> None:
+    expected = n_frames * 3 * height * width
+    got = path.stat().st_size if path.is_file() else 0
+    if got != expected or not n_frames:
+        raise DataError(
+            "the store's frames are incomplete",
+            where=path,
+            expected=f"{expected} bytes ({n_frames} frames of {width}x{height})",
+            got=f"{got} bytes",
+            fix=MAKE_AGAIN,
+        )
+
+
+@dataclass(frozen=True)
+class _Fields:
+    """The fields of an object of the index, each asked for with its kind.
+
+    Attributes:
+        values: the JSON value.
+        path: the file, for errors.
+        place: where in the file, for errors.
+    """
+
+    values: Any
+    path: Path
+    place: str
+
+    def of(self, name: str, *kinds: type | None) -> Any:
+        """The field, which is of one of these kinds; None stands for null."""
+        if not isinstance(self.values, Mapping) or name not in self.values:
+            raise self.wrong(name, "a value", "none")
+        value = self.values[name]
+        # In Python a bool is an int: `true` would pass as 1.
+        fits = type(value) in kinds or (value is None and None in kinds)
+        if not fits:
+            words = " or ".join("null" if kind is None else kind.__name__ for kind in kinds)
+            raise self.wrong(name, words, f"{type(value).__name__} {str(value)[:60]}")
+        return value
+
+    def whole(self, name: str, least: int, most: int) -> int:
+        """A field that is a whole number in a range."""
+        value: int = self.of(name, int)
+        if not least <= value <= most:
+            raise self.wrong(name, f"a number from {least} to {most}", str(value))
+        return value
+
+    def wholes(self, name: str, count: int, least: int, most: int) -> list[int]:
+        """A field that is a list of so many whole numbers in a range."""
+        values: list[Any] = self.of(name, list)
+        if len(values) != count or not all(type(value) is int and least <= value <= most for value in values):
+            raise self.wrong(name, f"{count} whole numbers", str(values)[:60])
+        return values
+
+    def runs(self, name: str, length: int, most: int) -> list[Any]:
+        """A field that is a list of runs: so many whole numbers from 0, whose last one, a count, is above 0."""
+        for run in self.of(name, list):
+            whole = type(run) is list and len(run) == length and all(type(n) is int and 0 <= n <= most for n in run)
+            if not whole or run[-1] < 1:
+                raise self.wrong(name, f"lists of {length} whole numbers, the last one a count", str(run)[:60])
+        return list(self.values[name])
+
+    def finite(self, values: Any, name: str, count: int) -> list[float]:
+        """Values that are so many finite numbers."""
+        good = type(values) is list and len(values) == count
+        if not good or not all(type(value) in (int, float) and math.isfinite(value) for value in values):
+            raise self.wrong(name, f"{count} finite numbers", str(values)[:60])
+        return [float(value) for value in values]
+
+    def wrong(self, name: str, expected: str, got: str) -> DataError:
+        """The error for a field."""
+        return _unusable(self.path, f"{self.place}{name}: {expected}", got)
+
+
+def _unusable(path: Path, expected: str, got: str) -> DataError:
+    return DataError("the store's index cannot be used", where=path, expected=expected, got=got, fix=MAKE_AGAIN)

@@ -1,0 +1,164 @@
+"""Every reader of files from outside, as a function of the folder that `fuzz.corpus` made for it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fuzz.corpus import DATE, DRIVE, NAMES, REF, OneMap
+from selfdepth.data.frames import FrameRef
+from selfdepth.data.kitti.calibration import camera_from_calibration, projection_from_velodyne, stereo_translation_m
+from selfdepth.data.kitti.improved import read_depth_png
+from selfdepth.data.kitti.lidar import project_scan, read_scan
+from selfdepth.data.kitti.oxts import camera_poses, read_timestamps
+from selfdepth.data.kitti.splits import ODOMETRY, RAW, read_split
+from selfdepth.data.readers.cameras import parse_camera
+from selfdepth.data.readers.images import image_size, read_image
+from selfdepth.data.readers.make3d import Make3DTruth
+from selfdepth.data.readers.trajectories import read_times, read_trajectory
+from selfdepth.data.readers.video import open_video
+from selfdepth.data.store.store import open_store
+from selfdepth.engine.run_config import read_run_config
+from selfdepth.engine.tracking import read_metrics
+from selfdepth.evaluation.depth.arrays import read_predictions, read_truths
+from selfdepth.evaluation.depth.truth_cache import CachedTruth
+from selfdepth.weights import published_models
+from selfdepth.weights.files import depth_network, load_weights
+from selfdepth.weights.published import read_published
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """One kind of file.
+
+    Attributes:
+        name: of the kind, as users know it.
+        folder: of the corpus.
+        files: pattern of the files in it that are changed.
+        read: reads all that is in the folder, as the verbs do.
+        slow: whether one try takes more than some hundredths of a second.
+    """
+
+    name: str
+    folder: str
+    files: str
+    read: Callable[[Path, Path], object]
+    slow: bool = False
+
+
+def _calibration(folder: Path, file: Path) -> None:
+    date = folder / DATE
+    camera_from_calibration(date, "l")
+    stereo_translation_m(date)
+    P, shape = projection_from_velodyne(date, "02")
+    project_scan(np.ones((4, 4)), P, shape)
+
+
+def _scan(folder: Path, file: Path) -> None:
+    P, shape = projection_from_velodyne(folder / DATE, "02")
+    project_scan(read_scan(file), P, shape)
+
+
+def _video(folder: Path, file: Path) -> None:
+    video = open_video(file)
+    for _ in video.read(video.numbers):
+        pass
+
+
+def _store(folder: Path, file: Path) -> None:
+    store = open_store(folder)
+    for ref in (*store.train, *store.val, *store.test):
+        store.gather(store.by_name[ref.sequence].rows(np.array([ref.number])))
+
+
+def _archive(folder: Path, file: Path) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        published_models._unpack(file, Path(place) / "model", "https://example.org/model.zip")
+
+
+def _published(folder: Path, file: Path) -> None:
+    read_published(folder)
+
+
+def _cache(folder: Path, file: Path) -> None:
+    found = CachedTruth(OneMap(), folder)(REF)
+    assert found is not None and np.isfinite(found).all()
+
+
+READERS = (
+    Reader(name="image", folder="image", files="*", read=lambda folder, file: (image_size(file), read_image(file))),
+    Reader(name="video", folder="video", files="*", read=_video, slow=True),
+    Reader(name="PNG depth", folder="depth_png", files="*", read=lambda folder, file: read_depth_png(file)),
+    Reader(name="calibration of KITTI", folder="kitti", files=f"{DATE}/calib_*.txt", read=_calibration),
+    Reader(name="LiDAR scan", folder="kitti", files=f"{DATE}/{DRIVE}/velodyne_points/data/*1.bin", read=_scan),
+    Reader(
+        name="oxts",
+        folder="kitti",
+        files=f"{DATE}/{DRIVE}/oxts/data/*1.txt",
+        read=lambda folder, file: camera_poses(folder, f"{DATE}/{DRIVE}/image_02", (0, 1, 2)),
+    ),
+    Reader(
+        name="timestamps",
+        folder="kitti",
+        files=f"{DATE}/{DRIVE}/image_02/timestamps.txt",
+        read=lambda folder, file: read_timestamps(file, (0, 1, 2)),
+    ),
+    Reader(
+        name="camera YAML",
+        folder="camera",
+        files="*.yaml",
+        read=lambda folder, file: parse_camera(str(file), width=96, height=64),
+    ),
+    Reader(name="split of KITTI raw", folder="split", files="*", read=lambda folder, file: read_split(folder, RAW)),
+    Reader(
+        name="split of KITTI odometry",
+        folder="odometry_split",
+        files="*",
+        read=lambda folder, file: read_split(folder, ODOMETRY),
+    ),
+    Reader(name="trajectory", folder="trajectory", files="*", read=lambda folder, file: read_trajectory(file)),
+    Reader(name="times", folder="times", files="*", read=lambda folder, file: read_times(file)),
+    Reader(
+        name="npz",
+        folder="npz",
+        files="*",
+        read=lambda folder, file: (read_predictions(file, "disparity"), read_truths(file)),
+    ),
+    Reader(name="npy", folder="npy", files="*", read=lambda folder, file: read_predictions(file, "depth")),
+    Reader(
+        name="mat",
+        folder="make3d",
+        files="Gridlaserdata/*",
+        read=lambda folder, file: Make3DTruth(folder)(FrameRef(f"Test134/img-{NAMES[0]}", 0)),
+    ),
+    Reader(name="truth cache", folder="truth_cache", files=f"{DATE}/{DRIVE}/image_02/*.npz", read=_cache),
+    Reader(name="published folder", folder="published", files="*", read=_published, slow=True),
+    Reader(name="archive", folder="archive", files="*", read=_archive),
+    Reader(
+        name="safetensors",
+        folder="weights",
+        files="*.safetensors",
+        read=lambda folder, file: depth_network(load_weights(folder)),
+        slow=True,
+    ),
+    Reader(
+        name="configuration of a model",
+        folder="config",
+        files="config.json",
+        read=lambda folder, file: depth_network(load_weights(folder)),
+        slow=True,
+    ),
+    Reader(
+        name="configuration of a run",
+        folder="run",
+        files="config.json",
+        read=lambda folder, file: read_run_config(folder),
+    ),
+    Reader(name="index of a store", folder="store", files="index.json", read=_store),
+    Reader(name="frames of a store", folder="store", files="frames.u8", read=_store),
+    Reader(name="metrics", folder="metrics", files="metrics.jsonl", read=lambda folder, file: read_metrics(folder)),
+)
