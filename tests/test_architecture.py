@@ -27,6 +27,7 @@ FLOORS = (
         "config",
         "download",
         "files",
+        "locks",
         "presets",
         "geometry.crop",
         "geometry.depth_range",

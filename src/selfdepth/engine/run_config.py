@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from selfdepth.config import TrainConfig, from_json
 from selfdepth.errors import CheckpointError
+from selfdepth.files import read_json
 
 CONFIG_FILE = "config.json"
+METRICS_FILE = "metrics.jsonl"
 
 
 def read_run_config(folder: Path) -> TrainConfig:
@@ -23,7 +24,7 @@ def read_run_config(folder: Path) -> TrainConfig:
     """
     path = folder / CONFIG_FILE if folder.is_dir() else folder
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path, too_large=CheckpointError)
     except (OSError, ValueError) as error:
         raise CheckpointError(
             "the run's configuration cannot be read",

@@ -9,7 +9,7 @@ from selfdepth.data.store.build import Progress
 from selfdepth.data.store.store import Store
 from selfdepth.data.store.teacher_maps import Targets, TeacherMaps, open_or_make, record_of
 from selfdepth.errors import CheckpointError, ConfigError
-from selfdepth.files import whole_file
+from selfdepth.files import read_json, whole_file
 from selfdepth.teachers.teacher import Teacher
 
 RECORD_FILE = "teacher.json"
@@ -36,15 +36,18 @@ def ask_teacher(
     if resume:
         _check_unchanged(folder, record)
     maps = open_or_make(store, record, lambda start: teacher.disparities(store, targets, start), progress)
-    with whole_file(folder / RECORD_FILE) as path:
-        path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    if not resume:
+        with whole_file(folder / RECORD_FILE) as path:
+            path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return maps
 
 
 def _check_unchanged(folder: Path, record: dict[str, object]) -> None:
     path = folder / RECORD_FILE
     try:
-        before = json.loads(path.read_text(encoding="utf-8"))
+        before = read_json(path, too_large=CheckpointError)
+        if not isinstance(before, dict):
+            raise ValueError("no JSON object")
     except (OSError, ValueError) as error:
         raise CheckpointError(
             "the record of the run's teacher cannot be read",
