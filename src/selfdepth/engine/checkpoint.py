@@ -1,8 +1,8 @@
 """Checkpoints: everything that a resume needs, in a folder that is complete or absent, also after a power cut.
 
-`checkpoints/step_NNNNNN/` holds `state.pt` (weights and optimiser, read with `weights_only`), `state.json` (the progress
-of the run) and `manifest.json`, written last: the checksums of the others. No random state is saved: clips, augmentation
-and noise are functions of (seed, step).
+`checkpoints/step_NNNNNN/` holds `state.pt` (weights and optimiser, read with `weights_only`), `state.json` (the
+progress of the run) and `manifest.json`, written last: the checksums of the others. No random state is saved: clips,
+augmentation and noise are functions of (seed, step).
 """
 
 from __future__ import annotations
@@ -121,8 +121,8 @@ def examine(folder: Path) -> Checkpoint:
     """Check the files of a checkpoint against its manifest.
 
     Warns:
-        SelfDepthWarning: if it has none, because an older version wrote it. The check values that its archive of weights
-            has inside must then do.
+        SelfDepthWarning: if it has none, because an older version wrote it. The check values that its archive of
+            weights has inside must then do.
 
     Raises:
         CheckpointError: if a file is missing, or is not what was written.
@@ -136,8 +136,8 @@ def examine(folder: Path) -> Checkpoint:
     progress = read_progress(folder / PROGRESS_FILE, _step_of(folder))
     if not (folder / MANIFEST_FILE).exists():
         warnings.warn(
-            f"{folder} has no checksums, because an older version wrote it: its weights are intact by the archive's own "
-            "check values, and its progress is taken at its word",
+            f"{folder} has no checksums, because an older version wrote it: its weights are intact by the archive's "
+            "own check values, and its progress is taken at its word",
             SelfDepthWarning,
             stacklevel=2,
         )

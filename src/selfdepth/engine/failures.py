@@ -95,7 +95,7 @@ def diverged(run: Run) -> TrainingError:
     checkpoint = last_checkpoint(run.folder)
     go_on = f"go on from {checkpoint.name} with --resume and" if checkpoint else "start again with"
     return TrainingError(
-        f"loss or gradients were not finite in {progress.skipped_in_row} steps in a row, up to step {progress.step}",
+        f"loss or gradients were not finite in the last {progress.skipped_in_row} steps, up to step {progress.step}",
         where=run.folder / SKIPPED_FOLDER,
         expected="finite numbers",
         got="nan or infinity; none of these steps was applied",

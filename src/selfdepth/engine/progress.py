@@ -68,7 +68,7 @@ def read_progress(path: Path, step: int) -> Progress:
         check_kinds(values, Progress, path)
         if arithmetic is not None:
             check_kinds(arithmetic, Arithmetic, path)
-        progress = Progress(**values, arithmetic=arithmetic and Arithmetic(**arithmetic))
+        progress = Progress(**values, arithmetic=None if arithmetic is None else Arithmetic(**arithmetic))
         _check_ranges(progress, step)
     except CheckpointError:
         raise
@@ -91,4 +91,4 @@ def _check_ranges(progress: Progress, step: int) -> None:
     }
     for name, (is_right, expected) in ranges.items():
         if not is_right:
-            raise ValueError(f"{name} {getattr(progress, name)!r} instead of {expected}")
+            raise ValueError(f"{name} {str(getattr(progress, name))[:40]} instead of {expected}")

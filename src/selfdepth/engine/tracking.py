@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +45,8 @@ class Tracker:
         self.path = folder / METRICS_FILE
         self._say, self._failed = say, set[str]()
         self._board: SummaryWriter | None = None
+        self._hook = threading.excepthook
+        threading.excepthook = self._without_traceback
         with self._for_looking(METRICS_FILE), whole_file(self.path) as path, path.open("wb") as file:
             file.writelines(raw for raw, line in _lines(self.path) if line["step"] <= step)
         with self._for_looking("tensorboard/"):
@@ -90,6 +93,12 @@ class Tracker:
         with self._on_board() as board:
             if board is not None:
                 board.close()
+        threading.excepthook = self._hook
+
+    def _without_traceback(self, args: threading.ExceptHookArgs) -> None:
+        """TensorBoard's thread ends with the error that the next call of its writer raises too: once is enough."""
+        if type(args.thread).__name__ != "_AsyncWriterThread":
+            self._hook(args)
 
     @contextmanager
     def _for_looking(self, what: str) -> Iterator[None]:
