@@ -28,6 +28,7 @@ FLOORS = (
         "config",
         "download",
         "files",
+        "locks",
         "places",
         "presets",
         "streams",

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
-from selfdepth.errors import OutputError
-from selfdepth.files import require_writable, require_writable_file, whole_file, writing_to
+from selfdepth import files
+from selfdepth.errors import DiskFullError, OutputError
+from selfdepth.files import (
+    checksum,
+    put_in_place,
+    recover,
+    require_writable,
+    require_writable_file,
+    sync_file,
+    sync_folder,
+    whole_file,
+    writing_to,
+)
 
 
 def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -100,3 +113,92 @@ def test_a_file_that_will_be_written_is_asked_for_where_it_leads(tmp_path: Path)
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="--json"):
         require_writable_file(tmp_path / "file/below", option="--json")
+
+
+def test_a_full_disk_is_told_from_other_errors_with_the_space_that_is_needed(tmp_path: Path) -> None:
+    with (
+        pytest.raises(DiskFullError, match=r"expected 12\.5 MB of space; got No space left"),
+        writing_to(tmp_path, needs_bytes=12_500_000),
+    ):
+        raise OSError(28, "No space left on device")
+    with pytest.raises(OutputError) as refused, writing_to(tmp_path):
+        raise PermissionError(13, "Permission denied")
+    assert not isinstance(refused.value, DiskFullError)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
+def test_a_name_that_no_file_system_takes_is_one_sentence(tmp_path: Path, name: str) -> None:
+    with pytest.raises(OutputError, match="cannot write"):
+        require_writable(tmp_path / name / "run", option="--out")
+
+
+def make(folder: Path, text: str) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "a").write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize("in_one_step", [True, False])
+def test_a_folder_takes_the_place_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_one_step: bool
+) -> None:
+    if not in_one_step:
+        monkeypatch.setattr(files, "_exchange", lambda a, b: False)
+    for text in ("old", "new"):
+        put_in_place(make(tmp_path / ".x.partial", text), tmp_path / "x")
+        assert (tmp_path / "x/a").read_text() == text
+        assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_a_rename_that_fails_brings_the_older_folder_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path / "x", "old")
+    monkeypatch.setattr(files, "_exchange", lambda a, b: False)
+    replace = os.replace
+
+    def fail(old: Path, new: Path) -> None:
+        if Path(old).name == ".x.partial":
+            raise OSError(5, "Input/output error")
+        replace(old, new)
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="Input/output"):
+        put_in_place(make(tmp_path / ".x.partial", "new"), tmp_path / "x")
+    assert (tmp_path / "x/a").read_text() == "old"
+
+
+def test_what_killed_processes_left_is_brought_back_or_cleared_away(tmp_path: Path) -> None:
+    make(tmp_path / ".x.7.old", "old")
+    make(tmp_path / ".x.8.partial", "half")
+    make(tmp_path / ".xy.8.partial", "of another")
+    recover(tmp_path / "x")
+    assert (tmp_path / "x/a").read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".xy.8.partial", "x"]
+    make(tmp_path / ".x.old", "older")
+    recover(tmp_path / "x")
+    assert (tmp_path / "x/a").read_text() == "old" and not (tmp_path / ".x.old").exists()
+    recover(tmp_path / "gone/x")
+
+
+def test_what_cannot_be_synchronised_is_left_and_what_fails_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(number: int) -> None:
+        def fsync(descriptor: int) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, "fsync", fsync)
+
+    (tmp_path / "a").touch()
+    fail(22)  # a file system without fsync
+    sync_file(tmp_path / "a")
+    sync_folder(tmp_path)
+    fail(5)
+    with pytest.raises(OutputError, match="Input/output error"), whole_file(tmp_path / "a") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "a").read_text() == "" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_checksum_is_that_of_all_bytes(tmp_path: Path) -> None:
+    data = os.urandom(3 << 20)
+    (tmp_path / "a").write_bytes(data)
+    assert checksum(tmp_path / "a") == hashlib.sha256(data).hexdigest()

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
 import torch
 
-from selfdepth.errors import ConfigError
+from selfdepth.errors import ConfigError, SelfDepthWarning
 
 Precision = Literal["auto", "fp32", "bf16"]
 
 _WORTHWHILE_GAIN = 1.2
 """A smaller gain is within the noise of the measurement, and not worth the digits that bf16 loses."""
+_OPTIONS = {"device": "--device ", "precision": "--precision ", "threads": "the environment variable OMP_NUM_THREADS="}
+"""How a user chooses each part of the arithmetic."""
 _TIMINGS = 8
 """Repetitions of the measurement; the fastest counts, since other programs can only make it slower."""
 
@@ -55,6 +59,57 @@ def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype
     if precision not in ("fp32", "bf16"):
         raise ConfigError("unknown precision", where="--precision", expected="auto, fp32 or bf16", got=str(precision))
     return torch.bfloat16 if precision == "bf16" else torch.float32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arithmetic:
+    """What decides the last digits of a run, beside its options.
+
+    Attributes:
+        device: "cpu", "cuda" or "mps".
+        precision: of the networks.
+        threads: among which the CPU divides its sums; 0 where the CPU does not compute.
+    """
+
+    device: str
+    precision: Literal["fp32", "bf16"]
+    threads: int
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the networks."""
+        return torch.bfloat16 if self.precision == "bf16" else torch.float32
+
+
+def choose_arithmetic(precision: Precision, device: torch.device, before: Arithmetic | None = None) -> Arithmetic:
+    """The arithmetic of a run.
+
+    Args:
+        before: that of the run which is continued. "auto" is then what it was before: a measurement may fall on either
+            side of its limit.
+
+    Warns:
+        SelfDepthWarning: if it cannot be, or is not asked to be, the one before. The run is then not the one that it
+            would have been without a stop, digit for digit.
+    """
+    if before is not None and precision == "auto":
+        precision = before.precision
+    dtype = resolve_precision(precision, device)
+    now = Arithmetic(
+        device=device.type,
+        precision="bf16" if dtype == torch.bfloat16 else "fp32",
+        threads=torch.get_num_threads() if device.type == "cpu" else 0,
+    )
+    for what, option in _OPTIONS.items():
+        was, is_now = getattr(before or now, what), getattr(now, what)
+        if was and is_now and was != is_now:
+            warnings.warn(
+                f"the run goes on in another arithmetic, {what} {is_now} instead of {was}: its last digits will differ "
+                f"from those of a run without a stop. To keep them: {option}{was}",
+                SelfDepthWarning,
+                stacklevel=2,
+            )
+    return now
 
 
 @contextmanager

@@ -85,6 +85,10 @@ class OutputError(SelfDepthError):
     """A file or folder that cannot be written."""
 
 
+class DiskFullError(OutputError):
+    """A file or folder for which there is no space."""
+
+
 class TrainingError(SelfDepthError):
     """A run that cannot continue: the loss is not finite, or memory ran out."""
 

@@ -18,6 +18,7 @@ inherit it."""
 LIMITS: dict[str, tuple[int, str]] = {
     "image_megapixels": (200, "of an image"),
     "video_megapixels": (40, "of a frame of a video: 8K has 33"),
+    "network_megapixels": (10, "of an image as the networks see it: 4K has 8"),
     "array_megabytes": (4096, "of an array in memory: a member of an npz, an npy, a matrix of MATLAB"),
     "weights_megabytes": (4096, "of a file of weights"),
     "archive_megabytes": (4096, "of all members of an archive, unpacked"),

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
 from selfdepth.engine import checkpoint as module
-from selfdepth.engine.checkpoint import Progress, last_checkpoint, load_checkpoint, save_checkpoint
-from selfdepth.errors import CheckpointError, OutputError
+from selfdepth.engine.checkpoint import (
+    MANIFEST_FILE,
+    Checkpoint,
+    examine,
+    last_checkpoint,
+    load_checkpoint,
+    newest_intact,
+    not_finite,
+    put_damaged_aside,
+    save_checkpoint,
+)
+from selfdepth.engine.progress import Progress
+from selfdepth.errors import CheckpointError, DiskFullError, OutputError, SelfDepthWarning
 
 CPU = torch.device("cpu")
 
@@ -32,13 +44,20 @@ def save(run: Path, step: int, *, keep: int = 2, seed: int = 0) -> Path:
     return save_checkpoint(run, *network(seed), Progress(step=step, elapsed_s=1.5, best_score=0.25), keep=keep)
 
 
+def load(folder: Path, net: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
+    """Check and restore."""
+    found = examine(folder)
+    load_checkpoint(found, net, optimizer, CPU)
+    return found.progress
+
+
 def test_weights_statistics_optimiser_and_progress_come_back_exactly(tmp_path: Path) -> None:
     net, optimizer = network(0)
     progress = Progress(step=12, elapsed_s=3.25, best_score=0.125, best_step=8)
     folder = save_checkpoint(tmp_path, net, optimizer, progress, keep=2)
     assert folder == tmp_path / "checkpoints" / "step_000012"
     other, other_optimizer = network(1)
-    assert load_checkpoint(folder, other, other_optimizer, CPU) == progress
+    assert load(folder, other, other_optimizer) == progress
     for name, tensor in net.state_dict().items():
         assert torch.equal(tensor, other.state_dict()[name]), name
     state, expected = other_optimizer.state_dict()["state"], optimizer.state_dict()["state"]
@@ -61,7 +80,7 @@ def test_a_checkpoint_of_the_same_step_is_replaced(tmp_path: Path) -> None:
     save(tmp_path, 3, seed=0)
     folder = save(tmp_path, 3, seed=1)
     net, optimizer = network(0)
-    load_checkpoint(folder, net, optimizer, CPU)
+    load(folder, net, optimizer)
     assert torch.equal(net.state_dict()["0.weight"], network(1)[0].state_dict()["0.weight"])
 
 
@@ -77,20 +96,20 @@ def failing(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 
 
 @failing("a full disk, as the system says it")
-def _full(state: object, path: Path) -> None:
-    path.write_bytes(b"half")
+def _full(state: object, file: Any) -> None:
+    file.write(b"half")
     raise OSError(28, "No space left on device")
 
 
 @failing("a full disk, as torch says it")
-def _full_in_torch(state: object, path: Path) -> None:
-    path.write_bytes(b"half")
+def _full_in_torch(state: object, file: Any) -> None:
+    file.write(b"half")
     raise RuntimeError("[enforce fail at inline_container.cc:603] . unexpected pos 64 vs 0")
 
 
 @failing("an interrupt")
-def _interrupted(state: object, path: Path) -> None:
-    path.write_bytes(b"half")
+def _interrupted(state: object, file: Any) -> None:
+    file.write(b"half")
     raise KeyboardInterrupt
 
 
@@ -98,15 +117,28 @@ def _interrupted(state: object, path: Path) -> None:
 def test_a_write_that_fails_leaves_the_older_checkpoint_and_nothing_half_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    older = save(tmp_path, 2, keep=1)
+    older = save(tmp_path, 2)
     monkeypatch.setattr(module.torch, "save", FAILURES[name])
     with pytest.raises((OutputError, KeyboardInterrupt)) as failed:
-        save(tmp_path, 4, keep=1)
+        save(tmp_path, 4)
     if isinstance(failed.value, OutputError):
         assert "step_000004" in str(failed.value)
         assert "space" in str(failed.value)
     assert list((tmp_path / "checkpoints").iterdir()) == [older]
-    assert load_checkpoint(older, *network(1), CPU).step == 2
+    assert load(older, *network(1)).step == 2
+
+
+def test_a_disk_that_fills_up_while_torch_writes_is_said_with_the_space_that_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: object, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    older = save(tmp_path, 2)
+    monkeypatch.setattr(module._Summed, "write", full)
+    with pytest.raises(DiskFullError, match=r"step_000004; expected \d+\.\d MB of space; got"):
+        save(tmp_path, 4)
+    assert list((tmp_path / "checkpoints").iterdir()) == [older]
 
 
 def test_leftovers_of_a_killed_write_are_neither_taken_for_a_checkpoint_nor_in_the_way(tmp_path: Path) -> None:
@@ -115,26 +147,85 @@ def test_leftovers_of_a_killed_write_are_neither_taken_for_a_checkpoint_nor_in_t
     leftover.mkdir()
     (leftover / "state.pt").write_bytes(b"half")
     assert last_checkpoint(tmp_path) == tmp_path / "checkpoints" / "step_000002"
-    assert load_checkpoint(save(tmp_path, 4), *network(1), CPU).step == 4
+    assert load(save(tmp_path, 4), *network(1)).step == 4
     assert not leftover.exists()
 
 
-def _truncate(folder: Path) -> None:
-    path = folder / "state.pt"
-    path.write_bytes(path.read_bytes()[:500])
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
 
 
-def _bad_json(folder: Path) -> None:
-    (folder / "state.json").write_text("{")
+def _zeros(path: Path) -> None:
+    path.write_bytes(bytes(path.stat().st_size))
 
 
-def _unknown_progress(folder: Path) -> None:
-    (folder / "state.json").write_text(json.dumps({"epoch": 3}))
+def _flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
 
 
-def _empty(folder: Path) -> None:
-    shutil.rmtree(folder)
-    folder.mkdir()
+DAMAGES: dict[str, Callable[[Path], Any]] = {
+    "empty": lambda path: path.write_bytes(b""),
+    "zeros": _zeros,
+    "cut": _cut,
+    "one bit": _flip,
+    "gone": Path.unlink,
+    "a folder": lambda path: (path.unlink(), path.mkdir()),
+    "not UTF-8": lambda path: path.write_bytes(b"\xff\xfe{}"),
+    "nested": lambda path: path.write_text("[" * 100_000),
+    "a list": lambda path: path.write_text("[]"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", ["state.pt", "state.json", "manifest.json"])
+def test_a_damaged_checkpoint_is_never_believed_and_the_one_before_is_used_with_a_word(
+    tmp_path: Path, name: str, damage: str
+) -> None:
+    older, newer = save(tmp_path, 2), save(tmp_path, 4, seed=1)
+    DAMAGES[damage](newer / name)
+    with pytest.warns(SelfDepthWarning) as said:
+        found = newest_intact(tmp_path)
+    if (name, damage) == ("manifest.json", "gone"):  # as of an older version: the files themselves are intact
+        assert found is not None and found.folder == newer
+        return
+    assert found == Checkpoint(folder=older, progress=examine(older).progress, damaged=(newer,))
+    assert "step_000004" in str(said[0].message) and "\n" not in str(said[0].message)
+
+
+def test_damaged_checkpoints_are_put_aside_and_no_longer_counted(tmp_path: Path) -> None:
+    older, newer = save(tmp_path, 2), save(tmp_path, 4)
+    _flip(newer / "state.pt")
+    with pytest.warns(SelfDepthWarning):
+        found = newest_intact(tmp_path)
+    assert found is not None
+    put_damaged_aside(found)
+    assert sorted(path.name for path in older.parent.iterdir()) == ["step_000002", "step_000004.damaged"]
+    save(tmp_path, 3)
+    assert [path.name for path in module.checkpoints(tmp_path)] == ["step_000002", "step_000003"]
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_cannot_go_on_and_says_what_can(tmp_path: Path) -> None:
+    for step in (2, 4):
+        _flip(save(tmp_path, step) / "state.pt")
+    with (
+        pytest.warns(SelfDepthWarning),
+        pytest.raises(CheckpointError, match=r"no checkpoint .* is intact.*2 damaged: step_000004.*--init"),
+    ):
+        newest_intact(tmp_path)
+
+
+def test_without_a_manifest_the_archive_is_checked_by_its_own_values(tmp_path: Path) -> None:
+    folder = save(tmp_path, 2)
+    (folder / MANIFEST_FILE).unlink()
+    with pytest.warns(SelfDepthWarning, match="no checksums, because an older version wrote it"):
+        assert examine(folder).progress.step == 2
+    data = (folder / "state.pt").read_bytes()
+    place = data.index(network(0)[0].state_dict()["0.weight"].numpy().tobytes())
+    (folder / "state.pt").write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+    with pytest.raises(CheckpointError, match=r"damaged.*step_000002"):
+        examine(folder)
 
 
 class Evil:
@@ -144,21 +235,43 @@ class Evil:
         return exec, ("raise SystemExit('code from a file was run')",)
 
 
-def _pickle(folder: Path) -> None:
-    torch.save({"learner": Evil(), "optimizer": {}}, folder / "state.pt")
+def _with_state(folder: Path, state: object) -> None:
+    """A strange state, with the checksum that belongs to it."""
+    torch.save(state, folder / "state.pt")
+    manifest = json.loads((folder / MANIFEST_FILE).read_text())
+    manifest["sha256"]["state.pt"] = hashlib.sha256((folder / "state.pt").read_bytes()).hexdigest()
+    (folder / MANIFEST_FILE).write_text(json.dumps(manifest))
 
 
-@pytest.mark.parametrize("damage", [_truncate, _bad_json, _unknown_progress, _empty, _pickle])
-def test_a_damaged_checkpoint_is_refused_by_name_and_runs_no_code(
-    tmp_path: Path, damage: Callable[[Path], None]
+def test_a_checkpoint_runs_no_code_and_nobody_is_told_how_to_let_it(tmp_path: Path) -> None:
+    folder = save(tmp_path, 2)
+    _with_state(folder, {"learner": Evil(), "optimizer": {}})
+    with pytest.raises(CheckpointError, match="cannot be read") as refused:
+        load(folder, *network(1))
+    assert "weights_only" not in str(refused.value)
+
+
+def test_a_checkpoint_that_unpacks_to_more_than_weights_may_be_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = save(tmp_path, 2)
-    damage(folder)
-    with pytest.raises(CheckpointError, match="step_000002"):
-        load_checkpoint(folder, *network(1), CPU)
+    monkeypatch.setenv("SELFDEPTH_LIMITS", "weights_megabytes=0")
+    monkeypatch.setattr(module.torch, "load", lambda *args, **options: pytest.fail("was read"))
+    with pytest.raises(CheckpointError, match=r"too large.*SELFDEPTH_LIMITS"):
+        load(folder, *network(1))
 
 
 def test_a_checkpoint_of_other_networks_is_refused(tmp_path: Path) -> None:
     folder = save(tmp_path, 2)
     with pytest.raises(CheckpointError, match="cannot be read"):
-        load_checkpoint(folder, *network(1, width=5), CPU)
+        load(folder, *network(1, width=5))
+
+
+def test_numbers_that_are_not_finite_are_found_by_name_and_not_resumed(tmp_path: Path) -> None:
+    net, optimizer = network(0)
+    assert not_finite(net) == ""
+    net.state_dict()["1.running_mean"][0] = float("nan")
+    assert not_finite(net) == "1.running_mean"
+    folder = save_checkpoint(tmp_path, net, optimizer, Progress(step=2), keep=2)
+    with pytest.raises(CheckpointError, match=r"not finite.*1\.running_mean.*delete this folder"):
+        load(folder, *network(1))

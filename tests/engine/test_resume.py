@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from selfdepth.config import AugmentConfig, EncoderConfig, LossConfig, TrainConfig, to_json
 from selfdepth.config.teacher import TeacherConfig
-from selfdepth.engine.resume import check_folder, check_same_run, require_checkpoint
+from selfdepth.engine.resume import check_folder, check_same_run
 from selfdepth.errors import CheckpointError, ConfigError, OutputError
 
 RUN = TrainConfig(data="drive", camera="fov:60", every="1", width=96, height=64, steps=4, init="runs/start")
@@ -25,23 +26,58 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_run_starts_where_there_is_none_or_where_one_was_killed_before_its_first_checkpoint(tmp_path: Path) -> None:
-    check_folder(tmp_path / "new", resume=False)
-    (tmp_path / "config.json").write_text("{}")
+def test_a_run_starts_where_there_is_none_or_where_it_was_killed_before_its_first_checkpoint(tmp_path: Path) -> None:
+    check_folder(RUN, tmp_path / "new", resume=False)
+    (tmp_path / "log.txt").write_text("of the user")
+    (tmp_path / "store").mkdir()
+    check_folder(RUN, tmp_path, resume=False)
+    (tmp_path / "config.json").write_text(json.dumps(to_json(replace(RUN, precision="fp32", crop="0,8,0,0"))))
+    (tmp_path / "metrics.jsonl").touch()
     (tmp_path / "checkpoints/.step_000002.partial").mkdir(parents=True)
-    check_folder(tmp_path, resume=False)
+    check_folder(replace(RUN, learning_rate=1e-5), tmp_path, resume=False)
 
 
 def test_a_folder_that_holds_a_run_is_refused_without_resume(folder: Path) -> None:
     with pytest.raises(OutputError, match=r"holds a run.*--resume.*--out"):
-        check_folder(folder, resume=False)
-    check_folder(folder, resume=True)
-    assert require_checkpoint(folder).name == "step_000002"
+        check_folder(RUN, folder, resume=False)
+    check_folder(RUN, folder, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("config.json", "{}"),
+        ("config.json", "{"),
+        ("config.json", '{"name": "of a program"}'),
+        ("config.json", json.dumps(to_json(replace(RUN, data="another")))),
+        ("config.json", json.dumps(to_json(replace(RUN, seed=5)))),
+        ("metrics.jsonl", ""),
+        ("teacher.json", "{}"),
+        ("tensorboard/events", ""),
+        ("previews/mine.png", ""),
+        ("best/model.safetensors", ""),
+        ("last/notes.txt", ""),
+    ],
+)
+def test_nothing_foreign_is_overwritten(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(text)
+    with pytest.raises(OutputError, match=rf"folder holds .*{name.split('/')[0]}.*--out"):
+        check_folder(RUN, tmp_path, resume=False)
+
+
+def test_a_finished_run_without_its_checkpoints_is_neither_overwritten_nor_resumed(folder: Path) -> None:
+    shutil.rmtree(folder / "checkpoints")
+    (folder / "best").mkdir()
+    with pytest.raises(OutputError, match=r"holds a model, best/"):
+        check_folder(RUN, folder, resume=False)
+    with pytest.raises(CheckpointError, match=r"nothing to resume.*another folder; with --init"):
+        check_folder(RUN, folder, resume=True)
 
 
 def test_resuming_where_there_is_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="nothing to resume"):
-        check_folder(tmp_path / "run", resume=True)
+    with pytest.raises(CheckpointError, match=r"nothing to resume.*leave --resume out"):
+        check_folder(RUN, tmp_path / "run", resume=True)
     assert not (tmp_path / "run").exists()
 
 
@@ -65,7 +101,6 @@ CHANGES: dict[str, Any] = {
     "augment": AugmentConfig(zoom=1.5),
     "motion_first": True,
     "batch_size": 1,
-    "learning_rate": 1e-3,
     "seed": 5,
 }
 """All that decides what is learned from which frames."""
@@ -77,7 +112,9 @@ ALLOWED: dict[str, Any] = {
     "epochs": 2,
     "minutes": 1.0,
     "save_every": 7,
-    "keep": 1,
+    "keep": 3,
+    "on_full_disk": "wait",
+    "learning_rate": 1e-3,
     "device": "cpu",
     "precision": "bf16",
     "compile": True,

@@ -9,7 +9,7 @@ import pytest
 
 from selfdepth.engine.signals import stop_on_signals
 
-NUMBERS = (signal.SIGINT, signal.SIGTERM)
+NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -31,6 +31,17 @@ def test_a_second_ctrl_c_stops_at_once() -> None:
         assert stop.signal_number == signal.SIGINT
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_a_hang_up_that_nohup_ignores_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_on_signals() as stop:
+            signal.raise_signal(signal.SIGHUP)
+            assert stop.signal_number is None
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_afterwards_signals_are_handled_as_before() -> None:

@@ -49,7 +49,7 @@ def test_a_run_folder_holds_exactly_what_is_promised(whole_run: Run) -> None:
         *("config.json", "metrics.jsonl", "tensorboard", "checkpoints", "best", "last", "previews", "store"),
     }
     assert files_in(folder / "checkpoints") == {"step_000002", "step_000004"}
-    assert files_in(folder / "checkpoints" / "step_000004") == {"state.pt", "state.json"}
+    assert files_in(folder / "checkpoints" / "step_000004") == {"state.pt", "state.json", "manifest.json"}
     for model in ("best", "last"):
         assert files_in(folder / model) == {"model.safetensors", "config.json"}
     assert files_in(folder / "previews") == {"step_000001.png", "step_000002.png", "step_000004.png"}
@@ -166,7 +166,7 @@ def test_the_spacing_can_be_chosen_by_the_motion_and_is_said(tiny: TrainConfig, 
     assert MotionPredictor(weights, device="cpu").spacing == run.data.store.spacing
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_run_after_its_step_saves_everything_and_the_run_can_go_on(
     tiny: TrainConfig, tmp_path: Path, ear: Any, number: signal.Signals
 ) -> None:

@@ -105,6 +105,13 @@ def _edit_config(**changes: object) -> Callable[[Path], None]:
     return edit
 
 
+def _forget_checksum(folder: Path) -> None:
+    """Make it a model of an older version, which wrote none."""
+    values = json.loads((folder / "config.json").read_text())
+    del values["weights"]
+    (folder / "config.json").write_text(json.dumps(values))
+
+
 def _cut_weights(folder: Path) -> None:
     data = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(data[: len(data) // 2])
@@ -115,6 +122,7 @@ def _edit_weights(edit: Callable[[dict[str, Tensor]], object]) -> Callable[[Path
         state = load_file(folder / "model.safetensors")
         edit(state)
         save_file(state, folder / "model.safetensors")
+        _forget_checksum(folder)
 
     return apply
 
@@ -137,7 +145,7 @@ _BIAS = "depth_net.decoder.outputs.0.bias"
         (_edit_config(train={"width": 64}), "no height"),
         (_edit_config(train={"colour": "red"}), "colour"),
         (_edit_config(train=None), "cannot be read: .*config.json"),
-        (_cut_weights, "cannot be read: .*model.safetensors"),
+        (_cut_weights, "not what was written: .*model.safetensors"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b""), "cannot be read: .*model.safetensors"),
         (_edit_weights(lambda state: state.pop(_BIAS)), "do not fit.*tensors: 1 missing, e.g. decoder.outputs.0.bias"),
         (_edit_weights(lambda state: state.update({_BIAS: torch.zeros(2)})), "1 of another shape"),

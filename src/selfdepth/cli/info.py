@@ -35,10 +35,16 @@ def describe(model: str) -> dict[str, str]:
 
     Raises:
         CheckpointError: for a model that cannot be read.
+        DataError: if the record of its run is there and cannot be read.
     """
+    from selfdepth.engine.health import collapse
+    from selfdepth.engine.tracking import read_metrics
     from selfdepth.weights.files import depth_network, describe_unit, load_weights
 
     weights = load_weights(model)
+    ills = []
+    if weights.folder.name in ("best", "last") and not weights.config.has_confidence:  # a student is as its teacher is
+        ills = collapse(read_metrics(weights.folder.parent), automask=weights.config.loss.automask)
     config, camera = weights.config, weights.camera
     # Counted in the network, which has no unused entries; the pose network is not built, so its tensors are counted.
     depth_parameters = sum(parameter.numel() for parameter in depth_network(weights).parameters())
@@ -64,6 +70,7 @@ def describe(model: str) -> dict[str, str]:
         "trained on": config.data or "unknown",
         "split": config.split or "none",
         "steps": "unknown" if weights.step is None else str(weights.step),
+        **({"warning": "; ".join(ills)} if ills else {}),
     }
 
 

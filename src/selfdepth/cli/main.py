@@ -37,17 +37,28 @@ VERBS: dict[str, str] = {
 cli/evaluate_depth.py, and so on."""
 
 
+EXIT_CODES = {
+    0: "done",
+    1: "a bug: please report the traceback",
+    2: "an error that you can mend, in one sentence",
+    129: "the terminal was closed (SIGHUP); a run has saved first",
+    130: "Ctrl-C; a run has saved first",
+    141: "the reader of the output has closed it",
+    143: "SIGTERM; a run has saved first",
+}
+"""What the shell gets to know; `selfdepth --help` lists them."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb.
 
     Returns:
-        The exit code: 0; 2 for an error that the user can fix, a file that the system refuses to open among them; 130
-        or 143 after Ctrl-C or SIGTERM. Any other exception is a bug, and shows its traceback.
+        The exit code, as EXIT_CODES lists them. Any other exception is a bug, and shows its traceback.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     warnings.showwarning = _show_warning
     try:
-        with _exit_on_sigterm():
+        with _exit_on_signals():
             return _dispatch(words)
     except SelfDepthError as error:
         remark(f"error: {error}")
@@ -70,8 +81,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 @contextmanager
-def _exit_on_sigterm() -> Iterator[None]:
-    """Within the block, SIGTERM raises an exception, as Ctrl-C does, so that half-written files are deleted."""
+def _exit_on_signals() -> Iterator[None]:
+    """Within the block, SIGTERM and SIGHUP raise an exception, as Ctrl-C does, so that half-written files are deleted.
+
+    A SIGHUP that is ignored stays so: nohup has asked for that.
+    """
     if threading.current_thread() is not threading.main_thread():  # Python accepts signal handlers only there
         yield
         return
@@ -79,11 +93,15 @@ def _exit_on_sigterm() -> Iterator[None]:
     def exit_at_once(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
-    previous = signal.signal(signal.SIGTERM, exit_at_once)
+    numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    previous = {number: signal.getsignal(number) for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
+    for number in previous:
+        signal.signal(number, exit_at_once)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _dispatch(words: list[str]) -> int:
@@ -161,7 +179,8 @@ def _overview(verbs: Mapping[str, str]) -> str:
     return (
         f"selfdepth {__version__}: depth and camera motion learned from video alone\n\n"
         f"usage: selfdepth VERB ...\n\n{rows}\n\n"
-        "selfdepth VERB --help shows the options of a verb."
+        "selfdepth VERB --help shows the options of a verb.\n\n"
+        "exit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
     )
 
 

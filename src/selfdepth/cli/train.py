@@ -55,7 +55,7 @@ SECTIONS = {
     "teacher": ("teacher",),
     "augmentation": ("augment",),
     "schedule": ("steps", "epochs", "minutes", "batch_size", "learning_rate", "drop_after", "seed"),
-    "output": ("out", "save_every", "keep"),
+    "output": ("out", "save_every", "keep", "on_full_disk"),
     "machine": ("device", "precision", "compile"),
 }
 """How `--help` groups the options."""
@@ -75,7 +75,7 @@ def train(args: TrainArgs) -> None:
 
     Raises:
         SelfDepthError: for invalid options or data, and for a run that cannot continue.
-        Interrupted: after Ctrl-C or SIGTERM, once the run is saved.
+        Interrupted: after Ctrl-C, SIGTERM or SIGHUP, once the run is saved.
     """
     from selfdepth.engine.train import train as train_run
 
@@ -84,7 +84,9 @@ def train(args: TrainArgs) -> None:
     _check_start(args)
     with Display() as display:
         done = train_run(with_whole_paths(args.train), path_of(args.out), resume=args.resume, watcher=display)
-    say(f"trained {done.progress.step} steps in {done.progress.elapsed_s / 60:.1f} minutes; model: {done.folder}")
+    progress = done.progress
+    skipped = f", {progress.skipped} of them skipped," if progress.skipped else ""
+    say(f"trained {progress.step} steps{skipped} in {progress.elapsed_s / 60:.1f} minutes; model: {done.folder}")
 
 
 def _check_start(args: TrainArgs) -> None:

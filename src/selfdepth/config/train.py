@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from selfdepth.checks import LARGEST, check_numbers, check_other_models, out_of_range, require, require_size
+from selfdepth.checks import LARGEST, MIN_SIZE, check_numbers, check_other_models, out_of_range, require, require_size
 from selfdepth.config.augment import AugmentConfig
 from selfdepth.config.encoder import POSE_ENCODER, EncoderConfig
 from selfdepth.config.loss import LossConfig
@@ -16,6 +16,7 @@ from selfdepth.config.teacher import TeacherConfig
 from selfdepth.config.v1_options import check_v1_options
 from selfdepth.errors import ConfigError
 from selfdepth.geometry.crop import NO_CROP, Crop
+from selfdepth.limits import require_within
 from selfdepth.places import require_name
 from selfdepth.texts import whole_number
 
@@ -96,7 +97,9 @@ class TrainConfig:
     save_every: int = 500
     """Steps between checkpoints, validations and previews."""
     keep: int = 2
-    """Number of checkpoints to keep, the newest ones."""
+    """Number of checkpoints to keep, the newest ones; at least 2, because the newest may get damaged."""
+    on_full_disk: Literal["stop", "wait"] = "stop"
+    """When there is no space for a checkpoint: stop with an error, or wait until there is. The older ones stay."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -111,11 +114,15 @@ class TrainConfig:
         require_size(self.width, "--width")
         if self.height is not None:
             require_size(self.height, "--height")
+        pixels = self.width * (self.height or MIN_SIZE)
+        require_within(
+            "network_megapixels", pixels / 1e6, what="the size is too large", where="--width", error=ConfigError
+        )
         require(self.batch_size >= 1, "--batch-size", "at least 1", self.batch_size)
         require(0 < self.learning_rate < 1, "--learning-rate", "between 0 and 1", self.learning_rate)
         require(self.drop_after is None or self.drop_after >= 1, "--drop-after", "at least 1", self.drop_after)
         require(self.save_every >= 1, "--save-every", "at least 1", self.save_every)
-        require(self.keep >= 1, "--keep", "at least 1", self.keep)
+        require(self.keep >= 2, "--keep", "at least 2: should the newest be damaged, the one before is used", self.keep)
         require(
             0 not in self.offsets and len(set(self.offsets)) == len(self.offsets) and self.n_sources > 0,
             "--offsets",

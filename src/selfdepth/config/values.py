@@ -34,6 +34,8 @@ def from_json(values: dict[str, Any], *, where: str | Path) -> TrainConfig:
     check_kinds(values, TrainConfig, where)
     try:
         values = dict(values)
+        if values.get("keep") == 1:  # of an older version, which kept no second checkpoint
+            values["keep"] = 2
         parts = (
             ("encoder", EncoderConfig),
             ("loss", LossConfig),

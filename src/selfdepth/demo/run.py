@@ -41,7 +41,6 @@ DEMO_CONFIG = TrainConfig(
     batch_size=4,
     learning_rate=2e-4,  # twice the paper's, as in all presets of this size: there are minutes, not 20 epochs
     save_every=200,
-    keep=1,  # nobody resumes from an earlier checkpoint of a demo
     compile=False,  # compiling takes longer than it saves in minutes
 )
 """The training configuration, without data, camera, budget and seed. It is small: within minutes, more steps help more

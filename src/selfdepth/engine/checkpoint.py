@@ -1,46 +1,48 @@
-"""Checkpoints: everything that a resume needs, in a folder that is complete or absent.
+"""Checkpoints: everything that a resume needs, in a folder that is complete or absent, also after a power cut.
 
-`checkpoints/step_NNNNNN/` holds `state.pt` (weights and optimiser, read with `weights_only`) and `state.json` (the
-progress of the run). No random state is saved: clips, augmentation and noise are functions of (seed, step).
+`checkpoints/step_NNNNNN/` holds `state.pt` (weights and optimiser, read with `weights_only`), `state.json` (the
+progress of the run) and `manifest.json`, written last: the checksums of the others. No random state is saved: clips,
+augmentation and noise are functions of (seed, step).
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-import shutil
-from dataclasses import asdict, dataclass
+import warnings
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
-from selfdepth.errors import CheckpointError
-from selfdepth.files import writing_to
-from selfdepth.learners.self_supervised import Stage
+from selfdepth.engine.progress import Progress, read_progress
+from selfdepth.errors import CheckpointError, SelfDepthWarning
+from selfdepth.files import checksum, put_in_place, remove_tree, rename, writing_to
+from selfdepth.limits import require_within
+from selfdepth.texts import read_json
 
-_FOLDER = "checkpoints"
+FOLDER = "checkpoints"
+STATE_FILE, PROGRESS_FILE, MANIFEST_FILE = "state.pt", "state.json", "manifest.json"
+_MARK = "selfdepth-checkpoint"
 
 
-@dataclass(kw_only=True)
-class Progress:
-    """The progress of a run: with weights and optimiser, all of its state that changes.
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A checkpoint whose files are what was written.
 
     Attributes:
-        step: number of optimiser steps taken, which is also the index of the next batch.
-        elapsed_s: seconds since the start of the loop, validation included, summed over all resumes.
-        best_score: lowest validation score so far; None before the first validation.
-        best_step: the step of `best_score`.
-        stage: of a start with the motion first (`engine/motion_first.py`); without effect in other runs.
-        explained: running mean of the share of pixels that warping explains, by which a stage ends.
+        folder: it.
+        progress: of the run.
+        damaged: newer ones, whose files are not what was written.
     """
 
-    step: int = 0
-    elapsed_s: float = 0.0
-    best_score: float | None = None
-    best_step: int = 0
-    stage: Stage = "motion"
-    explained: float = 0.0
+    folder: Path
+    progress: Progress
+    damaged: tuple[Path, ...] = ()
 
 
 def save_checkpoint(
@@ -52,65 +54,214 @@ def save_checkpoint(
         The folder of the new checkpoint.
 
     Raises:
-        OutputError: if the folder cannot be written or the disk is full. Older checkpoints stay.
+        DiskFullError: if there is no space for it. Older checkpoints stay, and nothing of the new one.
+        OutputError: if the folder cannot be written. Likewise.
     """
-    folder = run / _FOLDER / f"step_{progress.step:06d}"
+    folder = run / FOLDER / f"step_{progress.step:06d}"
     partial = folder.with_name(f".{folder.name}.partial")
-    with writing_to(folder):
-        shutil.rmtree(partial, ignore_errors=True)
+    state = {"learner": learner.state_dict(), "optimizer": optimizer.state_dict()}
+    with writing_to(folder, needs_bytes=sum(tensor.nbytes for tensor in _tensors(state))):
+        remove_tree(partial)
         partial.mkdir(parents=True)
         try:
-            _write_state(partial / "state.pt", {"learner": learner.state_dict(), "optimizer": optimizer.state_dict()})
-            (partial / "state.json").write_text(json.dumps(asdict(progress)), encoding="utf-8")
-            shutil.rmtree(folder, ignore_errors=True)
-            partial.rename(folder)
+            sums = {STATE_FILE: _write_state(partial / STATE_FILE, state)}
+            sums[PROGRESS_FILE] = _write_text(partial / PROGRESS_FILE, progress.to_json())
+            manifest = {"format": _MARK, "version": 1, "sha256": sums}
+            _write_text(partial / MANIFEST_FILE, json.dumps(manifest, indent=2) + "\n")
+            put_in_place(partial, folder)
         except BaseException:  # KeyboardInterrupt too: a second Ctrl-C must not leave half a checkpoint
-            shutil.rmtree(partial, ignore_errors=True)
+            remove_tree(partial)
             raise
     # Only now, with the new one in place: at no time may a run be without a checkpoint.
-    for old in _checkpoints(run)[:-keep]:
-        shutil.rmtree(old, ignore_errors=True)
+    for old in checkpoints(run)[:-keep]:
+        remove_tree(old)
     return folder
+
+
+def checkpoints(run: Path) -> list[Path]:
+    """Complete checkpoints, oldest first. By number, because step_1000000 comes before step_999999 by name."""
+    numbered = ((_step_of(folder), folder) for folder in (run / FOLDER).glob("step_*"))
+    return [folder for step, folder in sorted(numbered) if step >= 0]
 
 
 def last_checkpoint(run: Path) -> Path | None:
     """The newest checkpoint of a run, or None."""
-    checkpoints = _checkpoints(run)
-    return checkpoints[-1] if checkpoints else None
+    found = checkpoints(run)
+    return found[-1] if found else None
+
+
+def newest_intact(run: Path) -> Checkpoint | None:
+    """The newest checkpoint whose files are what was written; None if there is no checkpoint at all.
+
+    Warns:
+        SelfDepthWarning: of every newer one that is damaged, and of a checkpoint without checksums.
+
+    Raises:
+        CheckpointError: if all of them are damaged.
+    """
+    damaged: list[Path] = []
+    for folder in reversed(checkpoints(run)):
+        try:
+            found = examine(folder)
+        except CheckpointError as error:
+            warnings.warn(f"{error}; the checkpoint before it is tried", SelfDepthWarning, stacklevel=2)
+            damaged.append(folder)
+        else:
+            return Checkpoint(folder=folder, progress=found.progress, damaged=tuple(damaged))
+    if damaged:
+        raise CheckpointError(
+            "no checkpoint of the run is intact",
+            where=run,
+            got=f"{len(damaged)} damaged: {', '.join(folder.name for folder in damaged)}",
+            fix="start a new run in another folder; with --init and this run's best/ it begins with these weights",
+        )
+    return None
+
+
+def examine(folder: Path) -> Checkpoint:
+    """Check the files of a checkpoint against its manifest.
+
+    Warns:
+        SelfDepthWarning: if it has none, because an older version wrote it. The check values that its archive of
+            weights has inside must then do.
+
+    Raises:
+        CheckpointError: if a file is missing, or is not what was written.
+    """
+    try:
+        problem = _problem_of(folder)
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        problem = getattr(error, "strerror", None) or f"unreadable: {error}"
+    if problem:
+        raise CheckpointError("the checkpoint is damaged", where=folder, got=problem)
+    progress = read_progress(folder / PROGRESS_FILE, _step_of(folder))
+    if not (folder / MANIFEST_FILE).exists():
+        warnings.warn(
+            f"{folder} has no checksums, because an older version wrote it: its weights are intact by the archive's "
+            "own check values, and its progress is taken at its word",
+            SelfDepthWarning,
+            stacklevel=2,
+        )
+    return Checkpoint(folder=folder, progress=progress)
 
 
 def load_checkpoint(
-    folder: Path, learner: torch.nn.Module, optimizer: torch.optim.Optimizer, device: torch.device
-) -> Progress:
-    """Restore weights and optimiser in place, and return the progress of the run.
+    checkpoint: Checkpoint, learner: torch.nn.Module, optimizer: torch.optim.Optimizer, device: torch.device
+) -> None:
+    """Restore weights and optimiser in place.
 
     Raises:
-        CheckpointError: if the files are damaged or belong to other networks.
+        CheckpointError: if the files belong to other networks, or hold numbers that are not finite.
     """
+    path = checkpoint.folder / STATE_FILE
     try:
-        state = torch.load(folder / "state.pt", map_location=device, weights_only=True)
+        with zipfile.ZipFile(path) as archive:  # counted before anything is unpacked
+            size = sum(entry.file_size for entry in archive.infolist()) / 1e6
+        require_within("weights_megabytes", size, what="the checkpoint is too large", where=path, error=CheckpointError)
+        state = torch.load(path, map_location=device, weights_only=True)
         learner.load_state_dict(state["learner"])
         optimizer.load_state_dict(state["optimizer"])
-        return Progress(**json.loads((folder / "state.json").read_text(encoding="utf-8")))
-    except Exception as error:  # torch raises half a dozen kinds of exception for a damaged file
+    except CheckpointError:
+        raise
+    except Exception as error:  # torch raises half a dozen kinds of exception for what does not fit
         raise CheckpointError(
             "the checkpoint cannot be read",
-            where=folder,
-            got=str(error).splitlines()[0][:200],
-            fix="delete this folder to resume from the checkpoint before it",
+            where=path,
+            expected="weights of this run's networks, and nothing else",
+            got=type(error).__name__,
+            fix="resume with the run's own options and version of selfdepth, or start a new run in another folder",
         ) from error
+    broken = not_finite(learner)
+    if broken:
+        raise CheckpointError(
+            "the checkpoint holds numbers that are not finite",
+            where=path,
+            got=broken,
+            fix="delete this folder to resume from the checkpoint before it",
+        )
 
 
-def _write_state(path: Path, state: dict[str, Any]) -> None:
-    try:
-        torch.save(state, path)
-    except RuntimeError as error:
-        # torch's zip writer reports a full disk as a RuntimeError, which writing_to would not turn into a sentence.
-        raise OSError(None, f"{str(error).splitlines()[0]} (is the disk full?)") from error
+def put_damaged_aside(checkpoint: Checkpoint) -> None:
+    """Rename the damaged checkpoints, so that they are neither tried again nor counted among those to keep."""
+    for folder in checkpoint.damaged:
+        aside = folder.with_name(f"{folder.name}.damaged")
+        with writing_to(aside):
+            remove_tree(aside)
+            rename(folder, aside)
 
 
-def _checkpoints(run: Path) -> list[Path]:
-    """Complete checkpoints, oldest first. By number, because step_1000000 comes before step_999999 by name."""
-    folders = (run / _FOLDER).glob("step_*")
-    numbered = [(int(match[1]), folder) for folder in folders if (match := re.fullmatch(r"step_(\d+)", folder.name))]
-    return [folder for _, folder in sorted(numbered)]
+def not_finite(learner: torch.nn.Module) -> str:
+    """The name of the first tensor with a number that is not finite; empty if there is none."""
+    tensors = {name: tensor for name, tensor in learner.state_dict().items() if tensor.is_floating_point()}
+    if not tensors or bool(torch.stack([tensor.isfinite().all() for tensor in tensors.values()]).all()):
+        return ""
+    return next(name for name, tensor in tensors.items() if not tensor.isfinite().all())
+
+
+def _problem_of(folder: Path) -> str:
+    """What is wrong with the files of a checkpoint; empty if nothing is."""
+    if not (folder / MANIFEST_FILE).exists():
+        with zipfile.ZipFile(folder / STATE_FILE) as archive:
+            broken = archive.testzip()
+        return "" if broken is None else f"{STATE_FILE} is not what was written"
+    manifest = read_json(folder / MANIFEST_FILE, what="the manifest cannot be read", error=CheckpointError)
+    sums = manifest.get("sha256") if manifest.get("format") == _MARK else None
+    if not isinstance(sums, dict) or sums.keys() != {STATE_FILE, PROGRESS_FILE}:
+        return f"{MANIFEST_FILE} is not what was written"
+    for name, expected in sums.items():
+        if checksum(folder / name) != expected:
+            return f"{name} is not what was written: its checksum differs"
+    return ""
+
+
+class _Summed:
+    """A file that computes the checksum of what is written to it, and remembers the error that torch hides."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self.digest, self.error = file, hashlib.sha256(), None
+
+    error: OSError | None
+
+    def write(self, data: Any) -> int:
+        try:
+            self._file.write(data)
+        except OSError as error:
+            self.error = error
+            raise
+        self.digest.update(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """torch asks for it."""
+        self._file.flush()
+
+
+def _write_state(path: Path, state: dict[str, Any]) -> str:
+    """Write weights and optimiser. Returns the checksum of what was meant to be written."""
+    with path.open("wb") as file:
+        summed = _Summed(file)
+        try:
+            torch.save(state, summed)  # type: ignore[arg-type]  # all that it needs
+        except RuntimeError as error:
+            # torch's zip writer reports a full disk as a RuntimeError, which writing_to would not turn into a sentence.
+            raise (summed.error or OSError(None, f"{str(error).splitlines()[0]} (is the disk full?)")) from error
+    return summed.digest.hexdigest()
+
+
+def _write_text(path: Path, text: str) -> str:
+    path.write_text(text, encoding="utf-8")
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _tensors(state: Any) -> Iterator[torch.Tensor]:
+    if isinstance(state, torch.Tensor):
+        yield state
+    elif isinstance(state, dict):
+        for value in state.values():
+            yield from _tensors(value)
+
+
+def _step_of(folder: Path) -> int:
+    """The step in a folder's name, or -1 for another name."""
+    match = re.fullmatch(r"step_([0-9]{6,12})", folder.name)
+    return int(match[1]) if match else -1

@@ -1,35 +1,122 @@
-"""Errors that end a run: each names the step or the setting at fault, and what to do."""
+"""Steps that go wrong, and errors that end a run: each names the step or the setting at fault, and what to do."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import math
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image
+from torch import Tensor, nn
 
 from selfdepth.config import TrainConfig
+from selfdepth.engine.checkpoint import last_checkpoint, not_finite
 from selfdepth.engine.setup import Run
-from selfdepth.errors import TrainingError
+from selfdepth.engine.tracking import to_picture
+from selfdepth.errors import OutputError, TrainingError
+from selfdepth.files import whole_file
 from selfdepth.structs import Batch
+
+MOST_IN_ROW = 5
+"""So many steps in a row without finite numbers end a run: it would not recover by itself."""
+SKIPPED_FOLDER = "skipped"
+_MOST_SAVED = 10
+"""Skipped steps whose clips are saved and named, the first ones."""
+
+
+def is_finite(loss: Tensor, parameters: Iterable[nn.Parameter]) -> bool:
+    """Whether a loss and all gradients are finite. On a GPU it waits for the backward pass, once."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    # The largest magnitudes: a sum of squares may overflow though every gradient is finite.
+    largest = torch.stack([loss.detach().float(), *torch._foreach_norm(gradients, math.inf)])
+    return bool(torch.isfinite(largest).all())
+
+
+class Statistics:
+    """Running statistics of a network, to be restored after a forward pass that has filled them with NaN."""
+
+    def __init__(self, learner: nn.Module) -> None:
+        self._now = list(learner.buffers())
+        self._kept = [buffer.clone() for buffer in self._now]
+
+    @torch.no_grad()
+    def keep(self) -> None:
+        """Remember the statistics as they are."""
+        if self._now:
+            torch._foreach_copy_(self._kept, self._now)
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        """Bring back what was remembered."""
+        if self._now:
+            torch._foreach_copy_(self._now, self._kept)
 
 
 @torch.no_grad()
-def non_finite_loss(run: Run, batch: Batch) -> TrainingError:
-    """The error for a loss of NaN or infinity. Runs the clips of the batch one by one, to name those at fault."""
+def report_skipped(run: Run, batch: Batch) -> str | None:
+    """Save the clips of a step that was not applied, as pictures and by name.
+
+    The networks run on them one by one, to find those at fault; the caller restores the running statistics.
+
+    Returns:
+        A sentence for the user; None after the first such steps of a run.
+    """
     step = run.progress.step
+    if run.progress.skipped > _MOST_SAVED:
+        return None
     names = run.data.train.describe(step)
-    at_fault = [name for clip, name in enumerate(names) if not torch.isfinite(run.learner(_one(batch, clip)).loss)]
+    at_fault = [clip for clip in range(len(names)) if not torch.isfinite(run.learner(_one(batch, clip)).loss)]
+    accused = ", ".join(names[clip] for clip in at_fault or range(len(names)))
+    alone = "" if at_fault else "; none of its clips alone has such a loss"
+    place = run.folder / SKIPPED_FOLDER / f"step_{step + 1:06d}"
+    sentence = f"step {step + 1} is skipped, because its loss or gradients are not finite: {accused}{alone}"
+    try:
+        for clip in at_fault or range(len(names)):
+            pictures = [to_picture(frame) for frame in batch.frames[clip]]
+            with whole_file(place / f"clip_{clip}.png") as path:
+                Image.fromarray(np.hstack(pictures)).save(path, format="png")
+        with whole_file(place / "clips.json") as path:
+            values = {"step": step + 1, "clips": dict(enumerate(names)), "at_fault": at_fault, "K": batch.K.tolist()}
+            path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    except OutputError as error:
+        return f"{sentence} (no picture of them: {error})"
+    return f"{sentence} (pictures: {place})"
+
+
+def diverged(run: Run) -> TrainingError:
+    """The error for a run whose steps, one after the other, have no finite loss or gradients."""
+    progress, rate = run.progress, run.config.learning_rate / 10
+    changes = f"--learning-rate {rate:g}" + (" or --precision fp32" if run.config.precision == "bf16" else "")
+    checkpoint = last_checkpoint(run.folder)
+    go_on = f"go on from {checkpoint.name} with --resume and" if checkpoint else "start again with"
     return TrainingError(
-        f"the loss is not finite at step {step + 1}",
-        where=", ".join(at_fault or names),
-        expected="a finite loss",
-        got="nan or infinity" if at_fault else "nan or infinity from the batch, but from none of its clips alone",
-        # A resumed run cannot change its learning rate: that would be another run.
-        fix="look at these frames; if they are intact, resume from the last checkpoint with --precision fp32, or start "
-        "a new run with a lower --learning-rate",
+        f"loss or gradients were not finite in the last {progress.skipped_in_row} steps, up to step {progress.step}",
+        where=run.folder / SKIPPED_FOLDER,
+        expected="finite numbers",
+        got="nan or infinity; none of these steps was applied",
+        fix=f"look at the pictures there, and at --camera; if they are intact, {go_on} {changes}",
     )
+
+
+def require_finite_weights(run: Run) -> None:
+    """Refuse to save weights that are no numbers: they would replace others.
+
+    Raises:
+        TrainingError: naming a tensor.
+    """
+    broken = not_finite(run.learner)
+    if broken:
+        raise TrainingError(
+            "the weights are not finite, and are not saved",
+            where=run.folder,
+            got=f"nan or infinity in {broken} at step {run.progress.step}",
+            fix=f"resume from the last checkpoint with --learning-rate {run.config.learning_rate / 10:g}",
+        )
 
 
 @contextmanager

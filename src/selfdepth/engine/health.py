@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
+from itertools import takewhile
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -75,6 +78,48 @@ class Health:
         if self.method == "monodepth-v1":
             return _V1_SENTENCES
         return _SENTENCES if "motion" in signs else _STEREO_SENTENCES
+
+
+def collapse(lines: list[dict[str, Any]], *, automask: bool) -> list[str]:
+    """What a run has ended in, if it learned no depth: sentences for its end and for `selfdepth info`.
+
+    Args:
+        lines: of its metrics.jsonl.
+        automask: as in `Health.check`.
+    """
+    found = []
+    vals = [line for line in lines if line["kind"] == "val"]
+    since = _since(vals, lambda line: _number(line, "disparity_spread") < _MIN_SPREAD)
+    if since is not None:
+        found.append(f"the depth has been constant since step {since}: the run has learned none, or lost it")
+    since = _since(vals, _worse_than_constant)
+    if since is not None:
+        found.append(f"since step {since}, validation has been worse than that of a constant depth")
+    if automask:
+        # Between validations, as many in a row as call for a warning, or most of those that a short run has.
+        trains = [line for line in lines if line["kind"] == "train"]
+        patience = max(2, min(_PATIENCE, len(trains) // 2))
+        since = _since(trains, lambda line: _number(line, "kept") < _MIN_KEPT, patience)
+        if since is not None:
+            found.append(f"since step {since}, the auto-mask has kept nearly nothing to learn from")
+    return found
+
+
+def _since(lines: list[dict[str, Any]], is_ill: Callable[[dict[str, Any]], bool], patience: int = 1) -> int | None:
+    """The step of the first of the ill lines at the end; None if they are fewer than `patience`."""
+    ill = list(takewhile(is_ill, reversed(lines)))
+    return int(ill[-1]["step"]) if len(ill) >= patience else None
+
+
+def _worse_than_constant(line: dict[str, Any]) -> bool:
+    name = "abs_rel_median_scaled" if "abs_rel_median_scaled" in line else "abs_rel"
+    return _number(line, name) > _number(line, "abs_rel_of_constant")
+
+
+def _number(line: dict[str, Any], name: str) -> float:
+    """A number of a line, or NaN, which is neither less nor more than any other."""
+    value = line.get(name)
+    return float(value) if isinstance(value, int | float) else math.nan
 
 
 _SENTENCES = {

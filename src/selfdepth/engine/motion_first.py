@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from selfdepth.engine.checkpoint import Progress
+from selfdepth.engine.progress import Progress
 from selfdepth.learners.self_supervised import Stage
 from selfdepth.structs import StepOutput
 

@@ -8,44 +8,66 @@ from pathlib import Path
 from selfdepth.config import TrainConfig, to_json
 from selfdepth.data.kitti.splits import split_path
 from selfdepth.engine.checkpoint import last_checkpoint
-from selfdepth.engine.run_config import read_run_config
-from selfdepth.errors import CheckpointError, ConfigError, OutputError
+from selfdepth.engine.run_config import CONFIG_FILE, METRICS_FILE, read_run_config
+from selfdepth.errors import CheckpointError, ConfigError, OutputError, SelfDepthError
 
-_SCHEDULE = ("steps", "epochs", "minutes", "drop_after")
-_RUN_ONLY = (*_SCHEDULE, "save_every", "keep", "device", "precision", "compile", "store")
+_SCHEDULE = ("steps", "epochs", "minutes", "drop_after", "learning_rate")
+_RUN_ONLY = (*_SCHEDULE, "save_every", "keep", "on_full_disk", "device", "precision", "compile", "store")
 """Fields that a resumed run may change. None of them changes which clips the networks see, or the objective."""
+_RECORD = (METRICS_FILE, "tensorboard", "previews", "teacher.json")
+_MODELS = ("best", "last")
 
 
-def check_folder(folder: Path, *, resume: bool) -> None:
-    """Refuse to resume where there is no checkpoint, and to start where there is one.
+def check_folder(config: TrainConfig, folder: Path, *, resume: bool) -> None:
+    """Refuse to resume where there is no checkpoint, and to start where something would be overwritten.
+
+    A run that was killed before its first checkpoint has nothing to resume; with the same options it may start again.
+    Files of names that no run writes do not matter: a log, for example.
 
     Raises:
         CheckpointError: for a resume without a checkpoint.
-        OutputError: for a new run in the folder of another. A run that was killed before its first checkpoint has
-            nothing to resume and does not count.
+        OutputError: for a new run in a folder with a model, a run, or the record or configuration of one.
     """
     if resume:
-        require_checkpoint(folder)
-    elif last_checkpoint(folder) is not None:
-        raise OutputError(
-            "the output folder holds a run",
-            where=folder,
-            expected="a new or empty folder",
-            fix="continue that run with --resume, or name another folder with --out",
-        )
+        if last_checkpoint(folder) is None:
+            raise nothing_to_resume(folder)
+        return
+    if last_checkpoint(folder) is not None:
+        raise _occupied("a run", folder, fix="continue that run with --resume, or name another folder with --out")
+    for name in _MODELS:
+        if (folder / name).exists():
+            raise _occupied(f"a model, {name}/", folder)
+    if (folder / CONFIG_FILE).exists():
+        _require_own_config(config, folder)
+        return
+    for name in _RECORD:
+        if (folder / name).exists():
+            raise _occupied(f"{name} without the configuration of a run", folder)
 
 
-def require_checkpoint(folder: Path) -> Path:
-    """The newest checkpoint of a run. Raises CheckpointError if there is none."""
-    checkpoint = last_checkpoint(folder)
-    if checkpoint is None:
-        raise CheckpointError(
-            "there is nothing to resume",
-            where=folder,
-            expected="a run folder with checkpoints/",
-            fix="leave --resume out to start a run there",
-        )
-    return checkpoint
+def nothing_to_resume(folder: Path) -> CheckpointError:
+    """The error for a run folder without checkpoints."""
+    is_model = any((folder / name).exists() for name in _MODELS)
+    fix = "leave --resume out to start a run there"
+    if is_model:
+        fix = "start a run in another folder; with --init it begins with this folder's model"
+    return CheckpointError(
+        "there is nothing to resume", where=folder, expected="a run folder with checkpoints/", fix=fix
+    )
+
+
+def _require_own_config(config: TrainConfig, folder: Path) -> None:
+    try:
+        run = read_run_config(folder)
+        check_same_run(replace(config, crop=config.crop or run.crop), folder)  # a store brings its crop along
+    except SelfDepthError as error:
+        raise _occupied(f"the {CONFIG_FILE} of something else ({error.where}: {error.got})", folder) from error
+
+
+def _occupied(got: str, folder: Path, fix: str = "name another folder with --out, or empty this one") -> OutputError:
+    return OutputError(
+        "the output folder holds " + got, where=folder, expected="a new or empty folder, or this very run", fix=fix
+    )
 
 
 def check_same_run(config: TrainConfig, folder: Path) -> None:

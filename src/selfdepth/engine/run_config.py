@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from selfdepth.config import TrainConfig, from_json
 from selfdepth.errors import CheckpointError
+from selfdepth.texts import read_json
 
 CONFIG_FILE = "config.json"
+METRICS_FILE = "metrics.jsonl"
 
 
 def read_run_config(folder: Path) -> TrainConfig:
@@ -22,13 +23,5 @@ def read_run_config(folder: Path) -> TrainConfig:
         ConfigError: if it is not a valid configuration.
     """
     path = folder / CONFIG_FILE if folder.is_dir() else folder
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(
-            "the run's configuration cannot be read",
-            where=path,
-            expected="the config.json of a run",
-            got=getattr(error, "strerror", None) or str(error),
-        ) from error
+    values = read_json(path, what="the run's configuration cannot be read", error=CheckpointError)
     return from_json(values, where=path)

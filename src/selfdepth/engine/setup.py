@@ -14,11 +14,13 @@ from torch import nn
 
 from selfdepth.config import ResolvedConfig, TrainConfig, to_json
 from selfdepth.data.footage import Footage
-from selfdepth.device import resolve_device, resolve_precision
-from selfdepth.engine.checkpoint import Progress, load_checkpoint
+from selfdepth.device import Arithmetic, choose_arithmetic, resolve_device
+from selfdepth.engine.checkpoint import Checkpoint, load_checkpoint, newest_intact, put_damaged_aside
 from selfdepth.engine.data import Data, make_loaders, open_data, source_of
-from selfdepth.engine.resume import check_folder, check_same_run, require_checkpoint
-from selfdepth.engine.run_config import CONFIG_FILE
+from selfdepth.engine.history import record_changes
+from selfdepth.engine.progress import Progress
+from selfdepth.engine.resume import check_folder, check_same_run
+from selfdepth.engine.run_config import CONFIG_FILE, read_run_config
 from selfdepth.engine.schedule import Budget
 from selfdepth.engine.self_teacher import anchor_of, check_spacing, check_student, student_of
 from selfdepth.engine.teach import ask_teacher
@@ -55,6 +57,20 @@ class Run:
     def fraction(self) -> float:
         """Share of the budget that is used, 0 to 1 or more."""
         return self.budget.fraction(self.progress.step, self.progress.elapsed_s)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the budget is used."""
+        return self.fraction() >= 1
+
+    def write_config(self) -> None:
+        """Write the configuration into the run folder.
+
+        Raises:
+            OutputError: if it cannot be written.
+        """
+        with whole_file(self.folder / CONFIG_FILE) as path:
+            path.write_text(json.dumps(to_json(self.config), indent=2) + "\n", encoding="utf-8")
 
     def learning_rate(self) -> float:
         """Learning rate of the next step."""
@@ -99,34 +115,51 @@ def prepare_run(
     Raises:
         SelfDepthError: for an invalid configuration, data, model, teacher or output folder.
     """
-    check_folder(folder, resume=resume)
+    check_folder(config, folder, resume=resume)
     device = resolve_device(config.device)
+    checkpoint = newest_intact(folder) if resume else None
+    before = None if checkpoint is None else checkpoint.progress.arithmetic
+    arithmetic = choose_arithmetic(config.precision, device, before)
     # From cheap to expensive, so that a mistake is reported before the work that it would waste: a look at the path,
     # the networks, which may download pretrained weights, then decoding, which may take hours.
     source = source_of(config, footage)
     opened_teacher = open_teacher(config.teacher, teacher)
     self_teacher = None if config.self_teacher is None else load_weights(config.self_teacher)
-    learner = _build_learner(config, device, self_teacher, from_checkpoint=resume)
+    learner = _build_learner(config, device, arithmetic.dtype, self_teacher, from_checkpoint=resume)
 
     check = partial(_check_others, folder=folder if resume else None, self_teacher=self_teacher)
     store, truth, resolved = open_data(source, config, folder, check=check, on_frames=on_frames)
+    resolved = replace(resolved, precision=arithmetic.precision)  # so that the run can be repeated exactly
     check(resolved)  # again, now that the data have given the height
     check_spacing(resolved, store.spacing, self_teacher)
     maps = ask_teacher(opened_teacher, store, folder, resume=resume, progress=on_maps)
     data = make_loaders(store, truth, resolved, device, maps)
     optimizer = torch.optim.Adam(learner.parameters(), lr=resolved.learning_rate, fused=device.type in ("cpu", "cuda"))
-    progress = load_checkpoint(require_checkpoint(folder), learner, optimizer, device) if resume else Progress()
-    _write_config(folder, resolved)
-    return Run(
+    run = Run(
         config=resolved,
         folder=folder,
         data=data,
         learner=learner,
         optimizer=optimizer,
         budget=Budget.of(resolved, data.train.steps_per_epoch),
-        progress=progress,
+        progress=Progress(arithmetic=arithmetic) if checkpoint is None else checkpoint.progress,
         device=device,
     )
+    if checkpoint is None:
+        run.write_config()
+    else:
+        _continue(run, checkpoint, arithmetic)
+    return run
+
+
+def _continue(run: Run, checkpoint: Checkpoint, arithmetic: Arithmetic) -> None:
+    """Restore a checkpoint, and record what is different from here on. A finished run is left as it is."""
+    load_checkpoint(checkpoint, run.learner, run.optimizer, run.device)
+    put_damaged_aside(checkpoint)
+    if not run.is_finished:
+        record_changes(run.folder, run.progress, read_run_config(run.folder), run.config, arithmetic)
+        run.write_config()
+    run.progress.arithmetic = arithmetic
 
 
 def _check_others(requested: TrainConfig, *, folder: Path | None, self_teacher: LoadedWeights | None) -> None:
@@ -136,11 +169,6 @@ def _check_others(requested: TrainConfig, *, folder: Path | None, self_teacher: 
     check_student(requested, self_teacher)
 
 
-def _write_config(folder: Path, config: ResolvedConfig) -> None:
-    with whole_file(folder / CONFIG_FILE) as path:
-        path.write_text(json.dumps(to_json(config), indent=2) + "\n", encoding="utf-8")
-
-
 def worth_compiling(config: TrainConfig, device: torch.device) -> bool:
     """Whether to compile the training step: as `--compile` says, else on CUDA only. On CPUs compiling the networks was
     measured to cost a minute and gain nothing (benchmarks/results/README.md)."""
@@ -148,11 +176,15 @@ def worth_compiling(config: TrainConfig, device: torch.device) -> bool:
 
 
 def _build_learner(
-    config: TrainConfig, device: torch.device, self_teacher: LoadedWeights | None, *, from_checkpoint: bool
+    config: TrainConfig,
+    device: torch.device,
+    dtype: torch.dtype,
+    self_teacher: LoadedWeights | None,
+    *,
+    from_checkpoint: bool,
 ) -> Learner:
     if from_checkpoint or config.init is not None:  # other weights follow, so do not download pretrained ones
         config = replace(config, encoder=replace(config.encoder, pretrained=False))
-    dtype = resolve_precision(config.precision, device)
     learner: Learner
     if self_teacher is None:
         anchor = anchor_of(config, device=device, dtype=dtype)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a run after its current step, so that it can save first."""
+"""Ctrl-C, SIGTERM and a closed terminal end a run after its current step, so that it can save first."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+NUMBERS: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+"""Signals that end a run. Windows has no SIGHUP."""
 
 
 class StopRequest:
@@ -17,15 +20,18 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Within the block, Ctrl-C and SIGTERM are noted instead of raised. A second one acts at once, as outside of it.
+    """Within the block, the first of NUMBERS is noted instead of raised. A second one acts at once, as outside of it.
 
-    Python accepts signal handlers in the main thread only; in another thread, signals are left alone.
+    Python accepts signal handlers in the main thread only; in another thread, signals are left alone. So is a SIGHUP
+    that was ignored before: nohup has asked for that.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.getsignal(number) for number in NUMBERS}
+    if hasattr(signal, "SIGHUP") and previous[signal.SIGHUP] == signal.SIG_IGN:
+        del previous[signal.SIGHUP]
 
     def restore() -> None:
         for number, handler in previous.items():

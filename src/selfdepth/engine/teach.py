@@ -11,6 +11,7 @@ from selfdepth.data.store.teacher_maps import Targets, TeacherMaps, open_or_make
 from selfdepth.errors import CheckpointError, ConfigError
 from selfdepth.files import whole_file
 from selfdepth.teachers.teacher import Teacher
+from selfdepth.texts import read_json
 
 RECORD_FILE = "teacher.json"
 """In the run folder: what its teacher is, and on which frames it was asked."""
@@ -36,22 +37,16 @@ def ask_teacher(
     if resume:
         _check_unchanged(folder, record)
     maps = open_or_make(store, record, lambda start: teacher.disparities(store, targets, start), progress)
-    with whole_file(folder / RECORD_FILE) as path:
-        path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    if not resume:
+        with whole_file(folder / RECORD_FILE) as path:
+            path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return maps
 
 
 def _check_unchanged(folder: Path, record: dict[str, object]) -> None:
     path = folder / RECORD_FILE
-    try:
-        before = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(
-            "the record of the run's teacher cannot be read",
-            where=path,
-            got=getattr(error, "strerror", None) or str(error),
-            fix="start a new run in another folder",
-        ) from error
+    what = "the record of the run's teacher cannot be read"
+    before = read_json(path, what=what, fix="start a new run in another folder", error=CheckpointError)
     changed = [name for name in record if before.get(name) != record[name]]
     if changed:
         raise ConfigError(

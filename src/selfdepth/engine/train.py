@@ -7,28 +7,36 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
-
 from selfdepth.config import TrainConfig
 from selfdepth.data.footage import Footage
-from selfdepth.engine.checkpoint import save_checkpoint
 from selfdepth.engine.compiled import training_step
-from selfdepth.engine.failures import explain_memory_errors, non_finite_loss
-from selfdepth.engine.health import Health, vital_signs
+from selfdepth.engine.failures import (
+    MOST_IN_ROW,
+    SKIPPED_FOLDER,
+    Statistics,
+    diverged,
+    explain_memory_errors,
+    is_finite,
+    report_skipped,
+    require_finite_weights,
+)
+from selfdepth.engine.health import Health, collapse, vital_signs
 from selfdepth.engine.lock import sole_run
 from selfdepth.engine.motion_first import MotionFirst
+from selfdepth.engine.saving import restore_models, save_all
 from selfdepth.engine.setup import Run, prepare_run, seed_step
 from selfdepth.engine.signals import StopRequest, stop_on_signals
-from selfdepth.engine.tracking import Tracker
+from selfdepth.engine.tracking import Tracker, read_metrics
 from selfdepth.engine.validate import validate
-from selfdepth.engine.watch import Silent, StepReport, Watcher
-from selfdepth.errors import Interrupted
+from selfdepth.engine.watch import StepReport, Unfailing, Watcher
+from selfdepth.errors import DiskFullError, Interrupted
 from selfdepth.structs import Batch, StepOutput
 from selfdepth.teachers.teacher import Ask
-from selfdepth.weights.files import save_weights
 
 _LOG_EVERY_STEPS = 20
 _PREVIEW_EVERY_S = 180.0
+_FULL_DISK_S = 15
+"""Seconds between two attempts to save on a full disk."""
 
 
 def train(
@@ -53,12 +61,12 @@ def train(
         The finished run, with its networks.
 
     Raises:
-        SelfDepthError: before the first step, for invalid input; later, for a loss that is not finite, a lack of
-            memory, or a folder that cannot be written.
-        Interrupted: after Ctrl-C or SIGTERM, once everything is saved.
+        SelfDepthError: before the first step, for invalid input; later, for steps in a row without finite loss and
+            gradients, a lack of memory, or a checkpoint that cannot be written.
+        Interrupted: after Ctrl-C, SIGTERM or SIGHUP, once everything is saved.
     """
     with sole_run(folder):
-        watcher = watcher or Silent()
+        watcher = Unfailing(watcher)
         run = prepare_run(
             config,
             folder,
@@ -75,30 +83,50 @@ def _train(run: Run, watcher: Watcher) -> Run:
     folder = run.folder
     if run.config.every == "auto":
         watcher.say(f"the motion suggests neighbours {run.data.store.spacing} frames apart (--every auto)")
-    tracker = Tracker(folder, run.progress.step)
+    if run.progress.step > 0:
+        restore_models(run)
+    if run.is_finished:
+        watcher.say(f"the run has used its budget, at step {run.progress.step}: it is left as it is")
+        return run
+    tracker = Tracker(folder, run.progress.step, watcher.say)
     try:
         # Signals are caught from here on only: before the first step there is nothing to save.
         with stop_on_signals() as stop, explain_memory_errors(run.config, folder):
-            _Loop(run, tracker, watcher).go(stop)
+            _Loop(run, tracker, watcher, stop).go()
     finally:
         tracker.close()
     if stop.signal_number is not None:
         raise Interrupted(stop.signal_number, folder)
+    _say_how_it_ended(run, watcher)
     return run
+
+
+def _say_how_it_ended(run: Run, watcher: Watcher) -> None:
+    progress = run.progress
+    if progress.skipped:
+        watcher.say(
+            f"warning: {progress.skipped} of {progress.step} steps were skipped, because loss or gradients were not "
+            f"finite; the first are in {run.folder / SKIPPED_FOLDER}"
+        )
+    if run.config.self_teacher is None:  # a student is as its teacher is
+        for sentence in collapse(read_metrics(run.folder), automask=run.config.loss.automask):
+            watcher.say(f"warning: {sentence}")
 
 
 class _Loop:
     """The loop and its record. State that a resume needs belongs in the run, not here."""
 
-    def __init__(self, run: Run, tracker: Tracker, watcher: Watcher) -> None:
-        self.run, self.tracker, self.watcher = run, tracker, watcher
+    def __init__(self, run: Run, tracker: Tracker, watcher: Watcher, stop: StopRequest) -> None:
+        self.run, self.tracker, self.watcher, self.stop = run, tracker, watcher, stop
         self.health = Health(run.config.method)
+        self.statistics = Statistics(run.learner)
         config = run.config
         wanted = config.motion_first and config.init is None and config.self_teacher is None
         self.motion_first = MotionFirst(run.progress, wanted=wanted, automask=config.loss.automask)
         self.score = ""
         self.saved_step = -1
         self._warned_of_ground_truth = False
+        self._of_constant: float | None = None
         # A resumed clock continues where it stood. It counts validation and saving too: whoever gives a run 60 minutes
         # wants it to end after 60 minutes.
         self._start_s = time.monotonic() - run.progress.elapsed_s
@@ -106,7 +134,7 @@ class _Loop:
         self._last_preview_s = -math.inf
         self._last_log = (run.progress.step, time.monotonic())
 
-    def go(self, stop: StopRequest) -> None:
+    def go(self) -> None:
         """Train step by step, until the budget is used or a signal arrives; then save."""
         run, progress = self.run, self.run.progress
         step: Callable[[Batch], StepOutput] = training_step(run, self.watcher.say)
@@ -114,34 +142,56 @@ class _Loop:
         try:
             if run.config.anchor is not None and progress.step == 0:
                 self._milestone(with_validation=True)  # a refinement competes with the model where it starts
-            while run.fraction() < 1 and stop.signal_number is None:
-                batch = next(batches)
-                seed_step(run.config.seed, progress.step)  # the tie-breaking noise
-                rate = run.learning_rate()
-                for group in run.optimizer.param_groups:
-                    group["lr"] = rate
-                stage = run.learner.stage = self.motion_first.stage
-                # The few steps of the other stages are not worth compiling.
-                output: StepOutput = step(batch) if stage == "full" else run.learner(batch)
-                # Before the backward pass: one such gradient would make all weights NaN, and Adam's averages with them.
-                if not torch.isfinite(output.loss):
-                    raise non_finite_loss(run, batch)
-                run.optimizer.zero_grad(set_to_none=True)
-                output.loss.backward()  # type: ignore[no-untyped-call]
-                run.optimizer.step()
-                progress.step += 1
-                progress.elapsed_s = time.monotonic() - self._start_s
-                self._after_step(output, rate)
+            while not run.is_finished and self.stop.signal_number is None:
+                self._step(step, next(batches))
         finally:
             batches.close()  # ends the thread that reads ahead
+        if progress.skipped == progress.step > 0:
+            raise diverged(run)
         if self.saved_step != progress.step:
             # After a signal the user waits, or the machine is about to go down: save, and leave validation out.
-            self._milestone(with_validation=stop.signal_number is None)
+            self._milestone(with_validation=self.stop.signal_number is None)
 
-    def _after_step(self, output: StepOutput, rate: float) -> None:
+    def _step(self, step: Callable[[Batch], StepOutput], batch: Batch) -> None:
+        run, progress = self.run, self.run.progress
+        seed_step(run.config.seed, progress.step)  # the tie-breaking noise
+        rate = run.learning_rate()
+        for group in run.optimizer.param_groups:
+            group["lr"] = rate
+        stage = run.learner.stage = self.motion_first.stage
+        self.statistics.keep()
+        # The few steps of the other stages are not worth compiling.
+        output: StepOutput = step(batch) if stage == "full" else run.learner(batch)
+        run.optimizer.zero_grad(set_to_none=True)
+        output.loss.backward()  # type: ignore[no-untyped-call]
+        # One gradient of NaN would make all weights NaN, and Adam's averages with them.
+        applied = is_finite(output.loss, run.learner.parameters())
+        if applied:
+            run.optimizer.step()
+            progress.skipped_in_row = 0
+        else:
+            self._skip(batch)
+        progress.step += 1
+        progress.elapsed_s = time.monotonic() - self._start_s
+        if progress.skipped_in_row == MOST_IN_ROW:
+            raise diverged(run)
+        self._after_step(output, rate, applied=applied)
+
+    def _skip(self, batch: Batch) -> None:
+        """Count a step that is not applied, save its clips, and undo what it did to the running statistics."""
+        progress = self.run.progress
+        progress.skipped += 1
+        progress.skipped_in_row += 1
+        self.run.optimizer.zero_grad(set_to_none=True)
+        sentence = report_skipped(self.run, batch)
+        self.statistics.restore()
+        if sentence is not None:
+            self.watcher.say(f"warning: {sentence}")
+
+    def _after_step(self, output: StepOutput, rate: float, *, applied: bool) -> None:
         """Log, validate, save and draw, each when it is due."""
         progress, config = self.run.progress, self.run.config
-        news = self.motion_first.after_step(output, self.run.fraction())
+        news = self.motion_first.after_step(output, self.run.fraction()) if applied else None
         if news is not None:
             self.watcher.say(news)
         if progress.step % _LOG_EVERY_STEPS == 0 or progress.step == 1:
@@ -168,7 +218,7 @@ class _Loop:
             "train",
             progress.step,
             {"loss": loss, **terms, **signs, "learning_rate": rate, "clips_per_s": clips_per_s}
-            | {"elapsed_s": round(progress.elapsed_s, 2)},
+            | {"skipped": progress.skipped, "elapsed_s": round(progress.elapsed_s, 2)},
         )
         fraction = min(self.run.fraction(), 1.0)
         self.watcher.step(
@@ -188,28 +238,44 @@ class _Loop:
 
     def _milestone(self, *, with_validation: bool) -> None:
         """Validate, draw, and save everything that a resume or a user needs."""
-        run, progress = self.run, self.run.progress
+        require_finite_weights(self.run)
         better = False
         try:
             if with_validation:
                 better = self._validate()
                 self._draw_preview()
-        finally:  # an error in validation or drawing must not cost the steps since the last checkpoint
-            state, meta = run.learner.state_dict(), run.weights_meta()
-            save_weights(run.folder / "last", state, meta)
-            if better or not (run.folder / "best").exists():
-                save_weights(run.folder / "best", state, meta)
-            # Last, because it records the best score. A run that is killed in between resumes from the checkpoint
-            # before, validates again and writes best/ again; the other way round, it would never write these weights.
-            save_checkpoint(run.folder, run.learner, run.optimizer, progress, keep=run.config.keep)
-        self.saved_step = progress.step
+        except Exception:  # an error in validation or drawing must not cost the steps since the last checkpoint
+            self._save(better=better)
+            raise
+        self._save(better=better)
+        self.saved_step = self.run.progress.step
         # The time spent here does not count in the logged clips per second.
-        self._last_log = (progress.step, time.monotonic())
+        self._last_log = (self.run.progress.step, time.monotonic())
+
+    def _save(self, *, better: bool) -> None:
+        """Save the checkpoint and the models. If the disk is full, stop or wait for space, as the options say."""
+        self.tracker.sync()
+        has_said = False
+        while True:
+            try:
+                save_all(self.run, better=better)
+            except DiskFullError as error:
+                if self.run.config.on_full_disk == "stop" or self.stop.signal_number is not None:
+                    raise
+                if not has_said:
+                    self.watcher.say(f"warning: {error}; waiting for space, and older checkpoints stay")
+                    has_said = True
+                for _ in range(_FULL_DISK_S):
+                    if self.stop.signal_number is None:
+                        time.sleep(1.0)
+            else:
+                return
 
     def _validate(self) -> bool:
         """Validate and record the result. Returns whether the networks are the best so far."""
         progress = self.run.progress
-        validation = validate(self.run)
+        validation = validate(self.run, self._of_constant)
+        self._of_constant = validation.constant
         if validation.problems and not self._warned_of_ground_truth:  # once: every validation meets the same files
             self._warned_of_ground_truth = True
             n_more = len(validation.problems) - 1
@@ -220,9 +286,11 @@ class _Loop:
         self.tracker.record("val", progress.step, {**validation.metrics(), "elapsed_s": round(progress.elapsed_s, 2)})
         name = "abs_rel" if validation.depth is not None else "loss"
         self.score = f"{name} {validation.score:.4f}"
-        better = progress.best_score is None or validation.score < progress.best_score
+        better = math.isfinite(validation.score) and (
+            progress.best_score is None or validation.score < progress.best_score
+        )
         if better:
-            progress.best_score, progress.best_step = validation.score, progress.step
+            progress.best_score = validation.score
         self.watcher.say(f"step {progress.step}: validation {self.score}{' (best so far)' if better else ''}")
         return better
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from numpy import ndarray
 
@@ -25,12 +26,16 @@ class Validation:
         depth: errors against ground truth; None if there is none. In metres if the stereo baseline gives the scale,
             else after median scaling.
         scaled: the same errors after median scaling in any case.
+        spread: standard deviation of the disparity over its mean, within images; 0 is a constant. None without images.
+        constant: abs_rel of a constant depth, after median scaling; None if there is no ground truth.
         problems: sentences about ground truth that could not be used. Training does not need it, so it continues.
     """
 
     loss: float | None
     depth: DepthReport | None = None
     scaled: DepthReport | None = None
+    spread: float | None = None
+    constant: float | None = None
     problems: tuple[str, ...] = ()
 
     @property
@@ -46,17 +51,25 @@ class Validation:
             scalars |= {name: getattr(self.scaled, name) for name in ("ratio_median", "ratio_spread")}
             if not self.depth.median_scaling:
                 scalars["abs_rel_median_scaled"] = self.scaled.abs_rel
+        if self.constant is not None:
+            scalars["abs_rel_of_constant"] = self.constant
+        if self.spread is not None:
+            scalars["disparity_spread"] = self.spread
         return scalars
 
 
 @torch.no_grad()
-def validate(run: Run) -> Validation:
+def validate(run: Run, constant: float | None = None) -> Validation:
     """Run the networks on every validation clip, and compare their depth with ground truth.
+
+    Args:
+        constant: as in Validation, from an earlier one; None: it is computed.
 
     In evaluation mode: with the running statistics of batch normalisation, the result of a clip does not depend on the
     others in its batch, and validation does not change the networks. Afterwards they are in training mode again.
     """
     losses: list[float] = []
+    spreads: list[float] = []
     disparities: list[ndarray] = []
     truths: list[ndarray] = []
     problems: list[str] = []
@@ -71,6 +84,7 @@ def validate(run: Run) -> Validation:
                 finest = run.learner.predict_disparity(batch)
             predicted = run.depth_range.disparity(finest)[:, 0].float().cpu().numpy()
             for ref, disparity in zip(refs, predicted, strict=True):
+                spreads.append(float(disparity.std() / max(disparity.mean(), 1e-12)))
                 try:
                     truth = _truth(run, ref)
                 except DataError as error:  # a damaged scan must not end a run that does not learn from it
@@ -87,9 +101,17 @@ def validate(run: Run) -> Validation:
     if truths:
         try:
             depth, scaled = _depth(run, disparities, truths)
+            constant = _of_constant(run, truths) if constant is None else constant
         except DataError as error:
             problems.append(str(error))
-    return Validation(loss=loss, depth=depth, scaled=scaled, problems=tuple(problems))
+    return Validation(
+        loss=loss,
+        depth=depth,
+        scaled=scaled,
+        spread=float(np.mean(spreads)) if spreads else None,
+        constant=constant,
+        problems=tuple(problems),
+    )
 
 
 def _truth(run: Run, ref: FrameRef) -> ndarray | None:
@@ -100,6 +122,15 @@ def _truth(run: Run, ref: FrameRef) -> ndarray | None:
     """
     camera = run.data.store.by_name[ref.sequence].camera
     return cropped_truth(run.data.truth, ref, camera, run.config.crop_px)
+
+
+def _of_constant(run: Run, truths: list[ndarray]) -> float:
+    """abs_rel of a constant depth after median scaling.
+
+    Raises:
+        DataError: if no image has a pixel that can be compared.
+    """
+    return evaluate_set([np.ones_like(truth) for truth in truths], truths, run.data.protocol).abs_rel
 
 
 def _depth(run: Run, disparities: list[ndarray], truths: list[ndarray]) -> tuple[DepthReport, DepthReport]:

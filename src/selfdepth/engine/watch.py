@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -58,3 +59,34 @@ class Silent:
 
     def say(self, text: str) -> None:
         """Ignored."""
+
+
+class Unfailing:
+    """A Watcher that tells another one, and goes on if that has nowhere to write: its terminal was closed, or its pipe.
+
+    Args:
+        watcher: the other one; None: nobody.
+    """
+
+    def __init__(self, watcher: Watcher | None) -> None:
+        self._watcher = watcher or Silent()
+
+    def frames(self, done: int, total: int) -> None:
+        """As of the other."""
+        with contextlib.suppress(OSError):
+            self._watcher.frames(done, total)
+
+    def maps(self, done: int, total: int) -> None:
+        """As of the other."""
+        with contextlib.suppress(OSError):
+            self._watcher.maps(done, total)
+
+    def step(self, report: StepReport) -> None:
+        """As of the other."""
+        with contextlib.suppress(OSError):
+            self._watcher.step(report)
+
+    def say(self, text: str) -> None:
+        """As of the other."""
+        with contextlib.suppress(OSError):
+            self._watcher.say(text)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,13 +17,15 @@ from torch import Tensor
 
 from selfdepth.config import ResolvedConfig, TrainConfig, from_json, to_json
 from selfdepth.errors import CheckpointError, SelfDepthError
-from selfdepth.files import whole_file
+from selfdepth.files import checksum, whole_file
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.geometry.depth_range import DepthRange
 from selfdepth.networks.depth import DepthNet
+from selfdepth.texts import read_json
 from selfdepth.weights.locate import CONFIG_FILE, WEIGHTS_FILE, find_weights
 from selfdepth.weights.published import Entries, is_published, read_published
+from selfdepth.weights.tensors import COPY_AGAIN, read_tensors, require_modest, unreadable
 
 FORMAT = "selfdepth-weights"
 VERSION = 1
@@ -83,7 +87,10 @@ class LoadedWeights:
 
 
 def save_weights(folder: Path, state: Mapping[str, Tensor], meta: WeightsMeta) -> None:
-    """Write `model.safetensors` and `config.json`. Older files of these names stay until both new ones are complete.
+    """Write `model.safetensors` and `config.json`, which holds the checksum of the weights.
+
+    The two cannot be renamed at once. So the configuration comes first, and knows the checksum and the step of the
+    older weights too: after a power cut between the renames they are still the model that they were.
 
     Args:
         folder: created if it does not exist.
@@ -106,13 +113,29 @@ def save_weights(folder: Path, state: Mapping[str, Tensor], meta: WeightsMeta) -
     }
     if meta.focal_baseline is not None:
         values["focal_baseline"] = meta.focal_baseline
+    data = save(tensors)
     # One block for both: neither file is renamed to its final name before both are written.
     with (
+        whole_file(folder / WEIGHTS_FILE, needs_bytes=len(data)) as weights_path,
         whole_file(folder / CONFIG_FILE) as config_path,
-        whole_file(folder / WEIGHTS_FILE) as weights_path,
     ):
+        values["weights"] = [{"sha256": hashlib.sha256(data).hexdigest(), "step": meta.step}, *_present(folder)]
         config_path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-        weights_path.write_bytes(save(tensors))
+        weights_path.write_bytes(data)
+
+
+def saved_step(folder: Path) -> int | None:
+    """The step of the weights in a folder; None if there are none, or they are not what was written."""
+    try:
+        return _read_meta(folder).step
+    except CheckpointError:
+        return None
+
+
+def _present(folder: Path) -> list[dict[str, Any]]:
+    """Checksum and step of the weights that are there, if they are a model."""
+    step = saved_step(folder)
+    return [] if step is None else [{"sha256": checksum(folder / WEIGHTS_FILE), "step": step}]
 
 
 def load_weights(model: str | Path) -> LoadedWeights:
@@ -127,9 +150,9 @@ def load_weights(model: str | Path) -> LoadedWeights:
     folder = find_weights(model)
     if not (folder / WEIGHTS_FILE).is_file() and is_published(folder):
         return _load_published(folder)
-    meta = _read_meta(folder / CONFIG_FILE)
+    meta = _read_meta(folder)
     return LoadedWeights(
-        state=_read_state(folder / WEIGHTS_FILE),
+        state=read_tensors(folder / WEIGHTS_FILE),
         config=ResolvedConfig.of(meta.config),
         camera=meta.camera,
         scale=meta.scale,
@@ -181,47 +204,84 @@ def depth_network(weights: LoadedWeights) -> DepthNet:
         CheckpointError: if the weights do not fit the encoder that the configuration names.
     """
     config = weights.config
-    try:
-        network = DepthNet(
-            config.encoder.name,
-            n_views=config.n_views,
-            n_mask_sources=config.n_sources if config.loss.predictive_mask else 0,
-            scales=config.encoder.scales,
-            confidence=config.has_confidence,
-        )
-    except SelfDepthError as error:
-        raise _unreadable(weights.folder / CONFIG_FILE, str(error)) from error
+    build = partial(
+        DepthNet,
+        config.encoder.name,
+        n_views=config.n_views,
+        n_mask_sources=config.n_sources if config.loss.predictive_mask else 0,
+        scales=config.encoder.scales,
+        confidence=config.has_confidence,
+    )
     state = {
         name.removeprefix(_DEPTH_PREFIX): tensor
         for name, tensor in weights.state.items()
         if name.startswith(_DEPTH_PREFIX)
     }
-    _require_fit(state, network.state_dict(), weights)
+    try:
+        with torch.device("meta"):  # shapes without memory: an encoder that does not fit may be of any size
+            _require_fit(state, build().state_dict(), weights)
+        network = build()
+    except CheckpointError:
+        raise
+    except SelfDepthError as error:
+        raise unreadable(weights.folder / CONFIG_FILE, str(error)) from error
     network.load_state_dict(state)
     return network.eval()
 
 
-def _read_meta(path: Path) -> WeightsMeta:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, str(error)) from error
-    if not isinstance(values, dict) or values.get("format") != FORMAT:
-        raise _unreadable(path, f'no "format": "{FORMAT}" in it')
+def _read_meta(folder: Path) -> WeightsMeta:
+    path = folder / CONFIG_FILE
+    values = read_json(path, what="the model cannot be read", fix=COPY_AGAIN, error=CheckpointError)
+    if values.get("format") != FORMAT:
+        raise unreadable(path, f'no "format": "{FORMAT}" in it')
     if values.get("version") != VERSION:
         raise CheckpointError(
             "another version of selfdepth wrote the model",
             where=path,
             expected=f"version {VERSION}",
-            got=f"version {values.get('version')}",
+            got=f"version {str(values.get('version'))[:20]}",
             fix="update selfdepth, or train the model again",
         )
     try:
-        return _meta_from(values, path)
+        meta = _meta_from(values, path)
+        weights = values.get("weights")  # older versions wrote no checksum
+        return meta if weights is None else dataclasses.replace(meta, step=_step_by_checksum(weights, folder))
     except KeyError as error:
-        raise _unreadable(path, f"no {error.args[0]!r} in it") from error
-    except (SelfDepthError, TypeError, AttributeError) as error:
-        raise _unreadable(path, str(error)) from error
+        raise unreadable(path, f"no {error.args[0]!r} in it") from error
+    except CheckpointError:
+        raise
+    except (SelfDepthError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        raise unreadable(path, str(error)) from error
+
+
+def _step_by_checksum(weights: list[dict[str, Any]], folder: Path) -> int | None:
+    """The step of the weights in a folder, by their checksum.
+
+    Args:
+        weights: checksum and step of the weights that may be there, as `save_weights` writes them.
+
+    Raises:
+        CheckpointError: if the weights are none of them.
+    """
+    path = folder / WEIGHTS_FILE
+    require_modest(path)
+    found = checksum(path)
+    for each in weights:
+        if each["sha256"] == found:
+            return _checked_step(each["step"])
+    raise CheckpointError(
+        "the weights are not what was written: a copy was cut short, or the disk has changed them",
+        where=path,
+        expected=f"the checksum in {CONFIG_FILE}",
+        got=f"{found[:12]}...",
+        fix=f'copy the folder again; if you changed the weights yourself, delete "weights" from {CONFIG_FILE}',
+    )
+
+
+def _checked_step(step: object) -> int | None:
+    if step is not None and (not isinstance(step, int) or isinstance(step, bool) or not 0 <= step < 2**63):
+        raise TypeError(f"step {str(step)[:20]}")
+    return step
 
 
 def _meta_from(values: dict[str, Any], path: Path) -> WeightsMeta:
@@ -238,24 +298,9 @@ def _meta_from(values: dict[str, Any], path: Path) -> WeightsMeta:
         config=config,
         camera=None if camera is None else Camera(**camera),
         scale=scale,
-        step=values.get("step"),
+        step=_checked_step(values.get("step")),
         focal_baseline=focal_baseline if config.method == "monodepth-v1" else None,
     )
-
-
-def _read_state(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        state = load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise _unreadable(path, str(error)) from error
-    # A diverged run saves NaN, with which every prediction would be NaN and no error would say why.
-    for name, tensor in state.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise _unreadable(path, f"numbers that are not finite in {name}")
-    return state
 
 
 def _require_fit(state: dict[str, Tensor], required: dict[str, Tensor], weights: LoadedWeights) -> None:
@@ -281,13 +326,3 @@ def describe_mismatch(state: Mapping[str, Tensor], required: Mapping[str, Tensor
     kinds = {"missing": missing, "unexpected": unexpected, "of another shape": sorted(shapes)}
     counts = [f"{len(names)} {kind}, e.g. {names[0]}" for kind, names in kinds.items() if names]
     return f"tensors: {'; '.join(counts)}" if counts else ""
-
-
-def _unreadable(path: Path, got: str) -> CheckpointError:
-    return CheckpointError(
-        "the model cannot be read",
-        where=path,
-        expected=f"a {path.name} that selfdepth wrote",
-        got=got,
-        fix="copy the folder again, or use another checkpoint of the run",
-    )

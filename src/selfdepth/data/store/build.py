@@ -11,10 +11,11 @@ import json
 import os
 import re
 import shutil
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,11 @@ from selfdepth.data.store.index import (
     encode_refs,
 )
 from selfdepth.data.store.store import Store, is_store, open_store, training_size
-from selfdepth.errors import DataError, OutputError
+from selfdepth.errors import DataError, OutputError, SelfDepthWarning
+from selfdepth.files import put_in_place, recover, remove_tree, writing_to
 from selfdepth.geometry.crop import NO_CROP, Crop
 from selfdepth.geometry.crop_resize import CropResize
+from selfdepth.locks import held
 
 __all__ = [
     "Store",
@@ -71,15 +74,48 @@ def open_or_build(
 
     Args and errors as in `build_store`.
     """
-    if is_store(folder):
-        try:
-            store = open_store(folder)
-        except DataError:
-            pass  # of another version, or damaged: it is built again below
-        else:
-            if store.fingerprint == fingerprint(footage, width=width, height=height, crop=crop):
-                return store
-    return build_store(footage, folder, width=width, height=height, crop=crop, progress=progress)
+    wanted = fingerprint(footage, width=width, height=height, crop=crop)
+    store = _open_if(wanted, folder)
+    if store is not None:
+        return store
+    with _sole_builder(folder.resolve()):
+        store = _open_if(wanted, folder)  # another process may have built it while this one waited
+        if store is not None:
+            return store
+        return build_store(footage, folder, width=width, height=height, crop=crop, progress=progress)
+
+
+def _open_if(wanted: str, folder: Path) -> Store | None:
+    """The store in `folder` if it has this fingerprint, else None."""
+    try:
+        store = open_store(folder) if is_store(folder) else None
+    except DataError:
+        return None  # of another version, or damaged: it is built again
+    return store if store is not None and store.fingerprint == wanted else None
+
+
+@contextmanager
+def _sole_builder(folder: Path) -> Iterator[None]:
+    """Within the block, no other process builds this store. What killed ones left of it is cleared away first.
+
+    Warns:
+        SelfDepthWarning: if another process is building it, and this one waits.
+    """
+
+    def say() -> None:
+        warnings.warn(f"another process is building {folder}: waiting for it", SelfDepthWarning, stacklevel=2)
+
+    created = [place for place in folder.parents if not place.exists()]
+    with writing_to(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with held(folder.with_name(f".{folder.name}.lock"), on_busy=say):
+            recover(folder)
+            yield
+    finally:
+        for place in created:
+            with suppress(OSError):  # not empty: it holds the store
+                place.rmdir()
 
 
 def build_store(
@@ -123,9 +159,9 @@ def build_store(
             values["frames_sha256"] = digest_of_file(partial_folder / FRAMES_FILE)
             index = encode_index(values, sequences)
             (partial_folder / INDEX_FILE).write_text(index, encoding="utf-8")
-            _put_in_place(partial_folder, folder)
+            put_in_place(partial_folder, folder)
     except BaseException:  # KeyboardInterrupt, too
-        shutil.rmtree(partial_folder, ignore_errors=True)
+        remove_tree(partial_folder)
         raise
     return open_store(folder)
 
@@ -240,7 +276,6 @@ def _write_frames(footage: Footage, fit: CropResize, path: Path, counter: _Count
             write_first()
         with _writing(path, needed_bytes):
             file.flush()
-            os.fsync(file.fileno())
     finally:
         pool.shutdown(cancel_futures=True)
         file.close()
@@ -266,20 +301,6 @@ def _replaceable(folder: Path) -> bool:
     names = {path.name for path in folder.iterdir()}
     own = {FRAMES_FILE, INDEX_FILE} | {name for name in names if _TEACHER_FILE.fullmatch(name)}
     return not names or (is_store(folder) and names <= own)
-
-
-def _put_in_place(new: Path, folder: Path) -> None:
-    # The old store is renamed before it is deleted, so that a failed rename can bring it back.
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    if folder.exists():
-        folder.rename(old)
-    try:
-        new.rename(folder)
-    except BaseException:
-        if old.exists():
-            old.rename(folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager

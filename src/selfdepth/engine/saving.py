@@ -1,0 +1,45 @@
+"""What a run saves at a milestone: its checkpoint, and the models last/ and best/, which follow from it."""
+
+from __future__ import annotations
+
+from selfdepth.engine.checkpoint import save_checkpoint
+from selfdepth.engine.run_config import CONFIG_FILE
+from selfdepth.engine.setup import Run
+from selfdepth.weights.files import save_weights, saved_step
+
+
+def save_all(run: Run, *, better: bool) -> None:
+    """Save the checkpoint, then last/, and best/ if these weights are the best so far or the first.
+
+    The checkpoint comes first. If the process is killed before the models are written, `restore_models` writes them.
+
+    Raises:
+        OutputError: if the disk is full or the folder cannot be written. What was there before stays.
+    """
+    progress, best = run.progress, run.folder / "best"
+    if better or not best.exists():
+        progress.best_step = progress.step
+    if not (run.folder / CONFIG_FILE).exists():  # somebody has removed the folder; without it there is no resume
+        run.write_config()
+    save_checkpoint(run.folder, run.learner, run.optimizer, progress, keep=run.config.keep)
+    _save_models(run, best=progress.best_step == progress.step)
+
+
+def restore_models(run: Run) -> None:
+    """Write last/ and best/ of the checkpoint that was just restored, unless they are there.
+
+    Raises:
+        OutputError: as `save_all`.
+    """
+    progress = run.progress
+    if saved_step(run.folder / "last") != progress.step:
+        _save_models(run, best=False)
+    if progress.best_step == progress.step and saved_step(run.folder / "best") != progress.step:
+        _save_models(run, best=True)
+
+
+def _save_models(run: Run, *, best: bool) -> None:
+    state, meta = run.learner.state_dict(), run.weights_meta()
+    save_weights(run.folder / "last", state, meta)
+    if best:
+        save_weights(run.folder / "best", state, meta)
