@@ -86,8 +86,9 @@ WITHOUT_TORCH = [
 ]
 
 
-NO_MODULES = ("benchmarks", "golden", "helpers")
-"""Folders of tests that are of no package: of the programs that measure, reference values, and what tests share."""
+NO_MODULES = ("benchmarks", "faults", "golden", "helpers")
+"""Folders of tests that are of no package: of the programs that measure, of kills and power cuts, reference values, and
+what tests share."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,7 +62,9 @@ def test_a_finished_run_is_left_as_it_is_also_by_a_smaller_budget(
     for steps in (4, 3):
         run = train(replace(tiny, steps=steps), folder, resume=True, watcher=ear)
         assert run.progress.step == 4
-    assert {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in folder.rglob("*") if path.is_file()} == times
+    assert {
+        path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in folder.rglob("*") if path.is_file()
+    } == times
     assert sum("left as it is" in text for text in ear.said) == 2
 
 
