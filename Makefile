@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-all lint types unit slow bench clean help
+.PHONY: demo test test-all lint types unit slow faults bench clean help
 
 help:            ## list what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/:/'
@@ -37,11 +37,15 @@ comma := ,
 empty :=
 HOOK := $(subst $(empty) $(empty),$(comma),$(addprefix selfdepth.,$(SHAPED)) beartype.beartype)
 unit: $(READY)   ## the tests but the slow ones
-	$(BIN)/pytest -n 2 --dist worksteal -m "not compiled and not slow" --jaxtyping-packages=$(HOOK)
-	$(BIN)/pytest -n 2 -m "compiled and not slow"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not compiled and not slow and not faults" --jaxtyping-packages=$(HOOK)
+	$(BIN)/pytest -n 2 -m "compiled and not slow and not faults"
 
 slow: $(READY)   ## the tests that draw every figure of the documents and try every measurement
 	$(BIN)/pytest -n 2 -m slow
+
+TRIES ?= 50
+faults: $(READY) ## kill runs and cut the power TRIES times; writes benchmarks/results/faults.json
+	SELFDEPTH_FAULTS=$(TRIES) $(BIN)/pytest -m faults tests/faults
 
 bench: $(READY)  ## measure the speed; writes benchmarks/results/speed.json and speed.md
 	$(BIN)/python benchmarks/speed.py --json benchmarks/results/speed.json

@@ -90,9 +90,9 @@ WITHOUT_TORCH = [
 ]
 
 
-NO_MODULES = ("benchmarks", "fuzz", "golden", "helpers")
-"""Folders of tests that are of no package: of the programs that measure, of files at random, reference values, and what
-tests share."""
+NO_MODULES = ("benchmarks", "faults", "fuzz", "golden", "helpers")
+"""Folders of tests that are of no package: of the programs that measure, of kills and power cuts, of files at random,
+reference values, and what tests share."""
 
 
 @dataclass(frozen=True, kw_only=True)

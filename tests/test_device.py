@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 import torch
 from jaxtyping import TypeCheckError
 
 from selfdepth import device as module
-from selfdepth.device import resolve_device, resolve_precision
-from selfdepth.errors import ConfigError
+from selfdepth.device import Arithmetic, choose_arithmetic, resolve_device, resolve_precision
+from selfdepth.errors import ConfigError, SelfDepthWarning
 
 CPU = torch.device("cpu")
 MEASURED = module._bf16_gain_on_cpu
@@ -40,3 +42,31 @@ def test_a_precision_or_device_that_does_not_exist_is_refused() -> None:
         resolve_precision("fp8", CPU)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="device"):
         resolve_device("abacus")
+
+
+@pytest.mark.parametrize(("gain", "before"), [(2.0, "fp32"), (0.5, "bf16")])
+def test_auto_is_what_it_was_before_whatever_a_measurement_says_now(
+    gain: float, before: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_bf16_gain_on_cpu", lambda: gain)
+    was = Arithmetic(device="cpu", precision=before, threads=torch.get_num_threads())  # type: ignore[arg-type]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert choose_arithmetic("auto", CPU, was) == was
+    now = choose_arithmetic("auto", CPU)
+    assert now.precision != before and now.dtype == resolve_precision("auto", CPU)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"precision": "bf16"}, "precision fp32 instead of bf16.*--precision bf16"),
+        ({"threads": 77}, "threads .* instead of 77.*OMP_NUM_THREADS=77"),
+        ({"device": "cuda", "threads": 0}, "device cpu instead of cuda.*--device cuda"),
+    ],
+)
+def test_a_resume_in_another_arithmetic_says_both(changes: dict[str, object], words: str) -> None:
+    same = {"device": "cpu", "precision": "fp32", "threads": torch.get_num_threads()}
+    with pytest.warns(SelfDepthWarning, match=words) as said:
+        assert choose_arithmetic("fp32", CPU, Arithmetic(**{**same, **changes})) == Arithmetic(**same)  # type: ignore[arg-type]
+    assert len(said) == 1

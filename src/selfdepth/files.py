@@ -52,7 +52,7 @@ def whole_file(path: Path, *, needs_bytes: int | None = None) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with writing_to(path, needs_bytes=needs_bytes):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             yield temporary
             sync_file(temporary)
             rename(temporary, path)
@@ -142,6 +142,18 @@ def rename(old: Path, new: Path) -> None:
     """
     os.replace(old, new)  # noqa: PTH105  the tests cut the power around it
     sync_folder(new.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, as far as they are missing, and wait until the disk knows them.
+
+    Raises:
+        OSError: if the file system refuses.
+    """
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in reversed(missing):
+        sync_folder(place.parent)
 
 
 def remove_tree(folder: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from selfdepth.engine.health import Health, vital_signs
+from selfdepth.engine.health import Health, collapse, vital_signs
 from selfdepth.geometry.se3 import transform_from_axis_angle
 from selfdepth.structs import StepOutput
 
@@ -95,3 +95,42 @@ def test_the_advice_for_monodepth_v1_names_no_option_that_it_refuses() -> None:
     health = Health("monodepth-v1")
     (sentence,) = [text for _ in range(9) for text in health.check(signs, automask=False)]
     assert "rectified" in sentence and "--loss" not in sentence
+
+
+def val(step: int, **values: object) -> dict[str, object]:
+    return {"kind": "val", "step": step, "abs_rel": 0.2, "abs_rel_of_constant": 0.4, "disparity_spread": 0.3, **values}
+
+
+def train_line(step: int, **values: object) -> dict[str, object]:
+    return {"kind": "train", "step": step, "kept": 0.6, **values}
+
+
+def test_a_run_that_ended_well_has_not_collapsed_whatever_was_before() -> None:
+    lines = [val(2, disparity_spread=0.0, abs_rel=0.9), train_line(3, kept=0.0), val(4), train_line(5)]
+    assert collapse(lines, automask=True) == []
+    assert collapse([], automask=True) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"disparity_spread": 0.001}, "constant since step 4"),
+        ({"abs_rel": 0.41}, "since step 4, validation has been worse than that of a constant"),
+        ({"abs_rel": 0.3, "abs_rel_median_scaled": 0.5}, "since step 4, validation has been worse"),
+    ],
+)
+def test_a_run_that_ended_without_depth_is_told_since_when(changes: dict[str, object], words: str) -> None:
+    (sentence,) = collapse([val(2), val(4, **changes), val(6, **changes)], automask=True)
+    assert words in sentence
+
+
+def test_an_empty_mask_counts_when_it_lasts_and_there_is_one() -> None:
+    lines = [train_line(1), train_line(20, kept=0.0), train_line(40, kept=0.001)]
+    (sentence,) = collapse(lines, automask=True)
+    assert "since step 20, the auto-mask" in sentence
+    assert collapse(lines[:2], automask=True) == collapse(lines, automask=False) == []
+
+
+def test_damaged_values_mean_nothing() -> None:
+    odd = {"disparity_spread": "0", "abs_rel": float("nan"), "abs_rel_of_constant": None}
+    assert collapse([val(2, **odd), {"kind": "train", "step": 3}], automask=True) == []

@@ -10,8 +10,9 @@ import torch
 
 from helpers.models import TINY
 from selfdepth.config import TrainConfig
-from selfdepth.engine.checkpoint import Progress, load_checkpoint, save_checkpoint
+from selfdepth.engine.checkpoint import examine, save_checkpoint
 from selfdepth.engine.motion_first import MotionFirst
+from selfdepth.engine.progress import Progress
 from selfdepth.engine.tracking import read_metrics
 from selfdepth.engine.train import train
 from selfdepth.errors import ConfigError
@@ -95,8 +96,7 @@ def test_a_resumed_run_continues_in_its_stage(tmp_path: Path) -> None:
     optimizer = torch.optim.Adam(learner.parameters())
     progress = Progress()
     before = stages(rule(progress), 0.55, 30)
-    folder = save_checkpoint(tmp_path, learner, optimizer, progress, keep=1)
-    again = load_checkpoint(folder, learner, optimizer, torch.device("cpu"))
+    again = examine(save_checkpoint(tmp_path, learner, optimizer, progress, keep=2)).progress
     assert rule(again).stage == before[-1] == "unmasked"
     assert again.explained == progress.explained
 

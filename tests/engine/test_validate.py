@@ -111,7 +111,7 @@ def test_every_clip_is_compared_in_evaluation_mode_and_training_goes_on_in_its_o
 def test_what_was_learned_is_kept_when_validation_fails(
     tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(run: object) -> Validation:
+    def fail(run: object, constant: float | None) -> Validation:
         raise TrainingError("out of memory")
 
     with monkeypatch.context() as patch:

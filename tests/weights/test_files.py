@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ from selfdepth.errors import CheckpointError, OutputError
 from selfdepth.geometry.depth_range import DepthRange
 from selfdepth.inference.predictor import Predictor
 from selfdepth.networks.depth import DepthNet
-from selfdepth.weights.files import WeightsMeta, depth_network, load_weights, save_weights
+from selfdepth.weights.files import WeightsMeta, depth_network, load_weights, save_weights, saved_step
 
 
 def test_what_is_saved_is_what_is_loaded(tmp_path: Path, model_state: dict[str, Tensor], meta: WeightsMeta) -> None:
@@ -172,3 +173,66 @@ def test_another_encoder_than_the_weights_were_trained_with_is_refused(
         save_weights(tmp_path, model_state, dataclasses.replace(meta, config=config))
         with pytest.raises(CheckpointError, match=sentence):
             depth_network(load_weights(tmp_path))
+
+
+def test_every_bit_of_the_weights_is_checked(tmp_path: Path, model: Path) -> None:
+    data = (model / "model.safetensors").read_bytes()
+    for place in (9, len(data) // 2, len(data) - 1):
+        folder = tmp_path / str(place)
+        shutil.copytree(model, folder)
+        (folder / "model.safetensors").write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        with pytest.raises(CheckpointError, match="not what was written"):
+            load_weights(folder)
+
+
+def test_a_model_of_an_older_version_has_no_checksum_and_is_loaded(tmp_path: Path, model: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    _forget_checksum(folder)
+    assert load_weights(folder).step == saved_step(folder) == 7
+
+
+def test_between_the_two_renames_the_older_weights_are_still_the_model_that_they_were(
+    tmp_path: Path, model_state: dict[str, Tensor], meta: WeightsMeta
+) -> None:
+    save_weights(tmp_path, model_state, meta)
+    older = (tmp_path / "model.safetensors").read_bytes()
+    save_weights(tmp_path, {**model_state, _BIAS: torch.ones(1)}, dataclasses.replace(meta, step=9))
+    assert load_weights(tmp_path).step == 9
+    (tmp_path / "model.safetensors").write_bytes(older)
+    assert load_weights(tmp_path).step == 7
+
+
+@pytest.mark.parametrize("weights", [[], 3, [{}], [{"sha256": 3, "step": 1}], {"sha256": "x"}, "x"])
+def test_checksums_that_are_none_are_refused(tmp_path: Path, model: Path, weights: object) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    _edit_config(weights=weights)(folder)
+    with pytest.raises(CheckpointError):
+        load_weights(folder)
+    assert saved_step(folder) is None
+
+
+@pytest.mark.parametrize("train", [{"width": 64_000, "height": 19_200}, {"width": 3_200_000_000}])
+def test_a_size_that_no_memory_would_hold_is_refused_before_it_is_used(
+    tmp_path: Path, model: Path, train: dict[str, int]
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    _edit_config(train=train)(folder)
+    with pytest.raises(CheckpointError, match=r"too large.*SELFDEPTH_LIMITS"):
+        load_weights(folder)
+
+
+def test_a_giant_encoder_is_refused_before_memory_is_taken_for_it(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    values = json.loads((folder / "config.json").read_text())
+    values["train"]["encoder"]["name"] = "convnext_xxlarge"
+    (folder / "config.json").write_text(json.dumps(values))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(CheckpointError, match="do not fit"):
+        depth_network(load_weights(folder))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000, "kB; the encoder has 3.4 GB"

@@ -111,13 +111,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check_numbers(self)
         self._check_names()
-        require_size(self.width, "--width")
-        if self.height is not None:
-            require_size(self.height, "--height")
-        pixels = self.width * (self.height or MIN_SIZE)
-        require_within(
-            "network_megapixels", pixels / 1e6, what="the size is too large", where="--width", error=ConfigError
-        )
+        self._check_size()
         require(self.batch_size >= 1, "--batch-size", "at least 1", self.batch_size)
         require(0 < self.learning_rate < 1, "--learning-rate", "between 0 and 1", self.learning_rate)
         require(self.drop_after is None or self.drop_after >= 1, "--drop-after", "at least 1", self.drop_after)
@@ -166,6 +160,16 @@ class TrainConfig:
         for name in ("data", "split", "camera", "store", "init", "self_teacher"):
             if getattr(self, name):
                 require_name(getattr(self, name), f"--{name}".replace("_", "-"))
+
+    def _check_size(self) -> None:
+        """Refuse a size that the networks cannot take, or that no memory would hold."""
+        require_size(self.width, "--width")
+        if self.height is not None:
+            require_size(self.height, "--height")
+        pixels = self.width * (self.height or MIN_SIZE)
+        require_within(
+            "network_megapixels", pixels / 1e6, what="the size is too large", where="--width", error=ConfigError
+        )
 
     def _check_motion(self) -> None:
         """Refuse options of the pose network that do not go with the offsets."""

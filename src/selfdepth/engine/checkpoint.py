@@ -21,7 +21,7 @@ import torch
 
 from selfdepth.engine.progress import Progress, read_progress
 from selfdepth.errors import CheckpointError, SelfDepthWarning
-from selfdepth.files import checksum, put_in_place, remove_tree, rename, writing_to
+from selfdepth.files import checksum, make_folder, put_in_place, remove_tree, rename, writing_to
 from selfdepth.limits import require_within
 from selfdepth.texts import read_json
 
@@ -62,7 +62,7 @@ def save_checkpoint(
     state = {"learner": learner.state_dict(), "optimizer": optimizer.state_dict()}
     with writing_to(folder, needs_bytes=sum(tensor.nbytes for tensor in _tensors(state))):
         remove_tree(partial)
-        partial.mkdir(parents=True)
+        make_folder(partial)
         try:
             sums = {STATE_FILE: _write_state(partial / STATE_FILE, state)}
             sums[PROGRESS_FILE] = _write_text(partial / PROGRESS_FILE, progress.to_json())

@@ -33,7 +33,8 @@ def is_finite(loss: Tensor, parameters: Iterable[nn.Parameter]) -> bool:
     """Whether a loss and all gradients are finite. On a GPU it waits for the backward pass, once."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     # The largest magnitudes: a sum of squares may overflow though every gradient is finite.
-    largest = torch.stack([loss.detach().float(), *torch._foreach_norm(gradients, math.inf)])
+    magnitudes = torch._foreach_norm(gradients, math.inf) if gradients else ()
+    largest = torch.stack([loss.detach().float(), *magnitudes])
     return bool(torch.isfinite(largest).all())
 
 

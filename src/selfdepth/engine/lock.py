@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from selfdepth.errors import OutputError
-from selfdepth.files import recover, require_writable, writing_to
+from selfdepth.files import make_folder, recover, require_writable, writing_to
 from selfdepth.locks import held
 
 LOCK_FILE = ".lock"
@@ -43,7 +43,7 @@ def sole_run(folder: Path) -> Iterator[None]:
 
     try:
         with writing_to(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
         with held(folder / LOCK_FILE, on_busy=refuse):
             _recover(folder)
             yield

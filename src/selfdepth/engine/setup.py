@@ -134,14 +134,26 @@ def prepare_run(
     check_spacing(resolved, store.spacing, self_teacher)
     maps = ask_teacher(opened_teacher, store, folder, resume=resume, progress=on_maps)
     data = make_loaders(store, truth, resolved, device, maps)
-    optimizer = torch.optim.Adam(learner.parameters(), lr=resolved.learning_rate, fused=device.type in ("cpu", "cuda"))
+    return _assemble(resolved, folder, data, learner, device, checkpoint, arithmetic)
+
+
+def _assemble(
+    config: ResolvedConfig,
+    folder: Path,
+    data: Data,
+    learner: Learner,
+    device: torch.device,
+    checkpoint: Checkpoint | None,
+    arithmetic: Arithmetic,
+) -> Run:
+    """The run, from its parts: new, or as its checkpoint has it."""
     run = Run(
-        config=resolved,
+        config=config,
         folder=folder,
         data=data,
         learner=learner,
-        optimizer=optimizer,
-        budget=Budget.of(resolved, data.train.steps_per_epoch),
+        optimizer=torch.optim.Adam(learner.parameters(), lr=config.learning_rate, fused=device.type in ("cpu", "cuda")),
+        budget=Budget.of(config, data.train.steps_per_epoch),
         progress=Progress(arithmetic=arithmetic) if checkpoint is None else checkpoint.progress,
         device=device,
     )

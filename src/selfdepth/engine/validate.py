@@ -104,14 +104,9 @@ def validate(run: Run, constant: float | None = None) -> Validation:
             constant = _of_constant(run, truths) if constant is None else constant
         except DataError as error:
             problems.append(str(error))
-    return Validation(
-        loss=loss,
-        depth=depth,
-        scaled=scaled,
-        spread=float(np.mean(spreads)) if spreads else None,
-        constant=constant,
-        problems=tuple(problems),
-    )
+    spread = float(np.mean(spreads)) if spreads else None
+    found = tuple(problems)
+    return Validation(loss=loss, depth=depth, scaled=scaled, spread=spread, constant=constant, problems=found)
 
 
 def _truth(run: Run, ref: FrameRef) -> ndarray | None:

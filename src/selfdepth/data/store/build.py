@@ -35,7 +35,7 @@ from selfdepth.data.store.index import (
 )
 from selfdepth.data.store.store import Store, is_store, open_store, training_size
 from selfdepth.errors import DataError, OutputError, SelfDepthWarning
-from selfdepth.files import put_in_place, recover, remove_tree, writing_to
+from selfdepth.files import make_folder, put_in_place, recover, remove_tree, writing_to
 from selfdepth.geometry.crop import NO_CROP, Crop
 from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.locks import held
@@ -107,7 +107,7 @@ def _sole_builder(folder: Path) -> Iterator[None]:
 
     created = [place for place in folder.parents if not place.exists()]
     with writing_to(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(folder.parent)
     try:
         with held(folder.with_name(f".{folder.name}.lock"), on_busy=say):
             recover(folder)

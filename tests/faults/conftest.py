@@ -1,0 +1,58 @@
+"""Tiny runs that are killed, and where the figures of the long part go."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from selfdepth.config import EncoderConfig, TrainConfig
+
+TRIES = int(os.environ.get("SELFDEPTH_FAULTS", "3"))
+RESULTS = Path(__file__).resolve().parents[2] / "benchmarks/results/faults.json"
+
+
+@pytest.fixture(scope="session")
+def tries() -> int:
+    """How often the long part tries."""
+    return TRIES
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
+    """Six steps of two clips, saved after every second one."""
+    folder = tmp_path_factory.mktemp("drive")
+    noise = np.random.default_rng(0).integers(0, 255, (16, 48, 3), dtype=np.uint8)
+    world = Image.fromarray(noise).resize((192, 64), Image.Resampling.BICUBIC)
+    for number in range(16):
+        world.crop((3 * number, 0, 3 * number + 64, 64)).save(folder / f"{number:03d}.png")
+    return TrainConfig(
+        data=str(folder),
+        camera="fov:60",
+        width=64,
+        encoder=EncoderConfig(name="test_resnet", pose_name="test_resnet", pretrained=False),
+        batch_size=2,
+        steps=6,
+        save_every=2,
+        device="cpu",
+        precision="fp32",
+        compile=False,
+    )
+
+
+@pytest.fixture
+def figures() -> Callable[[str, int, int], None]:
+    """Records how many of so many tries were survived; only when the long part was asked for by `make faults`."""
+
+    def record(name: str, tried: int, survived: int) -> None:
+        if "SELFDEPTH_FAULTS" in os.environ:
+            known = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
+            known[name] = {"tries": tried, "survived": survived}
+            RESULTS.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n")
+
+    return record
