@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-all lint types unit slow bench clean help
+.PHONY: demo test test-all lint types unit slow fuzz bench clean help
 
 help:            ## list what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/:/'
@@ -42,6 +42,12 @@ unit: $(READY)   ## the tests but the slow ones
 
 slow: $(READY)   ## the tests that draw every figure of the documents and try every measurement
 	$(BIN)/pytest -n 2 -m slow
+
+TRIES ?= 20000
+SEED ?= 0
+fuzz: $(READY)   ## read mutated files of every kind: make fuzz TRIES=20000 SEED=0; writes benchmarks/results/fuzz.json
+	PYTHONPATH=tests $(BIN)/python -m fuzz.run --tries $(TRIES) --seed $(SEED) --json benchmarks/results/fuzz.json
+	$(BIN)/python docs/write_reliability.py
 
 bench: $(READY)  ## measure the speed; writes benchmarks/results/speed.json and speed.md
 	$(BIN)/python benchmarks/speed.py --json benchmarks/results/speed.json
