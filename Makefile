@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-all lint types unit slow faults bench clean help
+.PHONY: demo test test-all lint types unit slow faults fuzz bench clean help
 
 help:            ## list what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/:/'
@@ -43,9 +43,16 @@ unit: $(READY)   ## the tests but the slow ones
 slow: $(READY)   ## the tests that draw every figure of the documents and try every measurement
 	$(BIN)/pytest -n 2 -m slow
 
-TRIES ?= 50
-faults: $(READY) ## kill runs and cut the power TRIES times; writes benchmarks/results/faults.json
-	SELFDEPTH_FAULTS=$(TRIES) $(BIN)/pytest -m faults tests/faults
+KILLS ?= 50
+faults: $(READY) ## kill runs and cut the power: make faults KILLS=50; writes benchmarks/results/faults.json
+	SELFDEPTH_FAULTS=$(KILLS) $(BIN)/pytest -m faults tests/faults
+	$(BIN)/python docs/write_reliability.py
+
+TRIES ?= 20000
+SEED ?= 0
+fuzz: $(READY)   ## read mutated files of every kind: make fuzz TRIES=20000 SEED=0; writes benchmarks/results/fuzz.json
+	PYTHONPATH=tests $(BIN)/python -m fuzz.run --tries $(TRIES) --seed $(SEED) --json benchmarks/results/fuzz.json
+	$(BIN)/python docs/write_reliability.py
 
 bench: $(READY)  ## measure the speed; writes benchmarks/results/speed.json and speed.md
 	$(BIN)/python benchmarks/speed.py --json benchmarks/results/speed.json

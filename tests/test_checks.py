@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pytest
 
-from selfdepth.checks import MIN_SIZE, SIZE_MULTIPLE, check_kinds, require, require_size
+from selfdepth.checks import MIN_SIZE, SIZE_MULTIPLE, check_kinds, require, require_number, require_size
 from selfdepth.errors import ConfigError
 
 
@@ -83,3 +83,37 @@ def test_a_value_of_another_kind_is_refused_by_its_field_and_file(values: Any, w
         check_kinds(values, Outer, "runs/a/config.json")
     assert words in str(refused.value)
     assert refused.value.where == "runs/a/config.json"
+
+
+@pytest.mark.parametrize("number", [10**9, -(10**9), "5", "-7", "x", "1_0", "", "0x10"])
+def test_numbers_of_some_use_pass_and_other_text_is_left_to_the_parser(number: int | str) -> None:
+    require_number(number, "--steps")
+
+
+@pytest.mark.parametrize("number", [10**9 + 1, -(10**400), "9" * 5000, "1_" * 300 + "1", "+" + "9" * 20])
+def test_numbers_beyond_all_use_are_refused_by_the_option(number: int | str) -> None:
+    with pytest.raises(ConfigError, match=r"out of range: --steps; expected a whole number from -1,000,000,000"):
+        require_number(number, "--steps")
+
+
+def test_a_giant_size_is_refused_with_the_limit_to_raise(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="at most 8192 pixels; got 64000") as refusal:
+        require_size(64000, "--width")
+    name, _, value = str(refusal.value).rpartition("SELFDEPTH_LIMITS=")[2].partition("=")
+    monkeypatch.setenv("SELFDEPTH_LIMITS", f"{name}={value}")
+    require_size(64000, "--width")
+
+
+def test_values_that_cannot_be_written_in_a_line_are_refused_all_the_same() -> None:
+    nested: list[Any] = []
+    for _ in range(100_000):
+        nested = [nested]
+    for value in (10**6000, nested, ["x" * 1000]):
+        with pytest.raises(ConfigError, match="invalid value") as refusal:
+            check_kinds({"name": value}, _Named, "config.json")
+        assert len(str(refusal.value)) < 300
+
+
+@dataclass
+class _Named:
+    name: str

@@ -7,9 +7,9 @@ from pathlib import Path
 
 _LONGEST_PART = 1000
 """Characters of a part of a sentence: enough for any path that exists, and no more of a number of 5,000 digits."""
-_HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+_HIDDEN = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")
 """Unicode categories that steer a terminal or hide text: controls, formats such as a change of the direction of
-writing, halves of surrogate pairs, private use, separators of lines and paragraphs."""
+writing, unassigned, private use, halves of surrogate pairs, separators of lines and paragraphs."""
 
 
 def printable(text: str) -> str:

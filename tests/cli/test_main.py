@@ -254,3 +254,64 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
     command = f"{sys.executable} -m selfdepth.cli.main --help | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["info", "{}"],
+        ["predict", "{}", "a.png", "--out", "o"],
+        ["predict", "model", "{}", "--out", "o"],
+        ["predict", "model", "a.png", "--out", "{}"],
+        ["train", "mono-192x64", "--data", "{}", "--out", "o"],
+        ["train", "mono-192x64", "--data", ".", "--out", "{}"],
+        ["train", "--config", "{}", "--out", "o"],
+        ["train", "--resume", "--out", "{}"],
+        ["refine", "{}", "a.mp4", "--out", "o"],
+        ["refine", "model", "{}", "--out", "o"],
+        ["evaluate", "depth", "{}", "--data", "."],
+        ["evaluate", "depth", "--predictions", "{}", "--ground-truth", "a.npz"],
+        ["evaluate", "odometry", "--predictions", "{}", "--ground-truth", "a.txt"],
+        ["check", "{}"],
+        ["check", ".", "--json", "{}"],
+        ["check", ".", "--splits", "{}"],
+        ["prepare", "{}", "--out", "o"],
+        ["export", "{}", "--format", "monodepth2", "--out", "o"],
+        ["demo", "--out", "{}"],
+    ],
+)
+@pytest.mark.parametrize("name", ["x" * 300, "~nosuchuser/x", "a\0b", "\x1b[2J/" * 9 + "y" * 260])
+def test_a_name_that_cannot_be_is_one_sentence_in_every_verb(
+    capsys: pytest.CaptureFixture[str], empty_folder: Path, words: list[str], name: str
+) -> None:
+    code, out, err = run(capsys, *(word.replace("{}", name) for word in words))
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ") and err.count("\n") == 1 and err[:-1].isprintable()
+    assert list(empty_folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "fault", [PermissionError(13, "Permission denied", "/x/\x1by"), OSError(36, "Too long", b"/x")]
+)
+def test_a_file_that_the_system_refuses_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, empty_folder: Path, fault: OSError
+) -> None:
+    def refuse(self: Path, *arguments: object, **options: object) -> None:
+        raise fault
+
+    for name in ("is_dir", "exists", "is_file", "stat", "iterdir", "open"):
+        monkeypatch.setattr(Path, name, refuse)
+    code, out, err = run(capsys, "check", "data")
+    assert (code, out) == (2, "")
+    assert "/x" in err and fault.strerror in err and err.count("\n") == 1 and err[:-1].isprintable()
+
+
+def test_an_error_of_the_system_that_is_about_no_file_is_a_bug(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(words: list[str]) -> int:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(main_module, "_dispatch", fail)
+    with pytest.raises(OSError, match="Input/output"):
+        main(["check", "data"])

@@ -17,6 +17,7 @@ from selfdepth.cli.main import VERBS, main
 from selfdepth.cli.options import REQUIRED, Option, read_options
 from selfdepth.cli.parsing import parse, values_of
 from selfdepth.cli.train import TrainArgs, defaults
+from selfdepth.errors import ConfigError
 from selfdepth.presets import preset
 
 TRAIN = "train mono-192x64 --out o"
@@ -182,3 +183,37 @@ def test_a_value_belongs_to_the_option_before_it() -> None:
     offsets = [("--offsets", "-1"), ("--offsets", "-2"), ("--offsets", "1")]
     numbers = [("--batch-size", "3"), ("--minutes", "-inf")]
     assert found == [("--out", "a"), *offsets, (None, "mono"), *numbers, (None, "more"), (None, "--last")]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--every", "9" * 5000], "too long: --every; expected at most 255 bytes; got 5000 bytes"),
+        (["--every", "9" * 200], "out of range: --every"),
+        (["--crop", "9" * 200 + ",0,0,0"], "out of range: --crop"),
+        (["--seed", "9" * 5000], "out of range: --seed; expected a whole number from .*; got 5,000 digits"),
+        (["--seed", str(2**64)], "out of range: --seed"),
+        (["--seed", str(-(2**63) - 1)], "out of range: --seed"),
+        (["--steps", "9" * 400], "out of range: --steps"),
+        (["--batch-size", "10000000000"], "out of range: --batch-size"),
+        (["--offsets", "-1", "10000000000"], "out of range: --offsets"),
+        (["--width", "3200000000"], "--width"),
+        (["--width", "64000"], r"invalid size: --width; expected at most 8192 pixels; got 64000.*side_pixels=64000"),
+        (["--data", "~nosuchuser/x"], "home folder is unknown: --data; .*no such user here"),
+        (["--data=a\0b"], "zero byte: --data"),
+        (["--store", "x" * 300], "too long: --store; expected at most 255 bytes; got 300"),
+        (["--teacher.path", "x" * 300], "too long: --teacher.path"),
+        (["--teacher.path", "a.onnx", "--teacher.size", "9" * 100 + "x5"], "out of range: --teacher.size"),
+        (["\x1b[2J" * 100], "too long"),
+    ],
+)
+def test_words_beyond_all_use_are_one_sentence(words: list[str], sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence) as refusal:
+        parse(TrainArgs, ["mono-192x64", "--out", "o", *words], verb="train", defaults=defaults)
+    assert len(str(refusal.value)) < 1500 and str(refusal.value).isprintable()
+
+
+@pytest.mark.parametrize("seed", [0, -(2**63), 2**64 - 1])
+def test_every_seed_that_torch_takes_is_taken(seed: int) -> None:
+    words = ["mono-192x64", "--out", "o", "--seed", str(seed)]
+    assert parse(TrainArgs, words, verb="train", defaults=defaults).train.seed == seed

@@ -82,3 +82,27 @@ def test_a_configuration_file_with_an_unknown_field_or_a_wrong_kind_is_refused(
 
 def test_a_whole_number_is_accepted_where_a_fraction_may_be() -> None:
     assert from_json({"minutes": 5, "loss": {"far": 80}}, where="config.json").minutes == 5
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"width": 64000}, "--width; expected at most 8192"),
+        ({"width": 10**400}, "--width"),
+        ({"seed": 2**64}, "--seed"),
+        ({"steps": 10**30}, "--steps"),
+        ({"offsets": [-1, 10**30]}, "--offsets"),
+        ({"every": "9" * 5000}, "--every"),
+        ({"crop": "9" * 5000 + ",0,0,0"}, "--crop"),
+        ({"data": "a\0b"}, "zero byte: --data"),
+        ({"init": "x" * 300}, "too long: --init"),
+        ({"data": "\ud800"}, "half a character: --data"),
+        ({"encoder": {"scales": [0, 10**30]}}, "--encoder.scales"),
+        ({"teacher": {"path": "\0"}}, "--teacher.path"),
+        ({"batch_size": True}, "batch_size"),
+    ],
+)
+def test_a_strangers_values_beyond_all_use_are_one_sentence(values: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence) as refusal:
+        from_json(values, where="config.json")
+    assert len(str(refusal.value)) < 1500

@@ -6,6 +6,7 @@ import json
 import pickle
 import shutil
 import warnings
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from selfdepth.cli.main import main
 from selfdepth.config import EncoderConfig, LossConfig, ResolvedConfig, TrainConfig
 from selfdepth.errors import CheckpointError, OutputError, SelfDepthWarning
 from selfdepth.learners.self_supervised import SelfSupervisedDepth
+from selfdepth.weights import published
 from selfdepth.weights.files import LoadedWeights, WeightsMeta, depth_network, load_weights, save_weights
 from selfdepth.weights.published import Published, read_published, write_published
 
@@ -276,6 +278,34 @@ def test_nothing_in_a_published_file_is_ever_executed(tmp_path: Path, mono: Path
     with pytest.raises(CheckpointError, match=r"cannot be read: .*encoder.pth"):
         load_weights(tmp_path / "model")
     assert not (tmp_path / "harm").exists()
+
+
+def test_the_way_to_run_what_a_file_holds_is_never_quoted(tmp_path: Path, mono: Path) -> None:
+    shutil.copytree(mono, tmp_path / "model")
+    torch.save({"x": Harmful(tmp_path / "harm")}, tmp_path / "model/encoder.pth")
+    with pytest.raises(CheckpointError, match=r"got Python objects, which are not read") as refusal:
+        load_weights(tmp_path / "model")
+    assert "weights_only" not in str(refusal.value)
+
+
+def test_tensors_that_repeat_a_number_without_end_are_refused(tmp_path: Path, mono: Path) -> None:
+    shutil.copytree(mono, tmp_path / "model")
+    endless = torch.zeros(1).expand(10**6, 10**6)
+    torch.save({**torch.load(mono / "depth.pth", weights_only=True), "x": endless}, tmp_path / "model/depth.pth")
+    assert (tmp_path / "model/depth.pth").stat().st_size < 1.1 * (mono / "depth.pth").stat().st_size
+    with pytest.raises(CheckpointError, match=r"the tensors are too large: .*depth.pth"):
+        load_weights(tmp_path / "model")
+
+
+def test_a_file_that_unpacks_to_more_than_the_limit_is_refused(
+    tmp_path: Path, mono: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(mono, tmp_path / "model")
+    with zipfile.ZipFile(tmp_path / "model/depth.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data/0", bytes(3_000_000))
+    monkeypatch.setenv("SELFDEPTH_LIMITS", "weights_megabytes=2")
+    with pytest.raises(CheckpointError, match=r"too large: .*weights_megabytes="):
+        published._load(tmp_path / "model/depth.pth")
 
 
 @pytest.fixture

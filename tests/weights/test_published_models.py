@@ -187,3 +187,30 @@ def test_a_misspelt_name_is_no_reason_to_ask_the_network(address: DownloadSite) 
     with pytest.raises(CheckpointError, match=r"no such model.*did you mean mono_640x192"):
         load_weights("mono_640x129")
     assert address.asked == []
+
+
+@pytest.mark.parametrize("flip", ["method", "encrypted", "offset", "data"])
+def test_a_broken_member_is_one_sentence_and_nothing_stays(address: DownloadSite, archive: bytes, flip: str) -> None:
+    data, entry = bytearray(archive), archive.index(b"PK\x01\x02")
+    if flip == "method":
+        data[entry + 10] = zipfile.ZIP_LZMA
+    elif flip == "encrypted":
+        data[entry + 8] |= 1
+    elif flip == "offset":
+        data[entry + 42 : entry + 46] = b"\xff\xff\xff\x7f"
+    else:
+        data[100:150] = bytes(50)
+    address.give(bytes(data))
+    with pytest.raises(CheckpointError, match="not a published model"), pytest.warns(SelfDepthWarning):
+        fetch_published(NAME)
+    assert left_in_cache() == []
+
+
+def test_an_archive_that_unpacks_to_more_than_the_limit_is_refused(
+    address: DownloadSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address.give(zipped({f"{NAME}/encoder.pth": bytes(3_000_000)}))
+    monkeypatch.setenv("SELFDEPTH_LIMITS", "archive_megabytes=2")
+    with pytest.raises(CheckpointError, match="too large when unpacked"), pytest.warns(SelfDepthWarning):
+        fetch_published(NAME)
+    assert left_in_cache() == []

@@ -10,7 +10,7 @@ import tyro
 
 from selfdepth.cli.evaluating import write_json
 from selfdepth.cli.printing import safe_console
-from selfdepth.errors import printable
+from selfdepth.errors import ConfigError, printable
 from selfdepth.places import path_of
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ _SHOWN = 12
 class CheckArgs:
     """Report what DATA is and whether it can be trained on; for KITTI, what is missing for a split.
 
-    Nothing is written except --json.
+    Of a store, the frames are compared with their checksum. Nothing is written except --json.
     """
 
     data: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DATA")]
-    """Root of KITTI raw or odometry, folder of images, or video file."""
+    """Root of KITTI raw or odometry, folder of images, video file, or store."""
     split: tuple[str, ...] = ()
     """Published splits, like eigen_zhou and eigen, or folders with train_files.txt, val_files.txt or test_files.txt
     (KITTI). The report lists what is there and what is missing; for one complete split, its sequences too."""
@@ -55,12 +55,16 @@ def check(args: CheckArgs) -> None:
     from selfdepth.data.inspect import inspect_source
     from selfdepth.data.kitti.inventory import split_folder
     from selfdepth.data.sources.recognise import recognise
+    from selfdepth.data.store.store import is_store
     from selfdepth.files import require_writable_file
 
     if args.json is not None:
         require_writable_file(path_of(args.json), option="--json")
     # Unwrapped lines can be searched and copied. Markup is off wherever a path is printed: it may contain [brackets].
     console = safe_console(soft_wrap=True, highlight=False)
+    if is_store(path_of(args.data)):
+        _check_store(console, args)
+        return
     source = recognise(path_of(args.data))
     lists = None if args.splits is None else path_of(args.splits)
     inventory, summary = None, None
@@ -78,6 +82,25 @@ def check(args: CheckArgs) -> None:
         console.print(f"splits: add --split {names} to see what is missing for them", markup=False)
     report = {"footage": summary, "inventory": inventory}
     write_json(args.json, {name: part and dataclasses.asdict(part) for name, part in report.items()})
+
+
+def _check_store(console: Console, args: CheckArgs) -> None:
+    """Compare a store with its checksums, and say what it holds."""
+    from selfdepth.data.store.store import open_store
+
+    for option, value in (("--split", args.split or None), ("--splits", args.splits), ("--camera", args.camera)):
+        if value is not None:
+            raise ConfigError("a store's frames were chosen when it was made", where=option, fix="leave it out")
+    store = open_store(path_of(args.data))
+    with console.status("comparing the frames with their checksum"):
+        store.check_frames()
+    sealed = store.frames_digest is not None
+    console.print(f"{args.data}: store of {store.kind}, {store.width}x{store.height}", markup=False)
+    console.print(f"frames: {len(store.frames)} in {len(store.sequences)} sequences")
+    console.print(f"clips: {len(store.train)} to train on, {len(store.val)} to validate")
+    console.print("checksum: " + ("as written" if sealed else "none; stores of this version had none"))
+    report = {"frames": len(store.frames), "train": len(store.train), "val": len(store.val), "checksum": sealed}
+    write_json(args.json, {"store": report})
 
 
 def _show_summary(console: Console, data: str, summary: FootageSummary) -> None:

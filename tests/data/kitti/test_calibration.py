@@ -113,3 +113,38 @@ def test_an_entry_is_reshaped_and_must_have_the_size(tmp_path: Path) -> None:
     assert matrix_entry(entries, tmp_path, "R", (3, 3))[1].tolist() == [3, 4, 5]
     with pytest.raises(DataError, match="expected R: 12 numbers; got 9 numbers"):
         matrix_entry(entries, tmp_path, "R", (3, 4))
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "sentence"),
+    [
+        ("calib_velo_to_cam.txt", "R: 0 -1 0 0 0 -1 1 0 0", "R: 0 0 0 0 0 0 0 0 0", "R: a rotation"),
+        ("calib_velo_to_cam.txt", "R: 0 -1 0", "R: 0 1 0", "R: a rotation"),
+        ("calib_velo_to_cam.txt", "R: 0 -1 0", "R: 0 -1e200 0", "R: a rotation"),
+        ("calib_velo_to_cam.txt", "T: 0 0 -0.5", "T: 0 0 inf", "T: 3 numbers"),
+        ("calib_cam_to_cam.txt", "R_rect_00: 1", "R_rect_00: 2", "R_rect_00: a rotation"),
+        ("calib_cam_to_cam.txt", "S_rect_02: 2.4e+01 8", "S_rect_02: 1e9 1e9", "image of S_rect_02 is too large"),
+        ("calib_cam_to_cam.txt", "S_rect_02: 2.4e+01 8", "S_rect_02: 24.5 8", "width and height in pixels; got 24.5 8"),
+        ("calib_cam_to_cam.txt", "S_rect_02: 2.4e+01 8", "S_rect_02: -24 8", "width and height in pixels"),
+        ("calib_cam_to_cam.txt", "0 0 1 0\nP_rect_03", "0 0 0 0\nP_rect_03", "P_rect_02: fx 0 cx"),
+        ("calib_cam_to_cam.txt", "20 0 11 10", "1e-300 0 11 10", "P_rect_02: fx 0 cx"),
+        ("calib_cam_to_cam.txt", "20 0 11 10", "20 0 11 1e300", "P_rect_02: fx 0 cx"),
+    ],
+)
+def test_numbers_that_are_no_calibration_are_refused(date: Path, file: str, old: str, new: str, sentence: str) -> None:
+    projection_from_velodyne(date, "02")
+    text = (date / file).read_text()
+    (date / file).write_text(text.replace(old, new, 1))
+    assert old in text
+    with pytest.raises(DataError, match=f"{file}|S_rect") as refusal:
+        projection_from_velodyne(date, "02")
+    assert sentence in str(refusal.value)
+
+
+def test_a_calibration_is_read_whatever_system_wrote_it_and_another_encoding_refused(date: Path) -> None:
+    path, expected = date / "calib_cam_to_cam.txt", camera_from_calibration(date, "l")
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert camera_from_calibration(date, "l") == expected
+    path.write_bytes(CALIBRATION.encode("utf-16"))
+    with pytest.raises(DataError, match=r"calib_cam_to_cam.txt; .*got text in UTF-16"):
+        camera_from_calibration(date, "l")
