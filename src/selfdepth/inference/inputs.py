@@ -14,10 +14,13 @@ from numpy import ndarray
 
 from selfdepth.data.frames import FrameSequence, find_gaps
 from selfdepth.data.readers.cameras import parse_camera
-from selfdepth.data.readers.images import IMAGE_SUFFIXES, image_size, read_image
+from selfdepth.data.readers.file_kinds import is_image
+from selfdepth.data.readers.levels import levels_of_files
+from selfdepth.data.readers.pictures import image_size, read_image
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera, crop
+from selfdepth.inference.predictor import require_large_enough
 from selfdepth.weights.files import LoadedWeights
 
 
@@ -55,6 +58,11 @@ class PredictionInput:
     times_s: tuple[float, ...] | None = None
     files: tuple[Path, ...] = ()
 
+    def place(self, index: int) -> str:
+        """Where a frame comes from, for errors: its file, or its name in its video."""
+        alone = len(self.files) == len(self.names)
+        return str(self.files[index]) if alone else f"frame {self.names[index]} of {self.name}"
+
 
 def open_inputs(inputs: tuple[str, ...], *, camera: str | None) -> list[PredictionInput]:
     """Open all inputs, in their order, under unique names. Images that are named one by one form one input, the first.
@@ -64,15 +72,17 @@ def open_inputs(inputs: tuple[str, ...], *, camera: str | None) -> list[Predicti
         camera: in any form that `parse_camera` reads, for frames of every size; None: unknown.
 
     Raises:
-        DataError: for an input that is missing, empty or of no known kind, or an invalid camera.
+        DataError: for an input that is missing, empty, too small or of no known kind, or an invalid camera.
     """
     paths = [Path(path).expanduser() for path in inputs]
     # One input, so that they share the batches of the network.
-    images = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+    images = [path for path in paths if path.is_file() and is_image(path)]
     sources = [_single_images(images)] if images else []
     for path in paths:
         if path not in images:
             sources += _open(path)
+    for source in sources:
+        require_large_enough(*source.first_size, where=source.place(0))
     if camera is not None:
         camera_for = functools.cache(lambda width, height: parse_camera(camera, width=width, height=height))
         sources = [replace(source, camera_for=camera_for) for source in sources]
@@ -83,10 +93,11 @@ def open_inputs(inputs: tuple[str, ...], *, camera: str | None) -> list[Predicti
 
 def _single_images(files: list[Path]) -> PredictionInput:
     """Images that are named one by one, and so need not follow each other in time."""
+    levels = levels_of_files(files, where=files[0] if len(files) == 1 else Path(f"the {len(files)} images"))
     return PredictionInput(
         name="images",
         names=_unique([path.stem for path in files], [path.name for path in files]),
-        read=lambda: map(read_image, files),
+        read=lambda: (read_image(file, levels=levels) for file in files),
         first_size=image_size(files[0]),
         continuous=False,
         files=tuple(files),

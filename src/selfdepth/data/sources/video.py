@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from selfdepth.data.frames import FrameSequence
 from selfdepth.data.readers.cameras import ANY_CAMERA
-from selfdepth.data.readers.images import IMAGE_SUFFIXES
+from selfdepth.data.readers.file_kinds import is_image
 from selfdepth.data.readers.video import VIDEO_SUFFIXES, open_video
 from selfdepth.data.sources.source import DataSource
 from selfdepth.errors import DataError
@@ -33,7 +33,7 @@ class Videos(DataSource):
             DataError: for a single image.
         """
         if path.is_file():
-            if path.suffix.lower() in IMAGE_SUFFIXES:
+            if is_image(path):
                 raise DataError(
                     "one image is not a sequence",
                     where=path,
