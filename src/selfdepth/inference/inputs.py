@@ -125,7 +125,7 @@ def _from_sequence(sequence: FrameSequence, path: Path) -> PredictionInput:
         rate=Fraction(10) if sequence.fps is None else Fraction(sequence.fps or 25).limit_denominator(1001),
         continuous=continuous,
         gaps=find_gaps(sequence.numbers) if continuous else (),
-        times_s=tuple(number / sequence.fps for number in sequence.numbers) if sequence.fps else None,
+        times_s=sequence.times_s,
         files=sequence.files,
     )
 

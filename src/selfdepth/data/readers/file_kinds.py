@@ -52,7 +52,7 @@ _JPEG = _image("a JPEG image", "JPEG")
 _TIFF = _image("a TIFF image", "TIFF")
 _PNM = _image("a PPM or PGM image", "PPM")
 _WEBP = _image("a WebP image", "WEBP")
-_GIF = FileKind(name="a GIF", role="video")
+GIF = FileKind(name="a GIF", role="video")
 _HEIF = _other("a HEIF photo (HEIC)", f"{_TO_PNG}, or set the camera to JPEG (iPhone: Most Compatible)")
 _AVIF = _other("an AVIF image", _TO_PNG)
 _JPEG_2000 = _other("a JPEG 2000 image", _TO_PNG)
@@ -77,8 +77,8 @@ _MAGIC: tuple[tuple[bytes, FileKind], ...] = (
     (b"II+\x00", _TIFF),
     (b"MM\x00+", _TIFF),
     *((b"P%c%c" % (number, space), _PNM) for number in b"123456" for space in b" \t\r\n"),
-    (b"GIF87a", _GIF),
-    (b"GIF89a", _GIF),
+    (b"GIF87a", GIF),
+    (b"GIF89a", GIF),
     (b"\xff\x0a", _JPEG_XL),
     (b"\x00\x00\x00\x0cJXL ", _JPEG_XL),
     (b"\x00\x00\x00\x0cjP  ", _JPEG_2000),
@@ -169,7 +169,7 @@ def require_role(path: Path, kind: FileKind | None, role: Role) -> None:
             where=path,
             expected=READ_IMAGES if role == "image" else f"a video (images: {READ_IMAGES})",
             got=kind.name,
-            fix=_TO_PNG if kind is _GIF else _give_images(kind) if kind.role == "image" else kind.fix,
+            fix=_TO_PNG if kind is GIF else _give_images(kind) if kind.role == "image" else kind.fix,
         )
 
 

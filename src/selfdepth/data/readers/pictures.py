@@ -52,7 +52,7 @@ def read_image(path: Path, reduction: int = 1, levels: Levels = ALL_LEVELS) -> U
 def rgb_of(image: Image.Image, levels: Levels = ALL_LEVELS) -> UInt8[ndarray, "h w 3"]:
     """The pixels of an image of Pillow as RGB, as `read_image` converts those of a file."""
     if _is_grey16(image):
-        return _grey_to_rgb(_grey16(image), levels)
+        return grey_to_rgb(_grey16(image), levels)
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")  # Pillow warns where it is converted to RGB at once
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
@@ -172,7 +172,8 @@ def _grey16(image: Image.Image) -> UInt16[ndarray, "h w"]:
     return np.asarray(image).astype(np.uint16, copy=False)
 
 
-def _grey_to_rgb(values: UInt16[ndarray, "h w"], levels: Levels) -> UInt8[ndarray, "h w 3"]:
+def grey_to_rgb(values: UInt16[ndarray, "h w"], levels: Levels) -> UInt8[ndarray, "h w 3"]:
+    """16-bit grey as RGB of 8 bits, with these levels as black and white."""
     # By a table: Pillow's own conversion would clip at 255, and arithmetic would take four times the memory.
     black, white = levels
     steps = (np.arange(65536, dtype=np.float64) - black) / max(1, white - black)
