@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from selfdepth.checks import require
 from selfdepth.cli.evaluating import write_json
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class CheckArgs:
     Without --split, the splits of the paper's tables are checked."""
     camera: str | None = None
     """fx,fy,cx,cy in pixels of the frames; or a YAML file (ours, OpenCV, ROS camera_info); or fov:DEGREES."""
+    stream: int | None = None
+    """Number of the video stream to look at, from 0. Default: the one with the most frames."""
     json: str | None = None
     """File for the report as JSON, with everything that is missing."""
 
@@ -57,11 +60,12 @@ def check(args: CheckArgs) -> None:
     from selfdepth.data.sources.recognise import recognise
     from selfdepth.files import require_writable
 
+    require(args.stream is None or args.stream >= 0, "--stream", "0 or more", args.stream)
     if args.json is not None:
         require_writable(Path(args.json).expanduser().parent, option="--json")
     # Unwrapped lines can be searched and copied. Markup is off wherever a path is printed: it may contain [brackets].
     console = Console(soft_wrap=True, highlight=False)
-    source = recognise(Path(args.data).expanduser())
+    source = recognise(Path(args.data).expanduser(), args.stream)
     lists = None if args.splits is None else Path(args.splits).expanduser()
     inventory, summary = None, None
     if args.split or lists is not None:

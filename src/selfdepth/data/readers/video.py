@@ -145,12 +145,9 @@ def open_video(
         square = chosen.sample_aspect_ratio in (None, 0, 1)  # 0 stands for unknown
         start_s = (container.start_time or 0) / av.time_base
     # The packets were read to the end of the file, so it is opened again.
-    with opened_video(path) as container:
-        first = next(_decode(container, track.number, path), None)
-        if first is None:
-            raise DataError("no frame of the video can be decoded", where=path, fix=REPAIR)
-        track.begin_with(first)
-        height, width = Converter()(first).shape[:2]
+    first = _first_frame(path, track.number)
+    track.begin_with(first)
+    height, width = Converter()(first).shape[:2]
     count = len(track.times_s)
     if count < min_frames:
         raise DataError("the video has too few frames", where=path, expected=f"at least {min_frames}", got=str(count))
@@ -174,6 +171,14 @@ def open_video(
         stream=track.number,
         levels=stretched(_grey_samples(path, track.number), path) if is_deep_grey(first) else ALL_LEVELS,
     )
+
+
+def _first_frame(path: Path, number: int) -> Any:
+    with opened_video(path) as container:
+        first = next(_decode(container, number, path), None)
+    if first is None:
+        raise DataError("no frame of the video can be decoded", where=path, fix=REPAIR)
+    return first
 
 
 def _increasing(track: Track, start_s: float, fps: float) -> tuple[float, ...] | None:
