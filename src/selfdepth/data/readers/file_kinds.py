@@ -52,6 +52,7 @@ _JPEG = _image("a JPEG image", "JPEG")
 _TIFF = _image("a TIFF image", "TIFF")
 _PNM = _image("a PPM or PGM image", "PPM")
 _WEBP = _image("a WebP image", "WEBP")
+_VIDEO = FileKind(name="a video", role="video")
 GIF = FileKind(name="a GIF", role="video")
 _HEIF = _other("a HEIF photo (HEIC)", f"{_TO_PNG}, or set the camera to JPEG (iPhone: Most Compatible)")
 _AVIF = _other("an AVIF image", _TO_PNG)
@@ -77,6 +78,11 @@ _MAGIC: tuple[tuple[bytes, FileKind], ...] = (
     (b"II+\x00", _TIFF),
     (b"MM\x00+", _TIFF),
     *((b"P%c%c" % (number, space), _PNM) for number in b"123456" for space in b" \t\r\n"),
+    (b"\x1a\x45\xdf\xa3", _VIDEO),
+    (b"FLV\x01", _VIDEO),
+    (b"OggS", _VIDEO),
+    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", _VIDEO),
+    (b"\x00\x00\x01\xba", _VIDEO),
     (b"GIF87a", GIF),
     (b"GIF89a", GIF),
     (b"\xff\x0a", _JPEG_XL),
@@ -143,6 +149,7 @@ def file_kind(path: Path) -> FileKind | None:
     tests: tuple[tuple[Callable[[bytes], bool], FileKind], ...] = (
         (lambda head: head[:4] == b"II*\x00" and head[8:10] == b"CR", RAW_PHOTO),
         (lambda head: head[:4] == b"RIFF" and head[8:12] == b"WEBP", _WEBP),
+        (lambda head: head[:4] == b"RIFF" and head[8:12] == b"AVI ", _VIDEO),
         (lambda head: head[257:262] == b"ustar", _other("a TAR archive", _UNPACK)),
         (lambda head: head[128:132] == b"DICM", _other("a DICOM image", _TO_PNG)),
     )
@@ -169,7 +176,13 @@ def require_role(path: Path, kind: FileKind | None, role: Role) -> None:
             where=path,
             expected=READ_IMAGES if role == "image" else f"a video (images: {READ_IMAGES})",
             got=kind.name,
-            fix=_TO_PNG if kind is GIF else _give_images(kind) if kind.role == "image" else kind.fix,
+            fix=_TO_PNG
+            if kind is GIF
+            else "give it on its own"
+            if kind is _VIDEO
+            else _give_images(kind)
+            if kind.role == "image"
+            else kind.fix,
         )
 
 
@@ -177,15 +190,15 @@ def _give_images(kind: FileKind) -> str:
     return "give a folder of at least three such images, or a video"
 
 
-def _brand(head: bytes) -> FileKind | None:
-    """The kind of a file made of boxes, by its major brand; None for videos."""
+def _brand(head: bytes) -> FileKind:
+    """The kind of a file made of boxes, by its major brand."""
     major = head[8:12]
     # Some writers call photos by the brand of videos, and name what they are among the compatible ones only.
     compatible = {head[i : i + 4] for i in range(16, min(int.from_bytes(head[:4], "big"), 256), 4)}
     if major in _BRANDS:
         return _BRANDS[major]
     photos = {b"heic", b"heix", b"avif"} & compatible
-    return _BRANDS[photos.pop()] if photos and not compatible & {b"isom", b"mp41", b"mp42", b"qt  "} else None
+    return _BRANDS[photos.pop()] if photos and not compatible & {b"isom", b"mp41", b"mp42", b"qt  "} else _VIDEO
 
 
 def _is_text(head: bytes) -> bool:
