@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from selfdepth.errors import DataError
+from selfdepth.errors import ConfigError, DataError
 from selfdepth.geometry.camera import Camera
 from selfdepth.inference.inputs import PredictionInput, cropped_as_trained, open_inputs
 from selfdepth.weights.files import LoadedWeights, load_weights
@@ -158,3 +158,45 @@ def test_without_a_crop_or_a_known_training_size_nothing_is_cut_off(weights: Loa
     uncropped = dataclasses.replace(weights, config=dataclasses.replace(weights.config, crop=None))
     assert cropped_as_trained(whole, uncropped) is whole
     assert cropped_as_trained(whole, dataclasses.replace(weights, camera=None)) is whole
+
+
+def test_contents_tell_images_from_videos_and_other_photos_are_refused_by_name(tmp_path: Path) -> None:
+    write_video(tmp_path / "street.mp4", 3).rename(tmp_path / "street.png")
+    write_images(tmp_path, "photo.png")[0].rename(tmp_path / "photo.dat")
+    photo, video = open_inputs((str(tmp_path / "street.png"), str(tmp_path / "photo.dat")), camera=None)
+    assert (photo.name, photo.names, video.name, len(video.names)) == ("images", ("photo",), "street", 3)
+    (tmp_path / "IMG_1.HEIC").write_bytes(b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(50))
+    with pytest.raises(DataError, match=r"IMG_1\.HEIC.*got a HEIF photo \(HEIC\); convert it to PNG or JPEG"):
+        open_inputs((str(tmp_path / "IMG_1.HEIC"),), camera=None)
+
+
+def test_an_image_that_is_too_small_is_refused_by_its_name(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 40)).save(tmp_path / "icon.png")
+    with pytest.raises(DataError, match=r"too small: .*icon\.png; expected at least 16 pixels a side; got 8x40"):
+        open_inputs((str(tmp_path / "icon.png"),), camera=None)
+
+
+def test_a_frame_is_named_by_its_file_or_in_its_video(tmp_path: Path) -> None:
+    files = write_images(tmp_path, "1.png", "2.png")
+    video, images = sorted(
+        open_inputs((*map(str, files), str(write_video(tmp_path / "street.mp4", 3))), camera=None),
+        key=lambda source: not source.continuous,
+    )
+    assert (images.place(1), video.place(2)) == (str(files[1]), "frame 000002 of street")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_thermal_images_share_their_levels(tmp_path: Path) -> None:
+    for name, high in (("a.png", 8000), ("b.png", 9000)):
+        Image.fromarray(np.linspace(7000, high, 1024).astype(np.uint16).reshape(32, 32)).save(tmp_path / name)
+    (source,) = open_inputs((str(tmp_path / "a.png"), str(tmp_path / "b.png")), camera=None)
+    first, second = source.read()
+    assert abs(int(first.max()) - 128) < 4 and second.max() == 255
+
+
+def test_a_stream_is_for_videos_alone(tmp_path: Path) -> None:
+    (image,) = write_images(tmp_path, "1.png")
+    with pytest.raises(ConfigError, match=r"only videos have streams: --stream 1; got .*1\.png"):
+        open_inputs((str(image),), camera=None, stream=1)
+    with pytest.raises(DataError, match=r"no such video stream.*expected --stream 0, its only one; got --stream 1"):
+        open_inputs((str(write_video(tmp_path / "street.mp4", 3)),), camera=None, stream=1)

@@ -125,3 +125,15 @@ def test_a_place_that_cannot_be_written_to_is_one_sentence(tmp_path: Path) -> No
         write_npz(tmp_path / "file" / "a.npz", _prediction())
     with pytest.raises(OutputError, match="cannot write"), create_video(tmp_path / "file" / "a.mp4", Fraction(10)):
         pass
+
+
+@pytest.mark.parametrize("folder", ["12:30:15", "http:", "a%03d"])
+def test_a_video_is_written_into_a_folder_of_any_name(
+    tmp_path: Path, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with create_video(Path(folder) / "video.mp4", Fraction(10)) as video:
+        for image in _frames(3):
+            video.write(image)
+    with av.open(f"file:{tmp_path / folder / 'video.mp4'}") as container:
+        assert sum(1 for _ in container.decode(video=0)) == 3

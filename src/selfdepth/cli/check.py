@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from selfdepth.checks import require
 from selfdepth.cli.evaluating import write_json
 from selfdepth.cli.printing import safe_console
 from selfdepth.errors import ConfigError, printable
@@ -41,6 +42,8 @@ class CheckArgs:
     Without --split, the splits of the paper's tables are checked."""
     camera: str | None = None
     """fx,fy,cx,cy in pixels of the frames; or a YAML file (ours, OpenCV, ROS camera_info); or fov:DEGREES."""
+    stream: int | None = None
+    """Number of the video stream to look at, from 0. Default: the one with the most frames."""
     json: str | None = None
     """File for the report as JSON, with everything that is missing."""
 
@@ -58,6 +61,7 @@ def check(args: CheckArgs) -> None:
     from selfdepth.data.store.store import is_store
     from selfdepth.files import require_writable_file
 
+    require(args.stream is None or args.stream >= 0, "--stream", "0 or more", args.stream)
     if args.json is not None:
         require_writable_file(path_of(args.json), option="--json")
     # Unwrapped lines can be searched and copied. Markup is off wherever a path is printed: it may contain [brackets].
@@ -65,7 +69,7 @@ def check(args: CheckArgs) -> None:
     if is_store(path_of(args.data)):
         _check_store(console, args)
         return
-    source = recognise(path_of(args.data))
+    source = recognise(path_of(args.data), args.stream)
     lists = None if args.splits is None else path_of(args.splits)
     inventory, summary = None, None
     if args.split or lists is not None:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from selfdepth.checks import require
 from selfdepth.cli.printing import say
 from selfdepth.errors import ConfigError, OutputError
 from selfdepth.places import path_of
@@ -37,6 +38,9 @@ class PredictArgs:
     video or a folder of numbered images, in the text formats of KITTI and TUM."""
     camera: str | None = None
     """fx,fy,cx,cy in pixels of the inputs, a YAML file, or fov:DEGREES. Default: the model's, where it fits."""
+    stream: int | None = None
+    """Number of the video stream to take, from 0, of files with several cameras. Default: the one with the most
+    frames."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -55,7 +59,7 @@ class PredictArgs:
 
 
 SECTIONS = {
-    "input": ("model", "inputs", "camera"),
+    "input": ("model", "inputs", "camera", "stream"),
     "output": ("out", "save", "every", "factor", "max_depth", "voxel"),
     "machine": ("device", "precision", "batch_size"),
 }
@@ -77,7 +81,7 @@ def predict(args: PredictArgs) -> None:
     from selfdepth.inference.save import SaveOptions
     from selfdepth.weights.files import describe_unit
 
-    inputs = open_inputs(args.inputs, camera=args.camera)
+    inputs = open_inputs(args.inputs, camera=args.camera, stream=args.stream)
     options = SaveOptions(
         kinds=tuple(dict.fromkeys(args.save)),  # each once, in the order given
         batch_size=args.batch_size,
@@ -117,6 +121,7 @@ def _check(args: PredictArgs) -> None:
         )
     if args.batch_size < 1:
         raise ConfigError("option out of range", where="--batch-size", expected="at least 1", got=str(args.batch_size))
+    require(args.stream is None or args.stream >= 0, "--stream", "0 or more", args.stream)
     clouds, benchmark = ("ply", "point clouds"), ("kitti", "KITTI's benchmark")
     for option, value, (kind, what) in (
         ("--max-depth", args.max_depth, clouds),

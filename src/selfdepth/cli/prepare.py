@@ -38,6 +38,8 @@ class PrepareArgs:
     """Frames between a target and its neighbours: a number, or auto (by motion). Default: 1."""
     crop: str | None = None
     """Pixels to cut off each side, top,bottom,left,right (bonnet, overlays); the camera follows."""
+    stream: int | None = None
+    """Number of the video stream to take, from 0. Default: the one with the most frames."""
     stereo: bool = False
     """Take the other camera's images too (KITTI), for training with --stereo."""
     width: int = 640
@@ -58,6 +60,7 @@ def prepare(args: PrepareArgs) -> None:
         camera=args.camera,
         every=args.every,
         crop=args.crop,
+        stream=args.stream,
         stereo="calibrated" if args.stereo else "none",
         width=args.width,
         height=args.height,
@@ -65,7 +68,7 @@ def prepare(args: PrepareArgs) -> None:
     from selfdepth.cli.progress import progress
     from selfdepth.data.sources.recognise import recognise
 
-    source = recognise(path_of(args.data))
+    source = recognise(path_of(args.data), args.stream)
     shown, advance = 0, None
     with ExitStack() as stack:
 

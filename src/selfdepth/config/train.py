@@ -44,6 +44,9 @@ class TrainConfig:
     Default: 1, or the store's."""
     crop: str | None = None
     """Pixels to cut off, as top,bottom,left,right (bonnet, overlays); the camera follows."""
+    stream: int | None = None
+    """Number of the video stream to take, from 0, of files with several cameras. Default: the one with the most
+    frames."""
     store: str | None = None
     """Folder of the decoded frames, made if it does not exist. Default: OUT/store."""
     width: int = 640
@@ -117,6 +120,7 @@ class TrainConfig:
         require(self.drop_after is None or self.drop_after >= 1, "--drop-after", "at least 1", self.drop_after)
         require(self.save_every >= 1, "--save-every", "at least 1", self.save_every)
         require(self.keep >= 2, "--keep", "at least 2: should the newest be damaged, the one before is used", self.keep)
+        require(self.stream is None or self.stream >= 0, "--stream", "0 or more", self.stream)
         require(
             0 not in self.offsets and len(set(self.offsets)) == len(self.offsets) and self.n_sources > 0,
             "--offsets",

@@ -48,12 +48,14 @@ class Origin:
         split: folder of the split files, absolute; None without a split.
         camera: the user's --camera, a file by its absolute path; None if there was none.
         auto: whether the spacing was measured (`--every auto`) rather than given.
+        stream: the user's --stream; None if there was none.
     """
 
     path: Path
     split: Path | None = None
     camera: str | None = None
     auto: bool = False
+    stream: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """JSON values, which `from_json` reads back."""

@@ -14,10 +14,13 @@ from numpy import ndarray
 
 from selfdepth.data.frames import FrameSequence, find_gaps
 from selfdepth.data.readers.cameras import parse_camera
-from selfdepth.data.readers.images import IMAGE_SUFFIXES, image_size, read_image
+from selfdepth.data.readers.file_kinds import is_image
+from selfdepth.data.readers.levels import levels_of_files
+from selfdepth.data.readers.pictures import image_size, read_image
 from selfdepth.data.sources.recognise import recognise
-from selfdepth.errors import DataError
+from selfdepth.errors import ConfigError, DataError
 from selfdepth.geometry.camera import Camera, crop
+from selfdepth.inference.predictor import require_large_enough
 from selfdepth.places import path_of
 from selfdepth.weights.files import LoadedWeights
 
@@ -56,24 +59,37 @@ class PredictionInput:
     times_s: tuple[float, ...] | None = None
     files: tuple[Path, ...] = ()
 
+    def place(self, index: int) -> str:
+        """Where a frame comes from, for errors: its file, or its name in its video."""
+        alone = len(self.files) == len(self.names)
+        return str(self.files[index]) if alone else f"frame {self.names[index]} of {self.name}"
 
-def open_inputs(inputs: tuple[str, ...], *, camera: str | None) -> list[PredictionInput]:
+
+def open_inputs(inputs: tuple[str, ...], *, camera: str | None, stream: int | None = None) -> list[PredictionInput]:
     """Open all inputs, in their order, under unique names. Images that are named one by one form one input, the first.
 
     Args:
         inputs: images, folders of images (or of such folders), videos, or roots of other known data.
         camera: in any form that `parse_camera` reads, for frames of every size; None: unknown.
+        stream: number of the video stream to take of each input; None: the one with the most frames.
 
     Raises:
-        DataError: for an input that is missing, empty or of no known kind, or an invalid camera.
+        ConfigError: for a stream of an input that is no video.
+        DataError: for an input that is missing, empty, too small or of no known kind, or an invalid camera.
     """
     paths = [path_of(path) for path in inputs]
     # One input, so that they share the batches of the network.
-    images = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+    images = [path for path in paths if path.is_file() and is_image(path)]
+    if images and stream is not None:
+        raise ConfigError(
+            "only videos have streams", where=f"--stream {stream}", got=f"{images[0]}", fix="leave --stream out"
+        )
     sources = [_single_images(images)] if images else []
     for path in paths:
         if path not in images:
-            sources += _open(path)
+            sources += _open(path, stream)
+    for source in sources:
+        require_large_enough(*source.first_size, where=source.place(0))
     if camera is not None:
         camera_for = functools.cache(lambda width, height: parse_camera(camera, width=width, height=height))
         sources = [replace(source, camera_for=camera_for) for source in sources]
@@ -84,20 +100,21 @@ def open_inputs(inputs: tuple[str, ...], *, camera: str | None) -> list[Predicti
 
 def _single_images(files: list[Path]) -> PredictionInput:
     """Images that are named one by one, and so need not follow each other in time."""
+    levels = levels_of_files(files, where=files[0] if len(files) == 1 else Path(f"the {len(files)} images"))
     return PredictionInput(
         name="images",
         names=_unique([path.stem for path in files], [path.name for path in files]),
-        read=lambda: map(read_image, files),
+        read=lambda: (read_image(file, levels=levels) for file in files),
         first_size=image_size(files[0]),
         continuous=False,
         files=tuple(files),
     )
 
 
-def _open(path: Path) -> list[PredictionInput]:
+def _open(path: Path, stream: int | None) -> list[PredictionInput]:
     if not path.exists():
         raise DataError("there is no such input", where=path, expected="an image, a folder of images, or a video")
-    return [_from_sequence(sequence, path) for sequence in recognise(path).sequences_to_predict()]
+    return [_from_sequence(sequence, path) for sequence in recognise(path, stream).sequences_to_predict()]
 
 
 def _from_sequence(sequence: FrameSequence, path: Path) -> PredictionInput:
@@ -115,7 +132,7 @@ def _from_sequence(sequence: FrameSequence, path: Path) -> PredictionInput:
         rate=Fraction(10) if sequence.fps is None else Fraction(sequence.fps or 25).limit_denominator(1001),
         continuous=continuous,
         gaps=find_gaps(sequence.numbers) if continuous else (),
-        times_s=tuple(number / sequence.fps for number in sequence.numbers) if sequence.fps else None,
+        times_s=sequence.times_s,
         files=sequence.files,
     )
 

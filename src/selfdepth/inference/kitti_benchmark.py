@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from selfdepth.data.readers.images import IMAGE_SUFFIXES, image_size
+from selfdepth.data.readers.file_kinds import IMAGE_SUFFIXES
+from selfdepth.data.readers.pictures import image_size
 from selfdepth.errors import ConfigError, DataError, OutputError
 from selfdepth.inference.inputs import PredictionInput
 from selfdepth.inference.writers import KITTI_RANGE_M, PNG16_FACTOR

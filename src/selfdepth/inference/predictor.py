@@ -19,7 +19,8 @@ from numpy import ndarray
 from PIL import Image
 from torch import Tensor
 
-from selfdepth.data.readers.images import read_image
+from selfdepth.data.readers.levels import levels_of_files
+from selfdepth.data.readers.pictures import read_image, rgb_of
 from selfdepth.device import Precision, memory_errors, resolve_device, resolve_precision
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera, resample
@@ -168,10 +169,11 @@ def as_pixels(image: ImageLike) -> UInt8[ndarray, "h w 3"]:
         DataError: for an array that is not uint8 "h w 3", a side of fewer than 16 pixels, or a damaged file.
     """
     if isinstance(image, (str, Path)):
-        pixels, where = read_image(Path(image)), str(image)
+        path = Path(image)
+        pixels, where = read_image(path, levels=levels_of_files([path], path)), str(image)
     else:
-        where = f"a {type(image).__name__}"
-        pixels = np.asarray(image.convert("RGB")) if isinstance(image, Image.Image) else image
+        where = "a PIL image" if isinstance(image, Image.Image) else "an array"
+        pixels = rgb_of(image) if isinstance(image, Image.Image) else image
     if not isinstance(pixels, ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         is_array = isinstance(pixels, ndarray)
         raise DataError(
@@ -180,14 +182,19 @@ def as_pixels(image: ImageLike) -> UInt8[ndarray, "h w 3"]:
             expected="a file, a PIL image, or an array of uint8, height x width x 3, RGB",
             got=f"{pixels.dtype} of shape {pixels.shape}" if is_array else type(pixels).__name__,
         )
-    if min(pixels.shape[:2]) < MIN_SIDE_PX:
+    require_large_enough(pixels.shape[1], pixels.shape[0], where)
+    return np.ascontiguousarray(pixels)
+
+
+def require_large_enough(width: int, height: int, where: str | Path) -> None:
+    """Raise DataError for an image of this width and height, if a side has fewer than 16 pixels."""
+    if min(width, height) < MIN_SIDE_PX:
         raise DataError(
             "the image is too small",
             where=where,
             expected=f"at least {MIN_SIDE_PX} pixels a side",
-            got=f"{pixels.shape[1]}x{pixels.shape[0]}",
+            got=f"{width}x{height}",
         )
-    return np.ascontiguousarray(pixels)
 
 
 def _resize(maps: Float[Tensor, "1 h w"], size: tuple[int, int]) -> Float[ndarray, "_height _width"]:

@@ -26,7 +26,7 @@ from selfdepth.inference.pointcloud import (
     point_cloud,
     write_ply,
 )
-from selfdepth.inference.predictor import Predictor
+from selfdepth.inference.predictor import Predictor, require_large_enough
 from selfdepth.inference.threads import Jobs, read_ahead
 from selfdepth.inference.visualize import (
     ColourRange,
@@ -230,7 +230,7 @@ def _predictions(
     waiting: deque[_Frame] = deque()  # frames whose pose is not known yet
     # Two batches ahead: while the network works on one, the next is decoded.
     with contextlib.closing(read_ahead(source.read(), depth=2 * batch_size)) as frames:  # type: ignore[type-var]
-        named = zip(source.names, frames, strict=False)
+        named = zip(source.names, _large_enough(source, frames), strict=False)
         while batch := list(itertools.islice(named, batch_size)):
             images = [image for _, image in batch]
             poses = [None] * len(images) if odometer is None else odometer.advance(images)
@@ -246,6 +246,15 @@ def _predictions(
             yield from (dataclasses.replace(waiting.popleft(), T_world_camera=pose) for pose in poses)
     rest = [] if odometer is None else odometer.finish()
     yield from (dataclasses.replace(waiting.popleft(), T_world_camera=pose) for pose in rest)
+
+
+def _large_enough(
+    source: PredictionInput, frames: Iterable[UInt8[ndarray, "_h _w 3"]]
+) -> Iterator[UInt8[ndarray, "_h _w 3"]]:
+    """The frames. Raises DataError, naming the file, for one that is too small for any depth."""
+    for index, image in enumerate(frames):
+        require_large_enough(image.shape[1], image.shape[0], source.place(index))
+        yield image
 
 
 def _write_video_frame(video: VideoWriter, frame: _Frame) -> None:

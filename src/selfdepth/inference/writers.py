@@ -178,7 +178,7 @@ def create_video(path: Path, rate: Fraction) -> Iterator[VideoWriter]:
     """
     import av
 
-    with whole_file(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
+    with whole_file(path) as temporary, av.open(f"file:{temporary}", "w", format="mp4") as container:
         writer = VideoWriter(container, rate)
         yield writer
         writer.finish()

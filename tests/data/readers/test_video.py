@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 from numpy import ndarray
 
+from selfdepth.data.readers.containers import choose_track, opened_video
 from selfdepth.data.readers.video import open_video
 from selfdepth.errors import DataError, SelfDepthWarning
 
@@ -159,3 +162,40 @@ def test_a_real_drive_is_counted_whole(shared: Path) -> None:
     video = open_video(shared / "video" / "residential.mp4", camera=CAMERA)
     assert (len(video.numbers), video.fps, video.camera.width, video.camera.height) == (268, 10.0, 1242, 374)
     assert next(video.read((0,))).shape == (374, 1242, 3)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
+def test_each_frame_has_the_time_of_its_packet(tmp_path: Path, suffix: str) -> None:
+    expected = [i / 30 for i in range(30)] + [1 + i / 10 for i in range(30)]
+    path = tmp_path / f"night.{suffix}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 600)
+        for time in expected:
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 9, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = round(600 * time), Fraction(1, 600)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    video = open_video(path, camera=CAMERA)
+    assert video.times_s is not None
+    np.testing.assert_allclose(video.times_s, expected, atol=0.002)
+
+
+def test_a_stream_without_times_has_those_of_its_rate(tmp_path: Path, write_video: WriteVideo) -> None:
+    path = write_video(tmp_path / "drive.h264", _grey_steps(6), fps=25)
+    video = open_video(path, camera=CAMERA)
+    assert video.times_s is not None and len(video.times_s) == len(video.numbers) == 6
+    np.testing.assert_allclose(np.diff(video.times_s), 1 / 25)
+
+
+def test_what_is_shown_before_the_first_frame_that_can_be_decoded_is_left_out(
+    tmp_path: Path, write_video: WriteVideo
+) -> None:
+    path = write_video(tmp_path / "drive.ts", _grey_steps(40))
+    with opened_video(path) as container:
+        track = choose_track(container, path, None)
+    with opened_video(path) as container:
+        frames = list(itertools.islice(container.decode(video=0), 3))
+    track.begin_with(frames[2])
+    assert len(track.times_s) == 38

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from numpy import ndarray
+from PIL import Image
 
+from selfdepth.config import TrainConfig
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.sources.video import Videos
-from selfdepth.errors import DataError
+from selfdepth.data.store.build import fingerprint
+from selfdepth.errors import ConfigError, DataError
 
 WriteVideo = Callable[..., Path]
 Texture = Callable[..., list[ndarray]]
@@ -56,3 +60,40 @@ def test_a_single_image_is_refused_and_an_empty_folder_is_no_folder_of_videos(tm
         (tmp_path / "a.JPG").write_bytes(b"")
         Videos.recognise(tmp_path / "a.JPG")
     assert Videos.recognise(tmp_path) is None
+
+
+def _two_cameras(path: Path) -> Path:
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("libx264", rate=10) for _ in range(2)]
+        for stream in streams:
+            stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for i in range(8):
+            for stream, level in zip(streams, (40, 200), strict=True):
+                pixels = np.full((64, 96, 3), level + i, np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        for stream in streams:
+            container.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize(("stream", "level"), [(0, 40), (1, 200)])
+def test_the_stream_that_was_asked_for_is_stored_and_part_of_what_a_store_is(
+    tmp_path: Path, stream: int, level: int
+) -> None:
+    path = _two_cameras(tmp_path / "dashcam.mp4")
+    source = recognise(path, stream)
+    store = source.new_store(TrainConfig(width=96, camera=CAMERA, stream=stream), tmp_path / "store")
+    assert store.origin is not None and store.origin.stream == stream
+    assert abs(float(store.frames[0].mean()) - level) < 4
+    other = recognise(path, 1 - stream).footage(camera=CAMERA)
+    assert fingerprint(other, width=96, height=64) != store.fingerprint
+    assert recognise(store.folder, stream).path == store.folder
+    with pytest.raises(ConfigError, match=rf"--stream was fixed.*expected {stream}; got {1 - stream}"):
+        recognise(store.folder, 1 - stream)
+
+
+def test_a_stream_of_anything_but_videos_is_refused(tmp_path: Path) -> None:
+    for number in range(3):
+        Image.new("RGB", (32, 32)).save(tmp_path / f"{number}.png")
+    with pytest.raises(ConfigError, match=r"only videos have streams: --stream 1; got .*, folder; leave it out"):
+        recognise(tmp_path, 1)

@@ -31,7 +31,8 @@ from selfdepth.data.kitti.calibration import (
 from selfdepth.data.kitti.lidar import project_scan, read_scan
 from selfdepth.data.kitti.splits import PARTS, RAW, needed_offsets, read_split, usable_frames
 from selfdepth.data.kitti.stereo import FoundPartners, find_partners, merge_numbers
-from selfdepth.data.readers.images import ImageSequence, image_size
+from selfdepth.data.readers.images import ImageSequence
+from selfdepth.data.readers.pictures import image_size
 from selfdepth.data.truth import DepthTruth
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera

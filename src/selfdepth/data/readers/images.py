@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import struct
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,25 +11,20 @@ from decimal import Decimal
 from pathlib import Path
 from statistics import median
 
-import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from selfdepth.data.frames import FrameSequence
 from selfdepth.data.readers.cameras import parse_camera
+from selfdepth.data.readers.file_kinds import IMAGE_SUFFIXES
+from selfdepth.data.readers.levels import levels_of_files
+from selfdepth.data.readers.pictures import ALL_LEVELS, Levels, image_size, read_image
 from selfdepth.errors import DataError
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 MIN_FRAMES = 3
 """A clip is a frame and its two neighbours."""
 MAX_DEPTH = 4
 """How many levels below a folder its images are searched for. KITTI's DATE/DRIVE/image_02/data has four."""
-
-_NOT_READABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
-"""What Pillow raises for damaged files, depending on format and damage."""
-_SIDEWAYS = frozenset({5, 6, 7, 8})
-"""EXIF orientations that swap width and height."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +33,11 @@ class ImageSequence(FrameSequence):
 
     Attributes:
         any_size: whether images may differ in size from the camera, as in a folder of stills.
+        levels: the 16-bit values that become black and white.
     """
 
     any_size: bool = False
+    levels: Levels = ALL_LEVELS
 
     def read(self, numbers: tuple[int, ...]) -> Iterator[UInt8[ndarray, "h w 3"]]:
         """Decode the frames with these numbers: RGB, upright.
@@ -56,7 +52,7 @@ class ImageSequence(FrameSequence):
         files = dict(zip(self.numbers, self.files, strict=True))
         reduced = tuple(-(-side // reduction) for side in self.size)  # the JPEG decoder rounds up
         for number in numbers:
-            image = read_image(files[number], reduction)
+            image = read_image(files[number], reduction, self.levels)
             size = (image.shape[1], image.shape[0])
             if size != reduced and not self.any_size:
                 require_size(files[number], size, self.size)
@@ -71,56 +67,6 @@ class ImageSequence(FrameSequence):
     def size(self) -> tuple[int, int]:
         """(width, height) of every frame, in pixels."""
         return self.camera.width, self.camera.height
-
-
-def read_image(path: Path, reduction: int = 1) -> UInt8[ndarray, "h w 3"]:
-    """Decode an image file to upright RGB. Grey becomes RGB, 16 bits become 8, transparency is dropped.
-
-    Args:
-        reduction: 2, 4 or 8 decodes a JPEG at 1/2, 1/4 or 1/8 of its size (rounded up); other formats ignore it.
-
-    Raises:
-        DataError: naming the file, if it is missing, truncated, corrupt or not an image.
-    """
-    try:
-        with Image.open(path) as image:
-            orientation = _orientation(image)
-            if reduction > 1:
-                image.draft("RGB", (image.width // reduction, image.height // reduction))
-            if image.mode in ("I", "F"):
-                raise DataError(
-                    "the image has 32-bit pixels",
-                    where=path,
-                    expected="8 or 16 bits a channel",
-                    fix="convert the images, or leave them out",
-                )
-            if image.mode.startswith("I;16"):
-                # Pillow's own conversion to RGB would clip 16-bit values at 255.
-                grey = np.asarray(image, dtype=np.float32) * np.float32(255 / 65535)
-                upright = Image.fromarray(np.rint(grey).astype(np.uint8)).convert("RGB")
-            else:
-                upright = image.convert("RGB")
-    except _NOT_READABLE as error:
-        raise _not_an_image(path, error) from error
-    if orientation != 1:
-        # The conversion above may have dropped the tag that `exif_transpose` reads.
-        upright.getexif()[ExifTags.Base.Orientation] = orientation
-        upright = ImageOps.exif_transpose(upright)
-    return np.asarray(upright)
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """(width, height) in pixels of the upright image, from the file's header alone.
-
-    Raises:
-        DataError: naming the file, if it is missing or not an image.
-    """
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            return (height, width) if _orientation(image) in _SIDEWAYS else (width, height)
-    except _NOT_READABLE as error:
-        raise _not_an_image(path, error) from error
 
 
 def require_size(path: Path, got: tuple[int, int], expected: tuple[int, int]) -> None:
@@ -200,6 +146,7 @@ def open_folder(
         names=tuple(path.stem if stems[path.stem] == 1 else path.name for path in files),
         files=files,
         any_size=stills,
+        levels=levels_of_files(files, folder),
     )
 
 
@@ -239,19 +186,3 @@ def _trailing_number(stem: str) -> Decimal | None:
     """The number at the end of a stem, or the whole stem if it is a decimal number, such as a time in seconds."""
     match = re.fullmatch(r"[0-9]+\.[0-9]+", stem) or re.search(r"[0-9]+$", stem)
     return Decimal(match.group()) if match else None
-
-
-def _orientation(image: Image.Image) -> int:
-    """EXIF orientation, 1 (upright) to 8."""
-    # A PNG may hold the tag behind its pixels, and Pillow would decode the whole image to look for it there.
-    if image.format == "PNG" and "exif" not in image.info:
-        return 1
-    value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    return value if value in range(1, 9) else 1
-
-
-def _not_an_image(path: Path, error: Exception) -> DataError:
-    if not path.exists():
-        return DataError("there is no such image", where=path)
-    reason = "not an image" if isinstance(error, UnidentifiedImageError) else str(error)
-    return DataError("the image cannot be read", where=path, got=reason, fix="copy or extract it again, or remove it")

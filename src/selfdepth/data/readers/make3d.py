@@ -19,8 +19,8 @@ from numpy import ndarray
 
 from selfdepth.data.frames import FrameRef, FrameSequence
 from selfdepth.data.readers.cameras import any_camera
-from selfdepth.data.readers.images import image_size, read_image
 from selfdepth.data.readers.matlab import read_matrix
+from selfdepth.data.readers.pictures import image_size, read_image
 from selfdepth.data.truth import DepthTruth
 from selfdepth.errors import DataError
 from selfdepth.geometry.crop import Crop

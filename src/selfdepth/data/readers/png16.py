@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import UInt16
 from numpy import ndarray
 
+from selfdepth.data.readers.pictures import opened_image
 from selfdepth.errors import DataError
 
 
@@ -21,14 +22,14 @@ def read_png16(path: Path, *, what: str, expected: str) -> UInt16[ndarray, "h w"
     Raises:
         DataError: for any other file.
     """
-    from PIL import Image
-
     try:
-        with Image.open(path) as image:
-            mode = image.mode
-            values = np.asarray(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{what} cannot be read", where=path, expected=expected, got=str(error)) from error
-    if not mode.startswith("I"):  # "I;16", or "I" in older versions of Pillow
-        raise DataError(f"{what} cannot be used", where=path, expected=expected, got=f"pixels of type {mode}")
-    return values.astype(np.uint16)
+        with opened_image(path) as image:
+            kind = image.mode if image.format == "PNG" else str(image.format)
+            # Of type "I;16", or "I" in older versions of Pillow.
+            values = np.asarray(image).astype(np.uint16) if kind.startswith("I") else None
+    except DataError as error:
+        got = error.what if error.got is None else f"{error.what}: {error.got}"
+        raise DataError(f"{what} cannot be read", where=path, expected=expected, got=got, fix=error.fix) from error
+    if values is None:
+        raise DataError(f"{what} cannot be used", where=path, expected=expected, got=f"pixels of type {kind}")
+    return values

@@ -54,6 +54,19 @@ class PreparedStore(DataSource):
             check(resolved(config, self.store), len(self.store.train))
         return self.store
 
+    def at_stream(self, stream: int) -> DataSource:
+        """The store itself. Raises ConfigError unless it was made with this stream."""
+        made_with = None if self.store.origin is None else self.store.origin.stream
+        if stream != made_with:
+            raise ConfigError(
+                "--stream was fixed when the store was made",
+                where=self.path,
+                expected="none" if made_with is None else str(made_with),
+                got=str(stream),
+                fix="leave the option out, or make another store with: selfdepth prepare DATA --out STORE --stream N",
+            )
+        return self
+
     def sequences(self, camera: str | None = None) -> tuple[FrameSequence, ...]:
         """Always raises DataError: a store holds cropped frames, and neither poses nor times."""
         raise DataError(

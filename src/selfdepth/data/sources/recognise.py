@@ -21,16 +21,23 @@ of folders of images, too; and videos last, because they claim any file. A new k
 """
 
 
-def recognise(path: Path) -> DataSource:
+def recognise(path: Path, stream: int | None = None) -> DataSource:
     """The data at a path, as a source that every verb can use.
 
     Args:
         path: root of KITTI raw or odometry or of Make3D, rendered drive, folder of images, folder of such folders or of
             videos, video file, or store.
+        stream: number of the video stream to take; None: chosen by the reader.
 
     Raises:
         DataError: for a path that does not exist, or holds no data of a known kind.
+        ConfigError: for a stream of anything but videos.
     """
+    source = _recognised(path)
+    return source if stream is None else source.at_stream(stream)
+
+
+def _recognised(path: Path) -> DataSource:
     if not path.exists():
         raise DataError("there is no such data", where=path, fix="check --data")
     # A store is not in KINDS: it needs this function itself, to open the data that it was made from.

@@ -30,7 +30,7 @@ from selfdepth.data.store.build import Progress
 from selfdepth.data.store.prepare import store_of
 from selfdepth.data.store.store import Store
 from selfdepth.data.truth import DepthTruth, NoTruth
-from selfdepth.errors import DataError, SelfDepthWarning
+from selfdepth.errors import ConfigError, DataError, SelfDepthWarning
 from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.structs import Trajectory
 
@@ -93,6 +93,12 @@ class DataSource(ABC):
             DataError: as `sequences`.
         """
         return self.sequences(ANY_CAMERA)
+
+    def at_stream(self, stream: int) -> DataSource:
+        """The same data, of which a certain video stream is read. Raises ConfigError if it has no such streams."""
+        raise ConfigError(
+            "only videos have streams", where=f"--stream {stream}", got=f"{self.path}, {self.kind}", fix="leave it out"
+        )
 
     # Training
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
+from selfdepth.data.footage import ClipRequest, Origin
 from selfdepth.data.frames import FrameSequence
 from selfdepth.data.readers.cameras import ANY_CAMERA
-from selfdepth.data.readers.images import IMAGE_SUFFIXES
+from selfdepth.data.readers.file_kinds import is_image
 from selfdepth.data.readers.video import VIDEO_SUFFIXES, open_video
 from selfdepth.data.sources.source import DataSource
 from selfdepth.errors import DataError
@@ -20,10 +21,16 @@ class Videos(DataSource):
 
     Attributes:
         files: `path` itself, or the videos directly in it, sorted by name.
+        stream: number of the video stream to read; None: the one with the most frames.
     """
 
     kind: ClassVar[str] = "video"
     files: tuple[Path, ...]
+    stream: int | None = None
+
+    def at_stream(self, stream: int) -> DataSource:
+        """The same videos, of which this stream is read."""
+        return replace(self, stream=stream)
 
     @classmethod
     def recognise(cls, path: Path) -> DataSource | None:
@@ -33,7 +40,7 @@ class Videos(DataSource):
             DataError: for a single image.
         """
         if path.is_file():
-            if path.suffix.lower() in IMAGE_SUFFIXES:
+            if is_image(path):
                 raise DataError(
                     "one image is not a sequence",
                     where=path,
@@ -46,13 +53,18 @@ class Videos(DataSource):
 
     def sequences(self, camera: str | None = None) -> tuple[FrameSequence, ...]:
         """One sequence per file, named by its stem; in a folder, where stems may repeat, by its full name."""
-        return self._named(tuple(open_video(file, camera=camera) for file in self.files))
+        return self._named(tuple(open_video(file, camera=camera, stream=self.stream) for file in self.files))
 
     def sequences_to_predict(self) -> tuple[FrameSequence, ...]:
         """Every video, even with a single frame."""
-        return self._named(tuple(open_video(file, camera=ANY_CAMERA, min_frames=1) for file in self.files))
+        return self._named(
+            tuple(open_video(file, camera=ANY_CAMERA, min_frames=1, stream=self.stream) for file in self.files)
+        )
 
     def _named(self, opened: tuple[FrameSequence, ...]) -> tuple[FrameSequence, ...]:
         if self.path.is_file():
             return opened
         return tuple(replace(sequence, name=sequence.files[0].name) for sequence in opened)
+
+    def _origin(self, request: ClipRequest) -> Origin:
+        return replace(super()._origin(request), stream=self.stream)
