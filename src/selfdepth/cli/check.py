@@ -92,7 +92,8 @@ def _check_store(console: Console, args: CheckArgs) -> None:
     """Compare a store with its checksums, and say what it holds."""
     from selfdepth.data.store.store import open_store
 
-    for option, value in (("--split", args.split or None), ("--splits", args.splits), ("--camera", args.camera)):
+    chosen = {"--split": args.split or None, "--splits": args.splits, "--camera": args.camera, "--stream": args.stream}
+    for option, value in chosen.items():
         if value is not None:
             raise ConfigError("a store's frames were chosen when it was made", where=option, fix="leave it out")
     store = open_store(path_of(args.data))
