@@ -93,3 +93,44 @@ def test_a_broken_file_is_refused_by_name(root: Path, file: str, text: str | Non
     with pytest.raises(DataError, match=sentence) as refusal:
         camera_poses(root, f"{DRIVE}/image_02", (0, 1))
     assert file in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"\xff\xfe", "got text in UTF-16"),
+        (b"49 8 100 0 0 \xff", "no UTF-8"),
+        (b"49 8 100 0 0", "expected 30 numbers; got 5 numbers"),
+        (b"49 8 100 0 0 nan", "position cannot be used"),
+        (b"90 8 100 0 0 0", "a latitude from -89 to 89 degrees; got 90"),
+        (b"49 500 100 0 0 0", "a longitude from -180 to 180 degrees; got 500"),
+        (b"49 8 100 0 0 x", "expected KITTI's 30 numbers; got could not convert"),
+    ],
+)
+def test_a_position_that_cannot_be_is_one_sentence(root: Path, content: bytes, sentence: str) -> None:
+    (root / DRIVE / "oxts/data/0000000001.txt").write_bytes(content)
+    with pytest.raises(DataError, match=rf"0000000001\.txt; .*{sentence}|{sentence}"):
+        camera_poses(root, f"{DRIVE}/image_02", (0, 1))
+
+
+def test_positions_and_times_are_read_whatever_system_wrote_them(root: Path) -> None:
+    expected = camera_poses(root, f"{DRIVE}/image_02", (0, 1))
+    for path in (root / DRIVE / "oxts/data/0000000001.txt", root / DRIVE / "image_02/timestamps.txt"):
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    found = camera_poses(root, f"{DRIVE}/image_02", (0, 1))
+    assert expected is not None and found is not None
+    np.testing.assert_array_equal(found.T_world_camera, expected.T_world_camera)
+    np.testing.assert_array_equal(found.timestamps, expected.timestamps)
+
+
+def test_an_unreadable_list_of_times_is_one_sentence(root: Path) -> None:
+    (root / DRIVE / "image_02/timestamps.txt").write_bytes(b"2011-09-26 13:02:25\xff")
+    with pytest.raises(DataError, match=r"timestamps\.txt; .*no UTF-8"):
+        camera_poses(root, f"{DRIVE}/image_02", (0, 1))
+
+
+def test_an_altitude_beyond_all_numbers_is_one_sentence(root: Path) -> None:
+    (root / DRIVE / "oxts/data/0000000001.txt").write_text("49 8 1e308 0 0 0")
+    (root / DRIVE / "oxts/data/0000000000.txt").write_text("49 8 -1e308 0 0 0")
+    with np.errstate(over="ignore", invalid="ignore"), pytest.raises(DataError, match="not finite"):
+        camera_poses(root, f"{DRIVE}/image_02", (0, 1))

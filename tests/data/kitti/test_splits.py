@@ -207,3 +207,32 @@ def test_frames_near_the_end_of_a_drive_are_left_out_where_neighbours_are_farthe
     (tmp_path / "kitti" / drive / "image_02/data/0000000005.jpg").unlink()
     with pytest.raises(DataError, match="neighbour at \\+2 of frame 3 is missing"):  # a gap is no end
         recognise(tmp_path / "kitti").footage(split=str(tmp_path), spacing=2)
+
+
+def test_a_list_is_read_whatever_system_wrote_it(tmp_path: Path) -> None:
+    (tmp_path / "train_files.txt").write_bytes(b"\xef\xbb\xbf" + 2 * LINE.replace("\n", "\r\n").encode())
+    assert [each.ref.number for each in read_split(tmp_path, RAW)["train"]] == [69, 69]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (LINE.encode("utf-16"), "got text in UTF-16; save it as UTF-8"),
+        (LINE.encode() + b"\xff", "got no UTF-8: byte 0xff in line 2"),
+        (LINE.replace("69", "9" * 5000).encode(), "line 1; expected DATE/DRIVE"),
+        (LINE.replace("69", "9" * 25).encode(), "line 1; expected DATE/DRIVE"),
+        (b"../../etc/passwd 1 l\n", "line 1; expected DATE/DRIVE"),
+        (b"\x1b[2J" * 100_000, "line 1; expected DATE/DRIVE"),
+    ],
+)
+def test_a_list_that_cannot_be_read_is_one_sentence(tmp_path: Path, content: bytes, sentence: str) -> None:
+    (tmp_path / "train_files.txt").write_bytes(content)
+    with pytest.raises(DataError, match=sentence) as refusal:
+        read_split(tmp_path, RAW)
+    assert len(str(refusal.value)) < 1000 and str(refusal.value).isprintable()
+
+
+def test_a_sequence_of_thousands_of_digits_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "train_files.txt").write_text("9" * 5000 + " 1 l\n")
+    with pytest.raises(DataError, match="expected SEQUENCE FRAME"):
+        read_split(tmp_path, ODOMETRY)

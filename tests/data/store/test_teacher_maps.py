@@ -137,7 +137,7 @@ def test_a_teacher_that_cannot_be_used_leaves_nothing(store: Store) -> None:
     assert list(store.folder.glob("teacher-*")) == []
 
 
-@pytest.mark.parametrize("damage", ["short", "no record", "another record", "no json"])
+@pytest.mark.parametrize("damage", ["short", "no record", "another record", "no json", "too deep"])
 def test_damaged_files_are_made_again(store: Store, damage: str) -> None:
     record = record_of(store, ME)
     open_or_make(store, record, Asked(5))
@@ -147,7 +147,7 @@ def test_damaged_files_are_made_again(store: Store, damage: str) -> None:
     elif damage == "no record":
         text.unlink()
     else:
-        text.write_text("{}" if damage == "another record" else "{")
+        text.write_text({"another record": "{}", "no json": "{", "too deep": "[" * 100_000}[damage])
     again = Asked(5)
     open_or_make(store, record, again)
     assert again.starts == [0]

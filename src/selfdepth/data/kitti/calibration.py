@@ -127,7 +127,8 @@ def rotation_entry(calibration: dict[str, ndarray], path: Path, key: str) -> Flo
     """An entry that is a rotation. Raises DataError for any other matrix."""
     R = matrix_entry(calibration, path, key, (3, 3))
     # KITTI writes seven digits.
-    if not np.allclose(R @ R.T, np.eye(3), atol=_ROTATION_ERROR) or np.linalg.det(R) < 0:
+    is_rotation = np.abs(R).max() < 2 and np.allclose(R @ R.T, np.eye(3), atol=_ROTATION_ERROR)
+    if not is_rotation or np.linalg.det(R) < 0:
         raise _unusable(path, f"{key}: a rotation", np.array2string(R.ravel()))
     return R
 

@@ -30,6 +30,7 @@ from selfdepth.data.store.build import Progress
 from selfdepth.data.store.store import Store
 from selfdepth.errors import DataError, OutputError
 from selfdepth.files import whole_file, writing_to
+from selfdepth.texts import read_json
 
 try:
     import fcntl
@@ -164,9 +165,9 @@ def open_or_make(
 
 def _is_complete(path: Path, record: dict[str, Any], shape: tuple[int, int, int]) -> bool:
     try:
-        is_same = json.loads(path.with_suffix(".json").read_text(encoding="utf-8")) == record
+        is_same = read_json(path.with_suffix(".json"), what="the record of the maps cannot be read") == record
         return is_same and path.stat().st_size == 2 * int(np.prod(shape))
-    except (OSError, ValueError):
+    except (OSError, DataError):
         return False
 
 
