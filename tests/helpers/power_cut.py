@@ -1,8 +1,8 @@
 """Power cuts, simulated: what may be on the disk if only that has surely arrived there which was synchronised.
 
-While a program writes, every fsync and every rename is noted. At each of them the power may fail. The bytes of a file are
-then those of its last fsync, or anything between nothing and what was written; the names in a folder are those of its
-last fsync, plus some of the changes since, in their order.
+While a program writes, every fsync and every rename is noted. At each of them the power may fail. The bytes of a file
+are then those of its last fsync, or anything between nothing and what was written; the names in a folder are those of
+its last fsync, plus some of the changes since, in their order.
 """
 
 from __future__ import annotations
