@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,7 @@ class PowerCuts:
         self._random = random.Random(seed)
         self._nodes: dict[int, Node] = {}
         self._ids: dict[int, int] = {}
+        self._held = ExitStack()
         self._look()
         for node in self._nodes.values():
             self._settle(node)
@@ -85,6 +86,7 @@ class PowerCuts:
             yield
         self._look()
         self._cut()
+        self._held.close()
 
     def _watched(self, call: Callable[..., Any], note: Callable[..., None]) -> Callable[..., Any]:
         def watched(*args: Any) -> Any:
@@ -121,6 +123,8 @@ class PowerCuts:
         identity = self._ids.get(inode)
         if identity is None or self._nodes[identity].is_folder != is_folder:
             identity = len(self._nodes)
+            # Held open, or the file system would give the number of a deleted file to the next one.
+            self._held.callback(os.close, os.open(path, os.O_RDONLY))
             self._nodes[identity] = Node(is_folder, {} if is_folder else b"", {} if is_folder else b"")
         ids[inode] = identity
         node = self._nodes[identity]
