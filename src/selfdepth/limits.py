@@ -24,6 +24,7 @@ LIMITS: dict[str, tuple[int, str]] = {
     "text_megabytes": (64, "of a text: splits, trajectories, poses, metrics, calibrations of KITTI"),
     "yaml_kilobytes": (256, "of a YAML file; cameras have one or two"),
     "json_megabytes": (16, "of a JSON file: configurations, the index of a store"),
+    "trajectory_lines": (2_000_000, "of a trajectory, or of a list of times: 18 hours at 30 frames per second"),
     "digits": (100, "of a number"),
 }
 """The default of each limit, and what it limits."""

@@ -48,7 +48,9 @@ class FrameSequence(ABC):
         names: one output name per frame (the image's stem, or the number), in the order of `numbers`.
         files: the files that hold the frames. A store's fingerprint covers them.
         partner: the other camera of a stereo pair, which may lack some of the frames; None without stereo.
-        fps: mean frames per second; 0 if the video does not state it, None for separate images.
+        fps: mean frames per second; 0 if the video does not state it, None for separate images. For people: frames may
+            be unequally far apart, so what needs a time takes `times_s`.
+        times_s: time of each frame in seconds, strictly increasing, in the order of `numbers`; None if not known.
     """
 
     name: str
@@ -58,6 +60,7 @@ class FrameSequence(ABC):
     files: tuple[Path, ...]
     partner: StereoPartner | None = None
     fps: float | None = None
+    times_s: tuple[float, ...] | None = None
 
     @abstractmethod
     def read(self, numbers: tuple[int, ...]) -> Iterator[UInt8[ndarray, "h w 3"]]:

@@ -20,8 +20,10 @@ from selfdepth.data.frames import FrameRef, FrameSequence
 from selfdepth.data.kitti.calibration import ODOMETRY_CAMERAS, matrix_entry, read_calibration, translation_between_m
 from selfdepth.data.kitti.splits import ODOMETRY, PARTS, needed_offsets, read_split, usable_frames
 from selfdepth.data.kitti.stereo import find_partners, merge_numbers
-from selfdepth.data.readers.cameras import naming, parse_camera
-from selfdepth.data.readers.images import ImageSequence, image_size, list_images
+from selfdepth.data.readers.cameras import parse_camera
+from selfdepth.data.readers.folders import list_images
+from selfdepth.data.readers.images import ImageSequence, image_size
+from selfdepth.data.readers.naming import naming
 from selfdepth.data.readers.trajectories import read_times, read_trajectory
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera

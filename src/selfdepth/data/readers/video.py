@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from numpy import ndarray
 from selfdepth.data.frames import FrameSequence
 from selfdepth.data.readers.cameras import parse_camera
 from selfdepth.data.readers.images import MIN_FRAMES
+from selfdepth.data.readers.no_footage import OWN_SOFTWARE
 from selfdepth.errors import DataError, SelfDepthWarning
 
 VIDEO_SUFFIXES = frozenset(
@@ -114,7 +116,9 @@ def open_video(path: Path, *, camera: str | None = None, min_frames: int = MIN_F
         stream = _stream(container, path)
         fps = float(stream.average_rate or stream.guessed_rate or 0)
         square = stream.sample_aspect_ratio in (None, 0, 1)  # 0 stands for unknown
-        count = _count_frames(container, stream, path)
+        times = _frame_times(container, stream, path)
+        start_s = (container.start_time or 0) / av.time_base
+    count = len(times)
     if count < min_frames:
         raise DataError("the video has too few frames", where=path, expected=f"at least {min_frames}", got=str(count))
     # The count has read the container to its end, so it is opened again.
@@ -139,7 +143,17 @@ def open_video(path: Path, *, camera: str | None = None, min_frames: int = MIN_F
         names=tuple(f"{number:0{digits}d}" for number in numbers),
         files=(path,),
         fps=fps,
+        times_s=_increasing(times, start_s, fps),
     )
+
+
+def is_own_video(path: Path) -> bool:
+    """Whether `predict` has written this video."""
+    try:
+        with av.open(str(path)) as container:
+            return bool(container.metadata.get("comment") == OWN_SOFTWARE)
+    except (av.error.FFmpegError, UnicodeDecodeError):
+        return False
 
 
 @contextmanager
@@ -166,34 +180,51 @@ def _stream(container: Any, path: Path) -> Any:
     raise DataError("the file has no video stream", where=path, expected="a video file", got=f"{kinds} only")
 
 
-def _count_frames(container: Any, stream: Any, path: Path) -> int:
-    """Number of frames to expect, counted from the packets.
+def _frame_times(container: Any, stream: Any, path: Path) -> list[float | None]:
+    """The time of each frame to expect, in seconds, in decoding order; None where a packet states none or jumps back.
 
-    The containers' own counts are often absent, or include frames that were trimmed away.
+    They are counted and read from the packets, without decoding. The containers' own counts are often absent, or
+    include frames that were trimmed away.
 
     Raises:
         DataError: if the file was cut off: a packet is incomplete, or the frames do not fill the stated duration.
     """
     states_duration = not _INDEXED.isdisjoint(container.format.name.split(","))
-    count, begin, end = 0, None, 0.0
+    times: list[float | None] = []
+    begin, end, last_dts = None, 0.0, None
     for packet in container.demux(stream):
         if not packet.size:  # the demuxer ends with an empty packet, to flush the decoder
             continue
         if packet.is_corrupt and states_duration:
-            raise _cut_off(path, f"a break at frame {count}", stream.frames)
-        if packet.pts is not None:
-            time = float(packet.pts * packet.time_base)
+            raise _cut_off(path, f"a break at frame {len(times)}", stream.frames)
+        time = None if packet.pts is None else float(packet.pts * packet.time_base)
+        if time is not None:
             # Packets come in decoding order, which B-frames make differ from the order of their times.
             begin = time if begin is None else min(begin, time)
             end = max(end, time + float((packet.duration or 0) * packet.time_base))
         # Nothing can be decoded before the first key frame, and trimmed frames are not displayed.
-        count += (count > 0 or packet.is_keyframe) and not packet.is_discard
+        if (times or packet.is_keyframe) and not packet.is_discard:
+            jumps_back = None not in (packet.dts, last_dts) and packet.dts < last_dts
+            times.append(None if jumps_back else time)
+        last_dts = packet.dts if packet.dts is not None else last_dts
     lengths = [float(stream.duration * stream.time_base)] if stream.duration else []
     lengths += [container.duration / 1e6] if container.duration else []
     # The shorter one: the container lasts as long as its longest stream, which may be the sound.
     if states_duration and begin is not None and lengths and end - begin < WHOLE * min(lengths):
         raise _cut_off(path, f"{end - begin:.1f} of {min(lengths):.1f} seconds", stream.frames)
-    return count
+    return times
+
+
+def _increasing(times: list[float | None], start_s: float, fps: float) -> tuple[float, ...] | None:
+    """Times in display order, from the start of the file, as players count them.
+
+    A stream without times, as a raw one, or with a jump back, as in joined recordings, has those of its stated rate;
+    None if it states none.
+    """
+    known = sorted(time - start_s for time in times if time is not None)
+    if len(known) == len(times) and all(after > before for before, after in itertools.pairwise(known)):
+        return tuple(known)
+    return tuple(number / fps for number in range(len(times))) if fps else None
 
 
 def _cut_off(path: Path, got: str, stated: int) -> DataError:

@@ -23,7 +23,7 @@ from selfdepth.data.kitti.odometry import (
     with_partners,
 )
 from selfdepth.data.kitti.splits import ODOMETRY, find_split
-from selfdepth.data.readers.images import find_image_folders
+from selfdepth.data.readers.folders import find_image_folders
 from selfdepth.data.sources.folder import plain_sequences
 from selfdepth.data.sources.source import DataSource
 from selfdepth.structs import Trajectory

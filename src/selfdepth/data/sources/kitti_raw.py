@@ -18,7 +18,8 @@ from selfdepth.data.kitti.oxts import camera_poses, read_timestamps
 from selfdepth.data.kitti.raw import KIND, KittiTruth, is_kitti_raw, open_kitti_raw
 from selfdepth.data.kitti.splits import RAW, find_split, lists_frames
 from selfdepth.data.readers.cameras import ANY_CAMERA, PAPER, any_camera, parse_camera
-from selfdepth.data.readers.images import IMAGE_SUFFIXES, find_image_folders, image_size
+from selfdepth.data.readers.folders import find_image_folders
+from selfdepth.data.readers.images import IMAGE_SUFFIXES, image_size
 from selfdepth.data.sources.folder import plain_sequences
 from selfdepth.data.sources.source import DataSource
 from selfdepth.data.truth import DepthTruth
