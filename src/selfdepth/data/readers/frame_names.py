@@ -20,6 +20,8 @@ COUNTER_SPREAD, TIME_SPREAD = 0.1, 0.3
 """Shares by which steps of one frame may differ: of numbers that were rounded to a unit, and of the times of a camera
 that is not clocked exactly."""
 
+_EXACT = 0.8
+"""Share of the agreeing steps that are one number, from which on the others are no roundings of it."""
 _MAX_NUMBER = 2**52
 """Frame numbers are kept below this: a store holds them as 64-bit integers."""
 _STREAM_LABEL = re.compile(r"(?:^|[^a-z])(?:cam|camera|view|sensor|lens|eye|channel|stream|left|right)[-_]?$")
@@ -210,4 +212,4 @@ def _typical_step(steps: Sequence[int], spread: float) -> tuple[int, bool]:
         return median_low(ordered), False
     common, times = Counter(agreeing).most_common(1)[0]
     # One exact step, or else the middle of steps that were rounded up and down.
-    return (common if 2 * times >= count else round(sum(agreeing) / count)), True
+    return (common if times >= _EXACT * count else round(sum(agreeing) / count)), True
