@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -39,6 +39,9 @@ class CheckArgs:
     Without --split, the splits of the paper's tables are checked."""
     camera: str | None = None
     """fx,fy,cx,cy in pixels of the frames; or a YAML file (ours, OpenCV, ROS camera_info); or fov:DEGREES."""
+    on_error: Literal["stop", "skip"] = "stop"
+    """When frames cannot be read: end with an error after the report, or report them as training with the same option
+    would leave them out."""
     json: str | None = None
     """File for the report as JSON, with everything that is missing."""
 
@@ -52,7 +55,7 @@ def check(args: CheckArgs) -> None:
     """
     from rich.console import Console
 
-    from selfdepth.data.inspect import inspect_source
+    from selfdepth.data.inspect import inspect_source, require_readable
     from selfdepth.data.kitti.inventory import split_folder
     from selfdepth.data.sources.recognise import recognise
     from selfdepth.files import require_writable
@@ -69,15 +72,22 @@ def check(args: CheckArgs) -> None:
         _show_inventory(console, args.data, inventory)
     # The sequences of a split are shown only if it is complete: opening an incomplete one is refused.
     if inventory is None or (len(args.split) == 1 and inventory.is_complete):
-        with console.status("looking at the frames"):
-            split = str(split_folder(args.split[0], lists)) if args.split else None
-            summary = inspect_source(source, args.camera, split)
+        split = str(split_folder(args.split[0], lists)) if args.split else None
+        with console.status("looking at the frames") as status:
+            summary = inspect_source(
+                source,
+                args.camera,
+                split,
+                progress=lambda done, total: status.update(f"looking at the frames: {done} of {total}"),
+            )
         _show_summary(console, args.data, summary)
     if inventory is None and source.usual_splits:
         names = " ".join(source.usual_splits)
         console.print(f"splits: add --split {names} to see what is missing for them", markup=False)
     report = {"footage": summary, "inventory": inventory}
     write_json(args.json, {name: part and dataclasses.asdict(part) for name, part in report.items()})
+    if summary is not None:
+        require_readable(summary, on_error=args.on_error)  # last: the report is what the user came for
 
 
 def _show_summary(console: Console, data: str, summary: FootageSummary) -> None:
@@ -89,6 +99,8 @@ def _show_summary(console: Console, data: str, summary: FootageSummary) -> None:
     console.print(f"suggested: --every {summary.every}")
     for sentence in summary.warnings:
         console.print(f"warning: {sentence}", style="yellow", markup=False)
+    for sentence in summary.unreadable:
+        console.print(f"cannot be read: {sentence}", style="yellow", markup=False)
 
 
 def _show_inventory(console: Console, data: str, inventory: Inventory) -> None:

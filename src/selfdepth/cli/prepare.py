@@ -6,7 +6,7 @@ import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -40,6 +40,8 @@ class PrepareArgs:
     """Pixels to cut off each side, top,bottom,left,right (bonnet, overlays); the camera follows."""
     stereo: bool = False
     """Take the other camera's images too (KITTI), for training with --stereo."""
+    on_error: Literal["stop", "skip"] = "stop"
+    """When frames cannot be read: stop and name them, or leave them out, with a word, up to 1 percent of the frames."""
     width: int = 640
     """Training width in pixels, a multiple of 32."""
     height: int | None = None
@@ -59,6 +61,7 @@ def prepare(args: PrepareArgs) -> None:
         every=args.every,
         crop=args.crop,
         stereo="calibrated" if args.stereo else "none",
+        on_error=args.on_error,
         width=args.width,
         height=args.height,
     )

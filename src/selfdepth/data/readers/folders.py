@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -136,7 +137,7 @@ def open_folder(
     ordered = tuple(files[index] for index in order.order)
     for sentence in (*left_out, *(() if stills else _doubts(ordered, order))):
         warnings.warn(f"{folder}: {sentence}", SelfDepthWarning, stacklevel=2)
-    width, height = image_size(ordered[0])
+    width, height = _first_size(ordered)
     stems = Counter(path.stem for path in ordered)
     return ImageSequence(
         name=name or folder.resolve().name,
@@ -191,6 +192,14 @@ def _without_strays(files: tuple[Path, ...]) -> tuple[tuple[Path, ...], tuple[st
         return files, ()
     names = f"{strays[0].name}" + (f" and {len(strays) - 1} more" if strays[1:] else "")
     return tuple(path for path in files if path not in strays), (f"left out, not named like the frames: {names}",)
+
+
+def _first_size(files: tuple[Path, ...]) -> tuple[int, int]:
+    """Size of the first image whose header can be read. A corrupt one is reported together with all others, later."""
+    for file in files:
+        with suppress(DataError):
+            return image_size(file)
+    return image_size(files[0])
 
 
 def _require_enough(folder: Path, n: int, left_out: tuple[str, ...], least: int) -> None:

@@ -54,11 +54,6 @@ class ImageSequence(FrameSequence):
                 require_size(files[number], size, self.size)
             yield image
 
-    def check_sizes(self) -> None:
-        """Read the header of every image. Raises DataError for the first whose size differs from the camera's."""
-        for file in self.files:
-            require_size(file, image_size(file), self.size)
-
     @property
     def size(self) -> tuple[int, int]:
         """(width, height) of every frame, in pixels."""
