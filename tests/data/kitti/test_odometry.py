@@ -181,7 +181,13 @@ def test_a_sequence_without_poses_has_none_and_one_with_too_few_is_refused(root:
     (root / "poses/09.txt").write_text("".join(lines[:-1]))
     with pytest.raises(DataError, match=r"09\.txt"):
         odometry_truth(root, "09/image_2", tuple(range(24)))
-    (root / "sequences/09/times.txt").unlink()
+    (root / "poses/09.txt").write_text("".join(lines))
+    times = root / "sequences/09/times.txt"
+    times.write_text("".join(times.read_text().splitlines(keepends=True)[:9]))
+    with pytest.raises(DataError, match=r"a time for each frame: .*times\.txt; expected 24 lines.*got 9"):
+        odometry_truth(root, "09/image_2", tuple(range(24)))
+    (root / "poses/09.txt").write_text("".join(lines[:-1]))
+    times.unlink()
     with pytest.raises(DataError, match=r"one ground-truth pose for each frame: .*09\.txt; expected 24 lines.*got 23"):
         odometry_truth(root, "09/image_2", tuple(range(24)))
 

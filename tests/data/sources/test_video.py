@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy import ndarray
 
+from helpers.images import write_images
+from selfdepth.data.inspect import uneven_rate
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.sources.video import Videos
-from selfdepth.errors import DataError
+from selfdepth.errors import DataError, SelfDepthWarning
+from selfdepth.inference.writers import create_video
 
 WriteVideo = Callable[..., Path]
 Texture = Callable[..., list[ndarray]]
@@ -56,3 +60,30 @@ def test_a_single_image_is_refused_and_an_empty_folder_is_no_folder_of_videos(tm
         (tmp_path / "a.JPG").write_bytes(b"")
         Videos.recognise(tmp_path / "a.JPG")
     assert Videos.recognise(tmp_path) is None
+
+
+def test_every_frame_has_the_time_of_its_packet(tmp_path: Path, moving_texture: Texture) -> None:
+    images = moving_texture(30, 1)
+    seconds = [i / 30 if i < 15 else 0.5 + (i - 15) / 10 for i in range(30)]
+    with create_video(tmp_path / "uneven.mp4", Fraction(30)) as video:
+        for image, time_s in zip(images, seconds, strict=True):
+            video.write(image, time_s)
+    (sequence,) = recognise(tmp_path / "uneven.mp4").sequences("fov:60")
+    assert sequence.times_s is not None
+    np.testing.assert_allclose(sequence.times_s, seconds, atol=1e-3)
+    np.testing.assert_allclose(recognise(tmp_path / "uneven.mp4").times(sequence), seconds, atol=1e-3)
+    (sentence,) = uneven_rate(sequence)
+    assert "from 10 to 30 frames per second" in sentence
+
+
+def test_own_results_and_pictures_beside_videos_are_no_footage(
+    tmp_path: Path, write_video: WriteVideo, moving_texture: Texture
+) -> None:
+    write_video(tmp_path / "a.mp4", moving_texture(6, 1))
+    with create_video(tmp_path / "video.mp4", Fraction(10)) as video:
+        video.write(moving_texture(1, 1)[0])
+    write_images(tmp_path, range(4))
+    source = recognise(tmp_path)
+    with pytest.warns(SelfDepthWarning, match=r"left out.*4 \.png"):
+        (sequence,) = source.sequences("fov:60")
+    assert (source.kind, sequence.name) == ("video", "a.mp4")
