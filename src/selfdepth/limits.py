@@ -26,6 +26,7 @@ LIMITS: dict[str, tuple[int, str]] = {
     "yaml_kilobytes": (256, "of a YAML file; cameras have one or two"),
     "json_megabytes": (16, "of a JSON file: configurations, the index of a store"),
     "store_frames": (5_000_000, "of the frames of a store: two days of video"),
+    "trajectory_lines": (2_000_000, "of a trajectory, or of a list of times: 18 hours at 30 frames per second"),
     "digits": (100, "of a number"),
     "side_pixels": (8192, "of the width and the height of the networks' input"),
 }

@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from selfdepth.data.frames import FrameSequence
 from selfdepth.data.motion import IDEAL_MOTION, choose_spacing, displacement, measure_motion
-from selfdepth.data.readers.images import open_folder
+from selfdepth.data.readers.folders import open_folder
 from selfdepth.data.readers.video import open_video
 from selfdepth.geometry.camera import Camera
 

@@ -17,8 +17,8 @@ from selfdepth.data.kitti.lidar import project_scan, read_scan
 from selfdepth.data.kitti.oxts import camera_poses, read_timestamps
 from selfdepth.data.kitti.splits import ODOMETRY, RAW, read_split
 from selfdepth.data.readers.cameras import parse_camera
-from selfdepth.data.readers.images import image_size, read_image
 from selfdepth.data.readers.make3d import Make3DTruth
+from selfdepth.data.readers.pictures import image_size, read_image
 from selfdepth.data.readers.trajectories import read_times, read_trajectory
 from selfdepth.data.readers.video import open_video
 from selfdepth.data.store.store import open_store

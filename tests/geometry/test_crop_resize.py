@@ -9,7 +9,8 @@ import pytest
 from numpy import ndarray
 from PIL import Image
 
-from selfdepth.data.readers.images import ImageSequence, open_folder
+from selfdepth.data.readers.folders import open_folder
+from selfdepth.data.readers.images import ImageSequence
 from selfdepth.errors import DataError
 from selfdepth.geometry.crop import NO_CROP, Crop
 from selfdepth.geometry.crop_resize import CropResize

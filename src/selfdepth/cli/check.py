@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -44,6 +44,9 @@ class CheckArgs:
     """fx,fy,cx,cy in pixels of the frames; or a YAML file (ours, OpenCV, ROS camera_info); or fov:DEGREES."""
     stream: int | None = None
     """Number of the video stream to look at, from 0. Default: the one with the most frames."""
+    on_error: Literal["stop", "skip"] = "stop"
+    """When frames cannot be read: end with an error after the report, or report them as training with the same option
+    would leave them out."""
     json: str | None = None
     """File for the report as JSON, with everything that is missing."""
 
@@ -55,7 +58,7 @@ def check(args: CheckArgs) -> None:
         SelfDepthError: for data that training would refuse, lists that cannot be read or downloaded, or a --json file
             that cannot be written.
     """
-    from selfdepth.data.inspect import inspect_source
+    from selfdepth.data.inspect import inspect_source, require_readable
     from selfdepth.data.kitti.inventory import split_folder
     from selfdepth.data.sources.recognise import recognise
     from selfdepth.data.store.store import is_store
@@ -77,15 +80,22 @@ def check(args: CheckArgs) -> None:
         _show_inventory(console, args.data, inventory)
     # The sequences of a split are shown only if it is complete: opening an incomplete one is refused.
     if inventory is None or (len(args.split) == 1 and inventory.is_complete):
-        with console.status("looking at the frames"):
-            split = str(split_folder(args.split[0], lists)) if args.split else None
-            summary = inspect_source(source, args.camera, split)
+        split = str(split_folder(args.split[0], lists)) if args.split else None
+        with console.status("looking at the frames") as status:
+            summary = inspect_source(
+                source,
+                args.camera,
+                split,
+                progress=lambda done, total: status.update(f"looking at the frames: {done} of {total}"),
+            )
         _show_summary(console, args.data, summary)
     if inventory is None and source.usual_splits:
         names = " ".join(source.usual_splits)
         console.print(f"splits: add --split {names} to see what is missing for them", markup=False)
     report = {"footage": summary, "inventory": inventory}
     write_json(args.json, {name: part and dataclasses.asdict(part) for name, part in report.items()})
+    if summary is not None:
+        require_readable(summary, on_error=args.on_error)  # last: the report is what the user came for
 
 
 def _check_store(console: Console, args: CheckArgs) -> None:
@@ -117,6 +127,8 @@ def _show_summary(console: Console, data: str, summary: FootageSummary) -> None:
     console.print(f"suggested: --every {summary.every}")
     for sentence in summary.warnings:
         console.print(f"warning: {sentence}", style="yellow", markup=False)
+    for sentence in summary.unreadable:
+        console.print(f"cannot be read: {sentence}", style="yellow", markup=False)
 
 
 def _show_inventory(console: Console, data: str, inventory: Inventory) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -42,6 +42,8 @@ class PrepareArgs:
     """Number of the video stream to take, from 0. Default: the one with the most frames."""
     stereo: bool = False
     """Take the other camera's images too (KITTI), for training with --stereo."""
+    on_error: Literal["stop", "skip"] = "stop"
+    """When frames cannot be read: stop and name them, or leave them out, with a word, up to 1 percent of the frames."""
     width: int = 640
     """Training width in pixels, a multiple of 32."""
     height: int | None = None
@@ -62,6 +64,7 @@ def prepare(args: PrepareArgs) -> None:
         crop=args.crop,
         stream=args.stream,
         stereo="calibrated" if args.stereo else "none",
+        on_error=args.on_error,
         width=args.width,
         height=args.height,
     )

@@ -22,6 +22,7 @@ from selfdepth.texts import whole_number
 
 Stereo = Literal["none", "calibrated", "nominal"]
 Method = Literal["monodepth2", "monodepth-v1"]
+OnError = Literal["stop", "skip"]
 NOMINAL_BASELINE = 0.1
 NOMINAL_FACTOR = 5.4
 """The paper sets KITTI's stereo baseline to 0.1, so depth learned from it times 5.4 (0.54 m / 0.1) is in metres."""
@@ -47,6 +48,8 @@ class TrainConfig:
     stream: int | None = None
     """Number of the video stream to take, from 0, of files with several cameras. Default: the one with the most
     frames."""
+    on_error: OnError = "stop"
+    """When frames cannot be read: stop and name them, or leave them out, with a word, up to 1 percent of the frames."""
     store: str | None = None
     """Folder of the decoded frames, made if it does not exist. Default: OUT/store."""
     width: int = 640

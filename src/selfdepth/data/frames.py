@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,13 +75,19 @@ class FrameSequence(ABC):
         """As `read`. A source that can decode smaller frames faster may return 1/reduction of the size, rounded up."""
         return self.read(numbers)
 
-    def check_sizes(self) -> None:
-        """Check the size of every frame if that takes no decoding; otherwise sizes are checked while decoding.
-
-        Raises:
-            DataError: for a frame whose size differs from the camera's.
-        """
-        return
+    def without(self, numbers: frozenset[int]) -> FrameSequence:
+        """The sequence without these frames, which leaves gaps."""
+        if not numbers:
+            return self
+        kept = [i for i, number in enumerate(self.numbers) if number not in numbers]
+        per_frame = len(self.files) == len(self.numbers)
+        return replace(
+            self,
+            numbers=tuple(self.numbers[i] for i in kept),
+            names=tuple(self.names[i] for i in kept),
+            files=tuple(self.files[i] for i in kept) if per_frame else self.files,
+            times_s=None if self.times_s is None else tuple(self.times_s[i] for i in kept),
+        )
 
 
 @dataclass(frozen=True, order=True)
@@ -89,6 +96,17 @@ class FrameRef:
 
     sequence: str
     number: int
+
+
+def readable(sequence: FrameSequence, numbers: tuple[int, ...]) -> Iterator[tuple[int, UInt8[ndarray, "h w 3"]]]:
+    """Number and picture of those of these frames that can be read; of a video, those before it is damaged."""
+    if len(sequence.files) < len(sequence.numbers):
+        with suppress(DataError):
+            yield from zip(numbers, sequence.read(numbers), strict=False)
+        return
+    for number in numbers:
+        with suppress(DataError):
+            yield from ((number, image) for image in sequence.read((number,)))
 
 
 def find_gaps(numbers: tuple[int, ...]) -> tuple[tuple[int, int], ...]:

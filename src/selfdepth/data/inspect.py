@@ -6,10 +6,23 @@ import math
 import warnings
 from dataclasses import dataclass
 
-from selfdepth.data.frames import find_gaps
+import numpy as np
+
+from selfdepth.config.train import OnError
+from selfdepth.data.footage import Footage
+from selfdepth.data.frames import FrameSequence, find_gaps
 from selfdepth.data.motion import choose_spacing, measure_motion
+from selfdepth.data.readers.frame_names import SCENE_GAP
+from selfdepth.data.scan import Scan, refuse_unreadable, scan
 from selfdepth.data.sources.source import DataSource
+from selfdepth.data.store.build import Progress
 from selfdepth.errors import DataError, SelfDepthWarning
+
+UNEVEN = 1.5
+"""Factor between the longest and the shortest steps in time, but for outliers, from which on a rate varies."""
+MOST = 0.5
+"""Share of frames unlike the one before, from which on they are no footage."""
+_LISTED = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +63,10 @@ class FootageSummary:
         n_train, n_val, n_test: number of target frames at a spacing of 1.
         stereo: a sentence on the stereo pairs; None for kinds of data without stereo.
         every: the spacing that `--every auto` would choose, 1 to 10.
-        warnings: the warnings that training would show, without repetitions.
+        warnings: the warnings that training would show, what was left out and why, and what the frames show, without
+            repetitions.
+        unreadable: a sentence on each frame that cannot be read, or on all from where a video is damaged.
+        n_unreadable: number of these frames.
     """
 
     kind: str
@@ -61,13 +77,18 @@ class FootageSummary:
     stereo: str | None
     every: int
     warnings: tuple[str, ...]
+    unreadable: tuple[str, ...] = ()
+    n_unreadable: int = 0
 
 
-def inspect_source(source: DataSource, camera: str | None = None, split: str | None = None) -> FootageSummary:
-    """Open a data source as training would, check the size of every image, and measure the motion.
+def inspect_source(
+    source: DataSource, camera: str | None = None, split: str | None = None, *, progress: Progress | None = None
+) -> FootageSummary:
+    """Open a data source as training would, decode every frame, and measure the motion.
 
     Args:
         camera, split: as in `ClipRequest`.
+        progress: called with (frames done, frames in total) while they are decoded.
 
     Raises:
         DataError: for data that training would refuse.
@@ -76,8 +97,7 @@ def inspect_source(source: DataSource, camera: str | None = None, split: str | N
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", SelfDepthWarning)
         footage = source.footage(split=split, camera=camera)
-        for sequence in footage.sequences:
-            sequence.check_sizes()
+        scans = _scans(footage, progress)
         motions = [measure_motion(sequence) for sequence in footage.sequences]
     rows = tuple(
         SequenceSummary(
@@ -95,7 +115,9 @@ def inspect_source(source: DataSource, camera: str | None = None, split: str | N
         for sequence, motion in zip(footage.sequences, motions, strict=True)
     )
     # Every sequence may give the same warning, for example of an assumed camera.
-    sentences = (str(item.message) for item in caught if issubclass(item.category, SelfDepthWarning))
+    sentences = [str(item.message) for item in caught if issubclass(item.category, SelfDepthWarning)]
+    for sequence, seen in zip(footage.sequences, scans, strict=True):
+        sentences += (*uneven_rate(sequence), *doubtful_cuts(sequence, seen))
     return FootageSummary(
         kind=source.kind,
         sequences=rows,
@@ -105,7 +127,63 @@ def inspect_source(source: DataSource, camera: str | None = None, split: str | N
         stereo=_describe_pairs(source, camera, split) if source.stereo else None,
         every=choose_spacing(motions),
         warnings=tuple(dict.fromkeys(sentences)),
+        unreadable=tuple(str(each) for seen in scans for each in seen.unreadable),
+        n_unreadable=sum(len(each.numbers) for seen in scans for each in seen.unreadable),
     )
+
+
+def require_readable(summary: FootageSummary, *, on_error: OnError) -> None:
+    """Raise DataError for frames that cannot be read, if training with this option would stop at them."""
+    total = sum(row.n_frames for row in summary.sequences)
+    refuse_unreadable(summary.unreadable, summary.n_unreadable, total, on_error=on_error)
+
+
+def uneven_rate(sequence: FrameSequence) -> tuple[str, ...]:
+    """A sentence if the frames are unequally far apart in time, so that --every spans unequal times."""
+    if sequence.times_s is None or len(sequence.numbers) < 3:
+        return ()
+    steps_s = np.diff(sequence.times_s) / np.diff(sequence.numbers)
+    inside = steps_s[np.diff(sequence.numbers) < SCENE_GAP]
+    if len(inside) < 2:
+        return ()
+    short, long = np.percentile(inside, [5, 95]).tolist()
+    if long <= UNEVEN * short:
+        return ()
+    return (
+        f"{sequence.name}: the rate varies, from {1 / long:.3g} to {1 / short:.3g} frames per second: neighbours in a "
+        "clip are unequally far apart in time, whatever --every is; convert it to one rate (ffmpeg -i IN -vf fps=10 "
+        "OUT.mp4) if the fastest part is to be learned from as the slowest",
+    )
+
+
+def doubtful_cuts(sequence: FrameSequence, seen: Scan) -> tuple[str, ...]:
+    """A sentence if frames show another scene than the frame before them."""
+    if seen.unlike > MOST:
+        return (
+            f"{sequence.name}: {seen.unlike:.0%} of the frames do not show the scene of the frame before: they are "
+            "pictures of different places, or not in the order of time",
+        )
+    if not seen.cuts:
+        return ()
+    names = dict(zip(sequence.numbers, sequence.names, strict=True))
+    listed = ", ".join(names[number] for number in seen.cuts[:_LISTED])
+    more = f" and {len(seen.cuts) - _LISTED} more" if len(seen.cuts) > _LISTED else ""
+    return (
+        f"{sequence.name}: no motion explains the step to {listed}{more}: clips may cross cuts there; give the scenes "
+        "as folders or videos of their own",
+    )
+
+
+def _scans(footage: Footage, progress: Progress | None) -> list[Scan]:
+    total, done = sum(len(sequence.numbers) for sequence in footage.sequences), 0
+
+    def advance(n: int) -> None:
+        nonlocal done
+        done += n
+        if progress is not None:
+            progress(done, total)
+
+    return [scan(sequence, advance) for sequence in footage.sequences]
 
 
 def _describe_pairs(source: DataSource, camera: str | None, split: str | None) -> str:

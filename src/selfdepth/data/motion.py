@@ -15,7 +15,7 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 from PIL import Image
 
-from selfdepth.data.frames import FrameSequence
+from selfdepth.data.frames import FrameSequence, readable
 
 MAX_SPACING = 10
 IDEAL_MOTION = 0.0095
@@ -31,6 +31,8 @@ _WIDTH_PX, _BLOCK_PX = 96, 12
 """Width of the images that are compared, and side of a block. At this size a sequence is measured in seconds."""
 _REACH_X_PX, _REACH_Y_PX = 12, 6
 """Largest displacement that is searched. A turn moves the image sideways; little moves it up and down."""
+_ALIKE = 0.3
+"""Mean squared difference of two images of spread 1 below which they show the same scene; 2 if they share nothing."""
 _MIN_TEXTURE = 3.0
 """Standard deviation in grey levels (0 to 255) below which a block matches anywhere, so its displacement is noise."""
 
@@ -58,8 +60,7 @@ class Motion:
 def measure_motion(sequence: FrameSequence) -> Motion:
     """Compare every fifth frame with a later one to find parked stretches, and windows of eleven frames for the motion.
 
-    Raises:
-        DataError: for frames that cannot be read.
+    Frames that cannot be read are left out.
     """
     existing = set(sequence.numbers)
     anchors = [number for number in sequence.numbers[::_ANCHOR_STEP] if number + MAX_SPACING in existing]
@@ -72,7 +73,10 @@ def measure_motion(sequence: FrameSequence) -> Motion:
     ends = [(anchor, anchor + MAX_SPACING) for anchor in anchors if anchor + MAX_SPACING in existing]
     # One pass in increasing order: a video can only be decoded forward.
     needed = tuple(sorted({number for pair in (*windows, *ends) for number in pair}))
-    small = dict(zip(needed, map(_shrink, sequence.read(needed)), strict=True)) if needed else {}
+    small = {number: shrink(image) for number, image in readable(sequence, needed)}
+    # Frames that cannot be read have no motion. Who decodes them all, a store or `check`, reports them.
+    windows = [(start, end) for start, end in windows if start in small and end in small]
+    ends = [(start, end) for start, end in ends if start in small and end in small]
 
     parked = _join(pair for pair in ends if displacement(small[pair[0]], small[pair[1]]) < PARKED_MOTION)
     stops = Motion(parked=parked, by_spacing=(), n_frames=0)
@@ -117,26 +121,58 @@ def displacement(before: Float[ndarray, "h w"], after: Float[ndarray, "h w"]) ->
     Returns:
         0 for images without texture. At most about an eighth of the width: larger displacements are not searched.
     """
-    rows, columns = before.shape[0] // _BLOCK_PX, before.shape[1] // _BLOCK_PX
-    if rows == 0 or columns == 0:
+    if min(before.shape) < _BLOCK_PX:
         return 0.0
-    height, width = rows * _BLOCK_PX, columns * _BLOCK_PX
-    target = before[:height, :width]
-    # Candidates outside the image get a cost that no candidate inside can reach.
-    source = np.pad(after[:height, :width], ((_REACH_Y_PX,) * 2, (_REACH_X_PX,) * 2), constant_values=1e4)
-    n_y, n_x = 2 * _REACH_Y_PX + 1, 2 * _REACH_X_PX + 1
-    cost = np.empty((n_y, n_x, rows, columns), dtype=np.float32)
-    for y in range(n_y):
-        for x in range(n_x):
-            cost[y, x] = _per_block((target - source[y : y + height, x : x + width]) ** 2)
-    textured = np.sqrt(_per_block(target**2) - _per_block(target) ** 2) > _MIN_TEXTURE
+    textured = np.sqrt(_block_variances(before)) > _MIN_TEXTURE
     if not textured.any():
         return 0.0
+    cost = _costs(before, after)
+    n_y, n_x, rows, columns = cost.shape
     cost[_REACH_Y_PX, _REACH_X_PX] -= 1e-3  # zero displacement wins a tie, as in a repeated frame
     best = cost.reshape(n_y * n_x, rows, columns).argmin(axis=0)
     dy, dx = best // n_x, best % n_x
     lengths = np.hypot(dy - _REACH_Y_PX + _vertex(cost, dy, dx, 0), dx - _REACH_X_PX + _vertex(cost, dy, dx, 1))
     return float(np.median(lengths[textured]) / before.shape[1])
+
+
+def unexplained(before: Float[ndarray, "h w"], after: Float[ndarray, "_h _w"]) -> float:
+    """Share of the contrast of one small grey image (0 to 255) that no displacement of its blocks finds in another.
+
+    About 0 for neighbours in a video, whatever moves, and near 1 for pictures of different scenes. A flash or a change
+    of the exposure counts for nothing: both images are brought to the same mean and spread.
+
+    Returns:
+        0 for images of one colour; 1 for images of different shapes.
+    """
+    if before.shape != after.shape or min(before.shape) < _BLOCK_PX:
+        return float(before.shape != after.shape)
+    spread = (float(before.std()), float(after.std()))
+    if min(spread) < _MIN_TEXTURE:
+        return float(max(spread) > 4 * _MIN_TEXTURE)
+    a, b = ((image - image.mean()) / image.std() for image in (before, after))
+    if float(((a - b) ** 2).mean()) < _ALIKE:
+        return 0.0  # matching blocks takes a hundred times as long, and could only find less
+    variances = _block_variances(a)
+    cost = _costs(a, b).reshape(-1, *variances.shape).min(axis=0)
+    return float(min(1.0, np.minimum(cost, variances).sum() / variances.sum()))
+
+
+def _costs(before: Float[ndarray, "h w"], after: Float[ndarray, "h w"]) -> Float[ndarray, "y x r c"]:
+    """Mean squared difference of each block of one image and the other, displaced by every candidate."""
+    rows, columns = before.shape[0] // _BLOCK_PX, before.shape[1] // _BLOCK_PX
+    height, width = rows * _BLOCK_PX, columns * _BLOCK_PX
+    target = before[:height, :width]
+    # Candidates outside the image get a cost that no candidate inside can reach.
+    source = np.pad(after[:height, :width], ((_REACH_Y_PX,) * 2, (_REACH_X_PX,) * 2), constant_values=1e4)
+    cost = np.empty((2 * _REACH_Y_PX + 1, 2 * _REACH_X_PX + 1, rows, columns), dtype=np.float32)
+    for y in range(cost.shape[0]):
+        for x in range(cost.shape[1]):
+            cost[y, x] = _per_block((target - source[y : y + height, x : x + width]) ** 2)
+    return cost
+
+
+def _block_variances(image: Float[ndarray, "h w"]) -> Float[ndarray, "r c"]:
+    return np.asarray(np.maximum(0, _per_block(image**2) - _per_block(image) ** 2))
 
 
 def _window_starts(sequence: FrameSequence) -> list[int]:
@@ -164,11 +200,12 @@ def _vertex(cost: Float[ndarray, "y x r c"], dy: ndarray, dx: ndarray, axis: int
 def _per_block(values: Float[ndarray, "h w"]) -> Float[ndarray, "r c"]:
     """Mean over each block of _BLOCK_PX x _BLOCK_PX pixels."""
     rows, columns = values.shape[0] // _BLOCK_PX, values.shape[1] // _BLOCK_PX
-    means: ndarray = values.reshape(rows, _BLOCK_PX, columns, _BLOCK_PX).mean(axis=(1, 3))
+    whole = values[: rows * _BLOCK_PX, : columns * _BLOCK_PX]
+    means: ndarray = whole.reshape(rows, _BLOCK_PX, columns, _BLOCK_PX).mean(axis=(1, 3))
     return means
 
 
-def _shrink(image: UInt8[ndarray, "h w 3"]) -> Float[ndarray, "_h _w"]:
+def shrink(image: UInt8[ndarray, "h w 3"]) -> Float[ndarray, "_h _w"]:
     """The image in grey levels 0 to 255, _WIDTH_PX wide."""
     height = max(_BLOCK_PX, round(image.shape[0] * _WIDTH_PX / image.shape[1]))
     grey = Image.fromarray(image).convert("L").resize((_WIDTH_PX, height), Image.Resampling.BOX)

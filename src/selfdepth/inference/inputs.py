@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from selfdepth.data.frames import FrameSequence, find_gaps
-from selfdepth.data.readers.cameras import parse_camera
+from selfdepth.data.readers.cameras import in_pixels, parse_camera
 from selfdepth.data.readers.file_kinds import is_image
 from selfdepth.data.readers.levels import levels_of_files
 from selfdepth.data.readers.pictures import image_size, read_image
@@ -64,6 +64,10 @@ class PredictionInput:
         alone = len(self.files) == len(self.names)
         return str(self.files[index]) if alone else f"frame {self.names[index]} of {self.name}"
 
+    def seconds_from_start(self, index: int) -> float | None:
+        """Seconds from the first frame to another; None if the times are unknown."""
+        return None if self.times_s is None else self.times_s[index] - self.times_s[0]
+
 
 def open_inputs(inputs: tuple[str, ...], *, camera: str | None, stream: int | None = None) -> list[PredictionInput]:
     """Open all inputs, in their order, under unique names. Images that are named one by one form one input, the first.
@@ -91,11 +95,25 @@ def open_inputs(inputs: tuple[str, ...], *, camera: str | None, stream: int | No
     for source in sources:
         require_large_enough(*source.first_size, where=source.place(0))
     if camera is not None:
+        _require_one_size(camera, sources)
         camera_for = functools.cache(lambda width, height: parse_camera(camera, width=width, height=height))
         sources = [replace(source, camera_for=camera_for) for source in sources]
         for source in sources:
             camera_for(*source.first_size)  # raises now for an invalid camera, and not after the model is loaded
     return _with_unique_names(sources)
+
+
+def _require_one_size(camera: str, sources: list[PredictionInput]) -> None:
+    """Raise DataError for a camera in pixels, if the inputs differ in size: the numbers are those of one size."""
+    sizes = list(dict.fromkeys(source.first_size for source in sources))
+    if in_pixels(camera) and len(sizes) > 1:
+        raise DataError(
+            "one camera in pixels cannot be that of all inputs",
+            where=f"--camera {camera}",
+            expected="inputs of one size",
+            got=" and ".join(f"{width}x{height}" for width, height in sizes[:2]),
+            fix="predict the inputs of each size on their own, or give a YAML file, which states its size",
+        )
 
 
 def _single_images(files: list[Path]) -> PredictionInput:
@@ -127,14 +145,24 @@ def _from_sequence(sequence: FrameSequence, path: Path) -> PredictionInput:
         names=sequence.names,
         read=lambda: sequence.read(sequence.numbers),
         first_size=(sequence.camera.width, sequence.camera.height),
-        # Images have no rate; 10 is that of KITTI's cameras. A video without one in its header plays at 25.
-        # The rate is a float here. This turns NTSC's 29.97 back into 30000/1001; MPEG-4 refuses large denominators.
-        rate=Fraction(10) if sequence.fps is None else Fraction(sequence.fps or 25).limit_denominator(1001),
+        rate=_rate(sequence),
         continuous=continuous,
         gaps=find_gaps(sequence.numbers) if continuous else (),
         times_s=sequence.times_s,
         files=sequence.files,
     )
+
+
+def _rate(sequence: FrameSequence) -> Fraction:
+    """Frames per second of the video of the results."""
+    if sequence.fps is None:
+        times = sequence.times_s
+        # Images have no rate, unless their names are times; 10 is that of KITTI's cameras.
+        mean = (len(times) - 1) / (times[-1] - times[0]) if times is not None and len(times) > 1 else 10.0
+        return Fraction(min(max(mean, 1.0), 240.0)).limit_denominator(1001)
+    # A video without a rate in its header plays at 25. The rate is a float here. This turns NTSC's 29.97 back into
+    # 30000/1001; MPEG-4 refuses large denominators.
+    return Fraction(sequence.fps or 25).limit_denominator(1001)
 
 
 def _with_unique_names(sources: list[PredictionInput]) -> list[PredictionInput]:

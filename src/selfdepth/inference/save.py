@@ -137,7 +137,7 @@ def save_predictions(
                 prediction = frame.prediction.in_metres(metres_per_unit) if kind == "kitti" else frame.prediction
                 frame_jobs.submit(write, folder / kind / f"{frame.name}{suffix}", prediction, frame.colours)
             if video is not None:
-                video_jobs.submit(_write_video_frame, video, frame)
+                video_jobs.submit(_write_video_frame, video, frame, source.seconds_from_start(count))
             sequence.add(frame, count, frame_jobs)
             count += 1
             advance(1)
@@ -257,6 +257,7 @@ def _large_enough(
         yield image
 
 
-def _write_video_frame(video: VideoWriter, frame: _Frame) -> None:
+def _write_video_frame(video: VideoWriter, frame: _Frame, time_s: float | None) -> None:
     low, high = frame.colours
-    video.write(side_by_side(frame.image, colorize_disparity(frame.prediction.disparity, low=low, high=high)))
+    pair = side_by_side(frame.image, colorize_disparity(frame.prediction.disparity, low=low, high=high))
+    video.write(pair, time_s)

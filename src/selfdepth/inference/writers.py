@@ -12,7 +12,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from numpy import ndarray
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
+from selfdepth.data.readers.no_footage import OWN_SOFTWARE
 from selfdepth.files import whole_file
 from selfdepth.inference.visualize import ColourRange, colorize_disparity
 from selfdepth.structs import DepthPrediction, Trajectory
@@ -25,6 +27,9 @@ PNG16_FACTOR = 256
 
 KITTI_RANGE_M = (1e-3, 80.0)
 """Range to which depths are clamped for KITTI's benchmark, the same as in the depth metrics."""
+
+CLOCK = Fraction(1, 60000)
+"""Unit of the times of a video's frames, in seconds: exact for every usual rate, and no finer than MPEG-4 allows."""
 
 _NOTE_NAME = "README.txt"
 
@@ -149,15 +154,29 @@ class VideoWriter:
     def __init__(self, container: Any, rate: Fraction) -> None:
         self._container, self._rate = container, rate
         self._stream: Any = None
+        self._n_frames, self._last = 0, -1
 
-    def write(self, image: UInt8[ndarray, "h w 3"]) -> None:
-        """Append a frame. The first frame sets the size; others are fitted into it, with black bars."""
+    def write(self, image: UInt8[ndarray, "h w 3"], time_s: float | None = None) -> None:
+        """Append a frame. The first frame sets the size; others are fitted into it, with black bars.
+
+        Args:
+            time_s: when it is shown, in seconds from the start; None: one after the other, at the rate.
+        """
         from av import VideoFrame
 
         if self._stream is None:
             self._stream = _add_stream(self._container, self._rate, image.shape[1], image.shape[0])
+            if time_s is not None:
+                self._stream.codec_context.time_base = CLOCK
         size = (self._stream.width, self._stream.height)
-        self._encode(VideoFrame.from_ndarray(_fit(image, size), format="rgb24"))
+        frame = VideoFrame.from_ndarray(_fit(image, size), format="rgb24")
+        if time_s is None:
+            frame.pts, frame.time_base = self._n_frames, 1 / self._rate
+        else:
+            self._last = max(self._last + 1, round(time_s / CLOCK))
+            frame.pts, frame.time_base = self._last, CLOCK
+        self._n_frames += 1
+        self._encode(frame)
 
     def finish(self) -> None:
         """Write the frames that the encoder still holds back, to predict others from them."""
@@ -179,6 +198,7 @@ def create_video(path: Path, rate: Fraction) -> Iterator[VideoWriter]:
     import av
 
     with whole_file(path) as temporary, av.open(f"file:{temporary}", "w", format="mp4") as container:
+        container.metadata["comment"] = OWN_SOFTWARE
         writer = VideoWriter(container, rate)
         yield writer
         writer.finish()
@@ -213,4 +233,11 @@ def _write_depth(path: Path, depth: Float[ndarray, "h w"]) -> None:
 def _write_png(path: Path, image: Image.Image) -> None:
     # A quarter of the default level's time, for files 5 to 20 % larger.
     with whole_file(path) as temporary:
-        image.save(temporary, format="PNG", compress_level=2)
+        image.save(temporary, format="PNG", compress_level=2, pnginfo=_written_by_us())
+
+
+def _written_by_us() -> PngInfo:
+    """The mark by which a later run tells results from frames."""
+    text = PngInfo()
+    text.add_text("Software", OWN_SOFTWARE)
+    return text

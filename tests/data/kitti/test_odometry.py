@@ -159,7 +159,7 @@ def test_the_published_split_is_understood(shared: Path, tmp_path: Path) -> None
 
 
 def test_true_poses_are_those_of_camera_0_at_their_times(world: Path, drive: SyntheticDrive) -> None:
-    truth = odometry_truth(world, "09/image_2", 24)
+    truth = odometry_truth(world, "09/image_2", tuple(range(24)))
     assert truth is not None
     np.testing.assert_allclose(truth.timestamps, drive.timestamps, atol=1e-6)
     np.testing.assert_allclose(truth.T_world_camera[0], np.eye(4), atol=1e-12)
@@ -176,14 +176,20 @@ def test_the_calibration_holds_the_baseline(world: Path) -> None:
 
 def test_a_sequence_without_poses_has_none_and_one_with_too_few_is_refused(root: Path) -> None:
     (root / "poses/00.txt").unlink()
-    assert odometry_truth(root, "00/image_2", 24) is None
+    assert odometry_truth(root, "00/image_2", tuple(range(24))) is None
     lines = (root / "poses/09.txt").read_text().splitlines(keepends=True)
     (root / "poses/09.txt").write_text("".join(lines[:-1]))
     with pytest.raises(DataError, match=r"09\.txt"):
-        odometry_truth(root, "09/image_2", 24)
-    (root / "sequences/09/times.txt").unlink()
+        odometry_truth(root, "09/image_2", tuple(range(24)))
+    (root / "poses/09.txt").write_text("".join(lines))
+    times = root / "sequences/09/times.txt"
+    times.write_text("".join(times.read_text().splitlines(keepends=True)[:9]))
+    with pytest.raises(DataError, match=r"a time for each frame: .*times\.txt; expected 24 lines.*got 9"):
+        odometry_truth(root, "09/image_2", tuple(range(24)))
+    (root / "poses/09.txt").write_text("".join(lines[:-1]))
+    times.unlink()
     with pytest.raises(DataError, match=r"one ground-truth pose for each frame: .*09\.txt; expected 24 lines.*got 23"):
-        odometry_truth(root, "09/image_2", 24)
+        odometry_truth(root, "09/image_2", tuple(range(24)))
 
 
 @pytest.mark.parametrize(

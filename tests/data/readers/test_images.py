@@ -1,4 +1,4 @@
-"""Folders of images: order, numbers, and what is refused."""
+"""Sequences of image files: what is refused."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from numpy import ndarray
 from PIL import Image
 
-from selfdepth.data.readers.images import find_image_folders, frame_numbers, open_folder
+from selfdepth.data.readers.folders import open_folder
 from selfdepth.errors import DataError
 
 CAMERA = "fov:60"
@@ -25,73 +25,9 @@ def _save(folder: Path, *names: str, width: int = 40, height: int = 30) -> None:
         Image.fromarray(_picture(width, height, seed)).save(folder / name)
 
 
-def test_frames_come_in_natural_order_with_their_own_pixels(tmp_path: Path) -> None:
-    _save(tmp_path, "frame1.png", "frame2.PNG", "frame10.png", "._frame3.png")
-    sequence = open_folder(tmp_path, camera=CAMERA)
-    assert sequence.names == ("frame1", "frame2", "frame10")
-    assert (sequence.camera.width, sequence.camera.height) == (40, 30)
-    for seed, image in enumerate(sequence.read(sequence.numbers)):
-        np.testing.assert_array_equal(image, _picture(seed=seed))
-
-
-def test_any_subset_can_be_read(tmp_path: Path) -> None:
-    _save(tmp_path, "a.png", "b.png", "c.png", "d.png")
-    images = list(open_folder(tmp_path, camera=CAMERA).read((1, 3)))
-    np.testing.assert_array_equal(images, [_picture(seed=1), _picture(seed=3)])
-
-
-@pytest.mark.parametrize(
-    ("stems", "numbers"),
-    [
-        (("000005", "000006", "000007"), (5, 6, 7)),
-        (("f0", "f5", "f10", "f15"), (0, 1, 2, 3)),
-        (("f0", "f5", "f10", "f25", "f30"), (0, 1, 2, 5, 6)),
-        (("1", "2", "3", "10"), (1, 2, 3, 10)),
-        (("f0", "f5", "f10", "f12", "f17"), (0, 1, 2, 4, 5)),
-        (("left", "right", "up"), (0, 1, 2)),
-        (("a1", "b1", "c1"), (0, 1, 2)),
-        (("a1", "b2", "c"), (0, 1, 2)),
-        (("7",), (0,)),
-    ],
-)
-def test_numbers_come_from_the_stems_in_their_commonest_step(stems: tuple[str, ...], numbers: tuple[int, ...]) -> None:
-    assert frame_numbers(stems) == numbers
-
-
-def test_times_as_stems_are_counted_in_their_median_step_and_a_pause_stays_a_gap() -> None:
-    times = ("1305031102.175304", "1305031102.211214", "1305031102.243211", "1305031102.275326", "1305031102.375329")
-    numbers = np.array(frame_numbers(times))
-    np.testing.assert_array_equal(np.diff(numbers), [1, 1, 1, 3])
-
-
 def test_an_image_of_another_size_is_refused_with_both_sizes(tmp_path: Path) -> None:
     _save(tmp_path, "1.png", "2.png", "3.png")
     _save(tmp_path, "4.png", width=50)
     sequence = open_folder(tmp_path, camera=CAMERA)
     with pytest.raises(DataError, match=r"4\.png; expected 40x30; got 50x30"):
         list(sequence.read(sequence.numbers))
-
-
-@pytest.mark.parametrize("names", [(), ("1.png",), ("1.png", "2.png")])
-def test_too_few_images_are_refused_with_their_count(tmp_path: Path, names: tuple[str, ...]) -> None:
-    _save(tmp_path, *names)
-    with pytest.raises(DataError, match=f"too few images.*got {len(names)}"):
-        open_folder(tmp_path, camera=CAMERA)
-
-
-def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no such folder"):
-        open_folder(tmp_path / "gone", camera=CAMERA)
-
-
-def test_equal_stems_keep_their_suffixes_so_that_names_stay_different(tmp_path: Path) -> None:
-    _save(tmp_path, "1.png", "1.bmp", "2.png")
-    assert open_folder(tmp_path, camera=CAMERA).names == ("1.bmp", "1.png", "2")
-
-
-def test_folders_with_images_are_found_below_and_masks_beside_images_are_not(tmp_path: Path) -> None:
-    _save(tmp_path / "drive10" / "data", "1.png")
-    _save(tmp_path / "drive2", "1.png")
-    _save(tmp_path / "drive2" / "masks", "1.png")
-    found = [folder.relative_to(tmp_path).as_posix() for folder in find_image_folders(tmp_path)]
-    assert found == ["drive2", "drive10/data"]

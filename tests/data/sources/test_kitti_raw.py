@@ -144,3 +144,17 @@ def test_poses_and_times_are_those_of_the_drive(root: Path, drive: SyntheticDriv
 def test_the_inventory_counts_what_a_split_lists(root: Path, tmp_path: Path) -> None:
     (row,) = recognise(root).inventory((str(write_split(tmp_path / "split", test=[0, 30])),)).parts
     assert (row.listed, row.there) == (2, 1)
+
+
+@pytest.mark.parametrize("part", ["2011_09_26", "2011_09_26/DRIVE", "2011_09_26/DRIVE/image_02/data"])
+def test_a_part_of_the_root_uses_the_calibration_of_its_date(tmp_path: Path, part: str) -> None:
+    drive = render_drive(DriveSpec(seed=1, frames=5, width=64, height=32))
+    write_kitti_raw(drive, tmp_path)
+    (whole,) = recognise(tmp_path).sequences()
+    name = whole.name.split("/")[1]
+    source = recognise(tmp_path / part.replace("DRIVE", name))
+    assert source.kind == "kitti-raw"
+    (sequence,) = source.sequences()
+    assert (sequence.name, sequence.camera, sequence.numbers) == (whole.name, whole.camera, whole.numbers)
+    assert source.footage().train
+    assert source.times(sequence).tolist() == recognise(tmp_path).times(whole).tolist()

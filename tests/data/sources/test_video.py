@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -11,11 +12,14 @@ import pytest
 from numpy import ndarray
 from PIL import Image
 
+from helpers.images import write_images
 from selfdepth.config import TrainConfig
+from selfdepth.data.inspect import uneven_rate
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.sources.video import Videos
 from selfdepth.data.store.build import fingerprint
-from selfdepth.errors import ConfigError, DataError
+from selfdepth.errors import ConfigError, DataError, SelfDepthWarning
+from selfdepth.inference.writers import create_video
 
 WriteVideo = Callable[..., Path]
 Texture = Callable[..., list[ndarray]]
@@ -97,3 +101,30 @@ def test_a_stream_of_anything_but_videos_is_refused(tmp_path: Path) -> None:
         Image.new("RGB", (32, 32)).save(tmp_path / f"{number}.png")
     with pytest.raises(ConfigError, match=r"only videos have streams: --stream 1; got .*, folder; leave it out"):
         recognise(tmp_path, 1)
+
+
+def test_every_frame_has_the_time_of_its_packet(tmp_path: Path, moving_texture: Texture) -> None:
+    images = moving_texture(30, 1)
+    seconds = [i / 30 if i < 15 else 0.5 + (i - 15) / 10 for i in range(30)]
+    with create_video(tmp_path / "uneven.mp4", Fraction(30)) as video:
+        for image, time_s in zip(images, seconds, strict=True):
+            video.write(image, time_s)
+    (sequence,) = recognise(tmp_path / "uneven.mp4").sequences("fov:60")
+    assert sequence.times_s is not None
+    np.testing.assert_allclose(sequence.times_s, seconds, atol=1e-3)
+    np.testing.assert_allclose(recognise(tmp_path / "uneven.mp4").times(sequence), seconds, atol=1e-3)
+    (sentence,) = uneven_rate(sequence)
+    assert "from 10 to 30 frames per second" in sentence
+
+
+def test_own_results_and_pictures_beside_videos_are_no_footage(
+    tmp_path: Path, write_video: WriteVideo, moving_texture: Texture
+) -> None:
+    write_video(tmp_path / "a.mp4", moving_texture(6, 1))
+    with create_video(tmp_path / "video.mp4", Fraction(10)) as video:
+        video.write(moving_texture(1, 1)[0])
+    write_images(tmp_path, range(4))
+    source = recognise(tmp_path)
+    with pytest.warns(SelfDepthWarning, match=r"left out.*4 \.png"):
+        (sequence,) = source.sequences("fov:60")
+    assert (source.kind, sequence.name) == ("video", "a.mp4")

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import pytest
 
+from helpers.images import write_images
 from helpers.memory_footage import footage, sequence
 from selfdepth.config import TrainConfig
 from selfdepth.data.footage import Footage, Origin
 from selfdepth.data.frames import StereoPartner
+from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.store.build import build_store
 from selfdepth.data.store.prepare import check_agreement, resolved, store_of
 from selfdepth.data.store.store import Store
-from selfdepth.errors import ConfigError, DataError
+from selfdepth.errors import ConfigError, DataError, SelfDepthWarning
 from selfdepth.geometry.crop import NO_CROP, Crop
 
 PLAIN = TrainConfig(width=64)
@@ -151,3 +155,45 @@ def test_a_store_of_data_that_a_program_assembled_has_no_split_and_no_camera(dri
 def test_a_crop_that_leaves_nothing_is_refused(drive: Footage, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="--crop"):
         store_of(TrainConfig(width=64, crop="24,24,0,0"), drive, tmp_path / "store")
+
+
+def _damaged(folder: Path, numbers: tuple[int, ...], n: int = 250) -> Path:
+    folder = write_images(folder, range(n))
+    for number in numbers:
+        file = folder / f"{number:06d}.png"
+        file.write_bytes(file.read_bytes()[:60])
+    return folder
+
+
+def _store(folder: Path, out: Path, on_error: Literal["stop", "skip"]) -> Store:
+    config = TrainConfig(data=str(folder), camera="fov:60", width=64, height=64, on_error=on_error)
+    return recognise(folder).new_store(config, out)
+
+
+def test_all_frames_that_cannot_be_read_are_named_and_nothing_is_left_behind(tmp_path: Path) -> None:
+    folder = _damaged(tmp_path / "drive", (40, 120))
+    with pytest.raises(DataError, match=r"2 of 250 frames cannot be read.*000040\.png.*000120\.png.*--on-error skip"):
+        _store(folder, tmp_path / "store", "stop")
+    assert [path.name for path in tmp_path.iterdir()] == ["drive"]
+
+
+def test_unreadable_frames_are_left_out_with_their_clips_and_the_store_is_reused(tmp_path: Path) -> None:
+    folder = _damaged(tmp_path / "drive", (40, 120))
+    with pytest.warns(
+        SelfDepthWarning, match=r"2 of the frames \(000040 of drive, 000120 of drive\), and the 6 targets"
+    ):
+        store = _store(folder, tmp_path / "store", "skip")
+    assert len(store.frames) == 248
+    assert {40, 120}.isdisjoint(store.sequences[0].numbers.tolist())
+    assert int(store.frames[store.sequences[0].rows(np.array(41))].max()) == 41
+    made = (store.folder / "frames.u8").stat().st_mtime_ns
+    with pytest.warns(SelfDepthWarning, match="2 of the frames"):
+        again = _store(folder, tmp_path / "store", "skip")
+    assert (again.folder / "frames.u8").stat().st_mtime_ns == made
+    with pytest.raises(DataError, match="2 of 250 frames"):
+        _store(folder, tmp_path / "store", "stop")
+
+
+def test_more_than_one_percent_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"3 of 250 frames.*at most 1%"):
+        _store(_damaged(tmp_path / "drive", (40, 120, 130)), tmp_path / "store", "skip")

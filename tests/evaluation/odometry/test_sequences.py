@@ -10,7 +10,7 @@ from PIL import Image
 
 from helpers.trajectories import STREET_FRAMES as FRAMES
 from helpers.trajectories import timed
-from selfdepth.data.readers.images import list_images
+from selfdepth.data.readers.folders import list_images
 from selfdepth.data.readers.pictures import read_image
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.store.build import build_store

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from selfdepth.data.readers.cameras import naming
+from selfdepth.data.readers.naming import naming
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
 from selfdepth.limits import require_within

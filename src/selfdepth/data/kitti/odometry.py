@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
+import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
@@ -25,8 +26,10 @@ from selfdepth.data.kitti.calibration import (
 )
 from selfdepth.data.kitti.splits import ODOMETRY, PARTS, needed_offsets, read_split, usable_frames
 from selfdepth.data.kitti.stereo import find_partners, merge_numbers
-from selfdepth.data.readers.cameras import naming, parse_camera
-from selfdepth.data.readers.images import ImageSequence, list_images
+from selfdepth.data.readers.cameras import parse_camera
+from selfdepth.data.readers.folders import list_images
+from selfdepth.data.readers.images import ImageSequence
+from selfdepth.data.readers.naming import naming
 from selfdepth.data.readers.pictures import image_size
 from selfdepth.data.readers.trajectories import read_times, read_trajectory
 from selfdepth.errors import DataError
@@ -138,20 +141,20 @@ def _stereo_translation_m(root: Path, number: str) -> tuple[float, float, float]
     return translation_between_m(root / "sequences" / number / "calib.txt", left="P2", right="P3")
 
 
-def odometry_truth(root: Path, sequence: str, n_frames: int) -> Trajectory | None:
-    """The ground-truth poses of a sequence ("09/image_2"), or None if there are none.
+def odometry_truth(root: Path, sequence: str, numbers: tuple[int, ...]) -> Trajectory | None:
+    """The ground-truth poses of all frames of a sequence ("09/image_2"), or None if there are none.
 
     They are the poses of camera 0, some centimetres beside the colour cameras. Trajectories from colour images are
     compared with them unchanged, as in all published results.
 
     Raises:
-        DataError: for a file that cannot be used, or whose number of poses is not `n_frames`.
+        DataError: for a file that cannot be used, or whose number of poses is not that of the frames.
     """
     number = sequence.split("/")[0]
     path = root / "poses" / f"{number}.txt"
     if not path.is_file():
         return None
-    trajectory = read_trajectory(path, timestamps=odometry_times(root, sequence))
+    trajectory, n_frames = read_trajectory(path), len(numbers)
     if len(trajectory) != n_frames:
         raise DataError(
             "there is not one ground-truth pose for each frame",
@@ -160,13 +163,30 @@ def odometry_truth(root: Path, sequence: str, n_frames: int) -> Trajectory | Non
             got=str(len(trajectory)),
             fix="copy KITTI's images or poses again",
         )
-    return trajectory
+    # After the count: a file of poses is not to blame for a short times.txt.
+    times = odometry_times(root, sequence, numbers)
+    return trajectory if times is None else replace(trajectory, timestamps=times)
 
 
-def odometry_times(root: Path, sequence: str) -> Float[ndarray, "n"] | None:
-    """Seconds of each frame of a sequence, or None if there is no times.txt. Raises DataError for a broken file."""
+def odometry_times(root: Path, sequence: str, numbers: tuple[int, ...]) -> Float[ndarray, "n"] | None:
+    """Seconds of these frames of a sequence, or None if there is no times.txt.
+
+    Raises:
+        DataError: for a broken file, or one with fewer lines than the frames need.
+    """
     path = root / "sequences" / sequence.split("/")[0] / "times.txt"
-    return read_times(path) if path.is_file() else None
+    if not path.is_file():
+        return None
+    times = read_times(path)
+    if numbers and numbers[-1] >= len(times):
+        raise DataError(
+            "the file does not have a time for each frame",
+            where=path,
+            expected=f"{numbers[-1] + 1} lines, for frames 0 to {numbers[-1]}",
+            got=str(len(times)),
+            fix="copy KITTI's times.txt again",
+        )
+    return np.asarray(times[list(numbers)])
 
 
 def _sequence(root: Path, name: str, numbers: list[int], files: dict[int, Path], camera: str | None) -> ImageSequence:

@@ -49,6 +49,37 @@ def is_kitti_raw(path: Path) -> bool:
     return any((date / CAMERA_FILE).is_file() or any(date.glob("*_sync")) for date in _date_folders(path))
 
 
+def root_of_part(path: Path) -> Path | None:
+    """The root of KITTI raw that holds a folder of a date, of a drive, or of a colour camera's images; None for others.
+
+    The folder of the date must have KITTI's calibration file, and the folder images of a colour camera.
+    """
+    path = path.resolve()
+    for levels, parent in enumerate((path, *path.parents[:4])):
+        if _DATE.fullmatch(parent.name) and (parent / CAMERA_FILE).is_file():
+            parts = path.relative_to(parent).parts
+            ours = levels < 2 or (levels < 4 and parts[1] in CAMERAS.values() and parts[2:] in ((), ("data",)))
+            return parent.parent if ours and any(_drives_below(parent.parent, path)) else None
+    return None
+
+
+def _drives_below(root: Path, within: Path) -> list[str]:
+    """Names of the sequences of colour cameras at or below a folder: the left camera's, unless it is a camera's own."""
+    parts = within.relative_to(root).parts
+    if len(parts) >= 3:  # DATE/DRIVE/image_03
+        names = ["/".join(parts[:3])]
+    else:
+        drives = (
+            [within]
+            if len(parts) == 2
+            else sorted(drive for date in ([within] if parts else _date_folders(root)) for drive in date.iterdir())
+        )
+        # Sorted: the order of a directory differs between disks, and the hold-out must not.
+        names = [f"{drive.parent.name}/{drive.name}/{CAMERAS['l']}" for drive in drives]
+    folders = ImageFolders(root)
+    return [name for name in names if folders.folder(name).is_dir()]
+
+
 @dataclass(frozen=True)
 class KittiTruth(DepthTruth):
     """Ground truth from the LiDAR: the scan of a frame, projected into the image.
@@ -102,6 +133,7 @@ def open_kitti_raw(
     offsets: tuple[int, ...] = (-1, 1),
     stereo: bool = False,
     parts: tuple[str, ...] = tuple(PARTS),
+    within: Path | None = None,
 ) -> Footage:
     """Open a root of KITTI raw with the targets of a split, or of the hold-out rule.
 
@@ -114,13 +146,14 @@ def open_kitti_raw(
             neighbours, test frames do not.
         stereo: add the other colour camera's image of training and validation frames where there is one.
         parts: the parts of the split to read. Images of other parts need not exist.
+        within: folder of a date, drive or camera; without a split, only what lies in it is opened.
 
     Raises:
         DataError: for a split, image or calibration that is missing or cannot be used; with `stereo`, if no training
             frame has a partner.
     """
     folders = ImageFolders(root)
-    refs_of = _read_split(split, folders, offsets, parts) if split else _hold_out(root, folders, offsets)
+    refs_of = _read_split(split, folders, offsets, parts) if split else _hold_out(within or root, folders, offsets)
     frames = _frames_of(refs_of, offsets)
     pairs = _find_partners(refs_of, folders) if stereo else FoundPartners(partners={}, numbers={})
 
@@ -229,17 +262,15 @@ def _read_split(
     }
 
 
-def _hold_out(root: Path, folders: ImageFolders, offsets: tuple[int, ...]) -> dict[str, tuple[FrameRef, ...]]:
+def _hold_out(within: Path, folders: ImageFolders, offsets: tuple[int, ...]) -> dict[str, tuple[FrameRef, ...]]:
     """The targets of the hold-out rule: frames of every drive's left camera that have their neighbours."""
-    # Sorted: the order of a directory differs between disks, and the hold-out must not.
-    drives = sorted(drive for date in _date_folders(root) for drive in date.iterdir())
-    names = [f"{drive.parent.name}/{drive.name}/{CAMERAS['l']}" for drive in drives]
+    names = _drives_below(folders.root, within)
     train, val = hold_out({name: sorted(folders.files(name)) for name in names}, offsets)
     if not train:
         times = ", ".join(f"{offset:+d}" for offset in offsets)
         raise DataError(
             "there are no frames to train on",
-            where=root,
+            where=within,
             expected="images under DATE/DRIVE/image_02/data" + (f" with neighbours at {times}" if times else ""),
             got="none",
             fix="check the folders, or give a smaller --every" if offsets else "check the folders",

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
-import yaml
-
+from selfdepth.data.readers.camera_files import CameraFile, read_camera_file
+from selfdepth.data.readers.naming import naming, warn_of_principal_point
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.camera import Camera
+from selfdepth.limits import limit
+from selfdepth.places import path_of
 
 ASSUMED_FOV_DEG = 60.0
 """Horizontal field of view without --camera."""
-MAX_FOCAL_ERROR = 0.01
-"""Share by which the focal length of a rectified P may differ from that of K without a warning."""
 PAPER = "paper"
 ANY_CAMERA = "fov:60"
 """A camera for frames whose intrinsics are not used, as in prediction. Given explicitly, it causes no warning."""
@@ -46,15 +41,15 @@ def parse_camera(spec: str | None, *, width: int, height: int) -> Camera:
     if spec == PAPER:
         # The published K: fractions of the frame, the same for every date although KITTI's calibrations differ.
         return Camera(fx=0.58 * width, fy=1.92 * height, cx=0.5 * width, cy=0.5 * height, width=width, height=height)
-    where, path = f"--camera {spec}", Path(spec).expanduser()
+    where, path = f"--camera {spec}", path_of(spec, "--camera", error=DataError)
     if spec.startswith("fov:"):
         with naming(where):
             return Camera.from_fov(_number(spec, spec[4:]), width=width, height=height)
-    if spec.count(",") == 3 and not path.is_file():  # a file name may contain commas, too
+    if in_pixels(spec):
         fx, fy, cx, cy = (_number(spec, part) for part in spec.split(","))
         with naming(where):
             camera = Camera(fx=fx, fy=fy, cx=cx, cy=cy, width=width, height=height)
-        _warn_of_principal_point(camera, where)
+        warn_of_principal_point(camera, where)
         return camera
     if not path.is_file():
         raise DataError("the camera cannot be used", where=where, expected=FORMS, got="no such file")
@@ -66,24 +61,28 @@ def any_camera(width: int, height: int) -> Camera:
     return parse_camera(ANY_CAMERA, width=width, height=height)
 
 
+def in_pixels(spec: str | None) -> bool:
+    """Whether a camera is given as four numbers in pixels, which are right for frames of one size only."""
+    # A file name may contain commas, too.
+    return spec is not None and spec.count(",") == 3 and not path_of(spec, "--camera", error=DataError).is_file()
+
+
 def is_camera_file(spec: str | None) -> bool:
     """Whether a camera is given as a file, whose path must be made absolute before it is recorded."""
-    return spec is not None and spec != PAPER and Path(spec).expanduser().is_file()
+    return spec is not None and spec != PAPER and path_of(spec, "--camera", error=DataError).is_file()
 
 
-@contextmanager
-def naming(where: str) -> Iterator[None]:
-    """Add to an error about invalid intrinsics where they were read."""
-    try:
-        yield
-    except DataError as error:
-        if error.where is not None:  # it already names a more specific place
-            raise
-        raise DataError(error.what, where=where, expected=error.expected, got=error.got, fix=error.fix) from error
-
-
-def _for_size(camera: Camera, *, width: int, height: int, where: str) -> Camera:
+def _for_size(read: CameraFile, *, width: int, height: int, where: str) -> Camera:
     """A file's camera, scaled to frames of this size. Raises DataError if the aspect ratios differ."""
+    camera = read.camera
+    if (width, height) == read.sensor_size != (camera.width, camera.height):
+        raise DataError(
+            "the camera file describes a part of the sensor, and the frames show the whole",
+            where=where,
+            expected=f"frames of {camera.width}x{camera.height}, after its region of interest and binning",
+            got=f"{width}x{height}",
+            fix="remove roi and binning from the file if the driver did not apply them",
+        )
     # With another aspect ratio the frames were cropped, and K cannot be scaled without knowing where.
     if not camera.has_aspect_of(width, height):
         raise DataError(
@@ -96,42 +95,6 @@ def _for_size(camera: Camera, *, width: int, height: int, where: str) -> Camera:
     return camera.resized(width, height)
 
 
-def read_camera_file(path: Path) -> Camera:
-    """Read a camera from YAML, for the image size stated in it: ours (`camera_to_yaml`), OpenCV's or ROS's camera_info.
-
-    K is read, never the rectified P of camera_info: the frames are assumed to be as the camera recorded them. Nonzero
-    distortion, a P that differs from K, and a principal point outside the image cause a warning.
-
-    Raises:
-        DataError: naming the file, if it cannot be parsed, lacks an entry, or holds invalid numbers.
-    """
-    entries = _load_yaml(path)
-    width, height = (_size(entries, name, path) for name in ("width", "height"))
-    fx, fy, cx, cy = _intrinsics(entries, path)
-    with naming(str(path)):
-        camera = Camera(fx=fx, fy=fy, cx=cx, cy=cy, width=width, height=height)
-    _warn_of_principal_point(camera, str(path))
-    # The same entry has a name of its own in OpenCV's files, ROS's files, ROS's messages and ours.
-    distortion = _numbers(_first(entries, "distortion_coefficients", "distortion", "D", "d"), path)
-    if any(distortion):
-        warnings.warn(
-            f"{path} has lens distortion ({', '.join(f'{value:g}' for value in distortion)}) and frames are NOT "
-            "undistorted: the camera is treated as a pinhole; rectify the frames first if straight lines look bent",
-            SelfDepthWarning,
-            stacklevel=2,
-        )
-    rectified = _numbers(_first(entries, "projection_matrix", "P", "p"), path)
-    # An uncalibrated ROS driver publishes a P of zeros, which says nothing about the frames.
-    if len(rectified) == 12 and rectified[0] > 0 and abs(rectified[0] / fx - 1) > MAX_FOCAL_ERROR:
-        warnings.warn(
-            f"{path} has a rectified projection P (fx {rectified[0]:g}) besides K (fx {fx:g}); K is used, which is "
-            "right for unrectified frames; for rectified ones give --camera fx,fy,cx,cy from P",
-            SelfDepthWarning,
-            stacklevel=2,
-        )
-    return camera
-
-
 def camera_to_yaml(camera: Camera) -> str:
     """A camera in our own format, six lines in pixels, which `parse_camera` reads back unchanged."""
     values = {name: getattr(camera, name) for name in ("width", "height", "fx", "fy", "cx", "cy")}
@@ -139,107 +102,11 @@ def camera_to_yaml(camera: Camera) -> str:
     return "".join(f"{name}: {value!r}\n" for name, value in values.items())
 
 
-class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader with OpenCV's matrices: mappings with rows, cols and data."""
-
-
-def _opencv_matrix(loader: yaml.SafeLoader, node: yaml.Node) -> dict[Any, Any]:
-    if not isinstance(node, yaml.MappingNode):
-        raise yaml.YAMLError("an !!opencv-matrix is not a mapping")
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:opencv-matrix", _opencv_matrix)
-
-
-def _load_yaml(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")  # some editors put a byte-order mark first
-        # OpenCV writes "%YAML:1.0". The directive would be "%YAML 1.0", and parsers reject the colon.
-        lines = [line for line in text.splitlines() if not line.startswith("%YAML")]
-        entries = yaml.load("\n".join(lines), Loader=_Loader)
-    except (OSError, UnicodeDecodeError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise DataError(
-            "the camera file cannot be read",
-            where=path,
-            expected="YAML (ours, OpenCV, ROS camera_info)",
-            got=str(error),
-        ) from error
-    if not isinstance(entries, dict):
-        raise DataError("the camera file has no entries", where=path, expected="width, height, fx, fy, cx, cy")
-    return entries
-
-
-def _first(entries: dict[str, Any], *names: str) -> Any:
-    return next((entries[name] for name in names if entries.get(name) is not None), None)
-
-
-def _size(entries: dict[str, Any], name: str, path: Path) -> int:
-    value = _first(entries, name, f"image_{name}", f"image_{name.capitalize()}")
-    # In YAML, "yes" is a bool, which Python counts among the integers.
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise DataError(
-            f"the camera file does not state the {name} of its images",
-            where=path,
-            expected=f"{name} or image_{name}, in pixels",
-            got="none" if value is None else str(value),
-        )
-    return value
-
-
-def _intrinsics(entries: dict[str, Any], path: Path) -> tuple[float, float, float, float]:
-    if all(name in entries for name in ("fx", "fy", "cx", "cy")):
-        numbers = _numbers([entries[name] for name in ("fx", "fy", "cx", "cy")], path)
-        return numbers[0], numbers[1], numbers[2], numbers[3]
-    K = _numbers(_first(entries, "camera_matrix", "Camera_Matrix", "K", "k"), path)
-    if len(K) != 9:
-        raise DataError(
-            "the camera file has no intrinsics",
-            where=path,
-            expected="fx, fy, cx, cy, or camera_matrix or K with 9 numbers",
-            got=f"{len(K)} numbers",
-        )
-    if any(abs(K[index]) > 1e-6 for index in (3, 6, 7)) or abs(K[8] - 1) > 1e-6:
-        raise DataError(
-            "the camera matrix is not that of a pinhole camera",
-            where=path,
-            expected="fx 0 cx, 0 fy cy, 0 0 1",
-            got=str(K),
-        )
-    return K[0], K[4], K[2], K[5]
-
-
-def _numbers(value: Any, path: Path) -> list[float]:
-    """The numbers of a list, a list of rows, or a {rows, cols, data} mapping; an empty list for None."""
-    if isinstance(value, dict):
-        value = value.get("data")
-    if value is None:
-        return []
-    flat = (
-        [item for row in value for item in (row if isinstance(row, list) else [row])]
-        if isinstance(value, list)
-        else [value]
-    )
-    try:
-        return [float(item) for item in flat]
-    except (TypeError, ValueError) as error:
-        raise DataError("the camera file has entries that are not numbers", where=path, got=str(value)) from error
-
-
 def _number(spec: str, text: str) -> float:
     try:
-        return float(text)
-    except ValueError as error:
-        raise DataError(
-            "the camera cannot be used", where=f"--camera {spec}", expected=FORMS, got=f'"{text}"'
-        ) from error
-
-
-def _warn_of_principal_point(camera: Camera, where: str) -> None:
-    if not camera.principal_point_inside or not math.isfinite(camera.cx + camera.cy):
-        warnings.warn(
-            f"the principal point ({camera.cx:g}, {camera.cy:g}) lies outside the image of {camera.width}x"
-            f"{camera.height}: {where}; check the order fx,fy,cx,cy and the image size that the numbers refer to",
-            SelfDepthWarning,
-            stacklevel=3,
-        )
+        # Python refuses thousands of digits with a sentence of its own.
+        if len(text) <= limit("digits"):
+            return float(text)
+    except ValueError:
+        pass
+    raise DataError("the camera cannot be used", where=f"--camera {spec[:80]}", expected=FORMS, got=f'"{text[:80]}"')

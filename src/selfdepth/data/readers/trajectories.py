@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
+import re
+from array import array
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from selfdepth.errors import DataError
 from selfdepth.geometry.quaternion import rotation_from_quaternion
+from selfdepth.limits import require_within
 from selfdepth.structs import Trajectory
+from selfdepth.texts import read_text
 
 POSES_FILE = "poses.txt"
 """Name of the file with ground-truth poses beside a folder's images."""
@@ -34,8 +39,7 @@ def read_trajectory(path: Path, *, timestamps: Float[ndarray, "n"] | None = None
     Raises:
         DataError: naming file and line, for a file in neither format.
     """
-    numbered = _numbers(path)
-    rows = np.array([numbers for _, numbers in numbered])
+    lines, rows = _numbers(path)
     width = rows.shape[1]
     if width not in (KITTI_NUMBERS, TUM_NUMBERS):
         raise DataError("the file is not a trajectory", where=path, expected=FORMATS, got=f"{width} numbers a line")
@@ -52,13 +56,13 @@ def read_trajectory(path: Path, *, timestamps: Float[ndarray, "n"] | None = None
         times = np.arange(len(rows), dtype=np.float64) if timestamps is None else timestamps
     else:
         lengths = np.linalg.norm(rows[:, 4:], axis=1)
-        _refuse(path, numbered, np.abs(lengths - 1) > ROTATION_TOLERANCE, "a quaternion of length 1")
+        _refuse(path, (lines, rows), np.abs(lengths - 1) > ROTATION_TOLERANCE, "a quaternion of length 1")
         T_world_camera[:, :3, :3] = rotation_from_quaternion(rows[:, 4:])
         T_world_camera[:, :3, 3], times = rows[:, 1:4], rows[:, 0]
     R = T_world_camera[:, :3, :3]
     skewed = np.abs(R @ np.swapaxes(R, 1, 2) - np.eye(3)).max((1, 2)) > ROTATION_TOLERANCE
     # An orthonormal matrix with a negative determinant is a reflection, as from a left-handed frame.
-    _refuse(path, numbered, skewed | (np.linalg.det(R) < 0), "a rotation in the first three columns")
+    _refuse(path, (lines, rows), skewed | (np.linalg.det(R) < 0), "a rotation in the first three columns")
     try:
         return Trajectory(T_world_camera=T_world_camera, timestamps=times)
     except DataError as error:
@@ -71,48 +75,49 @@ def read_times(path: Path) -> Float[ndarray, "n"]:
     Raises:
         DataError: naming file and line, for any other content.
     """
-    numbered = _numbers(path)
-    if len(numbered[0][1]) != 1:
+    _, rows = _numbers(path)
+    if rows.shape[1] != 1:
         raise DataError("the file is not a list of times", where=path, expected="one number a line, in seconds")
-    return np.array([numbers[0] for _, numbers in numbered])
+    return np.asarray(rows[:, 0])
 
 
-def _numbers(path: Path) -> list[tuple[int, list[float]]]:
-    """(line number, its finite numbers) for every line with content. All have the same count of numbers.
+def _numbers(path: Path) -> tuple[Int[ndarray, "n"], Float[ndarray, "n k"]]:
+    """Line numbers, and the finite numbers of every line with content. All lines have the same count of numbers.
 
     Raises:
         DataError: naming the first bad line, or an empty or unreadable file.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = (error.strerror or str(error)) if isinstance(error, OSError) else "not text"
-        raise DataError("the file cannot be read", where=path, expected="a text file of numbers", got=reason) from error
-    numbered: list[tuple[int, list[float]]] = []
-    for number, line in enumerate(lines, start=1):
-        words = line.split()
+    text = read_text(path, what="the file cannot be read", expected="a text file of numbers")
+    n_lines = text.count("\n") + 1
+    require_within("trajectory_lines", n_lines, what="the file has too many lines", where=path)
+    # Arrays, and one line at a time: lists of numbers would take twenty times the memory of the file.
+    flat, lines, count = array("d"), array("q"), 0
+    for number, match in enumerate(re.finditer(r"[^\n]*\n?", text), start=1):
+        words = match.group().split()
         if not words or words[0].startswith("#"):
             continue
         try:
             values = [float(word) for word in words]
         except ValueError:
             values = []
-        count = len(numbered[0][1]) if numbered else len(values)
-        if not values or len(values) != count or not np.isfinite(values).all():
-            expected = f"{count} finite numbers, as in the lines before" if numbered else "finite numbers"
+        count = count or len(values)
+        if not values or len(values) != count or not all(map(math.isfinite, values)):
+            expected = f"{count} finite numbers, as in the lines before" if lines else "finite numbers"
             # Shortened: what is not a trajectory at all may be one endless line.
-            raise DataError(
-                "the line cannot be read", where=f"{path}, line {number}", expected=expected, got=f'"{line[:60]}"'
-            )
-        numbered.append((number, values))
-    if not numbered:
+            got = f'"{match.group()[:60].rstrip()}"'
+            raise DataError("the line cannot be read", where=f"{path}, line {number}", expected=expected, got=got)
+        flat.extend(values)
+        lines.append(number)
+    if not lines:
         raise DataError("the file is empty", where=path, expected="lines of numbers")
-    return numbered
+    return np.array(lines), np.array(flat).reshape(len(lines), count)
 
 
-def _refuse(path: Path, numbered: list[tuple[int, list[float]]], wrong: ndarray, expected: str) -> None:
+def _refuse(path: Path, numbered: tuple[ndarray, ndarray], wrong: ndarray, expected: str) -> None:
     """Raise DataError for the first line marked in `wrong`, if there is one."""
     if wrong.any():
-        number, values = numbered[int(wrong.argmax())]
-        got = " ".join(f"{value:g}" for value in values)
-        raise DataError("the pose cannot be used", where=f"{path}, line {number}", expected=expected, got=got)
+        first = int(wrong.argmax())
+        got = " ".join(f"{value:g}" for value in numbered[1][first])
+        raise DataError(
+            "the pose cannot be used", where=f"{path}, line {numbered[0][first]}", expected=expected, got=got
+        )

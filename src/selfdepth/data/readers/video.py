@@ -18,6 +18,7 @@ from selfdepth.data.readers.cameras import parse_camera
 from selfdepth.data.readers.containers import REPAIR, Track, choose_track, opened_video, video_stream
 from selfdepth.data.readers.images import MIN_FRAMES
 from selfdepth.data.readers.levels import stretched
+from selfdepth.data.readers.no_footage import OWN_SOFTWARE
 from selfdepth.data.readers.pictures import ALL_LEVELS, Levels
 from selfdepth.data.readers.video_frames import Converter, grey16_of, is_deep_grey, say_what_is_odd
 from selfdepth.errors import DataError, SelfDepthWarning
@@ -171,6 +172,15 @@ def open_video(
         stream=track.number,
         levels=stretched(_grey_samples(path, track.number), path) if is_deep_grey(first) else ALL_LEVELS,
     )
+
+
+def is_own_video(path: Path) -> bool:
+    """Whether `predict` has written this video."""
+    try:
+        with opened_video(path) as container:
+            return bool(container.metadata.get("comment") == OWN_SOFTWARE)
+    except DataError:
+        return False
 
 
 def _first_frame(path: Path, number: int) -> Any:

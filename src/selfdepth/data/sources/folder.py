@@ -9,8 +9,11 @@ from typing import ClassVar
 
 from selfdepth.data.frames import FrameSequence
 from selfdepth.data.readers.cameras import ANY_CAMERA
-from selfdepth.data.readers.images import MIN_FRAMES, find_image_folders, list_images, open_folder
+from selfdepth.data.readers.file_kinds import IMAGE_SUFFIXES
+from selfdepth.data.readers.folders import FEW, count_images, open_folder, others_left_out, survey
+from selfdepth.data.readers.images import MIN_FRAMES
 from selfdepth.data.sources.source import DataSource
+from selfdepth.data.sources.video import find_videos
 from selfdepth.errors import SelfDepthWarning
 
 
@@ -20,31 +23,44 @@ class ImageFolders(DataSource):
 
     Attributes:
         folders: `path` itself, or the nearest folders below it that hold images.
+        left_out: sentences on what else was found and is no footage.
     """
 
     kind: ClassVar[str] = "folder"
     folders: tuple[Path, ...]
+    left_out: tuple[str, ...] = ()
 
     @classmethod
     def recognise(cls, path: Path) -> DataSource | None:
-        """Any folder that holds images, directly or a few levels down."""
-        folders = find_image_folders(path) if path.is_dir() else ()
-        return cls(path=path, folders=folders) if folders else None
+        """Any folder that holds images, directly or a few levels down, unless they are a few pictures beside videos."""
+        if not path.is_dir():
+            return None
+        found = survey(path)
+        few = sum(count_images(folder) for folder in found.folders[:FEW]) < FEW
+        if not found.folders or (few and find_videos(path)):
+            return None
+        return cls(path=path, folders=found.folders, left_out=found.left_out)
 
     def sequences(self, camera: str | None = None) -> tuple[FrameSequence, ...]:
         """One sequence per folder, named by its path below `path`. Folders with too few images are left out."""
-        return tuple(
-            open_folder(folder, camera=camera, name=folder_name(self.path, folder)) for folder in self._long_enough()
-        )
+        self.say_left_out()
+        folders = self._long_enough()
+        return tuple(open_folder(folder, camera=camera, name=folder_name(self.path, folder)) for folder in folders)
 
     def sequences_to_predict(self) -> tuple[FrameSequence, ...]:
         """Every folder, even with a single image, and with images of any size."""
+        self.say_left_out()
         return plain_sequences(self.path, self.folders)
+
+    def say_left_out(self) -> None:
+        """Warn of what was found beside the footage."""
+        for sentence in (*self.left_out, *others_left_out(self.folders, IMAGE_SUFFIXES)):
+            warnings.warn(f"{self.path}: {sentence}", SelfDepthWarning, stacklevel=3)
 
     def _long_enough(self) -> tuple[Path, ...]:
         # A stray folder with an image or two is no reason to refuse the sequences beside it. If all folders are short,
         # all are opened, and the error of the first says what is missing.
-        enough = [folder for folder in self.folders if len(list_images(folder)) >= MIN_FRAMES]
+        enough = [folder for folder in self.folders if count_images(folder) >= MIN_FRAMES]
         if not enough:
             return self.folders
         for folder in self.folders:

@@ -23,7 +23,7 @@ from selfdepth.data.kitti.odometry import (
     with_partners,
 )
 from selfdepth.data.kitti.splits import ODOMETRY, find_split
-from selfdepth.data.readers.images import find_image_folders
+from selfdepth.data.readers.folders import find_image_folders
 from selfdepth.data.sources.folder import plain_sequences
 from selfdepth.data.sources.source import DataSource
 from selfdepth.structs import Trajectory
@@ -70,11 +70,11 @@ class KittiOdometry(DataSource):
 
     def poses(self, sequence: FrameSequence) -> Trajectory | None:
         """The poses of camera 0; KITTI published those of the first eleven sequences."""
-        return odometry_truth(self.path, sequence.name, len(sequence.numbers))
+        return odometry_truth(self.path, sequence.name, sequence.numbers)
 
     def times(self, sequence: FrameSequence) -> Float[ndarray, "n"]:
         """Seconds from times.txt."""
-        times = odometry_times(self.path, sequence.name)
+        times = odometry_times(self.path, sequence.name, sequence.numbers)
         return super().times(sequence) if times is None else times
 
     def inventory(self, splits: tuple[str, ...] = (), lists: Path | None = None) -> Inventory:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from selfdepth.data.footage import ClipRequest, Footage, FrameSelection, no_frames
 from selfdepth.data.frames import FrameSequence
-from selfdepth.data.readers.images import find_image_folders
+from selfdepth.data.readers.folders import find_image_folders
 from selfdepth.data.readers.make3d import Make3DTruth, is_make3d, open_make3d
 from selfdepth.data.sources.folder import plain_sequences
 from selfdepth.data.sources.source import DataSource

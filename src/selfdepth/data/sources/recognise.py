@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from selfdepth.data.readers.folders import survey
 from selfdepth.data.sources.folder import ImageFolders
 from selfdepth.data.sources.kitti_odometry import KittiOdometry
 from selfdepth.data.sources.kitti_raw import KittiRaw
@@ -39,6 +40,8 @@ def recognise(path: Path, stream: int | None = None) -> DataSource:
 
 def _recognised(path: Path) -> DataSource:
     if not path.exists():
+        if path.is_symlink():
+            raise DataError("the link leads nowhere", where=path, got=f"a link to {path.readlink()}", fix="mend it")
         raise DataError("there is no such data", where=path, fix="check --data")
     # A store is not in KINDS: it needs this function itself, to open the data that it was made from.
     if is_store(path):
@@ -52,7 +55,7 @@ def _recognised(path: Path) -> DataSource:
         "nothing was recognised in this folder",
         where=path,
         expected="a root of KITTI raw or odometry, images, folders of images, videos, or a store",
-        got=_listing(path),
+        got="; ".join((_listing(path), *survey(path).left_out)),
     )
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 from selfdepth.data.frames import FrameRef, FrameSequence
 from selfdepth.data.readers.arrays import read_arrays
 from selfdepth.data.readers.cameras import camera_to_yaml
-from selfdepth.data.readers.images import find_image_folders, open_folder
+from selfdepth.data.readers.folders import Survey, open_folder, survey
 from selfdepth.data.readers.trajectories import POSES_FILE
 from selfdepth.data.sources.folder import ImageFolders, folder_name
 from selfdepth.data.sources.source import DataSource
@@ -44,13 +44,14 @@ class RenderedDrives(ImageFolders):
     @classmethod
     def recognise(cls, path: Path) -> DataSource | None:
         """Folders of images that each hold a camera file and a poses file, too."""
-        folders = find_image_folders(path) if path.is_dir() else ()
+        found = survey(path) if path.is_dir() else Survey(folders=())
         # All or none: the sequences of a source share one protocol, and whether they are calibrated.
-        complete = [all((folder / name).is_file() for name in (CAMERA_FILE, POSES_FILE)) for folder in folders]
-        return cls(path=path, folders=folders) if folders and all(complete) else None
+        complete = [all((folder / name).is_file() for name in (CAMERA_FILE, POSES_FILE)) for folder in found.folders]
+        return cls(path=path, folders=found.folders, left_out=found.left_out) if complete and all(complete) else None
 
     def sequences(self, camera: str | None = None) -> tuple[FrameSequence, ...]:
         """One sequence per drive, with its own camera unless the user gives another."""
+        self.say_left_out()
         return tuple(
             open_folder(folder, camera=camera or str(folder / CAMERA_FILE), name=folder_name(self.path, folder))
             for folder in self.folders

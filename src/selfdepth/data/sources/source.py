@@ -26,6 +26,7 @@ from selfdepth.data.kitti.splits import split_path
 from selfdepth.data.motion import choose_spacing, measure_motion
 from selfdepth.data.readers.cameras import ANY_CAMERA, PAPER, is_camera_file
 from selfdepth.data.readers.trajectories import POSES_FILE, read_trajectory
+from selfdepth.data.sources.one_camera import require_one_camera
 from selfdepth.data.store.build import Progress
 from selfdepth.data.store.prepare import store_of
 from selfdepth.data.store.store import Store
@@ -147,6 +148,7 @@ class DataSource(ABC):
                 stacklevel=2,
             )
         sequences = self.sequences(request.camera)
+        require_one_camera(request.camera, sequences, self.path)
         train, val = hold_out({sequence.name: sequence.numbers for sequence in sequences}, request.steps)
         return Footage(
             kind=self.kind, sequences=sequences, train=train, val=val, truth=self.truth, protocol=self.protocol
@@ -250,9 +252,12 @@ class DataSource(ABC):
         return read_trajectory(beside, timestamps=self.times(sequence)) if beside.is_file() else None
 
     def times(self, sequence: FrameSequence) -> Float[ndarray, "n"]:
-        """Seconds of all frames of a sequence; the frame numbers if the times are unknown."""
-        numbers = np.array(sequence.numbers, np.float64)
-        return np.asarray(numbers / sequence.fps) if sequence.fps else numbers
+        """Seconds of all frames of a sequence, its own; the frame numbers if the times are unknown.
+
+        Raises:
+            DataError: for a file of times that cannot be used.
+        """
+        return np.array(sequence.numbers if sequence.times_s is None else sequence.times_s, np.float64)
 
     # Inventory and descriptions
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -10,9 +11,12 @@ from selfdepth.data.footage import ClipRequest, Origin
 from selfdepth.data.frames import FrameSequence
 from selfdepth.data.readers.cameras import ANY_CAMERA
 from selfdepth.data.readers.file_kinds import is_image
-from selfdepth.data.readers.video import VIDEO_SUFFIXES, open_video
+from selfdepth.data.readers.folders import MAX_DEPTH, others_left_out, refuse_dangling
+from selfdepth.data.readers.frame_names import natural_key
+from selfdepth.data.readers.no_footage import is_own_folder
+from selfdepth.data.readers.video import VIDEO_SUFFIXES, is_own_video, open_video
 from selfdepth.data.sources.source import DataSource
-from selfdepth.errors import DataError
+from selfdepth.errors import DataError, SelfDepthWarning
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +24,7 @@ class Videos(DataSource):
     """Video files, each one sequence.
 
     Attributes:
-        files: `path` itself, or the videos directly in it, sorted by name.
+        files: `path` itself, or the videos in it or in the nearest folders below it that hold some.
         stream: number of the video stream to read; None: the one with the most frames.
     """
 
@@ -34,10 +38,10 @@ class Videos(DataSource):
 
     @classmethod
     def recognise(cls, path: Path) -> DataSource | None:
-        """Any folder that directly holds videos, and any file: containers have too many suffixes to list them.
+        """Any folder that holds videos, and any file: containers have too many suffixes to list them.
 
         Raises:
-            DataError: for a single image.
+            DataError: for a single image, or links to videos that lead nowhere.
         """
         if path.is_file():
             if is_image(path):
@@ -48,15 +52,19 @@ class Videos(DataSource):
                     fix="give its folder",
                 )
             return cls(path=path, files=(path,))
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file())
-        return cls(path=path, files=tuple(files)) if files else None
+        files = find_videos(path)
+        if not files:
+            refuse_dangling(path, VIDEO_SUFFIXES)
+        return cls(path=path, files=files) if files else None
 
     def sequences(self, camera: str | None = None) -> tuple[FrameSequence, ...]:
-        """One sequence per file, named by its stem; in a folder, where stems may repeat, by its full name."""
+        """One sequence per file, named by its stem; in a folder, where stems may repeat, by its path below that."""
+        self._say_left_out()
         return self._named(tuple(open_video(file, camera=camera, stream=self.stream) for file in self.files))
 
     def sequences_to_predict(self) -> tuple[FrameSequence, ...]:
         """Every video, even with a single frame."""
+        self._say_left_out()
         return self._named(
             tuple(open_video(file, camera=ANY_CAMERA, min_frames=1, stream=self.stream) for file in self.files)
         )
@@ -64,7 +72,29 @@ class Videos(DataSource):
     def _named(self, opened: tuple[FrameSequence, ...]) -> tuple[FrameSequence, ...]:
         if self.path.is_file():
             return opened
-        return tuple(replace(sequence, name=sequence.files[0].name) for sequence in opened)
+        return tuple(replace(sequence, name=sequence.files[0].relative_to(self.path).as_posix()) for sequence in opened)
 
     def _origin(self, request: ClipRequest) -> Origin:
         return replace(super()._origin(request), stream=self.stream)
+
+    def _say_left_out(self) -> None:
+        folders = () if self.path.is_file() else sorted({file.parent for file in self.files})
+        for sentence in others_left_out(folders, VIDEO_SUFFIXES):
+            warnings.warn(f"{self.path}: {sentence}", SelfDepthWarning, stacklevel=3)
+
+
+def find_videos(folder: Path, depth: int = MAX_DEPTH) -> tuple[Path, ...]:
+    """The videos directly in a folder, else those in the nearest folders below it, in natural order.
+
+    Videos that `predict` has written are no footage, and neither is what lies in a run or a store.
+    """
+    if is_own_folder(folder):
+        return ()
+    entries = sorted(
+        (path for path in folder.iterdir() if not path.name.startswith(".")), key=lambda path: natural_key(path.name)
+    )
+    videos = [path for path in entries if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()]
+    here = tuple(path for path in videos if not is_own_video(path))
+    if here or depth == 0:
+        return here
+    return tuple(video for path in entries if path.is_dir() for video in find_videos(path, depth - 1))

@@ -2,27 +2,104 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 from selfdepth.config import ResolvedConfig, TrainConfig
 from selfdepth.data.footage import Footage, Origin
 from selfdepth.data.kitti.splits import split_path
-from selfdepth.data.store.build import Progress, open_or_build
-from selfdepth.data.store.store import Store, training_size
-from selfdepth.errors import ConfigError
+from selfdepth.data.scan import Unreadable, scan, without_unreadable
+from selfdepth.data.store.build import Progress, fingerprint, open_or_build
+from selfdepth.data.store.store import Store, is_store, open_store, training_size
+from selfdepth.errors import ConfigError, DataError, SelfDepthWarning
 from selfdepth.places import path_of
+
+_LISTED = 5
 
 
 def store_of(config: TrainConfig, footage: Footage, folder: Path, progress: Progress | None = None) -> Store:
     """The store of a data set in `folder`, with the crop and size of a configuration. A fitting one is reused.
 
+    Frames that cannot be read are left out with a warning, and with them the clips that need them, if the
+    configuration says so and they are few.
+
     Raises:
-        DataError, OutputError: as `build_store`.
+        DataError, OutputError: as `build_store`. The error for frames that cannot be read counts all of them.
     """
     # Without --height, the aspect ratio of the first sequence decides for all: a store has a single size.
     crop, camera = config.crop_px, footage.sequences[0].camera
     width, height = training_size(*crop.size_of(camera.width, camera.height), config.width, config.height)
-    return open_or_build(footage, folder, width=width, height=height, crop=crop, progress=progress)
+
+    done = 0
+
+    def on_frames(n: int, total: int) -> None:
+        nonlocal done
+        done = max(done, n)  # a second try starts from nothing, and a bar does not run backwards
+        if progress is not None:
+            progress(done, total)
+
+    def build(of: Footage) -> Store:
+        return open_or_build(of, folder, width=width, height=height, crop=crop, progress=on_frames)
+
+    if config.on_error == "skip":
+        kept = _as_stored(config, footage, folder)
+        if kept is not None:
+            return _say_left_out(build(kept), footage)
+    try:
+        return build(footage)
+    except DataError as error:
+        # One frame has failed. All of them are found at once, or the next would show after this one was mended.
+        unreadable = tuple(each for sequence in footage.sequences for each in scan(sequence).unreadable)
+        if not unreadable:
+            raise
+        if config.on_error == "stop" and sum(len(each.numbers) for each in unreadable) == 1:
+            raise error
+        left = without_unreadable(footage, unreadable, on_error=config.on_error, steps=_steps(config, footage))
+        return _say_left_out(build(left), footage)
+
+
+def _as_stored(config: TrainConfig, footage: Footage, folder: Path) -> Footage | None:
+    """The data without the frames that a store in this folder left out; None if it left none out, or is of others."""
+    try:
+        store = open_store(folder) if is_store(folder) else None
+    except DataError:
+        return None
+    if store is None or [sequence.name for sequence in store.sequences] != [each.name for each in footage.sequences]:
+        return None
+    absent = tuple(
+        Unreadable(sequence=sequence.name, numbers=numbers, reason="cannot be read")
+        for sequence, stored in zip(footage.sequences, store.sequences, strict=True)
+        if (numbers := tuple(sorted(set(sequence.numbers) - set(stored.numbers.tolist()))))
+    )
+    try:
+        left = without_unreadable(footage, absent, on_error="skip", steps=_steps(config, footage))
+    except DataError:
+        return None
+    crop, size = config.crop_px, (store.width, store.height)
+    same = fingerprint(left, width=size[0], height=size[1], crop=crop) == store.fingerprint
+    return left if absent and same else None
+
+
+def _say_left_out(store: Store, footage: Footage) -> Store:
+    """Warn of the frames that a store lacks because they cannot be read."""
+    lacking: list[str] = []
+    for sequence in footage.sequences:
+        stored = set(store.by_name[sequence.name].numbers.tolist())
+        named = zip(sequence.numbers, sequence.names, strict=True)
+        lacking += [f"{name} of {sequence.name}" for number, name in named if number not in stored]
+    listed = ", ".join(lacking[:_LISTED]) + (f" and {len(lacking) - _LISTED} more" if len(lacking) > _LISTED else "")
+    n_clips = len(footage.train) + len(footage.val) - len(store.train) - len(store.val)
+    warnings.warn(
+        f"left out, because they cannot be read: {len(lacking)} of the frames ({listed}), and the {n_clips} targets "
+        "that need them",
+        SelfDepthWarning,
+        stacklevel=3,
+    )
+    return store
+
+
+def _steps(config: TrainConfig, footage: Footage) -> tuple[int, ...]:
+    return tuple(offset * footage.spacing for offset in config.offsets)
 
 
 def resolved(config: TrainConfig, store: Store) -> ResolvedConfig:

@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from selfdepth.errors import DataError
+from selfdepth.evaluation.depth.units import truth_out_of_range
 
 METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "a1", "a2", "a3")
 """The seven errors in tables of results on KITTI."""
@@ -274,7 +275,7 @@ def evaluate_set(
     """
     # One pair at a time: both may be generators, and a split of whole maps does not fit into memory.
     images: list[ImageErrors] = []
-    skipped = 0
+    skipped, beyond = 0, None
     for index, (disparity, truth) in enumerate(_pairs(disparities, truths)):
         name = str(index) if names is None else names[index]
         errors = None
@@ -282,8 +283,12 @@ def evaluate_set(
             errors = evaluate_image(disparity, truth, protocol, median_scaling=median_scaling, factor=factor, name=name)
         if errors is None:
             skipped += 1
+            if truth is not None and not images and (truth > 0).any():
+                beyond = truth[truth > 0]
         else:
             images.append(errors)
+    if not images and beyond is not None:
+        raise truth_out_of_range(beyond, protocol.min_truth, protocol.max_truth)
     return summarize(images, protocol, median_scaling=median_scaling, factor=factor, skipped=skipped)
 
 

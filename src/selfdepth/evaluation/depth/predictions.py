@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from selfdepth.data.kitti.improved import read_depth_png
 from selfdepth.data.readers.frame_files import files_of_frames
-from selfdepth.data.readers.images import natural_key
+from selfdepth.data.readers.frame_names import natural_key
 from selfdepth.errors import DataError
 from selfdepth.evaluation.depth.arrays import Quantity, read_maps, read_predictions, require_positive
 from selfdepth.evaluation.depth.frames import EvaluationFrames

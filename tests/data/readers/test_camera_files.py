@@ -1,0 +1,132 @@
+"""Calibration files as drivers and tools write them, and what is refused in one sentence."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from selfdepth.data.readers.camera_files import read_camera_file
+from selfdepth.data.readers.cameras import parse_camera
+from selfdepth.errors import DataError
+from selfdepth.geometry.camera import Camera
+
+MESSAGE = """header: {seq: 1, frame_id: front}
+height: 480
+width: 640
+distortion_model: MODEL
+D: [0.0, 0.0, 0.0, 0.0]
+K: [500.5, 0.0, 319.5, 0.0, 501.5, 239.5, 0.0, 0.0, 1.0]
+binning_x: 0
+binning_y: 0
+roi: {x_offset: 0, y_offset: 0, height: 0, width: 0, do_rectify: False}
+"""
+PLAIN = MESSAGE.replace("MODEL", "plumb_bob")
+SENSOR = Camera(fx=500.5, fy=501.5, cx=319.5, cy=239.5, width=640, height=480)
+
+
+def _file(folder: Path, content: str | bytes) -> Path:
+    path = folder / "camera.yaml"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("roi", "binning", "expected"),
+    [
+        ((0, 0, 0, 0), (0, 0), SENSOR),
+        ((0, 0, 0, 0), (1, 1), SENSOR),
+        ((100, 40, 320, 240), (1, 1), Camera(fx=500.5, fy=501.5, cx=219.5, cy=199.5, width=320, height=240)),
+        ((0, 0, 0, 0), (2, 2), SENSOR.resized(320, 240)),
+        (
+            (100, 40, 320, 240),
+            (2, 2),
+            Camera(fx=500.5, fy=501.5, cx=219.5, cy=199.5, width=320, height=240).resized(160, 120),
+        ),
+    ],
+)
+def test_region_of_interest_and_binning_are_applied(
+    tmp_path: Path, roi: tuple[int, ...], binning: tuple[int, int], expected: Camera
+) -> None:
+    x, y, width, height = roi
+    text = PLAIN.replace(
+        "x_offset: 0, y_offset: 0, height: 0, width: 0",
+        f"x_offset: {x}, y_offset: {y}, height: {height}, width: {width}",
+    )
+    text = text.replace("binning_x: 0\nbinning_y: 0", f"binning_x: {binning[0]}\nbinning_y: {binning[1]}")
+    path = _file(tmp_path, text)
+    assert parse_camera(str(path), width=expected.width, height=expected.height) == expected
+    if expected != SENSOR:
+        with pytest.raises(DataError, match="a part of the sensor, and the frames show the whole"):
+            parse_camera(str(path), width=640, height=480)
+
+
+def test_a_region_beyond_the_sensor_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"region of interest.*within 640x480"):
+        read_camera_file(
+            _file(tmp_path, PLAIN.replace("x_offset: 0", "x_offset: 600").replace("width: 0,", "width: 99,"))
+        )
+
+
+@pytest.mark.parametrize("repeats", [2, 5000])
+def test_what_a_topics_echo_prints_is_read(tmp_path: Path, repeats: int) -> None:
+    assert read_camera_file(_file(tmp_path, (PLAIN + "---\n") * repeats)).camera == SENSOR
+
+
+def test_documents_that_disagree_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="the cameras in the file differ"):
+        read_camera_file(_file(tmp_path, PLAIN + "---\n" + PLAIN.replace("500.5", "600.5")))
+
+
+@pytest.mark.parametrize("model", ["equidistant", "fisheye", "KANNALA_BRANDT", "omni", "double_sphere", "FTheta"])
+@pytest.mark.parametrize("key", ["distortion_model", "camera_model", "model_type"])
+def test_lenses_whose_zeros_are_no_pinhole_are_refused_by_name(tmp_path: Path, model: str, key: str) -> None:
+    with pytest.raises(DataError, match=f"no pinhole.*{model}"):
+        read_camera_file(_file(tmp_path, MESSAGE.replace("distortion_model: MODEL", f"{key}: {model}")))
+
+
+@pytest.mark.parametrize("model", ["plumb_bob", "rational_polynomial", "radial-tangential", "PINHOLE", "Brown-Conrady"])
+def test_lenses_whose_zeros_are_a_pinhole_are_read(tmp_path: Path, model: str) -> None:
+    assert read_camera_file(_file(tmp_path, MESSAGE.replace("MODEL", model))).camera == SENSOR
+
+
+@pytest.mark.parametrize("content", [b"\xef\xbb\xbf" + PLAIN.encode(), PLAIN.replace("\n", "\r\n").encode()])
+def test_marks_and_line_ends_of_other_systems_are_read(tmp_path: Path, content: bytes) -> None:
+    assert read_camera_file(_file(tmp_path, content)).camera == SENSOR
+
+
+_NESTED = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 10))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        PLAIN.encode("utf-16"),
+        (_NESTED + PLAIN).encode(),
+        b"words: " + b"word " * 1_000_000,
+        PLAIN.replace("500.5", "0x" + "f" * 400).encode(),
+        PLAIN.replace("500.5", "9" * 5000).encode(),
+        PLAIN.replace("640", "9" * 5000).encode(),
+        PLAIN.replace("500.5", "!!int ''").encode(),
+        PLAIN.replace("500.5", "!!float ''").encode(),
+        PLAIN.replace("500.5", "!!bool x").encode(),
+        PLAIN.replace("640", "!!timestamp x").encode(),
+        PLAIN.replace("640", "!!binary x").encode(),
+        PLAIN.replace("640", "!!python/object/apply:os.getcwd []").encode(),
+        PLAIN.replace("640", "!own x").encode(),
+        b"[" * 5000,
+        b"? " * 5000,
+        b"{a: " * 3000,
+        PLAIN.replace("500.5", "1e999").encode(),
+        PLAIN.replace("500.5", "{a: b}").encode(),
+        PLAIN.replace("640", "[640]").encode(),
+        b"<<: 3\n" + PLAIN.replace("640", "x").encode(),
+    ],
+)
+def test_hostile_files_are_refused_in_one_sentence_and_in_time(tmp_path: Path, content: bytes) -> None:
+    started = time.monotonic()
+    with pytest.raises(DataError, match=r"camera\.yaml") as caught:
+        read_camera_file(_file(tmp_path, content))
+    assert len(str(caught.value)) < 1000
+    assert time.monotonic() - started < 20

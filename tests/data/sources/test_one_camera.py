@@ -1,0 +1,61 @@
+"""One camera text for frames of several sizes: refused where it can be right for one of them only."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from helpers.memory_footage import sequence
+from selfdepth.data.sources.one_camera import require_one_camera
+from selfdepth.errors import DataError, SelfDepthWarning
+from selfdepth.geometry.camera import Camera
+
+PIXELS = "500,500,320,240"
+
+
+def _check(tmp_path: Path, spec: str | None, *sizes: tuple[int, int]) -> None:
+    sequences = [
+        replace(sequence(tmp_path / str(i), name=str(i)), camera=Camera.from_fov(60, width=width, height=height))
+        for i, (width, height) in enumerate(sizes)
+    ]
+    require_one_camera(spec, sequences, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("spec", "sizes"),
+    [
+        (PIXELS, [(640, 480), (320, 240)]),
+        (PIXELS, [(640, 480), (640, 480), (480, 640)]),
+        ("fov:70", [(640, 480), (480, 640)]),
+        ("fov:60", [(1920, 1080), (640, 480)]),
+        (None, [(1920, 1080), (1080, 1920)]),
+    ],
+)
+def test_sizes_that_cannot_share_a_camera_are_refused_with_both(
+    tmp_path: Path, spec: str | None, sizes: list[tuple[int, int]]
+) -> None:
+    with pytest.raises(DataError, match=r"one camera .*\d+x\d+ \(0\) and \d+x\d+ \(\d\)"):
+        _check(tmp_path, spec, *sizes)
+
+
+@pytest.mark.parametrize(
+    ("spec", "sizes"),
+    [
+        (PIXELS, [(640, 480), (640, 480)]),
+        ("fov:70", [(640, 480), (320, 240), (161, 121)]),
+        ("fov:70", [(1242, 375), (1226, 370)]),
+        (None, [(640, 480), (320, 240)]),
+    ],
+)
+def test_sizes_that_share_a_camera_pass(tmp_path: Path, spec: str | None, sizes: list[tuple[int, int]]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _check(tmp_path, spec, *sizes)
+
+
+def test_unlike_shapes_without_a_camera_cause_a_warning(tmp_path: Path) -> None:
+    with pytest.warns(SelfDepthWarning, match="unlike shapes, 1920x1080.*640x480.*squeezed"):
+        _check(tmp_path, None, (1920, 1080), (640, 480))
