@@ -26,6 +26,8 @@ class DepthDecoder(nn.Module):
         n_outputs: maps per scale: 1 for disparity, one per source for the predictive mask.
         scales: s for an output at 1/2^s of the input, finest first.
         confidence: also predict a log sigma per scale; see `with_log_sigma`.
+        cascade: each scale also reads the maps of the next coarser one, enlarged, as in Monodepth v1: a finer map then
+            corrects a coarser one instead of beginning anew.
     """
 
     def __init__(
@@ -35,15 +37,18 @@ class DepthDecoder(nn.Module):
         n_outputs: int = 1,
         scales: tuple[int, ...] = (0, 1, 2, 3),
         confidence: bool = False,
+        cascade: bool = False,
     ) -> None:
         super().__init__()
         self.scales = scales
+        self.cascade = cascade
         # Level i reads level i + 1 (level 4 the encoder's coarsest features) and the encoder's features at its own
         # size, which do not exist at level 0: the encoder starts at half the size of the image.
         coarser = (*_WIDTHS[1:], encoder_channels[-1])
         skips = (0, *encoder_channels[:-1])
+        maps = [n_outputs if cascade and i + 1 in scales else 0 for i in range(5)]
         self.reduce = nn.ModuleList(_conv3x3(coarser[i], _WIDTHS[i]) for i in range(5))
-        self.fuse = nn.ModuleList(_conv3x3(_WIDTHS[i] + skips[i], _WIDTHS[i]) for i in range(5))
+        self.fuse = nn.ModuleList(_conv3x3(_WIDTHS[i] + skips[i] + maps[i], _WIDTHS[i]) for i in range(5))
         self.outputs = nn.ModuleList(_conv3x3(_WIDTHS[s], n_outputs) for s in scales)
         self.log_sigmas = nn.ModuleList(_conv3x3(_WIDTHS[s], 1) for s in scales) if confidence else None
         # Published checkpoints hold the levels finer than the finest output too, so these are built. Nothing runs them:
@@ -64,33 +69,37 @@ class DepthDecoder(nn.Module):
         Args:
             features: five of the encoder, finest first.
         """
-        return self._maps(self._levels(features))
+        _, maps = self._decode(features)
+        return maps
 
     def with_log_sigma(
         self, features: list[Float[Tensor, "b _c _h _w"]]
     ) -> tuple[tuple[Float[Tensor, "b n _h _w"], ...], tuple[Float[Tensor, "b 1 _h _w"], ...]]:
         """The maps of `forward`, and log sigma of the scaled disparity at the same scales, unbounded."""
         assert self.log_sigmas is not None, "only for a decoder with confidence"
-        levels = self._levels(features)
+        levels, maps = self._decode(features)
         heads = zip(self.log_sigmas, self.scales, strict=True)
-        return self._maps(levels), tuple(_output(cast(nn.Conv2d, head), levels[s]) for head, s in heads)
+        return maps, tuple(_output(cast(nn.Conv2d, head), levels[s]) for head, s in heads)
 
-    def _levels(self, features: list[Float[Tensor, "b _c _h _w"]]) -> dict[int, Tensor]:
-        """The features of each level that is computed, by its number."""
+    def _decode(
+        self, features: list[Float[Tensor, "b _c _h _w"]]
+    ) -> tuple[dict[int, Tensor], tuple[Float[Tensor, "b n _h _w"], ...]]:
+        """The features of each level that is computed, by its number, and the maps, finest first."""
+        heads = dict(zip(self.scales, self.outputs, strict=True))
         x = features[-1]
         levels: dict[int, Tensor] = {}
+        maps: dict[int, Tensor] = {}
         for i in range(4, self.scales[0] - 1, -1):
             # Nearest neighbours, then a convolution: a transposed convolution would leave a checkerboard in the depth.
             x = F.interpolate(F.elu(self.reduce[i](x)), scale_factor=2.0, mode="nearest")
             if i > 0:
                 x = torch.cat([x, features[i - 1]], dim=1)
-            x = F.elu(self.fuse[i](x))
-            levels[i] = x
-        return levels
-
-    def _maps(self, levels: dict[int, Tensor]) -> tuple[Float[Tensor, "b n _h _w"], ...]:
-        heads = zip(self.outputs, self.scales, strict=True)
-        return tuple(torch.sigmoid(_output(cast(nn.Conv2d, head), levels[s])) for head, s in heads)
+            if self.cascade and i + 1 in maps:
+                x = torch.cat([x, F.interpolate(maps[i + 1], scale_factor=2.0, mode="nearest").to(x.dtype)], dim=1)
+            x = levels[i] = F.elu(self.fuse[i](x))
+            if i in heads:
+                maps[i] = torch.sigmoid(_output(cast(nn.Conv2d, heads[i]), x))
+        return levels, tuple(maps[s] for s in self.scales)
 
 
 class DepthNet(nn.Module):
@@ -122,7 +131,9 @@ class DepthNet(nn.Module):
         self.n_views = n_views
         self.encoder = ImageEncoder(encoder_name, pretrained=pretrained)
         channels = self.encoder.channels
-        self.decoder = DepthDecoder(channels, n_outputs=n_views, scales=scales, confidence=confidence)
+        self.decoder = DepthDecoder(
+            channels, n_outputs=n_views, scales=scales, confidence=confidence, cascade=n_views == 2
+        )
         self.mask_decoder = DepthDecoder(channels, n_outputs=n_mask_sources, scales=scales) if n_mask_sources else None
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> tuple[Float[Tensor, "b 1 _h _w"], ...]:
