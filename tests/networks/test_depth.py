@@ -79,3 +79,27 @@ def test_levels_that_no_output_reaches_are_not_trained(scales: tuple[int, ...], 
         idle = not name.startswith("outputs") and level < frozen
         assert parameter.requires_grad != idle, name
         assert (parameter.grad is None) == idle, name
+
+
+def test_for_two_views_a_finer_scale_reads_the_maps_of_the_coarser_ones() -> None:
+    torch.manual_seed(0)
+    network = DepthNet("test_resnet", n_views=2).eval()
+    features = network.encoder(images(1))
+    before = network.decoder(features)
+    torch.nn.init.constant_(network.decoder.outputs[3].bias, 3.0)  # of the coarsest scale alone
+    after = network.decoder(features)
+    assert all(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    one = DepthNet("test_resnet").eval()
+    features = one.encoder(images(1))
+    before = one.decoder(features)
+    torch.nn.init.constant_(one.decoder.outputs[3].bias, 3.0)
+    after = one.decoder(features)
+    assert [torch.equal(a, b) for a, b in zip(before, after, strict=True)] == [True, True, True, False]
+
+
+@pytest.mark.parametrize("scales", [(0,), (1, 2), (0, 2, 3), (2,)])
+def test_two_views_at_any_scales(scales: tuple[int, ...]) -> None:
+    network = DepthNet("test_resnet", n_views=2, scales=scales)
+    assert [tuple(d.shape) for d in network.decoder(network.encoder(images(1)))] == [
+        (1, 2, H >> s, W >> s) for s in scales
+    ]

@@ -10,7 +10,7 @@ from selfdepth.checks import check_numbers, require
 
 LARGEST = 4.0
 """Largest zoom and stretch: a clip must keep enough pixels to learn from."""
-_WEATHER_WEIGHT = 0.1
+_WEATHER_WEIGHT = 0.03
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,7 @@ from selfdepth.engine.pairs import focal_baseline_of
 from selfdepth.errors import ConfigError, SelfDepthWarning
 from selfdepth.evaluation.depth.metrics import PROTOCOLS, DepthProtocol
 from selfdepth.geometry.camera import Camera
+from selfdepth.places import path_of
 from selfdepth.presets import DEFAULT_EPOCHS
 
 
@@ -83,7 +84,7 @@ def open_data(
         check(resolved_config)
         steps_per_epoch((n_train,), config.batch_size)  # raises if the clips do not fill one batch
 
-    place = Path(config.store).expanduser() if config.store else folder / "store"
+    place = path_of(config.store) if config.store else folder / "store"
     store = source.store_for(config, place, check=before_decoding, progress=on_frames)
     # The spacing that auto found stays out of the configuration: a repeated or resumed run measures it again.
     return store, source.truth, resolved(config, store)
@@ -105,7 +106,7 @@ def source_of(config: TrainConfig, footage: Footage | None) -> DataSource:
         return GivenFootage(given=footage if config.every is None else replace(footage, spacing=spacing))
     if not config.data:
         raise ConfigError("there is no data to train on", where="--data", fix="add --data VIDEO or --data FOLDER")
-    return recognise(Path(config.data).expanduser(), config.stream)
+    return recognise(path_of(config.data), config.stream)
 
 
 def make_loaders(

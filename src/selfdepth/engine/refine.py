@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from selfdepth.config import TrainConfig
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.sources.source import DataSource
 from selfdepth.errors import CheckpointError, ConfigError, SelfDepthWarning
+from selfdepth.places import path_of
 from selfdepth.weights.files import LoadedWeights, load_weights
 
 DEFAULT_MINUTES = 3.0
@@ -62,7 +62,7 @@ def refinement(model: str, footage: str, options: RefineOptions) -> TrainConfig:
     """
     weights = load_weights(model)
     _require_motion(weights, model)
-    source = recognise(Path(footage).expanduser())
+    source = recognise(path_of(footage))
     config = weights.config
     if config.stereo != "none":
         warnings.warn(

@@ -10,6 +10,7 @@ from selfdepth.data.kitti.splits import split_path
 from selfdepth.engine.checkpoint import last_checkpoint
 from selfdepth.engine.run_config import CONFIG_FILE, METRICS_FILE, read_run_config
 from selfdepth.errors import CheckpointError, ConfigError, OutputError, SelfDepthError
+from selfdepth.places import path_of
 
 _SCHEDULE = ("steps", "epochs", "minutes", "drop_after", "learning_rate")
 _RUN_ONLY = (*_SCHEDULE, "save_every", "keep", "on_full_disk", "device", "precision", "compile", "store")
@@ -84,12 +85,12 @@ def check_same_run(config: TrainConfig, folder: Path) -> None:
     requested = replace(config, height=config.height or run.height, every=config.every or str(config.spacing))
     before, now = to_json(run), to_json(requested)
     # Paths are compared as places: a run may be resumed from another working directory.
-    before["data"], now["data"] = (v["data"] and str(Path(v["data"]).expanduser().resolve()) for v in (before, now))
+    before["data"], now["data"] = (v["data"] and str(path_of(v["data"]).resolve()) for v in (before, now))
     before["split"], now["split"] = (v["split"] and str(split_path(v["split"])) for v in (before, now))
     for values in (before, now):  # a name that stands for a Python function has no place
         path = values["teacher"]["path"]
         if path and not config.teacher.is_python:
-            values["teacher"]["path"] = str(Path(path).expanduser().resolve())
+            values["teacher"]["path"] = str(path_of(path).resolve())
     changed = [name for name in now if name not in _RUN_ONLY and before[name] != now[name]]
     if changed:
         raise ConfigError(

@@ -33,6 +33,7 @@ from selfdepth.data.store.store import Store
 from selfdepth.data.truth import DepthTruth, NoTruth
 from selfdepth.errors import ConfigError, DataError, SelfDepthWarning
 from selfdepth.geometry.crop_resize import CropResize
+from selfdepth.places import path_of
 from selfdepth.structs import Trajectory
 
 CheckRun = Callable[[TrainConfig, int], None]
@@ -337,7 +338,7 @@ class DataSource(ABC):
         """The request as a store records it, with absolute paths, so that they hold in any working directory."""
         camera = request.camera
         if camera is not None and is_camera_file(camera):
-            camera = str(Path(camera).expanduser().resolve())
+            camera = str(path_of(camera).resolve())
         split = None if request.split is None else split_path(request.split)
         return Origin(path=self.path.resolve(), split=split, camera=camera)
 
