@@ -25,8 +25,6 @@ FLOORS = (
         "errors",
         "checks",
         "limits",
-        "places",
-        "texts",
         "config",
         "download",
         "files",

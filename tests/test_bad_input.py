@@ -20,6 +20,7 @@ from PIL import Image
 
 from helpers.models import depth_only, tiny_config, untrained, write_model
 from selfdepth.cli.main import main
+from selfdepth.data.store.index import FRAMES_FILE
 from selfdepth.synthetic.drive import DriveSpec, render_drive
 from selfdepth.synthetic.kitti import write_kitti_raw
 
@@ -502,8 +503,9 @@ def test_a_full_disk_is_said_before_frames_are_decoded(
 def test_a_disk_that_fills_up_while_decoding_leaves_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def full(_: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    def full(descriptor: int) -> None:
+        if FRAMES_FILE in os.readlink(f"/proc/self/fd/{descriptor}"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
     code = main(train(world))

@@ -33,7 +33,7 @@ def test_what_is_written_is_read(tmp_path: Path, progress: Progress) -> None:
 
 def test_what_an_older_version_did_not_know_of_is_as_in_a_run_without_it(tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text('{"step": 14, "elapsed_s": 1, "best_score": null, "best_step": 0}')
-    assert read_progress(tmp_path / "state.json", 14) == Progress(step=14, elapsed_s=1)
+    assert read_progress(tmp_path / "state.json", 14) == Progress(step=14, elapsed_s=1.0)
 
 
 @pytest.mark.parametrize(

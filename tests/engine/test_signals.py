@@ -14,10 +14,15 @@ NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @pytest.mark.parametrize("number", NUMBERS)
 def test_a_signal_is_noted_and_not_raised(number: signal.Signals) -> None:
-    with stop_on_signals() as stop:
-        assert stop.signal_number is None
-        signal.raise_signal(number)
-        assert stop.signal_number == number
+    # `nohup` starts programs with SIGHUP ignored, and shells start background jobs with SIGINT ignored.
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        with stop_on_signals() as stop:
+            assert stop.signal_number is None
+            signal.raise_signal(number)
+            assert stop.signal_number == number
+    finally:
+        signal.signal(number, before)
 
 
 def test_a_second_ctrl_c_stops_at_once() -> None:

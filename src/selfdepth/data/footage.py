@@ -119,3 +119,15 @@ class FrameSelection:
 def no_frames(part: str, where: Path) -> DataError:
     """The error for a part without frames."""
     return DataError(f"there are no {PARTS[part]} to evaluate", where=where, fix="name another --part, or leave it out")
+
+
+def too_short(sequences: tuple[FrameSequence, ...], steps: tuple[int, ...], where: Path) -> DataError:
+    """The error for data in which no frame has its neighbours; `steps` are their times in frames."""
+    longest = max((len(sequence.numbers) for sequence in sequences), default=0)
+    return DataError(
+        "there are no frames to train on",
+        where=where,
+        expected=f"frames with neighbours at {', '.join(f'{step:+d}' for step in steps)}" if steps else "frames",
+        got=f"sequences of up to {longest} frames, with gaps or too short",
+        fix="give longer sequences or a smaller --every",
+    )

@@ -49,6 +49,9 @@ class Progress:
         return json.dumps(asdict(self))
 
 
+_FRACTIONS = ("elapsed_s", "best_score", "explained")
+
+
 def read_progress(path: Path, step: int) -> Progress:
     """Read a checkpoint's progress.
 
@@ -68,6 +71,8 @@ def read_progress(path: Path, step: int) -> Progress:
         check_kinds(values, Progress, path)
         if arithmetic is not None:
             check_kinds(arithmetic, Arithmetic, path)
+        # JSON may say 1 for 1.0.
+        values |= {name: float(values[name]) for name in _FRACTIONS if isinstance(values.get(name), int)}
         progress = Progress(**values, arithmetic=None if arithmetic is None else Arithmetic(**arithmetic))
         _check_ranges(progress, step)
     except CheckpointError:

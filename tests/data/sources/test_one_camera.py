@@ -18,7 +18,7 @@ PIXELS = "500,500,320,240"
 
 def _check(tmp_path: Path, spec: str | None, *sizes: tuple[int, int]) -> None:
     sequences = [
-        replace(sequence(tmp_path / str(i), name=str(i)), camera=Camera.from_fov(60, width=width, height=height))
+        replace(sequence(tmp_path / str(i), name=str(i)), camera=Camera.from_fov(60.0, width=width, height=height))
         for i, (width, height) in enumerate(sizes)
     ]
     require_one_camera(spec, sequences, tmp_path)

@@ -7,7 +7,7 @@ import math
 import zipfile
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
@@ -68,10 +68,11 @@ def _read_member(
         return array
 
 
-def _read_array(stream: IO[bytes], n_bytes: int, path: Path, refusal: Callable[[str], DataError]) -> ndarray:
+def _read_array(stream: Any, n_bytes: int, path: Path, refusal: Callable[[str], DataError]) -> ndarray:
     """The array in a stream of .npy. Its header is judged first.
 
     Args:
+        stream: a binary file, or a member of an archive.
         n_bytes: length of the stream.
     """
     start = stream.tell()

@@ -110,7 +110,7 @@ def _numbers(path: Path) -> tuple[Int[ndarray, "n"], Float[ndarray, "n k"]]:
         lines.append(number)
     if not lines:
         raise DataError("the file is empty", where=path, expected="lines of numbers")
-    return np.array(lines), np.array(flat).reshape(len(lines), count)
+    return np.array(lines, np.int64), np.array(flat).reshape(len(lines), count)
 
 
 def _refuse(path: Path, numbered: tuple[ndarray, ndarray], wrong: ndarray, expected: str) -> None:

@@ -154,12 +154,9 @@ def open_video(
         raise DataError("the video has too few frames", where=path, expected=f"at least {min_frames}", got=str(count))
     say_what_is_odd(first, path)
     if not square:
-        warnings.warn(
-            f"the pixels of {path} are not square; give --camera fx,fy,cx,cy, because a field of view assumes square "
-            "ones",
-            SelfDepthWarning,
-            stacklevel=2,
-        )
+        assumed = "because a field of view assumes square ones"
+        sentence = f"the pixels of {path} are not square; give --camera fx,fy,cx,cy, {assumed}"
+        warnings.warn(sentence, SelfDepthWarning, stacklevel=2)
     digits = max(6, len(str(count - 1)))
     return VideoSequence(
         name=path.stem,

@@ -18,7 +18,7 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 
 from selfdepth.config import TrainConfig
-from selfdepth.data.footage import ClipRequest, Footage, FrameSelection, Origin, no_frames
+from selfdepth.data.footage import ClipRequest, Footage, FrameSelection, Origin, no_frames, too_short
 from selfdepth.data.frames import FrameRef, FrameSequence, increasing_runs
 from selfdepth.data.hold_out import hold_out
 from selfdepth.data.kitti.inventory import Inventory
@@ -131,7 +131,7 @@ class DataSource(ABC):
     def _open(self, request: ClipRequest) -> Footage:
         footage = self.clips(request)
         if not footage.train and request.split is None:  # a split may list test frames only
-            raise self.too_short(footage.sequences, request.steps)
+            raise too_short(footage.sequences, request.steps, self.path)
         return replace(footage, spacing=request.spacing, origin=self._origin(request))
 
     def clips(self, request: ClipRequest) -> Footage:
@@ -341,14 +341,3 @@ class DataSource(ABC):
             camera = str(path_of(camera).resolve())
         split = None if request.split is None else split_path(request.split)
         return Origin(path=self.path.resolve(), split=split, camera=camera)
-
-    def too_short(self, sequences: tuple[FrameSequence, ...], steps: tuple[int, ...]) -> DataError:
-        """The error for data in which no frame has its neighbours; `steps` are their times in frames."""
-        longest = max((len(sequence.numbers) for sequence in sequences), default=0)
-        return DataError(
-            "there are no frames to train on",
-            where=self.path,
-            expected=f"frames with neighbours at {', '.join(f'{step:+d}' for step in steps)}" if steps else "frames",
-            got=f"sequences of up to {longest} frames, with gaps or too short",
-            fix="give longer sequences or a smaller --every",
-        )

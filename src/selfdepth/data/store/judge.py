@@ -255,7 +255,7 @@ class _Fields:
             whole = type(run) is list and len(run) == length and all(type(n) is int and 0 <= n <= most for n in run)
             if not whole or run[-1] < 1:
                 raise self.wrong(name, f"lists of {length} whole numbers, the last one a count", str(run)[:60])
-        return list(self.values[name])
+        return [tuple(run) for run in self.values[name]]
 
     def finite(self, values: Any, name: str, count: int) -> list[float]:
         """Values that are so many finite numbers."""
