@@ -504,7 +504,7 @@ def test_a_disk_that_fills_up_while_decoding_leaves_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def full(descriptor: int) -> None:
-        if FRAMES_FILE in os.readlink(f"/proc/self/fd/{descriptor}"):
+        if FRAMES_FILE in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)

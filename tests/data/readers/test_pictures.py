@@ -282,7 +282,8 @@ def test_the_largest_refusal_takes_less_than_two_gigabytes(tmp_path: Path) -> No
     path = tmp_path / "large.png"
     path.write_bytes(_png_header(14000, 14000))
     code = (
-        "import pathlib; from selfdepth.data.readers.pictures import read_image; from selfdepth.errors import DataError\n"
+        "import pathlib; from selfdepth.data.readers.pictures import read_image\n"
+        "from selfdepth.errors import DataError\n"
         f"try: read_image(pathlib.Path({str(path)!r}))\n"
         "except DataError: pass"
     )
