@@ -116,6 +116,8 @@ _NESTED = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" f
         PLAIN.replace("640", "!!python/object/apply:os.getcwd []").encode(),
         PLAIN.replace("640", "!own x").encode(),
         b"[" * 5000,
+        b"a: [" + b"[]," * 80_000 + b"]",
+        b"a: [" + b"x," * 120_000 + b"]",
         b"? " * 5000,
         b"{a: " * 3000,
         PLAIN.replace("500.5", "1e999").encode(),
@@ -125,8 +127,8 @@ _NESTED = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" f
     ],
 )
 def test_hostile_files_are_refused_in_one_sentence_and_in_time(tmp_path: Path, content: bytes) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(DataError, match=r"camera\.yaml") as caught:
         read_camera_file(_file(tmp_path, content))
     assert len(str(caught.value)) < 1000
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 10

@@ -97,3 +97,22 @@ def test_another_number_of_timestamps_than_of_poses_is_refused(tmp_path: Path) -
         read_trajectory(tmp_path / "a.txt", timestamps=np.arange(3.0))
     with pytest.raises(DataError, match="timestamps of the trajectory differ in number"):
         Trajectory(T_world_camera=drive(3), timestamps=np.arange(2.0))
+
+
+@pytest.mark.parametrize("content", [b"\xef\xbb\xbf0.1\n0.2\n", b"0.1\r\n0.2\r\n", b"# s\n0.1\n\n0.2"])
+def test_marks_and_line_ends_of_other_systems_are_read(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "times.txt").write_bytes(content)
+    assert read_times(tmp_path / "times.txt").tolist() == [0.1, 0.2]
+
+
+def test_another_encoding_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "poses.txt").write_bytes("1 0 0 0 0 0 0 1\n".encode("utf-16"))
+    with pytest.raises(DataError, match=r"poses\.txt.*UTF-16"):
+        read_trajectory(tmp_path / "poses.txt")
+
+
+def test_endless_lists_are_refused_before_they_are_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SELFDEPTH_LIMITS", "trajectory_lines=10")
+    (tmp_path / "times.txt").write_text("0\n" * 11)
+    with pytest.raises(DataError, match=r"too many lines: .*times\.txt; expected at most 10 lines; got 12"):
+        read_times(tmp_path / "times.txt")

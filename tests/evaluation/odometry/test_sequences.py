@@ -73,3 +73,37 @@ def test_a_real_drive_has_true_poses(shared: Path) -> None:
     found = sequence_to_evaluate(root, "2011_09_26_drive_0005_sync")
     straight = np.linalg.norm(found.truth.T_world_camera[-1, :3, 3])
     assert len(found.truth) == len(found.sequence.numbers) > 50 and straight > 20
+
+
+def _timed(folder: Path, n: int = 6) -> Path:
+    folder.mkdir()
+    for i in range(n):
+        name = str(1_700_000_000 * 10**9 + 50_000_000 * i)
+        Image.fromarray(np.full((24, 40, 3), i, np.uint8)).save(folder / f"{name}.png")
+    return folder
+
+
+def _tum(path: Path, times_s: np.ndarray) -> Path:
+    path.write_text("".join(f"{t:.9f} {10 * (t - 1_700_000_000):.9f} 0 0 0 0 0 1\n" for t in times_s))
+    return path
+
+
+def test_true_poses_of_another_rate_are_interpolated_at_the_times_in_the_names(tmp_path: Path) -> None:
+    truth = _tum(tmp_path / "truth.txt", 1_700_000_000 + np.arange(-5, 40) * 0.011)
+    read = sequence_to_evaluate(_timed(tmp_path / "cam0"), None, truth).truth
+    np.testing.assert_allclose(read.timestamps, 1_700_000_000 + np.arange(6) * 0.05, atol=1e-6)
+    np.testing.assert_allclose(read.T_world_camera[:, 0, 3], np.arange(6) * 0.5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("times_s", "sentence"),
+    [
+        (1_700_000_000 + np.arange(9) * 0.02, "cover 4 of 6 frames"),
+        (1_700_000_000 + np.array([-1.0, 2.0]), "a gap between frames"),
+    ],
+)
+def test_true_poses_that_do_not_cover_the_frames_are_refused(
+    tmp_path: Path, times_s: np.ndarray, sentence: str
+) -> None:
+    with pytest.raises(DataError, match=sentence):
+        sequence_to_evaluate(_timed(tmp_path / "cam0"), None, _tum(tmp_path / "truth.txt", times_s))

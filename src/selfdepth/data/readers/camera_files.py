@@ -34,6 +34,8 @@ _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = {".nan": "nan", ".inf": "inf", "+.inf": "inf", "-.inf": "-inf"}
 _SEPARATOR = re.compile(r"^(---|\.\.\.)([ \t].*)?$", re.MULTILINE)
 _MAX_DEPTH = 20
+_MAX_NODES, _MAX_NODES_READ = 5_000, 20_000
+"""Entries of a document, of which a camera has a hundred, and of all documents: what comes later is not read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,12 +161,15 @@ def _warn(entries: dict[str, Any], camera: Camera, path: Path) -> None:
 class _Loader(yaml.BaseLoader):
     """Text, lists and mappings, and nothing else: numbers are read from the text, where their length can be judged."""
 
-    depth = 0
+    depth = nodes = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int | None) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("aliases, which a calibration does not need")
         self.depth += 1
+        self.nodes += 1
+        if self.nodes > _MAX_NODES:
+            raise yaml.YAMLError(f"more than {_MAX_NODES:,} entries")
         if self.depth > _MAX_DEPTH:
             raise yaml.YAMLError("lists in lists, too deep")
         node = super().compose_node(parent, index)
@@ -182,7 +187,10 @@ def _documents(path: Path) -> Iterator[dict[str, Any]]:
     # OpenCV writes "%YAML:1.0". The directive would be "%YAML 1.0", and parsers reject the colon.
     text = "\n".join(line for line in text.splitlines() if not line.startswith("%YAML"))
     try:
-        for entries in yaml.load_all(text, Loader=_Loader):
+        loader, n_read = _Loader(text), 0
+        while n_read < _MAX_NODES_READ and loader.check_data():
+            entries = loader.get_data()
+            n_read, loader.nodes = n_read + loader.nodes, 0
             if isinstance(entries, dict):
                 yield entries
             elif entries not in (None, ""):
