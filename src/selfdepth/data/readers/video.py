@@ -159,12 +159,11 @@ def open_video(
             SelfDepthWarning,
             stacklevel=2,
         )
-    digits = max(6, len(str(count - 1)))
     return VideoSequence(
         name=path.stem,
         camera=parse_camera(camera, width=width, height=height),
         numbers=tuple(range(count)),
-        names=tuple(f"{number:0{digits}d}" for number in range(count)),
+        names=tuple(f"{number:0{max(6, len(str(count - 1)))}d}" for number in range(count)),
         files=(path,),
         fps=fps,
         times_s=_increasing(track, start_s, fps),
