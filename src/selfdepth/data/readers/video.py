@@ -154,15 +154,17 @@ def open_video(
         raise DataError("the video has too few frames", where=path, expected=f"at least {min_frames}", got=str(count))
     say_what_is_odd(first, path)
     if not square:
-        assumed = "because a field of view assumes square ones"
-        sentence = f"the pixels of {path} are not square; give --camera fx,fy,cx,cy, {assumed}"
-        warnings.warn(sentence, SelfDepthWarning, stacklevel=2)
-    digits = max(6, len(str(count - 1)))
+        warnings.warn(
+            f"the pixels of {path} are not square; give --camera fx,fy,cx,cy, because a field of view assumes square "
+            "ones",
+            SelfDepthWarning,
+            stacklevel=2,
+        )
     return VideoSequence(
         name=path.stem,
         camera=parse_camera(camera, width=width, height=height),
         numbers=tuple(range(count)),
-        names=tuple(f"{number:0{digits}d}" for number in range(count)),
+        names=tuple(f"{number:0{max(6, len(str(count - 1)))}d}" for number in range(count)),
         files=(path,),
         fps=fps,
         times_s=_increasing(track, start_s, fps),
