@@ -14,7 +14,16 @@ from selfdepth.errors import CheckpointError, ConfigError
 RUN = TrainConfig(data="drive", camera="fov:60", width=96, height=64, steps=4, loss=LossConfig(ssim=False))
 
 
-@pytest.mark.parametrize(("text", "error"), [(None, CheckpointError), ("{", CheckpointError), ("[]", ConfigError)])
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (None, CheckpointError),
+        ("{", CheckpointError),
+        ("[]", CheckpointError),
+        ("{}[]", CheckpointError),
+        ('{"lr": 1}', ConfigError),
+    ],
+)
 def test_a_folder_without_a_readable_configuration_is_refused_by_the_file(
     tmp_path: Path, text: str | None, error: type[Exception]
 ) -> None:

@@ -171,8 +171,12 @@ def test_a_signal_ends_the_run_after_its_step_saves_everything_and_the_run_can_g
     tiny: TrainConfig, tmp_path: Path, ear: Any, number: signal.Signals
 ) -> None:
     ear.at_step = lambda: os.kill(os.getpid(), number)  # at the first step, which is always logged
-    with pytest.raises(Interrupted) as stopped:
-        train(tiny, tmp_path / "run", watcher=ear)
+    before = signal.signal(number, signal.SIG_DFL)  # `nohup` starts programs with SIGHUP ignored
+    try:
+        with pytest.raises(Interrupted) as stopped:
+            train(tiny, tmp_path / "run", watcher=ear)
+    finally:
+        signal.signal(number, before)
     assert (stopped.value.signal_number, stopped.value.folder) == (number, tmp_path / "run")
     assert [line["kind"] for line in read_metrics(tmp_path / "run")] == ["train"], "a stop does not wait for validation"
     checkpoint = last_checkpoint(tmp_path / "run")

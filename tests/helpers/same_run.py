@@ -22,7 +22,7 @@ def difference(a: Path, b: Path) -> str:
     ours, theirs = newest_intact(a), newest_intact(b)
     if ours is None or theirs is None:
         return "a checkpoint is missing"
-    if replace(ours.progress, elapsed_s=0) != replace(theirs.progress, elapsed_s=0):
+    if replace(ours.progress, elapsed_s=0.0) != replace(theirs.progress, elapsed_s=0.0):
         return f"progress {ours.progress} and {theirs.progress}"
     states = [torch.load(each.folder / STATE_FILE, weights_only=True) for each in (ours, theirs)]
     if not _same(*states):

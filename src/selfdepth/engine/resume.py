@@ -13,7 +13,7 @@ from selfdepth.errors import CheckpointError, ConfigError, OutputError, SelfDept
 from selfdepth.places import path_of
 
 _SCHEDULE = ("steps", "epochs", "minutes", "drop_after", "learning_rate")
-_RUN_ONLY = (*_SCHEDULE, "save_every", "keep", "on_full_disk", "device", "precision", "compile", "store")
+_RUN_ONLY = (*_SCHEDULE, "save_every", "keep", "on_full_disk", "on_error", "device", "precision", "compile", "store")
 """Fields that a resumed run may change. None of them changes which clips the networks see, or the objective."""
 _RECORD = (METRICS_FILE, "tensorboard", "previews", "teacher.json")
 _MODELS = ("best", "last")

@@ -92,19 +92,19 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "another array": (
         lambda root: savemat(root / FILE, {"depthMap": np.eye(3)}),
-        "laser's grid: .*got no such array",
+        "does not hold the array: .*got no such array",
     ),
     "depth alone": (
         lambda root: savemat(root / FILE, {"Position3DGrid": np.ones((55, 305))}),
-        "laser's grid: .*015t000.mat; expected Position3DGrid of 55x305x4.*got float64, 55x305",
+        "does not hold the array: .*015t000.mat; expected Position3DGrid of 55x305x4.*got double, 55x305",
     ),
     "three layers": (
         lambda root: savemat(root / FILE, {"Position3DGrid": np.ones((55, 305, 3))}),
-        "laser's grid.*got float64, 55x305x3",
+        "does not hold the array.*got double, 55x305x3",
     ),
     "cells": (
         lambda root: savemat(root / FILE, {"Position3DGrid": np.full((55, 305, 4), "a", dtype=object)}),
-        "laser's grid.*got object, 55x305x4",
+        "does not hold the array.*got cell, 55x305x4",
     ),
     "cut short": (
         lambda root: (root / FILE).write_bytes((root / FILE).read_bytes()[:9000]),

@@ -86,7 +86,7 @@ class Make3DTruth(DepthTruth):
         if not file.is_file():
             return None
         image = image_size(self.folder / f"{ref.sequence}.jpg")
-        grid = _read_grid(file, image)
+        grid = _read_grid(file)
         depth = np.where(np.isfinite(grid[..., 3]) & (grid[..., 3] > 0), grid[..., 3], 0.0)
         return centre(depth, image)
 
@@ -121,17 +121,12 @@ def _margins(shape: tuple[int, int], image: tuple[int, int]) -> Crop:
     return Crop(top=rows, bottom=rows, left=columns, right=columns)
 
 
-def _read_grid(file: Path, image: tuple[int, int]) -> Float[ndarray, "h w 4"]:
-    """x, y, z and depth in metres at each point of the laser's grid, float64. Raises DataError for a broken file.
-
-    Args:
-        image: width and height of the image, which has more pixels than the grid has points.
-    """
-    width, height = image
+def _read_grid(file: Path) -> Float[ndarray, "h w 4"]:
+    """x, y, z and depth in metres at each point of the laser's grid, float64. Raises DataError for a broken file."""
     expected = f"{_GRID} of 55x305x4: x, y, z and depth, metres"
 
     def fits(shape: tuple[int, ...]) -> bool:
-        return len(shape) == 3 and 0 < shape[0] <= height and 0 < shape[1] <= width and shape[2] == 4
+        return len(shape) == 3 and shape[2] == 4 and min(shape) > 0
 
     return np.asarray(read_matrix(file, _GRID, expected=expected, fits=fits), np.float64)
 

@@ -7,7 +7,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 import numpy as np
 from numpy import ndarray
@@ -74,7 +74,7 @@ def _refuse_bombs(path: Path, name: bytes, most_bytes: int, refusal: Callable[[s
                 raise refusal(f"more than {most_bytes} bytes in {name.decode()}, which its shape does not need")
 
 
-def _compressed(file: IO[bytes]) -> Iterator[bytes]:
+def _compressed(file: BinaryIO) -> Iterator[bytes]:
     """The contents of the compressed elements of a file of version 5; nothing for another version."""
     header = file.read(_HEADER_BYTES)
     order = {b"IM": "<", b"MI": ">"}.get(header[126:128])

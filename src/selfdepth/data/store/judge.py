@@ -178,6 +178,8 @@ def _origin(fields: _Fields) -> Origin:
         split=None if split is None else Path(split),
         camera=fields.of("camera", str, None),
         auto=fields.of("auto", bool),
+        # Stores that were made before there was a choice of streams do not name any.
+        stream=fields.of("stream", int, None) if "stream" in fields.values else None,
     )
 
 
