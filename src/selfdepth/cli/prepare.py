@@ -48,6 +48,13 @@ class PrepareArgs:
     """Training height in pixels, a multiple of 32. Default: the frames' aspect, to the nearest multiple."""
 
 
+SECTIONS = {
+    "data": ("data", "split", "camera", "every", "crop", "stereo", "on_error"),
+    "output": ("out", "width", "height"),
+}
+"""How `--help` groups the options."""
+
+
 def prepare(args: PrepareArgs) -> None:
     """Run the verb: recognise DATA, decode its frames, print what the store holds.
 

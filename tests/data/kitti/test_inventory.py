@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from helpers.images import write_images
 from selfdepth.cli.main import main
 from selfdepth.data.kitti.inventory import PartInventory
 from selfdepth.data.sources.recognise import recognise
@@ -142,7 +143,7 @@ def test_lists_are_taken_from_a_folder_of_splits(raw: Path, tmp_path: Path, caps
     ("words", "sentence"),
     [
         (["{tmp}/nowhere", "--split", "eigen"], "there is no such data: .*nowhere"),
-        (["{raw}/2011_09_26", "--split", "eigen"], "this is not KITTI: .*unpack KITTI's archives"),
+        (["{tmp}/plain", "--split", "eigen"], "this is not KITTI: .*unpack KITTI's archives"),
         (["{raw}", "--split", "{tmp}/none"], "there is no such split: .*none; expected a folder with train_files.txt"),
         (["{raw}", "--splits", "{tmp}"], "there are no split lists: .*a folder eigen_zhou or eigen or eigen_benchmark"),
         (["{raw}", "--splits", "{tmp}", "--split", "eigen"], "no such split: .*/eigen; .*leave --splits out"),
@@ -153,6 +154,7 @@ def test_lists_are_taken_from_a_folder_of_splits(raw: Path, tmp_path: Path, caps
 def test_what_cannot_be_looked_at_is_refused(
     raw: Path, tmp_path: Path, words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    write_images(tmp_path / "plain", range(3))
     assert main(["check", *(word.format(tmp=tmp_path, raw=raw) for word in words)]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
