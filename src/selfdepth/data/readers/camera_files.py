@@ -188,7 +188,7 @@ def _documents(path: Path) -> Iterator[dict[str, Any]]:
     text = "\n".join(line for line in text.splitlines() if not line.startswith("%YAML"))
     try:
         loader, n_read = _Loader(text), 0
-        while n_read < _MAX_NODES_READ and loader.check_data():
+        while n_read < _MAX_NODES_READ and loader.check_data():  # type: ignore[no-untyped-call]
             entries = loader.get_data()
             n_read, loader.nodes = n_read + loader.nodes, 0
             if isinstance(entries, dict):
