@@ -204,16 +204,17 @@ def _metrics(run: Path) -> list[dict[str, Any]]:
 
 
 def test_a_run_that_was_killed_before_its_first_checkpoint_is_simply_started_again(
-    drive: Drive, run: Path, tmp_path: Path
+    drive: Drive, tmp_path: Path
 ) -> None:
-    out = tmp_path / "run"
-    out.mkdir()
-    (out / "config.json").write_bytes((run / "config.json").read_bytes())
-    (out / "metrics.jsonl").write_text('{"kind": "train", "step": 1, "loss": 9}\n{"kind": "tr')
-    halves = [out / ".store.123.partial", out / "last", out / "last/.model.safetensors.123.part"]
-    for half in halves:
-        half.mkdir()
     words = ["train", "mono-192x64", "--data", str(drive.frames), *SMALL.split(), "--steps", "1"]
+    whole, out = tmp_path / "whole", tmp_path / "run"
+    assert main([*words, "--out", str(whole)]) == 0
+    out.mkdir()
+    (out / "config.json").write_bytes((whole / "config.json").read_bytes())
+    (out / "metrics.jsonl").write_text('{"kind": "train", "step": 1, "loss": 9}\n{"kind": "tr')
+    for folder in (".store.123.partial", "last"):
+        (out / folder).mkdir()
+    (out / "last/.model.safetensors.123.part").touch()
     assert main([*words, "--out", str(out)]) == 0
     assert _metrics(out)[0]["loss"] < 1
     assert not [path for path in out.rglob(".*")]

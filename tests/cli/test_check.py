@@ -12,6 +12,7 @@ import pytest
 import tyro
 from PIL import Image
 
+from helpers.images import write_images
 from selfdepth.cli.check import CheckArgs, check
 from selfdepth.errors import DataError
 from selfdepth.synthetic.drive import DriveSpec, render_drive
@@ -85,3 +86,19 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path) -> None:
 def test_the_arguments_are_imported_without_torch() -> None:
     code = "import sys, selfdepth.cli.check; sys.exit('torch' in sys.modules or 'av' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_all_corrupt_frames_are_shown_and_end_with_an_error_after_the_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_images(tmp_path / "drive", range(200))
+    for number in (3, 150):
+        (folder / f"{number:06d}.png").write_bytes(b"")
+    report = tmp_path / "report.json"
+    check(CheckArgs(data=str(folder), camera="fov:60", on_error="skip"))
+    with pytest.raises(DataError, match="2 of 200 frames cannot be read"):
+        check(CheckArgs(data=str(folder), camera="fov:60", json=str(report)))
+    shown = capsys.readouterr().out
+    assert "suggested: --every" in shown
+    assert shown.count("cannot be read: ") >= 4
+    assert len(json.loads(report.read_text())["footage"]["unreadable"]) == 2

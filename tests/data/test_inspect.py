@@ -50,9 +50,15 @@ def test_a_warning_of_several_sequences_is_listed_once_and_not_shown(tmp_path: P
 def test_an_inspection_looks_at_the_size_of_every_image(tmp_path: Path) -> None:
     write_images(tmp_path / "drive", range(30))
     write_images(tmp_path / "drive", [17], width=44)
+    (tmp_path / "drive/000021.png").write_bytes(b"")
     summary = inspect_source(recognise(tmp_path / "drive"), CAMERA)
-    with pytest.raises(DataError, match=r"000017"):
+    first, second = summary.unreadable
+    assert "000017.png; expected 40x24; got 44x24" in first
+    assert "000021.png" in second
+    with pytest.raises(DataError, match=r"2 of 30 frames cannot be read.*000017\.png.*000021\.png.*--on-error skip"):
         require_readable(summary, on_error="stop")
+    with pytest.raises(DataError, match="at most 1%"):
+        require_readable(summary, on_error="skip")
 
 
 def test_images_of_one_colour_are_parked_and_ask_for_neighbours(tmp_path: Path) -> None:

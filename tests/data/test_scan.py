@@ -39,6 +39,13 @@ def test_all_frames_that_cannot_be_read_are_found(tmp_path: Path) -> None:
     assert all(f"{each.numbers[0]:04d}.jpg" in each.reason for each in found)
 
 
+def test_a_size_that_differs_by_a_pixel_is_found_with_both_sizes(tmp_path: Path) -> None:
+    folder = _write(tmp_path / "a", _drive(1))
+    Image.new("RGB", (191, 96)).save(folder / "0007.jpg")
+    (found,) = scan(open_folder(folder, camera="fov:60")).unreadable
+    assert "0007.jpg; expected 192x96; got 191x96" in found.reason
+
+
 def test_a_damaged_video_is_unreadable_from_there_on(tmp_path: Path) -> None:
     drive = sequence(tmp_path / "v", video=True, fails_at=15, error=DataError("damaged"))
     (found,) = scan(drive).unreadable

@@ -69,6 +69,7 @@ def test_nothing_foreign_is_overwritten(tmp_path: Path, name: str, text: str) ->
 def test_a_finished_run_without_its_checkpoints_is_neither_overwritten_nor_resumed(folder: Path) -> None:
     shutil.rmtree(folder / "checkpoints")
     (folder / "best").mkdir()
+    (folder / "best/config.json").touch()
     with pytest.raises(OutputError, match=r"holds a model, best/"):
         check_folder(RUN, folder, resume=False)
     with pytest.raises(CheckpointError, match=r"nothing to resume.*another folder; with --init"):

@@ -36,7 +36,7 @@ def check_folder(config: TrainConfig, folder: Path, *, resume: bool) -> None:
     if last_checkpoint(folder) is not None:
         raise _occupied("a run", folder, fix="continue that run with --resume, or name another folder with --out")
     for name in _MODELS:
-        if (folder / name).exists():
+        if _holds_a_model(folder / name):
             raise _occupied(f"a model, {name}/", folder)
     if (folder / CONFIG_FILE).exists():
         _require_own_config(config, folder)
@@ -48,13 +48,18 @@ def check_folder(config: TrainConfig, folder: Path, *, resume: bool) -> None:
 
 def nothing_to_resume(folder: Path) -> CheckpointError:
     """The error for a run folder without checkpoints."""
-    is_model = any((folder / name).exists() for name in _MODELS)
+    is_model = any(_holds_a_model(folder / name) for name in _MODELS)
     fix = "leave --resume out to start a run there"
     if is_model:
         fix = "start a run in another folder; with --init it begins with this folder's model"
     return CheckpointError(
         "there is nothing to resume", where=folder, expected="a run folder with checkpoints/", fix=fix
     )
+
+
+def _holds_a_model(folder: Path) -> bool:
+    # A run that was killed while it saved for the first time leaves hidden files.
+    return folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir())
 
 
 def _require_own_config(config: TrainConfig, folder: Path) -> None:

@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from selfdepth.data.frames import FrameSequence
-from selfdepth.data.readers.pictures import ALL_LEVELS, Levels, read_image
+from selfdepth.data.readers.pictures import ALL_LEVELS, Levels, image_size, read_image
 from selfdepth.errors import DataError
 
 MIN_FRAMES = 3
@@ -42,6 +42,9 @@ class ImageSequence(FrameSequence):
         files = dict(zip(self.numbers, self.files, strict=True))
         reduced = tuple(-(-side // reduction) for side in self.size)  # the JPEG decoder rounds up
         for number in numbers:
+            if reduction > 1 and not self.any_size:
+                # The reduced sizes of images that differ by a few pixels may be the same.
+                require_size(files[number], image_size(files[number]), self.size)
             image = read_image(files[number], reduction, self.levels)
             size = (image.shape[1], image.shape[0])
             if size != reduced and not self.any_size:
