@@ -52,7 +52,7 @@ ENCODERS = (
     "mobilenetv3_large_100",
     LITE0,
     "efficientnet_b0",
-    "repvgg_a0",
+    "mobilenetv2_100",
     "resnet18",
     "resnet50",
 )

@@ -30,6 +30,10 @@ CHOICE_IS = {
 }
 
 
+PRESET_OF = {"fastest": "mono-192x64-fastest", "balanced": "mono-192x64-balanced", "best": "mono-192x64"}
+"""The presets with the encoders of these names."""
+
+
 def main() -> None:
     """Write the file."""
     FILE.write_text(text(json.loads(MEASURED.read_text(encoding="utf-8"))), encoding="utf-8")
@@ -88,7 +92,7 @@ def _choices(document: Document) -> str:
         if name in chosen:
             entry = document["encoders"][chosen[name]]
             numbers = f"{entry['predict_ms']['median']:.1f} ms, abs_rel {error_of(entry):.3f}"
-            lines.append(f"- **{name}**: `{chosen[name]}`, {numbers} ({rule})")
+            lines.append(f"- **{name}**: `{chosen[name]}`, {numbers} ({rule}); preset `{PRESET_OF[name]}`")
         else:
             lines.append(f"- **{name}**: none ({rule}; no other encoder in the table is better than a constant depth)")
     return "\n".join(lines) + "\n"

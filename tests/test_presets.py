@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pytest
@@ -177,3 +178,10 @@ def test_the_predecessor_is_trained_as_its_paper_says() -> None:
     assert (v1.width, v1.height, v1.batch_size, v1.learning_rate, v1.epochs) == (512, 256, 8, 1e-4, 50)
     assert (v1.encoder.name, v1.encoder.pretrained, v1.encoder.scales) == ("resnet50", False, (0, 1, 2, 3))
     assert (v1.loss.ssim_weight, v1.loss.smoothness, v1.metres_per_unit) == (0.85, 0.1, 1)
+
+
+@pytest.mark.parametrize("name", ["fastest", "balanced"])
+def test_faster_light_presets_differ_from_the_usual_one_in_their_encoder_and_need_no_network(name: str) -> None:
+    usual, faster = PRESETS["mono-192x64"], PRESETS[f"mono-192x64-{name}"]
+    assert replace(faster, encoder=usual.encoder) == usual
+    assert faster.encoder.name != usual.encoder.name and not faster.encoder.pretrained

@@ -1,7 +1,8 @@
 """Named runs: values of TrainConfig, and nothing else.
 
 `MODE-SIZE` are ours: calibrated cameras, exact pixels, metres where stereo pairs provide them. They leave the height
-open, which then follows from the aspect of the frames; for KITTI's it becomes the height in the name.
+open, which then follows from the aspect of the frames; for KITTI's it becomes the height in the name. `-fastest` and
+`-balanced` have smaller encoders.
 `paper-MODE-SIZE-VARIANT` are the rows of the paper's tables, in the paper's conventions; `paper/tables.py` holds what
 was published for each.
 """
@@ -128,6 +129,13 @@ def _paper_presets() -> dict[str, TrainConfig]:
     return presets
 
 
+_LIGHT_ENCODERS: dict[str, EncoderConfig] = {
+    "fastest": EncoderConfig(name="mobilenetv3_small_100", pretrained=False),
+    "balanced": EncoderConfig(name="ghostnet_100", pretrained=False),
+}
+"""Encoders for machines without a GPU that predict faster than the usual one, by measurement (docs/encoders.md). From
+random weights, as measured: theirs would have to be downloaded."""
+
 MONODEPTH_V1 = "monodepth-v1-512x256"
 """The predecessor (Godard et al., CVPR 2017): stereo pairs alone, in metres."""
 
@@ -157,6 +165,10 @@ PRESETS: dict[str, TrainConfig] = {
         for size, config in _SIZES.items()
     },
     **{f"mono-stereo-{size}": replace(config, stereo="calibrated", loss=_METRIC) for size, config in _SIZES.items()},
+    **{
+        f"mono-192x64-{name}": replace(_with_good_motion(_SIZES["192x64"]), encoder=encoder)
+        for name, encoder in _LIGHT_ENCODERS.items()
+    },
     **_paper_presets(),
     MONODEPTH_V1: _MONODEPTH_V1,
 }

@@ -13,6 +13,7 @@ import torch
 
 import encoders
 from selfdepth.networks.encoder import ImageEncoder
+from selfdepth.presets import PRESETS
 
 HERE = Path(__file__).parent
 DOCS = HERE.parents[1] / "docs"
@@ -190,3 +191,9 @@ def test_the_page_is_what_would_be_written_now(page: ModuleType) -> None:
         document = json.loads(page.MEASURED.read_text(encoding="utf-8"))
         assert page.FILE.read_text(encoding="utf-8") == page.text(document), "run docs/write_encoders.py"
         assert not document["settings"]["quick"], "a trial is no measurement"
+
+
+def test_the_light_presets_have_the_encoders_that_were_chosen_by_measurement(page: ModuleType) -> None:
+    document = json.loads((DOCS.parent / "benchmarks/results/encoders.json").read_text(encoding="utf-8"))
+    assert {name: PRESETS[preset].encoder.name for name, preset in page.PRESET_OF.items()} == page.choices(document)
+    assert (DOCS / "encoders.md").read_text(encoding="utf-8") == page.text(document)

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from selfdepth.config import EncoderConfig, TrainConfig
-from selfdepth.engine.setup import Run, prepare_run, start_from
+from selfdepth.engine.setup import Run, _layout, prepare_run, start_from
 from selfdepth.engine.train import train
 from selfdepth.errors import CheckpointError, ConfigError, SelfDepthError
 from selfdepth.learners.self_supervised import SelfSupervisedDepth
@@ -142,3 +142,18 @@ def test_a_resumed_run_needs_the_model_that_it_started_from_no_more(
     resumed = train(started, tmp_path / "half", resume=True)
     after = whole.learner.state_dict()
     assert all(torch.equal(tensor, after[name]) for name, tensor in resumed.learner.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("encoder", "device", "layout"),
+    [
+        (EncoderConfig(name="repvgg_a0", pretrained=False), "cpu", torch.contiguous_format),
+        (EncoderConfig(name="resnet18", pose_name="repvgg_a0", pretrained=False), "cpu", torch.contiguous_format),
+        (EncoderConfig(name="repvgg_a0", pretrained=False), "cuda", torch.channels_last),
+        (EncoderConfig(name="resnet18"), "cpu", torch.channels_last),
+    ],
+)
+def test_channels_come_last_but_for_networks_that_die_of_it(
+    encoder: EncoderConfig, device: str, layout: torch.memory_format
+) -> None:
+    assert _layout(encoder, torch.device(device)) == layout

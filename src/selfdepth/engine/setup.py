@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from selfdepth.config import ResolvedConfig, TrainConfig, to_json
+from selfdepth.config import EncoderConfig, ResolvedConfig, TrainConfig, to_json
 from selfdepth.data.footage import Footage
 from selfdepth.device import Arithmetic, choose_arithmetic, resolve_device
 from selfdepth.engine.checkpoint import Checkpoint, load_checkpoint, newest_intact, put_damaged_aside
@@ -206,8 +206,15 @@ def _build_learner(
         learner = student_of(config, self_teacher, device=device, dtype=dtype)
     if config.init is not None and not from_checkpoint:
         start_from(learner, config.init)
-    # Convolutions on CPUs and tensor cores work in this layout; otherwise each of them would convert its input.
-    return learner.to(device).to(memory_format=torch.channels_last)
+    return learner.to(device).to(memory_format=_layout(config.encoder, device))
+
+
+def _layout(encoder: EncoderConfig, device: torch.device) -> torch.memory_format:
+    # Convolutions on CPUs and tensor cores work in this layout; otherwise each of them would convert its input. On CPUs
+    # torch 2.15 writes beyond its memory in the backward pass of RepVGG's blocks in it, and the process dies.
+    names = (encoder.name, encoder.pose_encoder)
+    dies = device.type == "cpu" and any(name.startswith("repvgg") for name in names)
+    return torch.contiguous_format if dies else torch.channels_last
 
 
 def start_from(learner: nn.Module, model: str) -> None:
