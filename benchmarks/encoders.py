@@ -211,7 +211,7 @@ def _task(args: argparse.Namespace, folder: Path) -> Task:
         minutes=args.minutes,
         store=str(folder / "store"),
         device="cpu",
-        keep=1,
+        keep=2,
         save_every=10**9,  # validation takes time, so it comes once, after the budget
     )
     probe = replace(config, encoder=replace(config.encoder, name="resnet18", pretrained=False))

@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="selfdepth-bench-") as name:
         for seed in args.seeds:
             config, footage = _data(args, seed, Path(name))
-            config = replace(config, seed=seed, steps=args.steps, save_every=args.look_every, keep=1)
+            config = replace(config, seed=seed, steps=args.steps, save_every=args.look_every, keep=2)
             for number, (start, options) in enumerate(STARTS.items()):
                 run = Path(name) / f"{seed}-{number}"
                 curves[start][seed] = curve(_started(config, **options), footage, run)

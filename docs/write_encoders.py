@@ -25,12 +25,12 @@ one is worth it on a machine without a GPU? Each was measured in the same way.
 
 CHOICE_IS = {
     "fastest": "the shortest prediction",
-    "balanced": "of the others, the smallest product of prediction time and error",
+    "smallest": "of the others, the fewest parameters",
     "best": "the smallest error after the same time of training",
 }
 
 
-PRESET_OF = {"fastest": "mono-192x64-fastest", "balanced": "mono-192x64-balanced", "best": "mono-192x64"}
+PRESET_OF = {"fastest": "mono-192x64-fastest", "smallest": "mono-192x64-smallest", "best": "mono-192x64"}
 """The presets with the encoders of these names."""
 
 
@@ -63,7 +63,7 @@ def choices(document: Document) -> dict[str, str]:
         best = min(encoders, key=lambda name: error_of(encoders[name]))
         others = encoders.keys() - {chosen["fastest"], best}
         if others:
-            chosen["balanced"] = min(sorted(others), key=lambda name: time_ms(name) * error_of(encoders[name]))
+            chosen["smallest"] = min(sorted(others), key=lambda name: float(encoders[name]["parameters_m"]))
         if best != chosen["fastest"]:
             chosen["best"] = best
     return chosen
@@ -143,7 +143,7 @@ def _how(document: Document) -> str:
   {document["held_out"]} held-out frames, each at its true median; seeds {seeds}. Data: {data}.
   In an equal time a faster encoder takes more steps; the column "steps" says how many, for each start.
 - **Start**: random weights; and ImageNet weights where they are installed with the package. Those of the others would
-  have to be downloaded.
+  have to be downloaded. Among random weights the differences are those of one seed: they rank nothing.
 - **Machine**: {machine["cores"]} cores of {machine["cpu"]} ({machine["capability"]}), {machine["threads"]} threads,
   {machine["memory_gb"]:g} GB, {"no GPU" if machine["gpu"] is None else machine["gpu"]}. {load}
   Versions: Python {versions["python"]}, torch {versions["torch"]}, timm {versions["timm"]}. Commit: {facts["commit"]}.

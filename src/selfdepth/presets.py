@@ -2,7 +2,7 @@
 
 `MODE-SIZE` are ours: calibrated cameras, exact pixels, metres where stereo pairs provide them. They leave the height
 open, which then follows from the aspect of the frames; for KITTI's it becomes the height in the name. `-fastest` and
-`-balanced` have smaller encoders.
+`-smallest` have smaller encoders.
 `paper-MODE-SIZE-VARIANT` are the rows of the paper's tables, in the paper's conventions; `paper/tables.py` holds what
 was published for each.
 """
@@ -131,9 +131,9 @@ def _paper_presets() -> dict[str, TrainConfig]:
 
 _LIGHT_ENCODERS: dict[str, EncoderConfig] = {
     "fastest": EncoderConfig(name="mobilenetv3_small_100", pretrained=False),
-    "balanced": EncoderConfig(name="ghostnet_100", pretrained=False),
+    "smallest": EncoderConfig(name="ghostnet_100", pretrained=False),
 }
-"""Encoders for machines without a GPU that predict faster than the usual one, by measurement (docs/encoders.md). From
+"""Encoders for machines without a GPU that predict faster or take less room than the usual one, by measurement (docs/encoders.md). From
 random weights, as measured: theirs would have to be downloaded."""
 
 MONODEPTH_V1 = "monodepth-v1-512x256"

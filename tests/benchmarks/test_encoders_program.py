@@ -160,7 +160,7 @@ def test_data_without_ground_truth_is_refused_before_anything_is_trained(
 def test_the_page_names_three_choices_and_has_a_row_for_each_finished_encoder(
     page: ModuleType, measured: dict[str, Any]
 ) -> None:
-    assert page.choices(measured) == {"fastest": "quick", "balanced": "middle", "best": "good"}
+    assert page.choices(measured) == {"fastest": "quick", "smallest": "middle", "best": "good"}
     written = page.text(measured)
     rows = [line for line in written.splitlines() if line.startswith("| `")]
     assert [row.split("`")[1] for row in rows] == ["asleep", "quick", "middle", "good", "slow"]
@@ -179,7 +179,7 @@ def test_an_encoder_that_learned_nothing_is_no_choice(page: ModuleType, measured
     assert min(measured["encoders"], key=lambda n: measured["encoders"][n]["predict_ms"]["median"]) == "asleep"
     measured["constant_abs_rel"] = 0.22  # now only `good` beats it
     assert page.choices(measured) == {"fastest": "good"}
-    assert "- **balanced**: none" in page.text(measured)
+    assert "- **smallest**: none" in page.text(measured)
     measured["constant_abs_rel"] = 0.1
     assert page.choices(measured) == {}
 
@@ -196,4 +196,3 @@ def test_the_page_is_what_would_be_written_now(page: ModuleType) -> None:
 def test_the_light_presets_have_the_encoders_that_were_chosen_by_measurement(page: ModuleType) -> None:
     document = json.loads((DOCS.parent / "benchmarks/results/encoders.json").read_text(encoding="utf-8"))
     assert {name: PRESETS[preset].encoder.name for name, preset in page.PRESET_OF.items()} == page.choices(document)
-    assert (DOCS / "encoders.md").read_text(encoding="utf-8") == page.text(document)
