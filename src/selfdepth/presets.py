@@ -133,8 +133,8 @@ _LIGHT_ENCODERS: dict[str, EncoderConfig] = {
     "fastest": EncoderConfig(name="mobilenetv3_small_100", pretrained=False),
     "smallest": EncoderConfig(name="ghostnet_100", pretrained=False),
 }
-"""Encoders for machines without a GPU that predict faster or take less room than the usual one, by measurement (docs/encoders.md). From
-random weights, as measured: theirs would have to be downloaded."""
+"""Encoders for machines without a GPU that predict faster or take less room than the usual one, by measurement
+(docs/encoders.md). From random weights, as measured: theirs would have to be downloaded."""
 
 MONODEPTH_V1 = "monodepth-v1-512x256"
 """The predecessor (Godard et al., CVPR 2017): stereo pairs alone, in metres."""
