@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from selfdepth.errors import CheckpointError, ConfigError, DataError
@@ -37,3 +39,9 @@ def test_an_unreadable_variable_is_refused_by_name(text: str, monkeypatch: pytes
     monkeypatch.setenv(VARIABLE, text)
     with pytest.raises(ConfigError, match=VARIABLE):
         limit("digits")
+
+
+def test_the_page_on_security_lists_every_limit() -> None:
+    page = (Path(__file__).parents[1] / "SECURITY.md").read_text(encoding="utf-8")
+    for name, (most, what) in LIMITS.items():
+        assert f"| `{name}` | {most:,} | {what} |" in page
