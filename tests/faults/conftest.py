@@ -46,13 +46,17 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
 
 
 @pytest.fixture
-def figures() -> Callable[[str, int, int], None]:
-    """Records how many of so many tries were survived; only when the long part was asked for by `make faults`."""
+def figures() -> Callable[[str, str, int, int], None]:
+    """Records how many of so many tries were survived; only when the long part was asked for by `make faults`.
 
-    def record(name: str, tried: int, survived: int) -> None:
+    A row is what is promised, how it is tested, the tries, and how many of them were survived.
+    """
+
+    def record(promise: str, tested: str, tries: int, survived: int) -> None:
         if "SELFDEPTH_FAULTS" in os.environ:
-            known = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
-            known[name] = {"tries": tried, "survived": survived}
-            RESULTS.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n")
+            known = json.loads(RESULTS.read_text())["rows"] if RESULTS.is_file() else []
+            row = {"promise": promise, "tested": tested, "tries": tries, "survived": survived}
+            rows = [*(each for each in known if each["promise"] != promise), row]
+            RESULTS.write_text(json.dumps({"rows": rows}, indent=2) + "\n")
 
     return record
