@@ -1,24 +1,23 @@
 """Measure what each of the paper's three contributions adds, on rendered streets with exact depth (after its Table 2).
 
-    python benchmarks/contributions.py --steps 600 --seeds 0 1 2 --json benchmarks/results/contributions.json
-    python benchmarks/contributions.py --kind all --steps 600 --seeds 0 1 2 --json contributions.json
+    python benchmarks/contributions.py --steps 600 --seeds 0 1 2 --json street.json
+    python benchmarks/contributions.py --kind all --steps 400 --batch 12 --json benchmarks/results/contributions.json
 
 Eight variants are trained in the same way on one street and evaluated on every frame of another: the baseline (mean
 reprojection, no auto-mask, each scale at its own resolution), each contribution alone, each one removed, and the full
-method. The plain street has a little of what each contribution is for; --kind takes streets that have much of one.
+method. The plain street has a little of what each contribution is for; --kind takes streets that have much of one, and
+trains there what tells whether that one matters.
 """
 
 from __future__ import annotations
 
 import argparse
 import multiprocessing
-import os
 import sys
 import tempfile
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +26,10 @@ import torch
 
 from measuring import facts, write_json
 from selfdepth.config import EncoderConfig, TrainConfig
+from selfdepth.data.footage import Footage
 from selfdepth.data.sources.rendered import CAMERA_FILE
-from selfdepth.demo.drives import TRAIN, Drives, make_drives
-from selfdepth.demo.evaluate import baselines
+from selfdepth.demo.drives import TRAIN, make_drives
+from selfdepth.demo.evaluate import Baselines, baselines
 from selfdepth.demo.run import DEMO_CONFIG
 from selfdepth.engine.train import train
 from selfdepth.engine.validate import validate
@@ -72,55 +72,83 @@ def variants() -> dict[str, dict[str, Any]]:
     return {"baseline": off(*WITHOUT), **alone, **removed, "full method": {}}
 
 
+def variants_on(kind: str) -> dict[str, dict[str, Any]]:
+    """All variants on the plain street; on a kind made for one contribution, those with and without that one."""
+    made_for = [name for name, its_kind in MADE_FOR.items() if its_kind == kind]
+    wanted = {variant for name in made_for for pair in _comparisons(name) for variant in pair}
+    return {name: changes for name, changes in variants().items() if not made_for or name in wanted}
+
+
+def _comparisons(name: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    """The variants (without, with) that tell what a contribution changes: from the full method, and to the baseline."""
+    return (f"without {name}", "full method"), ("baseline", f"{name} alone")
+
+
 @dataclass(frozen=True, kw_only=True)
-class Job:
-    """One training, and its streets.
+class Street:
+    """A street to train on and another to evaluate on, rendered.
 
     Attributes:
-        variant: its name.
-        config: without data and camera.
-        train, held_out: the streets, which every process renders for itself.
-        folder: for the run.
+        data: the folder of the first.
+        footage: of both.
+        to_beat: errors without a network.
     """
 
+    data: Path
+    footage: Footage
+    to_beat: Baselines
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One training.
+
+    Attributes:
+        kind, variant: where it belongs in the tables.
+        config: without data and camera.
+        street: to train and evaluate on.
+        folder: of the run.
+    """
+
+    kind: str
     variant: str
     config: TrainConfig
-    train: DriveSpec
-    held_out: DriveSpec
+    street: Street
     folder: Path
 
 
-@cache
-def _drives(train: DriveSpec, held_out: DriveSpec, folder: Path) -> Drives:
-    """The streets, rendered once per process."""
-    return make_drives((train,), held_out, folder, val_every=1, progress=lambda done, total: None)
-
-
-def work(job: Job) -> tuple[str, int, dict[str, float]]:
-    """Train and evaluate one variant from one seed. Returns its name, the seed and the errors."""
+def render(train: DriveSpec, held_out: DriveSpec, folder: Path) -> Street:
+    """Render two streets, once for all trainings."""
     torch.set_num_threads(1)  # several processes share the cores
-    drives = _drives(job.train, job.held_out, job.folder.parent / f"drives-{os.getpid()}")
-    data = drives.folder / TRAIN / "street_0"
+    drives = make_drives((train,), held_out, folder, val_every=1, progress=lambda done, total: None)
+    return Street(data=drives.folder / TRAIN / "street_0", footage=drives.footage, to_beat=baselines(drives))
+
+
+def work(job: Job) -> dict[str, float]:
+    """Train and evaluate one variant from one seed. Returns the errors."""
+    torch.set_num_threads(1)
+    data = job.street.data
     # Validation covers every held-out frame, so it runs once, at the end.
     config = replace(job.config, data=str(data), camera=str(data / CAMERA_FILE), save_every=10**9)
-    run = train(config, job.folder / "run", footage=drives.footage)
+    run = train(config, job.folder, footage=job.street.footage)
     depth = validate(run).depth
     assert depth is not None, "a rendered street has ground truth"
-    return job.variant, config.seed, {name: getattr(depth, name) for name in ("abs_rel", "rmse", "a1", "ratio_spread")}
+    return {name: getattr(depth, name) for name in ("abs_rel", "rmse", "a1", "ratio_spread")}
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     """Train all variants from all seeds on all kinds of streets, and print the tables.
 
     Returns:
-        the document that the JSON file holds; with --json it is written after each kind.
+        the document that the JSON file holds; with --json it is written after each training.
     """
     args = _parser().parse_args(argv)
     kinds: list[str] = list(KIND_OPTIONS) if args.kind == "all" else [args.kind]
     document: dict[str, Any] = {
         "facts": facts(),
         "steps": args.steps,
-        "batch": _CONFIG.batch_size,
+        "batch": args.batch,
+        "encoder": args.encoder,
         "street": args.street,
         "kinds": {},
     }
@@ -129,48 +157,53 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
         # Spawned, not forked: torch's threads do not survive a fork.
         ProcessPoolExecutor(args.workers, multiprocessing.get_context("spawn")) as pool,
     ):
-        for kind in kinds:
-            document["kinds"][kind] = _measure(kind, args, Path(name) / kind, pool)
-            print(f"\n{kind}\n\n{table(document['kinds'][kind])}\n", flush=True)
+        streets = dict(zip(kinds, pool.map(render, *_specs(kinds, args, Path(name))), strict=True))
+        for kind, street in streets.items():
+            document["kinds"][kind] = {
+                "constant_abs_rel": street.to_beat.constant.abs_rel,
+                "per_row_abs_rel": street.to_beat.per_row.abs_rel,
+                "variants": {variant: {} for variant in variants_on(kind)},
+            }
+        waiting = {pool.submit(work, job): job for job in _jobs(streets, args, Path(name))}
+        for done in as_completed(waiting):
+            job, errors = waiting[done], done.result()
+            document["kinds"][job.kind]["variants"][job.variant][job.config.seed] = errors
+            print(f"{job.kind}, {job.variant}, seed {job.config.seed}: abs_rel {errors['abs_rel']:.3f}", flush=True)
             if args.json is not None:
                 write_json(document, args.json)
+    for kind in kinds:
+        print(f"\n{kind}\n\n{table(document['kinds'][kind])}\n")
     print(effects(document))
     return document
 
 
-def _measure(kind: str, args: argparse.Namespace, folder: Path, pool: ProcessPoolExecutor) -> dict[str, Any]:
-    """Train and evaluate all variants on one kind of street."""
-    streets = {
-        "train": DriveSpec(seed=args.street, frames=args.frames, kind=kind, **KIND_OPTIONS[kind]),
-        "held_out": DriveSpec(seed=args.street + 1, frames=max(12, args.frames // 3), kind=kind, **KIND_OPTIONS[kind]),
-    }
-    to_beat = baselines(_drives(**streets, folder=folder / "drives"))
-    jobs = [
-        Job(
-            variant=variant,
-            config=replace(
-                _CONFIG,
-                seed=seed,
-                steps=args.steps,
-                width=args.width,
-                loss=replace(_CONFIG.loss, **changes),
-                precision="fp32",  # "auto" depends on the machine
-            ),
-            **streets,
-            folder=folder / f"{number}-{seed}",
-        )
-        for seed in args.seeds
-        for number, (variant, changes) in enumerate(variants().items())
+def _specs(kinds: Sequence[str], args: argparse.Namespace, folder: Path) -> list[tuple[Any, ...]]:
+    """The arguments of `render`, for `map`: streets to train on, streets held out, folders."""
+    held_out = max(12, args.frames // 3)
+    return [
+        tuple(DriveSpec(seed=args.street, frames=args.frames, kind=kind, **KIND_OPTIONS[kind]) for kind in kinds),
+        tuple(DriveSpec(seed=args.street + 1, frames=held_out, kind=kind, **KIND_OPTIONS[kind]) for kind in kinds),
+        tuple(folder / f"drives-{kind}" for kind in kinds),
     ]
-    results: dict[str, dict[int, dict[str, float]]] = {name: {} for name in variants()}
-    for variant, seed, errors in pool.map(work, jobs):
-        results[variant][seed] = errors
-        print(f"{kind}, {variant}, seed {seed}: abs_rel {errors['abs_rel']:.3f}", flush=True)
-    return {
-        "constant_abs_rel": to_beat.constant.abs_rel,
-        "per_row_abs_rel": to_beat.per_row.abs_rel,
-        "variants": results,
-    }
+
+
+def _jobs(streets: Mapping[str, Street], args: argparse.Namespace, folder: Path) -> Iterator[Job]:
+    """All trainings, one seed after the other: if time runs out, whole tables of the first seeds are there."""
+    for seed in args.seeds:
+        for kind, street in streets.items():
+            for number, (variant, changes) in enumerate(variants_on(kind).items()):
+                config = replace(
+                    _CONFIG,
+                    seed=seed,
+                    steps=args.steps,
+                    width=args.width,
+                    batch_size=args.batch,
+                    encoder=EncoderConfig(name=args.encoder, pretrained=False),
+                    loss=replace(_CONFIG.loss, **changes),
+                    precision="fp32",  # "auto" depends on the machine
+                )
+                run = folder / f"{kind}-{number}-{seed}"
+                yield Job(kind=kind, variant=variant, config=config, street=street, folder=run)
 
 
 def table(measured: dict[str, Any]) -> str:
@@ -189,7 +222,7 @@ def table(measured: dict[str, Any]) -> str:
 
 
 def effects(document: dict[str, Any]) -> str:
-    """What each contribution changes on each kind of street, as a table of Markdown: abs_rel without it minus with it.
+    """What each contribution changes where it was tried, as a table of Markdown: abs_rel without it minus with it.
 
     Two comparisons: removed from the full method, and added to the baseline. Seed by seed, because a seed that starts
     badly does so with and without it; mean and standard deviation over the seeds. Positive: it helps.
@@ -202,8 +235,9 @@ def effects(document: dict[str, Any]) -> str:
     ]
     for kind, measured in document["kinds"].items():
         for name in WITHOUT:
-            pairs = (f"without {name}", "full method"), ("baseline", f"{name} alone")
-            cells = [_difference(measured["variants"], *pair) for pair in pairs]
+            if any(variant not in measured["variants"] for pair in _comparisons(name) for variant in pair):
+                continue
+            cells = [_difference(measured["variants"], *pair) for pair in _comparisons(name)]
             if MADE_FOR[name] == kind:
                 cells = [f"**{cell}**" for cell in cells]
             lines.append(f"| {kind}: {name} | {' | '.join(cells)} |")
@@ -230,6 +264,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--street", type=int, default=0, help="seed of the street; the next one is held out")
     parser.add_argument("--frames", type=int, default=300)
     parser.add_argument("--width", type=int, default=DEMO_CONFIG.width)
+    parser.add_argument("--batch", type=int, default=_CONFIG.batch_size, help="clips per step")
+    parser.add_argument("--encoder", default=_CONFIG.encoder.name, help="from random weights")
     parser.add_argument("--workers", type=int, default=2, help="trainings at a time, with one thread each")
     parser.add_argument("--json", type=Path)
     return parser

@@ -73,7 +73,8 @@ def _started(config: TrainConfig, *, motion_first: bool, align_motion: bool) -> 
 
 def _data(args: argparse.Namespace, seed: int, folder: Path) -> tuple[TrainConfig, Footage | None]:
     if args.data is not None:
-        config = replace(preset(args.preset), data=str(args.data), store=str(folder / "store"))
+        # Compiling, which GPUs do unasked, would take longer than so few steps.
+        config = replace(preset(args.preset), data=str(args.data), store=str(folder / "store"), compile=False)
         encoder = replace(config.encoder, pretrained=config.encoder.pretrained and not args.scratch)
         return replace(config, split=None if args.split is None else str(args.split), encoder=encoder), None
     drives = make_drives(
