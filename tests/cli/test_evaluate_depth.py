@@ -98,6 +98,8 @@ def test_the_factor_scales_predictions(world: Path, tmp_path: Path) -> None:
         (["MODEL", "--data", "DATA", "--frames", "0"], "--frames"),
         (["MODEL", "--data", "DATA", "--part", "all"], "--part"),
         (["--predictions", "FILE", "--ground-truth", "FILE", "--part", "val"], "--part applies only with --data"),
+        (["--predictions", "FILE", "--ground-truth", "FILE", "--stream", "1"], "--stream applies only with --data"),
+        (["MODEL", "--data", "DIR", "--stream", "-1"], "--stream"),
         (["--predictions", "FILE", "--data", "DATA", "--frames", "5"], "--frames and --predictions"),
         (["MODEL", "--data", "DATA", "--one-scale", "--no-median-scaling"], "exclude each other"),
         (["MODEL", "--data", "DATA", "--max-depth", "0"], "--max-depth"),

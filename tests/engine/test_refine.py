@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from helpers.models import depth_only
+from helpers.videos import write_two_streams
 from selfdepth.config import TrainConfig
 from selfdepth.engine.checkpoint import last_checkpoint
 from selfdepth.engine.refine import DEFAULT_MINUTES, RefineOptions, refinement
 from selfdepth.engine.setup import Run
 from selfdepth.engine.tracking import read_metrics
 from selfdepth.engine.train import train
-from selfdepth.errors import CheckpointError, ConfigError, SelfDepthWarning
+from selfdepth.errors import CheckpointError, ConfigError, DataError, SelfDepthWarning
 from selfdepth.geometry.camera import Camera
 from selfdepth.weights.files import LoadedWeights, WeightsMeta, load_weights, save_weights
 
@@ -66,6 +67,13 @@ def test_the_models_camera_is_taken_where_it_fits_the_frames(
     assert refinement(twice, str(frames_folder), options(camera="fov:70")).camera == "fov:70"
     wide = model(Camera(fx=200.0, fy=201.0, cx=63.5, cy=63.5, width=256, height=128))
     assert refinement(wide, str(frames_folder), options()).camera is None
+
+
+def test_the_stream_that_was_asked_for_is_trained_on(start: LoadedWeights, tmp_path: Path) -> None:
+    video = str(write_two_streams(tmp_path / "dashcam.mp4"))
+    assert refinement(str(start.folder), video, options(stream=1)).stream == 1
+    with pytest.raises(DataError, match="no such video stream"):
+        refinement(str(start.folder), video, options(stream=2))
 
 
 def test_statistics_of_batch_normalisation_stay_and_weights_move(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from selfdepth.checks import require
 from selfdepth.cli.evaluating import run_evaluation, write_json
 from selfdepth.cli.printing import safe_console
 from selfdepth.errors import ConfigError
@@ -38,6 +39,8 @@ class EvaluateDepthArgs:
     """Which frames of the split, or of --data, to evaluate. Default: test, else val, else all."""
     frames: int | None = None
     """Evaluate MODEL on at most this many frames, evenly spaced. Default: all."""
+    stream: int | None = None
+    """Number of the video stream to take, from 0. Default: the one with the most frames."""
     predictions: str | None = None
     """Predictions of any method, instead of MODEL: .npy or .npz with maps (images, height, width) at any resolution; or
     a folder with one .npy, .npz or 16-bit .png per frame of --data, named like the frame."""
@@ -77,7 +80,7 @@ class EvaluateDepthArgs:
 
 
 SECTIONS = {
-    "input": ("model", "data", "split", "part", "frames", "predictions", "predictions_are", "ground_truth"),
+    "input": ("model", "data", "split", "part", "frames", "stream", "predictions", "predictions_are", "ground_truth"),
     "protocol": ("protocol", "min_depth", "max_depth", "median_scaling", "one_scale", "factor", "post_process"),
     "output": ("json", "plots", "truth_cache"),
     "machine": ("device", "batch_size"),
@@ -97,6 +100,7 @@ def evaluate_depth(args: EvaluateDepthArgs) -> None:
     options = ComparisonOptions(
         part=args.part,
         at_most=args.frames,
+        stream=args.stream,
         protocol=args.protocol,
         median_scaling=args.median_scaling,
         factor=args.factor,
@@ -176,11 +180,13 @@ def _check(args: EvaluateDepthArgs) -> None:
                 expected="--data KITTI_ROOT --split S, or --ground-truth with a .npy or .npz file",
             )
     if args.data is None:
-        for option, value in (("--split", args.split), ("--part", args.part), ("--truth-cache", args.truth_cache)):
+        only = {"--split": args.split, "--part": args.part, "--stream": args.stream, "--truth-cache": args.truth_cache}
+        for option, value in only.items():
             if value is not None:
                 raise ConfigError(
-                    f"{option} applies only with --data", got=value, fix="leave it out, or add --data DATA"
+                    f"{option} applies only with --data", got=f"{value}", fix="leave it out, or add --data DATA"
                 )
+    require(args.stream is None or args.stream >= 0, "--stream", "0 or more", args.stream)
     _check_numbers(args)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from selfdepth.checks import require
 from selfdepth.cli.evaluating import run_evaluation, write_json
 from selfdepth.cli.printing import safe_console
 from selfdepth.errors import ConfigError
@@ -34,6 +35,8 @@ class EvaluateOdometryArgs:
     video."""
     sequence: str | None = None
     """Which of several sequences in --data, such as 09 or 2011_09_26_drive_0005_sync."""
+    stream: int | None = None
+    """Number of the video stream to take, from 0. Default: the one with the most frames."""
     predictions: str | None = None
     """Trajectory of any method, instead of MODEL: KITTI's text (a pose per frame) or TUM's."""
     ground_truth: str | None = None
@@ -54,7 +57,7 @@ class EvaluateOdometryArgs:
 
 
 SECTIONS = {
-    "input": ("model", "data", "sequence", "every", "predictions", "ground_truth"),
+    "input": ("model", "data", "sequence", "stream", "every", "predictions", "ground_truth"),
     "protocol": ("align",),
     "output": ("json", "plots"),
     "machine": ("device", "batch_size"),
@@ -85,7 +88,9 @@ def _evaluate(args: EvaluateOdometryArgs) -> OdometryEvaluation:
     from selfdepth.evaluation.odometry.sequences import sequence_to_evaluate
 
     given = None if args.ground_truth is None else path_of(args.ground_truth)
-    sequence = None if args.data is None else sequence_to_evaluate(path_of(args.data), args.sequence, given)
+    sequence = None
+    if args.data is not None:
+        sequence = sequence_to_evaluate(path_of(args.data), args.sequence, given, stream=args.stream)
     if args.predictions is not None:
         if sequence is None:
             assert given is not None, "_check refuses its absence"
@@ -118,10 +123,12 @@ def _check(args: EvaluateOdometryArgs) -> None:
             raise ConfigError(
                 "there is nothing to compare with", expected="--ground-truth FILE, or --data DATA --sequence S"
             )
-    if args.sequence is not None and args.data is None:
-        raise ConfigError(
-            "--sequence applies only with --data", got=args.sequence, fix="leave it out, or add --data DATA"
-        )
+    for option, value in (("--sequence", args.sequence), ("--stream", args.stream)):
+        if value is not None and args.data is None:
+            raise ConfigError(
+                f"{option} applies only with --data", got=f"{value}", fix="leave it out, or add --data DATA"
+            )
+    require(args.stream is None or args.stream >= 0, "--stream", "0 or more", args.stream)
     if args.batch_size < 1:
         raise ConfigError("option out of range", where="--batch-size", expected="at least 1", got=str(args.batch_size))
 

@@ -34,6 +34,8 @@ class RefineArgs:
     model's camera where it fits, else fov:60."""
     every: int | None = None
     """Frames between a target and its neighbours. Default: as the model was trained."""
+    stream: int | None = None
+    """Number of the video stream to take, from 0. Default: the one with the most frames."""
     anchor: float = 0.01
     """Weight of |log d - log d0|, which keeps the depth d near the model's first depth d0. Smaller adapts more."""
     learning_rate: float | None = None
@@ -55,7 +57,7 @@ class RefineArgs:
 
 
 SECTIONS = {
-    "input": ("model", "footage", "camera", "every"),
+    "input": ("model", "footage", "camera", "every", "stream"),
     "objective": ("anchor",),
     "schedule": ("steps", "minutes", "learning_rate", "batch_size", "seed"),
     "output": ("out", "save_every"),
@@ -72,6 +74,7 @@ def refine(args: RefineArgs) -> None:
         Interrupted: after Ctrl-C or SIGTERM, once the run is saved.
     """
     require(0 < args.anchor < math.inf, "--anchor", "a number of more than 0", args.anchor)
+    require(args.stream is None or args.stream >= 0, "--stream", "0 or more", args.stream)
     from selfdepth.cli.train import Display, with_whole_paths
     from selfdepth.engine.refine import RefineOptions, refinement
     from selfdepth.engine.train import train
@@ -81,6 +84,7 @@ def refine(args: RefineArgs) -> None:
         anchor=args.anchor,
         camera=args.camera,
         every=args.every,
+        stream=args.stream,
         learning_rate=args.learning_rate,
         steps=args.steps,
         minutes=args.minutes,

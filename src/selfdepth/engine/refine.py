@@ -30,6 +30,7 @@ class RefineOptions:
         anchor: weight of |log d - log d0|; see losses/anchor.py.
         camera: as `TrainConfig.camera`; None: the data's own, else the model's where it fits the frames.
         every: frames between the neighbours of a clip; None: as the model was trained.
+        stream: number of the video stream to take; None: the one with the most frames.
         learning_rate: None: a tenth of the model's.
         steps, minutes: the budget, at most one of them; None: DEFAULT_MINUTES.
         run: other fields of the run's configuration, such as its batch size and device.
@@ -38,6 +39,7 @@ class RefineOptions:
     anchor: float
     camera: str | None = None
     every: int | None = None
+    stream: int | None = None
     learning_rate: float | None = None
     steps: int | None = None
     minutes: float | None = None
@@ -62,7 +64,7 @@ def refinement(model: str, footage: str, options: RefineOptions) -> TrainConfig:
     """
     weights = load_weights(model)
     _require_motion(weights, model)
-    source = recognise(path_of(footage))
+    source = recognise(path_of(footage), options.stream)
     config = weights.config
     if config.stereo != "none":
         warnings.warn(
@@ -74,6 +76,7 @@ def refinement(model: str, footage: str, options: RefineOptions) -> TrainConfig:
     minutes = DEFAULT_MINUTES if options.steps is None and options.minutes is None else options.minutes
     return TrainConfig(
         data=footage,
+        stream=options.stream,
         camera=options.camera or _camera(source, weights),
         crop=_crop(source, weights),
         every=str(options.every) if options.every is not None else config.every,

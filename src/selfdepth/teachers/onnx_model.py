@@ -14,6 +14,7 @@ from PIL import Image
 
 from selfdepth.config.teacher import Colours, TeacherConfig
 from selfdepth.errors import ConfigError, DataError
+from selfdepth.files import checksum
 from selfdepth.places import path_of
 from selfdepth.teachers.teacher import check_aspect
 
@@ -129,10 +130,7 @@ def digest_of_files(path: Path) -> str:
     """A digest of the contents of a model, with the files beside it that hold its weights (model.onnx.data)."""
     digest = hashlib.sha256()
     for file in sorted(each for each in path.parent.glob(f"{path.name}*") if each.is_file()):
-        with file.open("rb") as opened:
-            digest.update(file.name.removeprefix(path.name).encode() + b"\n")
-            while block := opened.read(1 << 20):
-                digest.update(block)
+        digest.update(f"{file.name.removeprefix(path.name)}\n{checksum(file)}\n".encode())
     return digest.hexdigest()
 
 

@@ -51,6 +51,8 @@ def test_poses_and_times_come_from_their_files_and_may_be_absent(root: Path, dri
     poses = source.poses(left)
     assert poses is not None and len(poses) == 24
     np.testing.assert_allclose(source.times(left), drive.timestamps, atol=1e-6)
+    for camera in source.sequences_to_predict():
+        np.testing.assert_allclose(camera.times_s, drive.timestamps, atol=1e-6)
     shutil.rmtree(root / "poses")
     (root / "sequences/09/times.txt").unlink()
     assert source.poses(left) is None

@@ -12,7 +12,7 @@ from helpers.images import write_images
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.readers.cameras import parse_camera
 from selfdepth.data.sources.recognise import recognise
-from selfdepth.errors import DataError
+from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.synthetic.drive import DriveSpec, SyntheticDrive, render_drive
 from selfdepth.synthetic.kitti import write_kitti_raw
 
@@ -139,6 +139,19 @@ def test_poses_and_times_are_those_of_the_drive(root: Path, drive: SyntheticDriv
     assert poses is not None
     np.testing.assert_allclose(poses.T_world_camera, drive.T_world_camera, atol=1e-4)
     np.testing.assert_allclose(source.times(left), drive.timestamps, atol=1e-6)
+
+
+def test_prediction_knows_the_times_of_the_drive_unless_their_file_is_broken(
+    drive: SyntheticDrive, tmp_path: Path
+) -> None:
+    write_kitti_raw(drive, tmp_path)
+    left, right = recognise(tmp_path / NAME).sequences_to_predict()
+    assert left.name.startswith("image_02") and left.times_s is not None and right.times_s is not None
+    np.testing.assert_allclose(left.times_s, drive.timestamps, atol=1e-6)
+    (tmp_path / LEFT / "timestamps.txt").write_text("yesterday\n")
+    with pytest.warns(SelfDepthWarning, match=r"the times in .*image_02/timestamps\.txt are not used"):
+        left, right = recognise(tmp_path / NAME).sequences_to_predict()
+    assert left.times_s is None and right.times_s is not None
 
 
 def test_the_inventory_counts_what_a_split_lists(root: Path, tmp_path: Path) -> None:

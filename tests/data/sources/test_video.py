@@ -6,13 +6,13 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from numpy import ndarray
 from PIL import Image
 
 from helpers.images import write_images
+from helpers.videos import write_two_streams
 from selfdepth.config import TrainConfig
 from selfdepth.data.inspect import uneven_rate
 from selfdepth.data.sources.recognise import recognise
@@ -66,25 +66,11 @@ def test_a_single_image_is_refused_and_an_empty_folder_is_no_folder_of_videos(tm
     assert Videos.recognise(tmp_path) is None
 
 
-def _two_cameras(path: Path) -> Path:
-    with av.open(str(path), "w") as container:
-        streams = [container.add_stream("libx264", rate=10) for _ in range(2)]
-        for stream in streams:
-            stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
-        for i in range(8):
-            for stream, level in zip(streams, (40, 200), strict=True):
-                pixels = np.full((64, 96, 3), level + i, np.uint8)
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
-        for stream in streams:
-            container.mux(stream.encode())
-    return path
-
-
 @pytest.mark.parametrize(("stream", "level"), [(0, 40), (1, 200)])
 def test_the_stream_that_was_asked_for_is_stored_and_part_of_what_a_store_is(
     tmp_path: Path, stream: int, level: int
 ) -> None:
-    path = _two_cameras(tmp_path / "dashcam.mp4")
+    path = write_two_streams(tmp_path / "dashcam.mp4")
     source = recognise(path, stream)
     store = source.new_store(TrainConfig(width=96, camera=CAMERA, stream=stream), tmp_path / "store")
     assert store.origin is not None and store.origin.stream == stream

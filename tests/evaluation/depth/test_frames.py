@@ -12,6 +12,7 @@ from numpy import ndarray
 from PIL import Image
 
 from helpers.depth_world import HEIGHT, SEQUENCE, TEST, WIDTH, World, write_split
+from helpers.videos import write_two_streams
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.store.build import build_store
@@ -128,3 +129,11 @@ def test_ground_truth_of_another_size_is_not_cropped() -> None:
         crop_truth(np.ones((3, 4)), Crop(top=1))
     whole = crop_truth(np.ones((3, 4)), Crop())
     assert whole is not None and whole.shape == (3, 4), "without a crop, any size is compared"
+
+
+@pytest.mark.parametrize(("stream", "level"), [(0, 40), (1, 200)])
+def test_the_stream_that_was_asked_for_is_evaluated(tmp_path: Path, stream: int, level: int) -> None:
+    video = write_two_streams(tmp_path / "dashcam.mp4")
+    frames = frames_to_evaluate(video, None, FIT, whole=True, stream=stream)
+    (first,) = frames.selection.sequences[0].read((0,))
+    assert abs(float(first.mean()) - level) < 4

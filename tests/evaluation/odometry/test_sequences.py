@@ -10,6 +10,7 @@ from PIL import Image
 
 from helpers.trajectories import STREET_FRAMES as FRAMES
 from helpers.trajectories import timed
+from helpers.videos import write_two_streams
 from selfdepth.data.readers.folders import list_images
 from selfdepth.data.readers.pictures import read_image
 from selfdepth.data.sources.recognise import recognise
@@ -93,6 +94,15 @@ def test_true_poses_of_another_rate_are_interpolated_at_the_times_in_the_names(t
     read = sequence_to_evaluate(_timed(tmp_path / "cam0"), None, truth).truth
     np.testing.assert_allclose(read.timestamps, 1_700_000_000 + np.arange(6) * 0.05, atol=1e-6)
     np.testing.assert_allclose(read.T_world_camera[:, 0, 3], np.arange(6) * 0.5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("stream", "level"), [(0, 40), (1, 200)])
+def test_the_stream_that_was_asked_for_is_followed(tmp_path: Path, stream: int, level: int) -> None:
+    video = write_two_streams(tmp_path / "dashcam.mp4")
+    truth = _tum(tmp_path / "truth.txt", np.arange(8) / 10)
+    sequence = sequence_to_evaluate(video, None, truth, stream=stream).sequence
+    (first,) = sequence.read((0,))
+    assert abs(float(first.mean()) - level) < 4
 
 
 @pytest.mark.parametrize(

@@ -164,17 +164,16 @@ def odometry_truth(root: Path, sequence: str, numbers: tuple[int, ...]) -> Traje
             fix="copy KITTI's images or poses again",
         )
     # After the count: a file of poses is not to blame for a short times.txt.
-    times = odometry_times(root, sequence, numbers)
+    times = odometry_times(root / "sequences" / sequence.split("/")[0] / "times.txt", numbers)
     return trajectory if times is None else replace(trajectory, timestamps=times)
 
 
-def odometry_times(root: Path, sequence: str, numbers: tuple[int, ...]) -> Float[ndarray, "n"] | None:
-    """Seconds of these frames of a sequence, or None if there is no times.txt.
+def odometry_times(path: Path, numbers: tuple[int, ...]) -> Float[ndarray, "n"] | None:
+    """Seconds of these frames of a sequence from its times.txt; None if there is no such file.
 
     Raises:
         DataError: for a broken file, or one with fewer lines than the frames need.
     """
-    path = root / "sequences" / sequence.split("/")[0] / "times.txt"
     if not path.is_file():
         return None
     times = read_times(path)

@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image
 
 from selfdepth.data.readers.frame_names import name_pattern
-from selfdepth.data.readers.pictures import read_image
+from selfdepth.data.readers.pictures import opened_image, read_image
 from selfdepth.errors import DataError
 
 OWN_SOFTWARE = "selfdepth"
 """Value of the text "Software" in every PNG that `predict` writes, and of the comment in its videos."""
 
-Kind = Literal["picture", "flat", "deep", "indexed", "own", "unreadable"]
+Kind = Literal["picture", "deep", "indexed", "own", "unreadable"]
 
 _WORDS = """
 depth depths depthmap depthmaps invdepth disp disparity disparities mask masks seg segs segmentation semantic semantics
@@ -27,7 +26,6 @@ label labels labelids labeltrainids instanceids annotation annotations gt gtfine
 normal normals instance instances panoptic confidence uncertainty occlusion matte thumb thumbs thumbnail thumbnails
 """
 """Words in names of folders and files of pictures that are computed, measured or drawn from frames."""
-_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "PPM")
 _SAMPLES = 3
 _MIN_GROUP = 3
 """Files of one name pattern that are looked at as a group; fewer are pooled."""
@@ -114,7 +112,7 @@ def _reasons(groups: dict[Hashable, _Group]) -> dict[Hashable, str]:
     if not all(group.marked for group in rest.values()):
         reasons |= {key: "named as depth, masks, labels or flow" for key, group in rest.items() if group.marked}
     rest = {key: group for key, group in rest.items() if key not in reasons}
-    if any(kinds[key] in ("picture", "flat") for key in rest):
+    if any(kinds[key] == "picture" for key in rest):
         reasons |= {key: "depth maps: pixels of 16 bits or more" for key in rest if kinds[key] == "deep"}
         reasons |= {key: "masks or labels: pixels are indices" for key in rest if kinds[key] == "indexed"}
     rest = {key: group for key, group in rest.items() if key not in reasons}
@@ -140,19 +138,17 @@ def _twins(groups: dict[Hashable, _Group]) -> dict[Hashable, str]:
 
 def _kind(group: _Group) -> Kind:
     """The kind of most of the group's samples, by their headers."""
-    n = len(group.files)
-    samples = [group.files[i] for i in sorted({0, n // 2, n - 1})] if n else []
-    kinds = Counter(map(_kind_of, samples))
+    kinds = Counter(map(_kind_of, _samples(group)))
     return kinds.most_common(1)[0][0] if kinds else "unreadable"
 
 
 def _kind_of(path: Path) -> Kind:
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        with opened_image(path) as image:
             if image.info.get("Software") == OWN_SOFTWARE:
                 return "own"
             mode = image.mode
-    except Exception:
+    except DataError:
         return "unreadable"
     if mode.startswith("I") or mode == "F":
         return "deep"
@@ -161,16 +157,22 @@ def _kind_of(path: Path) -> Kind:
 
 def _colours(group: _Group) -> tuple[int, bool]:
     """The largest number of colours in any of the group's samples, and whether all of them are grey."""
-    n, most, grey = len(group.files), 0, True
-    for i in sorted({0, n // 2, n - 1}):
+    most, grey = 0, True
+    for path in _samples(group):
         try:
-            image = read_image(group.files[i])
+            image = read_image(path)
         except DataError:
             return _RICH_COLOURS, False
         rgb = image.reshape(-1, 3).astype(np.int32)
         most = max(most, len(np.unique(rgb[:, 0] << 16 | rgb[:, 1] << 8 | rgb[:, 2])))
         grey &= bool((rgb[:, :1] == rgb[:, 1:]).all())
     return most, grey
+
+
+def _samples(group: _Group) -> list[Path]:
+    """The first, the middle and the last of the group's files."""
+    n = len(group.files)
+    return [group.files[i] for i in sorted({0, n // 2, n - 1})] if n else []
 
 
 def _refuse_depth_maps(root: Path, groups: Iterable[_Group]) -> None:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
 
 from selfdepth.data.frames import FrameSequence
 from selfdepth.data.readers.cameras import ANY_CAMERA
@@ -14,7 +19,7 @@ from selfdepth.data.readers.folders import FEW, count_images, open_folder, other
 from selfdepth.data.readers.images import MIN_FRAMES
 from selfdepth.data.sources.source import DataSource
 from selfdepth.data.sources.video import find_videos
-from selfdepth.errors import SelfDepthWarning
+from selfdepth.errors import DataError, SelfDepthWarning
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +79,32 @@ def plain_sequences(root: Path, folders: tuple[Path, ...]) -> tuple[FrameSequenc
     return tuple(
         open_folder(folder, camera=ANY_CAMERA, name=folder_name(root, folder), stills=True) for folder in folders
     )
+
+
+def with_times(
+    sequence: FrameSequence, file: Path, read: Callable[[tuple[int, ...]], Float[ndarray, "n"] | None]
+) -> FrameSequence:
+    """The sequence with the times that a data set keeps in a file beside its images.
+
+    Args:
+        sequence: its numbers are the places of the frames in the file.
+        file: where the times are. Without it, or if it cannot be used, the times stay unknown.
+        read: the seconds of frames.
+
+    Warns:
+        SelfDepthWarning: about a file that cannot be used.
+    """
+    if not file.is_file():
+        return sequence
+    try:
+        times_s = read(sequence.numbers)
+    except DataError as error:
+        warnings.warn(f"the times in {file} are not used: {error}", SelfDepthWarning, stacklevel=3)
+        return sequence
+    if times_s is None or not (np.diff(times_s) > 0).all():
+        warnings.warn(f"the times in {file} are not used: they do not increase", SelfDepthWarning, stacklevel=3)
+        return sequence
+    return replace(sequence, times_s=tuple(times_s.tolist()))
 
 
 def folder_name(root: Path, folder: Path) -> str:

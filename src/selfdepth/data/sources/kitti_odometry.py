@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -24,7 +25,7 @@ from selfdepth.data.kitti.odometry import (
 )
 from selfdepth.data.kitti.splits import ODOMETRY, find_split
 from selfdepth.data.readers.folders import find_image_folders
-from selfdepth.data.sources.folder import plain_sequences
+from selfdepth.data.sources.folder import plain_sequences, with_times
 from selfdepth.data.sources.source import DataSource
 from selfdepth.structs import Trajectory
 
@@ -49,8 +50,13 @@ class KittiOdometry(DataSource):
         return open_odometry_sequences(self.path, camera=camera)
 
     def sequences_to_predict(self) -> tuple[FrameSequence, ...]:
-        """Every folder of images, of any camera."""
-        return plain_sequences(self.path, find_image_folders(self.path))
+        """Every folder of images, of any camera, with the times of its times.txt."""
+        sequences = plain_sequences(self.path, find_image_folders(self.path))
+        files = [sequence.files[0].parent.parent / "times.txt" for sequence in sequences]
+        return tuple(
+            with_times(sequence, file, partial(odometry_times, file))
+            for sequence, file in zip(sequences, files, strict=True)
+        )
 
     def clips(self, request: ClipRequest) -> Footage:
         """Targets of the split; without a split, of the left camera of every sequence."""
@@ -74,7 +80,8 @@ class KittiOdometry(DataSource):
 
     def times(self, sequence: FrameSequence) -> Float[ndarray, "n"]:
         """Seconds from times.txt."""
-        times = odometry_times(self.path, sequence.name, sequence.numbers)
+        file = self.path / "sequences" / sequence.name.split("/")[0] / "times.txt"
+        times = odometry_times(file, sequence.numbers)
         return super().times(sequence) if times is None else times
 
     def inventory(self, splits: tuple[str, ...] = (), lists: Path | None = None) -> Inventory:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -22,7 +22,7 @@ from selfdepth.data.readers.cameras import ANY_CAMERA, PAPER, any_camera, parse_
 from selfdepth.data.readers.file_kinds import IMAGE_SUFFIXES
 from selfdepth.data.readers.folders import find_image_folders
 from selfdepth.data.readers.pictures import image_size
-from selfdepth.data.sources.folder import plain_sequences
+from selfdepth.data.sources.folder import plain_sequences, with_times
 from selfdepth.data.sources.source import DataSource
 from selfdepth.data.truth import DepthTruth
 from selfdepth.errors import DataError
@@ -66,8 +66,13 @@ class KittiRaw(DataSource):
         return open_kitti_raw(self.root, None, camera=self._camera(camera), offsets=(0,), within=self.within).sequences
 
     def sequences_to_predict(self) -> tuple[FrameSequence, ...]:
-        """Every folder of images, of any camera."""
-        return plain_sequences(self.path, find_image_folders(self.path))
+        """Every folder of images, of any camera, with the times of its timestamps.txt."""
+        sequences = plain_sequences(self.path, find_image_folders(self.path))
+        files = [sequence.files[0].parent.parent / "timestamps.txt" for sequence in sequences]
+        return tuple(
+            with_times(sequence, file, partial(read_timestamps, file))
+            for sequence, file in zip(sequences, files, strict=True)
+        )
 
     def clips(self, request: ClipRequest) -> Footage:
         """Targets of the split, of either camera; without a split, of the left camera of every drive."""

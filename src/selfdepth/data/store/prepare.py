@@ -47,13 +47,11 @@ def store_of(config: TrainConfig, footage: Footage, folder: Path, progress: Prog
             return _say_left_out(build(kept), footage)
     try:
         return build(footage)
-    except DataError as error:
+    except DataError:
         # One frame has failed. All of them are found at once, or the next would show after this one was mended.
         unreadable = tuple(each for sequence in footage.sequences for each in scan(sequence).unreadable)
         if not unreadable:
             raise
-        if config.on_error == "stop" and sum(len(each.numbers) for each in unreadable) == 1:
-            raise error
         left = without_unreadable(footage, unreadable, on_error=config.on_error, steps=_steps(config, footage))
         return _say_left_out(build(left), footage)
 

@@ -30,12 +30,8 @@ from selfdepth.data.store.build import Progress
 from selfdepth.data.store.store import Store
 from selfdepth.errors import DataError, OutputError
 from selfdepth.files import whole_file, writing_to
+from selfdepth.locks import held
 from selfdepth.texts import read_json
-
-try:
-    import fcntl
-except ImportError:  # Windows has no fcntl: two runs that make the same maps go unnoticed there
-    fcntl = None  # type: ignore[assignment]
 
 FORMAT = "selfdepth-teacher"
 VERSION = 1
@@ -177,33 +173,33 @@ def _make(
     """Ask the teacher for every map that a stopped attempt has not left behind; then give the files their names."""
     n, map_bytes = shape[0], 2 * shape[1] * shape[2]
     partial = path.with_suffix(".part")
-    with writing_to(partial):
-        partial.touch()
-        file = partial.open("r+b", buffering=0)
-    try:
-        _lock(file, partial)
+    with held(path.with_suffix(".lock"), on_busy=_busy(path)):
         with writing_to(partial):
-            done = min(os.fstat(file.fileno()).st_size // map_bytes, n)
-            file.truncate(done * map_bytes)  # the last map may be half of one
-            file.seek(done * map_bytes)
-            _check_space(path.parent, (n - done) * map_bytes)
-        for disparity in disparities(done):
+            partial.touch()
+            file = partial.open("r+b", buffering=0)
+        try:
             with writing_to(partial):
-                _write(file, encode(disparity).tobytes())
-            done += 1
-            if progress is not None:
-                progress(done, n)
-        with writing_to(partial):
-            os.fsync(file.fileno())
-        with whole_file(path.with_suffix(".json")) as temporary:
-            temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        with writing_to(path):
-            partial.replace(path)
-    except DataError:  # a teacher that cannot be used: nothing of it will be wanted again
-        partial.unlink(missing_ok=True)
-        raise
-    finally:
-        file.close()
+                done = min(os.fstat(file.fileno()).st_size // map_bytes, n)
+                file.truncate(done * map_bytes)  # the last map may be half of one
+                file.seek(done * map_bytes)
+                _check_space(path.parent, (n - done) * map_bytes)
+            for disparity in disparities(done):
+                with writing_to(partial):
+                    _write(file, encode(disparity).tobytes())
+                done += 1
+                if progress is not None:
+                    progress(done, n)
+            with writing_to(partial):
+                os.fsync(file.fileno())
+            with whole_file(path.with_suffix(".json")) as temporary:
+                temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+            with writing_to(path):
+                partial.replace(path)
+        except DataError:  # a teacher that cannot be used: nothing of it will be wanted again
+            partial.unlink(missing_ok=True)
+            raise
+        finally:
+            file.close()
 
 
 def _write(file: FileIO, values: bytes) -> None:
@@ -212,20 +208,17 @@ def _write(file: FileIO, values: bytes) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _lock(file: FileIO, path: Path) -> None:
-    """Keep other processes from writing to the file. The lock ends with the process, even if that is killed."""
-    if fcntl is None:
-        return
-    try:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
+def _busy(path: Path) -> Callable[[], None]:
+    """What happens if another process makes the maps of this file."""
+
+    def refuse() -> None:
         raise OutputError(
             "another process is asking the same teacher for the same frames",
             where=path,
             fix="wait until it has done so",
-        ) from error
-    except OSError:
-        return  # some network file systems have no locks
+        )
+
+    return refuse
 
 
 def _check_space(folder: Path, needed_bytes: int) -> None:

@@ -89,7 +89,13 @@ class EvaluationFrames:
 
 
 def frames_to_evaluate(
-    data: Path, split: str | Path | None, fit: CropResize | None, *, part: str | None = None, whole: bool = False
+    data: Path,
+    split: str | Path | None,
+    fit: CropResize | None,
+    *,
+    part: str | None = None,
+    stream: int | None = None,
+    whole: bool = False,
 ) -> EvaluationFrames:
     """The frames of a data set that depth is evaluated on.
 
@@ -100,6 +106,7 @@ def frames_to_evaluate(
         fit: the network's input size, and the crop of its training; None: no image will be read, and nothing is
             cropped.
         part: "train", "val" or "test" of the split or data set, instead of that choice.
+        stream: number of the video stream to take; None: the one with the most frames.
         whole: without a split, take all frames, not only those for validation: ground truth from a file covers them
             all.
 
@@ -107,7 +114,7 @@ def frames_to_evaluate(
         DataError: for data or a split that cannot be used, a part without frames, or a store that does not fit the
             network.
     """
-    source = recognise(data)
+    source = recognise(data, stream)
     selection = source.select(split=None if split is None else str(split), part=part, whole=whole)
     frames = EvaluationFrames(source=source, selection=selection, fit=fit, truth=source.truth, protocol=source.protocol)
     # A store that cannot serve is refused here, not after minutes of comparing.

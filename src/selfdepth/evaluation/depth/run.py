@@ -24,6 +24,7 @@ from selfdepth.evaluation.depth.frames import EvaluationFrames, frames_to_evalua
 from selfdepth.evaluation.depth.metrics import flip_post_process
 from selfdepth.evaluation.depth.predictions import predictions_of, read_folder
 from selfdepth.evaluation.depth.truth_cache import CachedTruth
+from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.inference.predictor import Predictor
 from selfdepth.weights.files import load_weights
 
@@ -71,8 +72,7 @@ def evaluate_model(
             got=model,
             fix="leave it out",
         )
-    frames = frames_to_evaluate(data, split, weights.fit, part=options.part, whole=ground_truth is not None)
-    frames = _with_truth(frames, split, ground_truth, options)
+    frames = _frames(data, split, weights.fit, ground_truth, options)
     if options.at_most is not None:
         frames = frames.evenly(options.at_most)
     # fp32 everywhere: with "auto" the errors of one model would depend on the machine.
@@ -103,8 +103,7 @@ def evaluate_predictions(
         DataError: for predictions, data or ground truth that cannot be used or do not belong together.
     """
     options = options or ComparisonOptions()
-    frames = frames_to_evaluate(data, split, None, part=options.part, whole=ground_truth is not None)
-    frames = _with_truth(frames, split, ground_truth, options)
+    frames = _frames(data, split, None, ground_truth, options)
     disparities = predictions_of(predictions, frames, quantity)
 
     def pairs() -> Iterator[Pair]:
@@ -218,6 +217,15 @@ def _predicted(
         )
         for (disparity, confidence), other in zip(maps, mirrored, strict=True)
     ]
+
+
+def _frames(
+    data: Path, split: str | Path | None, fit: CropResize | None, ground_truth: Path | None, options: ComparisonOptions
+) -> EvaluationFrames:
+    """The frames that the options choose, with the ground truth to compare with."""
+    whole = ground_truth is not None
+    frames = frames_to_evaluate(data, split, fit, part=options.part, stream=options.stream, whole=whole)
+    return _with_truth(frames, split, ground_truth, options)
 
 
 def _with_truth(

@@ -34,7 +34,7 @@ class EvaluationSequence:
 
 
 def sequence_to_evaluate(
-    data: Path, sequence: str | None = None, ground_truth: Path | None = None
+    data: Path, sequence: str | None = None, ground_truth: Path | None = None, *, stream: int | None = None
 ) -> EvaluationSequence:
     """A sequence with its true trajectory.
 
@@ -43,12 +43,13 @@ def sequence_to_evaluate(
         sequence: name, or a part of it between slashes: "09", "2011_09_26_drive_0005_sync". None: the only sequence.
         ground_truth: text file in KITTI's format with one pose for each frame, or in TUM's, used instead. Poses in
             TUM's format at other times than the frames are interpolated, if the frames' times are known.
+        stream: number of the video stream to take; None: the one with the most frames.
 
     Raises:
         DataError: for data that cannot be used, a name that fits no sequence or several, gaps between the frames, or a
             sequence without true poses.
     """
-    source = recognise(data)
+    source = recognise(data, stream)
     chosen = _choose(source.sequences(ANY_CAMERA), sequence, data)
     gaps = find_gaps(chosen.numbers)
     if gaps:  # a motion across a gap would be larger than any that the network has learned
