@@ -78,3 +78,23 @@ def test_a_lock_on_a_file_that_has_been_removed_means_nothing(tmp_path: Path) ->
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot write"), held(tmp_path / "gone/.lock", on_busy=refuse):
         pytest.fail("held nothing")
+
+
+def test_an_error_while_saying_that_it_is_busy_lets_nobody_in(tmp_path: Path) -> None:
+    def nobody_reads() -> None:
+        raise BrokenPipeError
+
+    with (
+        held(tmp_path / ".lock", on_busy=refuse),
+        pytest.raises(BrokenPipeError),
+        held(tmp_path / ".lock", on_busy=nobody_reads),
+    ):
+        pytest.fail("two hold it")
+
+
+def test_the_file_of_another_process_is_not_removed(tmp_path: Path) -> None:
+    lock = tmp_path / ".lock"
+    with held(lock, on_busy=refuse):
+        lock.unlink()  # somebody empties the folder,
+        lock.write_text("of another")  # and another process begins in it
+    assert lock.read_text() == "of another"

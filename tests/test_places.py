@@ -35,6 +35,16 @@ def test_a_word_that_can_be_no_path_is_refused_by_the_name_of_its_option(word: s
     assert refusal.value.where == "--out" and str(refusal.value).isprintable()
 
 
+def test_links_that_lead_in_a_circle_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    for word in (tmp_path / "a", tmp_path / "b" / "runs"):
+        with pytest.raises(ConfigError, match=r"--out; .*got .*/[ab]|in a circle: --out"):
+            path_of(word, "--out")
+    (tmp_path / "gone").symlink_to("nowhere")
+    assert path_of(tmp_path / "gone") == tmp_path / "gone"
+
+
 def test_the_error_has_the_kind_that_the_caller_asks_for() -> None:
     with pytest.raises(CheckpointError):
         require_name("a\0", error=CheckpointError)

@@ -40,8 +40,11 @@ def held(path: Path, *, on_busy: Callable[[], None]) -> Iterator[None]:
         try:
             yield
         finally:
-            with contextlib.suppress(OSError):  # removed while it is held: see _is_locked
-                path.unlink(missing_ok=True)
+            # Removed while it is held: see _is_locked. Only our own: somebody may have emptied the folder, and
+            # another process may have begun in it.
+            if _is_named(descriptor, path):
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
     finally:
         os.close(descriptor)
 
@@ -54,14 +57,29 @@ def _is_locked(descriptor: int, path: Path, on_busy: Callable[[], None]) -> bool
     if fcntl is None:
         return True
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            on_busy()
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        # Outside of any handler of OSError: what on_busy prints may fail, and that is no word on locks.
+        on_busy()
+        if not _waited_for(descriptor):
+            return True
     except OSError:
         return True  # some network file systems have no locks; work without a lock is better than none
+    return _is_named(descriptor, path)
+
+
+def _waited_for(descriptor: int) -> bool:
+    """Wait for the lock. False if the file system turns out to have none."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError:
+        return False
+    return True
+
+
+def _is_named(descriptor: int, path: Path) -> bool:
+    """Whether an open file still is the one of this name."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
+    except OSError:
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -21,16 +22,27 @@ def path_of(word: str | Path, where: str = "a name", *, error: type[SelfDepthErr
 
     Raises:
         SelfDepthError: of the kind `error`, for a word that can be no path: of a user who does not exist, with a zero
-            byte, or longer than names are.
+            byte, longer than names are, or through links that lead in a circle.
     """
     require_name(word, where, error=error)
     try:
-        return Path(word).expanduser()
+        path = Path(word).expanduser()
     except RuntimeError as fault:
         user = str(word).split("/")[0]
         fix = f"write ./{user} for a file of that name"
         got = f"{user}, and there is no such user here"
         raise error("the home folder is unknown", where=where, expected="a path", got=got, fix=fix) from fault
+    if _is_circle(path):
+        raise error("the links of a path lead in a circle", where=where, expected="a path", got=f"{path}")
+    return path
+
+
+def _is_circle(path: Path) -> bool:
+    try:
+        path.stat()
+    except OSError as fault:
+        return fault.errno == errno.ELOOP
+    return False
 
 
 def require_name(word: str | Path, where: str = "a name", *, error: type[SelfDepthError] = ConfigError) -> None:

@@ -257,6 +257,22 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
 
 
 @pytest.mark.parametrize(
+    ("redirection", "code", "sentence"),
+    [
+        ("> /dev/full", 2, "No space left on device"),
+        ("2>&-", 0, ""),
+        (">&-", 0, ""),
+        ("2> /dev/full", 0, ""),
+    ],
+)
+def test_output_that_goes_nowhere_is_no_traceback(redirection: str, code: int, sentence: str) -> None:
+    command = f"{sys.executable} -m selfdepth.cli.main presets {redirection}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr and sentence in done.stderr
+
+
+@pytest.mark.parametrize(
     "words",
     [
         ["info", "{}"],
@@ -310,8 +326,8 @@ def test_an_error_of_the_system_that_is_about_no_file_is_a_bug(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(words: list[str]) -> int:
-        raise OSError(5, "Input/output error")
+        raise OSError(9, "Bad file descriptor")
 
     monkeypatch.setattr(main_module, "_dispatch", fail)
-    with pytest.raises(OSError, match="Input/output"):
+    with pytest.raises(OSError, match="Bad file descriptor"):
         main(["check", "data"])

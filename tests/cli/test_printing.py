@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import io
 import sys
 from pathlib import Path
@@ -54,3 +55,15 @@ def test_no_verb_prints_in_another_way() -> None:
         assert not words & {"sys.stdout.write", "sys.stderr.write", "print", "Console(stderr=True)"}, path.name
         made = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
         assert "Console" not in made, path.name
+
+
+def test_a_remark_that_nobody_can_read_is_lost_and_a_result_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("/dev/full").open("w", buffering=1) as full:
+        monkeypatch.setattr("sys.stderr", full)
+        monkeypatch.setattr("sys.stdout", full)
+        remark("step 7")
+        with pytest.raises(OSError, match="No space left"):
+            say("0.12")
+        monkeypatch.undo()
+        with contextlib.suppress(OSError):
+            full.close()

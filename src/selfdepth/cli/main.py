@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import signal
@@ -10,6 +11,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
@@ -48,6 +50,9 @@ EXIT_CODES = {
 }
 """What the shell gets to know; `selfdepth --help` lists them."""
 
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+"""Errors that can name no file: of printing to a full disk or a lost terminal, and of a disk that fails."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb.
@@ -57,9 +62,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     warnings.showwarning = _show_warning
+    _open_closed_streams()
     try:
         with _exit_on_signals():
-            return _dispatch(words)
+            code = _dispatch(words)
+            sys.stdout.flush()  # while errors can still be answered
+            return code
     except SelfDepthError as error:
         remark(f"error: {error}")
         return 2
@@ -70,14 +78,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         remark("stopped")
         return 128 + signal.SIGINT
     except BrokenPipeError:
-        # The reader of our output has closed it (`| head`). Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()  # the reader of our output has closed it (`| head`)
         return 128 + signal.SIGPIPE
     except OSError as error:
-        if error.filename is None:  # of no file: a bug
+        if error.filename is None and error.errno not in _OF_THE_DISK:  # of no file: a bug
             raise
         remark(f"error: {_refused_by_system(error)}")
         return 2
+
+
+def _discard_output() -> None:
+    """Let what is left of the output go nowhere: Python would complain once more when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _open_closed_streams() -> None:
+    """Let a stream that the shell has closed (`2>&-`) swallow what is written to it."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  to the end
 
 
 @contextmanager
@@ -142,6 +161,10 @@ def _run(verb: str, words: list[str]) -> None:
 
 def _refused_by_system(error: OSError) -> SelfDepthError:
     """The sentence for a file or folder that may not be looked at, read or written."""
+    if error.filename is None:
+        _discard_output()
+        fix = "look at the disk, its free space, and where the output goes"
+        return SelfDepthError("the system could not read or write", got=error.strerror or str(error), fix=fix)
     return SelfDepthError(
         "the system does not give access",
         where=os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterable
 from functools import cache
@@ -19,9 +20,13 @@ def say(text: str) -> None:
 
 
 def remark(text: str) -> None:
-    """Print a line on stderr at once: an error, a warning, progress."""
-    _write(sys.stderr, f"{text}\n")
-    sys.stderr.flush()
+    """Print a line on stderr at once: an error, a warning, progress.
+
+    If nobody can read it any more (a closed terminal, a reader that has ended), it is lost, and the work goes on.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        _write(sys.stderr, f"{text}\n")
+        sys.stderr.flush()
 
 
 def safe_console(*, stderr: bool = False, **options: Any) -> Console:

@@ -96,7 +96,8 @@ class TrainingBar:
     def stop(self) -> None:
         """Stop updating the bar, and leave it on the screen."""
         if self._bar is not None:
-            self._bar.stop()
+            with contextlib.suppress(OSError):  # the terminal may be gone
+                self._bar.stop()
 
     def update(self, description: str, fraction: float, words: str, left_s: float | None) -> None:
         """Update the bar, or print a line if one is due.
