@@ -167,7 +167,7 @@ def test_a_disk_that_is_too_small_is_refused_before_the_teacher_is_asked(
 def test_two_processes_do_not_write_the_same_maps(store: Store) -> None:
     fcntl = pytest.importorskip("fcntl")
     record = record_of(store, ME)
-    with (store.folder / f"teacher-{module.digest_of(record)}.part").open("wb") as other:
+    with (store.folder / f"teacher-{module.digest_of(record)}.lock").open("wb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(OutputError, match="another process is asking the same teacher"):
             open_or_make(store, record, Asked(5))
