@@ -217,7 +217,8 @@ def _show_warning(
 ) -> None:
     """Print our warnings in one line. Those of other libraries address developers, and are not shown."""
     if issubclass(category, SelfDepthWarning):
-        remark(f"warning: {message}")
+        one_line = str(message).replace("\n", "\\n")  # a file's name may hold one, and lines of its own
+        remark(f"warning: {one_line}")
 
 
 if __name__ == "__main__":
