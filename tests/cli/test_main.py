@@ -247,7 +247,7 @@ def test_ctrl_c_before_anything_is_trained_exits_130_without_a_traceback(
 def test_our_warnings_are_one_line_and_those_of_libraries_are_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
     main_module._show_warning(SelfDepthWarning("the camera is assumed"), SelfDepthWarning, "file.py", 1)
     main_module._show_warning(DeprecationWarning("old"), DeprecationWarning, "file.py", 2)
-    warnings.warn("left out: a\nerror: all is lost.png", SelfDepthWarning, stacklevel=1)
+    main_module._show_warning(SelfDepthWarning("left out: a\nerror: all is lost.png"), SelfDepthWarning, "file.py", 3)
     assert capsys.readouterr().err == (
         "warning: the camera is assumed\nwarning: left out: a\\nerror: all is lost.png\n"
     )
