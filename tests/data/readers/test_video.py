@@ -182,6 +182,35 @@ def test_each_frame_has_the_time_of_its_packet(tmp_path: Path, suffix: str) -> N
     np.testing.assert_allclose(video.times_s, expected, atol=0.002)
 
 
+def _trimmed(path: Path, n: int, key_every: int, cut_s: float) -> Path:
+    """An MP4 of n frames at 30 per second whose edit list skips its begin, as cutting without encoding makes it."""
+    with av.open(str(path), "w", options={"avoid_negative_ts": "disabled"}) as container:
+        stream = container.add_stream("libx264", rate=30, options={"crf": "10", "g": str(key_every), "bf": "2"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        packets = []
+        for image in _grey_steps(n):
+            packets += stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24"))
+        for packet in (*packets, *stream.encode()):
+            packet.pts -= round(cut_s / packet.time_base)
+            packet.dts -= round(cut_s / packet.time_base)
+            container.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov"])
+@pytest.mark.parametrize(("n", "key_every"), [(60, 40), (60, 250), (60, 1)])
+def test_a_trimmed_video_begins_where_it_was_cut_and_loses_nothing(
+    tmp_path: Path, suffix: str, n: int, key_every: int
+) -> None:
+    video = open_video(_trimmed(tmp_path / f"trimmed.{suffix}", n, key_every, 0.5), camera=CAMERA)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        levels = [image.mean() for image in video.read(video.numbers)]
+    np.testing.assert_allclose(levels, 4 * np.arange(15, n), atol=3)
+    assert video.times_s is not None
+    np.testing.assert_allclose(video.times_s, np.arange(n - 15) / 30, atol=0.001)
+
+
 def test_a_stream_without_times_has_those_of_its_rate(tmp_path: Path, write_video: WriteVideo) -> None:
     path = write_video(tmp_path / "drive.h264", _grey_steps(6), fps=25)
     video = open_video(path, camera=CAMERA)

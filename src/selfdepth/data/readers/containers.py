@@ -38,6 +38,7 @@ class Track:
             back.
         begin_s, end_s: when the first frame begins and the last one ends; begin_s is None if no packet states a time.
         broken_at: number of the first frame that is incomplete, if any.
+        begun: whether a key frame has come.
     """
 
     number: int
@@ -45,6 +46,7 @@ class Track:
     begin_s: float | None = None
     end_s: float = 0.0
     broken_at: int | None = None
+    begun: bool = False
     last_dts: int | None = None
 
     def add(self, packet: Any) -> None:
@@ -56,8 +58,10 @@ class Track:
             # Packets come in decoding order, which B-frames make differ from the order of their times.
             self.begin_s = time if self.begin_s is None else min(self.begin_s, time)
             self.end_s = max(self.end_s, time + float((packet.duration or 0) * packet.time_base))
-        # Nothing can be decoded before the first key frame, and trimmed frames are not displayed.
-        if (self.times_s or packet.is_keyframe) and not packet.is_discard:
+        # Nothing can be decoded before the first key frame, which may itself be trimmed: then it is decoded all the
+        # same, for the frames that refer to it, but not displayed.
+        self.begun = self.begun or packet.is_keyframe
+        if self.begun and not packet.is_discard:
             jumps_back = self.last_dts is not None and packet.dts is not None and packet.dts < self.last_dts
             self.times_s.append(None if jumps_back else time)
         self.last_dts = self.last_dts if packet.dts is None else packet.dts
