@@ -23,9 +23,9 @@ BT709, UNSPECIFIED, BT601 = 1, 2, 6
 CAMERA = "fov:60"
 
 
-def _red(height: int, matrix: int, tag: int) -> av.VideoFrame:
+def _red(height: int, matrix: int, tag: int, width: int = 64) -> av.VideoFrame:
     """A red frame that was encoded with one matrix, and is tagged with another."""
-    rgb = av.VideoFrame.from_ndarray(np.full((height, 64, 3), (200, 30, 40), np.uint8), format="rgb24")
+    rgb = av.VideoFrame.from_ndarray(np.full((height, width, 3), (200, 30, 40), np.uint8), format="rgb24")
     frame = rgb.reformat(format="yuv420p", dst_colorspace=matrix, dst_color_range=1)
     frame.colorspace = tag
     return frame
@@ -49,10 +49,22 @@ def _motion_jpeg(path: Path, orientation: int | None, stored: ndarray) -> Path:
     return path
 
 
-@pytest.mark.parametrize("height", [480, 576, 720, 1080])
-def test_colours_without_a_tag_are_taken_as_players_take_them(height: int) -> None:
-    frame = _red(height, BT709 if height >= 720 else BT601, UNSPECIFIED)
-    assert colour_space(frame) == (BT709 if height >= 720 else BT601)
+@pytest.mark.parametrize(
+    ("width", "height", "matrix"),
+    [
+        (640, 480, BT601),
+        (720, 576, BT601),
+        (1242, 374, BT601),
+        (640, 720, BT709),
+        (1280, 720, BT709),
+        (1280, 480, BT709),
+        (1920, 544, BT709),
+        (1080, 1920, BT709),
+    ],
+)
+def test_colours_without_a_tag_are_taken_as_players_take_them(width: int, height: int, matrix: int) -> None:
+    frame = _red(height, matrix, UNSPECIFIED, width)
+    assert colour_space(frame) == matrix
     np.testing.assert_allclose(Converter()(frame)[0, 0], (200, 30, 40), atol=3)
 
 

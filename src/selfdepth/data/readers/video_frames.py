@@ -15,8 +15,9 @@ from selfdepth.data.readers.orientation import UPRIGHT, Orientation, of_display_
 from selfdepth.data.readers.pictures import ALL_LEVELS, Levels, grey_to_rgb
 from selfdepth.errors import SelfDepthWarning
 
-HD_HEIGHT = 720
-"""Frames of at least this height whose colours carry no tag are BT.709, lower ones BT.601, as players have it."""
+_HD_WIDTH, _SD_HEIGHT = 1280, 576
+"""Frames at least this wide, or higher than this, are BT.709 if their colours carry no tag, others BT.601, as players
+have it: a frame of high definition may have been cut to a low one."""
 
 _BT709, _UNSPECIFIED, _BT601, _BT2020, _BT2020_CONSTANT = 1, 2, 6, 9, 10
 _CONVERTIBLE = frozenset({0, _BT709, 4, 5, _BT601, 7, _BT2020})
@@ -57,11 +58,11 @@ class Converter:
 
 
 def colour_space(frame: Any) -> int:
-    """The colour space to convert a frame from, by FFmpeg's numbers: its own, or by its height if it states none."""
+    """The colour space to convert a frame from, by FFmpeg's numbers: its own, or by its size if it states none."""
     own = _BT2020 if frame.colorspace == _BT2020_CONSTANT else frame.colorspace
     if own in _CONVERTIBLE:
         return int(own)
-    return _BT709 if frame.height >= HD_HEIGHT else _BT601
+    return _BT709 if frame.width >= _HD_WIDTH or frame.height > _SD_HEIGHT else _BT601
 
 
 def orientation_of(frame: Any) -> Orientation:
