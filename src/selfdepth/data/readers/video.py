@@ -20,7 +20,7 @@ from selfdepth.data.readers.images import MIN_FRAMES
 from selfdepth.data.readers.levels import stretched
 from selfdepth.data.readers.no_footage import OWN_SOFTWARE
 from selfdepth.data.readers.pictures import ALL_LEVELS, Levels
-from selfdepth.data.readers.video_frames import Converter, grey16_of, is_deep_grey, say_what_is_odd
+from selfdepth.data.readers.video_frames import Converter, grey16_of, is_deep_grey, what_is_odd
 from selfdepth.data.readers.video_times import timeline
 from selfdepth.errors import DataError, SelfDepthWarning
 
@@ -79,10 +79,15 @@ class VideoSequence(FrameSequence):
             return
         path, damaged, requested = self.files[0], 0, set(self._positions(numbers))
         image, position, last, convert = None, -1, max(requested), Converter(self.levels)
+        said: set[str] = set()
         with opened_video(path) as container:
             for frame in _decode(container, self.stream, path):
                 position += 1
                 damaged += frame.is_corrupt
+                for sentence in what_is_odd(frame, f"a part of {path}"):
+                    if position > 0 and sentence not in said:  # what the first frame shows was said of the whole video
+                        warnings.warn(sentence, SelfDepthWarning, stacklevel=2)
+                    said.add(sentence)
                 if position in requested:
                     image = convert(frame)
                     self._require_size(image, position)
@@ -165,14 +170,7 @@ def open_video(
     count = track.n_frames
     if count < min_frames:
         raise DataError("the video has too few frames", where=path, expected=f"at least {min_frames}", got=str(count))
-    say_what_is_odd(first, path)
-    if not square:
-        warnings.warn(
-            f"the pixels of {path} are not square; give --camera fx,fy,cx,cy, because a field of view assumes square "
-            "ones",
-            SelfDepthWarning,
-            stacklevel=2,
-        )
+    _say_what_is_odd(first, square, path)
     shown = timeline(track.recordings, stated_fps=stated_fps, start_s=start_s, path=path)
     return VideoSequence(
         name=path.stem,
@@ -186,6 +184,17 @@ def open_video(
         jumps=find_gaps(shown.numbers),
         levels=stretched(_grey_samples(path, track.number), path) if is_deep_grey(first) else ALL_LEVELS,
     )
+
+
+def _say_what_is_odd(first: Any, square: bool, path: Path) -> None:
+    sentences = list(what_is_odd(first, str(path)))
+    if not square:
+        sentences.append(
+            f"the pixels of {path} are not square; give --camera fx,fy,cx,cy, because a field of view assumes square "
+            "ones"
+        )
+    for sentence in sentences:
+        warnings.warn(sentence, SelfDepthWarning, stacklevel=3)
 
 
 def is_own_video(path: Path) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from pathlib import Path
 from typing import Any
 
 from av.sidedata.sidedata import Type as SideDataType
@@ -13,7 +11,6 @@ from numpy import ndarray
 
 from selfdepth.data.readers.orientation import UPRIGHT, Orientation, of_display_matrix
 from selfdepth.data.readers.pictures import ALL_LEVELS, Levels, grey_to_rgb
-from selfdepth.errors import SelfDepthWarning
 
 _HD_WIDTH, _SD_HEIGHT = 1280, 576
 """Frames at least this wide, or higher than this, are BT.709 if their colours carry no tag, others BT.601, as players
@@ -83,23 +80,27 @@ def grey16_of(frame: Any) -> UInt16[ndarray, "h w"]:
     return values
 
 
-def say_what_is_odd(frame: Any, path: Path) -> None:
-    """Warn of a video whose frames are not what they look like on a screen, and name the command that mends it."""
+def what_is_odd(frame: Any, where: str) -> tuple[str, ...]:
+    """Sentences on a frame that is not what it looks like on a screen, with the command that mends its video.
+
+    Args:
+        where: what is like this frame: the video, or a part of it.
+    """
+    sentences = []
     if frame.interlaced_frame:
-        _warn(
-            f"{path} is interlaced: each frame holds the lines of two moments, which show as combs where things move; "
+        sentences.append(
+            f"{where} is interlaced: each frame holds the lines of two moments, which show as combs where things move; "
             "convert it: ffmpeg -i IN -vf bwdif=mode=send_frame OUT.mp4"
         )
     if frame.color_trc in _HDR:
-        _warn(
-            f"{path} is HDR ({_HDR[frame.color_trc]}): its values are used as they are, and look flatter than on a "
+        sentences.append(
+            f"{where} is HDR ({_HDR[frame.color_trc]}): its values are used as they are, and look flatter than on a "
             "screen; convert it: ffmpeg -i IN -vf zscale=t=linear:npl=203,tonemap=hable,"
             "zscale=p=bt709:t=bt709:m=bt709:r=tv,format=yuv420p OUT.mp4"
         )
     if frame.colorspace not in _CONVERTIBLE | {_UNSPECIFIED, _BT2020_CONSTANT}:
         name = "BT.709" if colour_space(frame) == _BT709 else "BT.601"
-        _warn(f"the colour space of {path} (number {frame.colorspace}) is not known here: it is taken for {name}")
-
-
-def _warn(sentence: str) -> None:
-    warnings.warn(sentence, SelfDepthWarning, stacklevel=4)
+        sentences.append(
+            f"the colour space of {where} (number {frame.colorspace}) is not known here: it is taken for {name}"
+        )
+    return tuple(sentences)
