@@ -213,11 +213,12 @@ def test_a_trimmed_video_begins_where_it_was_cut_and_loses_nothing(
     np.testing.assert_allclose(video.times_s, np.arange(n - 15) / 30, atol=0.001)
 
 
-def test_a_stream_without_times_has_those_of_its_rate(tmp_path: Path, write_video: WriteVideo) -> None:
-    path = write_video(tmp_path / "drive.h264", _grey_steps(6), fps=25)
+@pytest.mark.parametrize("fps", [10, 25, 30])
+def test_a_stream_without_times_has_those_of_its_rate(tmp_path: Path, write_video: WriteVideo, fps: int) -> None:
+    path = write_video(tmp_path / "drive.h264", _grey_steps(6), fps=fps)
     video = open_video(path, camera=CAMERA)
     assert video.times_s is not None and len(video.times_s) == len(video.numbers) == 6
-    np.testing.assert_allclose(np.diff(video.times_s), 1 / 25)
+    np.testing.assert_allclose(np.diff(video.times_s), 1 / fps)
 
 
 def test_what_is_shown_before_the_first_frame_that_can_be_decoded_is_left_out(

@@ -160,7 +160,9 @@ def open_video(
     with opened_video(path) as container:
         track = choose_track(container, path, stream)
         chosen = video_stream(container, track.number, path)
-        stated_fps = float(chosen.average_rate or chosen.guessed_rate or 0)
+        # Of a raw stream, which has no times, FFmpeg calls 25 the average; its guess is what the stream itself states.
+        average = chosen.average_rate if track.begin_s is not None else None
+        stated_fps = float(average or chosen.guessed_rate or 0)
         square = chosen.sample_aspect_ratio in (None, 0, 1)  # 0 stands for unknown
         start_s = (container.start_time or 0) / av.time_base
     # The packets were read to the end of the file, so it is opened again.
