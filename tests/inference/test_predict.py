@@ -201,6 +201,17 @@ def test_a_camera_is_not_followed_across_missing_frames(world: Path, tmp_path: P
     assert len(written(tmp_path / "out")) == 5, "points of each frame, and none of the whole drive"
 
 
+def test_a_camera_is_not_followed_across_a_hole_in_the_time_of_a_video(world: Path, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (12, 40, 80, 3)).astype(np.uint8)
+    with create_video(tmp_path / "paused.mp4", Fraction(20)) as video:
+        for i, image in enumerate(pixels):
+            video.write(image, i / 20 if i < 6 else 3 + i / 20)
+    with pytest.raises(DataError, match=r"the frames have gaps.*paused\.mp4;.* a jump from 5 to 66, one of 1"):
+        run(world / "model", tmp_path / "paused.mp4", out=tmp_path / "out", kinds=("trajectory",))
+    run(world / "model", tmp_path / "paused.mp4", out=tmp_path / "out", kinds=("npz",))
+    assert written(tmp_path / "out") == [f"npz/{i:06d}.npz" for i in range(12)]
+
+
 def test_points_of_frames_that_no_camera_fits_are_refused(world: Path, tmp_path: Path) -> None:
     tall = tmp_path / "tall.png"
     Image.new("RGB", (50, 70)).save(tall)

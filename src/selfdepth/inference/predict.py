@@ -156,7 +156,7 @@ def motion_predictor(
                 fix="give such an input, or leave --save trajectory out",
             )
         if "trajectory" in options.kinds and each.gaps:
-            raise gaps_refused(each.files[0].parent, each.gaps)
+            raise gaps_refused(each.files[0].parent if len(each.files) > 1 else each.files[0], each.gaps)
     path_needed = any(options.follows_camera(each) for each in inputs)
     if not path_needed or ("trajectory" not in options.kinds and not has_pose_network(weights)):
         if options.spacing is not None:

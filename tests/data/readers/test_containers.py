@@ -227,5 +227,5 @@ def test_packets_are_counted_without_decoding(tmp_path: Path, write_video: Write
     with opened_video(path) as container:
         assert video_stream(container, 0, path).type == "video"
         track = choose_track(container, path, None)
-    assert (track.number, len(track.times_s), track.begin_s, track.broken_at) == (0, 12, 0.0, None)
+    assert (track.number, track.n_frames, track.begin_s, track.broken_at) == (0, 12, 0.0, None)
     assert track.end_s == pytest.approx(1.2)

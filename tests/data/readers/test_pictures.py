@@ -6,6 +6,7 @@ import io
 import re
 import struct
 import subprocess
+import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from PIL import Image
 
 from helpers.peak import run_measured
 from selfdepth.data.readers.pictures import image_size, read_grey16, read_image
-from selfdepth.errors import DataError
+from selfdepth.errors import DataError, SelfDepthWarning
 
 EXIF_ORIENTATION = 0x0112
 
@@ -289,3 +290,36 @@ def test_the_largest_refusal_takes_less_than_two_gigabytes(tmp_path: Path) -> No
     )
     _, peak = run_measured(code)
     assert peak < 2e9
+
+
+@pytest.mark.parametrize("name", ["a.webp", "a.png", "a.tif"])
+def test_pictures_after_the_first_are_said_once_for_a_folder(tmp_path: Path, name: str) -> None:
+    pages = [Image.new("RGB", (40, 30), (level, level, level)) for level in (0, 120, 240)]
+    for path in (tmp_path / name, tmp_path / f"b{name}"):
+        pages[0].save(path, save_all=True, append_images=pages[1:])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        for path in (tmp_path / name, tmp_path / f"b{name}"):
+            assert read_image(path).max() < 3
+    (warning,) = caught
+    assert issubclass(warning.category, SelfDepthWarning)
+    assert re.search(rf"{re.escape(str(tmp_path))}: .*hold several pictures.*the first of each", str(warning.message))
+
+
+def test_smaller_copies_of_a_picture_and_previews_are_no_more_pictures(tmp_path: Path) -> None:
+    picture = Image.fromarray(_picture())
+    picture.save(tmp_path / "plain.tif")
+    smaller = picture.resize((20, 15))
+    smaller.encoderinfo = {"tiffinfo": {254: 1}}
+    picture.save(tmp_path / "pyramid.tif", save_all=True, append_images=[smaller])
+    picture.save(tmp_path / "stereo.jpg", "MPO", save_all=True, append_images=[picture])
+    for name in ("plain.png", "plain.jpg", "plain.webp"):
+        picture.save(tmp_path / name)
+    content = bytearray((tmp_path / "plain.tif").read_bytes())
+    (first,) = struct.unpack_from("<I", content, 4)
+    struct.pack_into("<I", content, first + 2 + 12 * struct.unpack_from("<H", content, first)[0], 10**9)
+    (tmp_path / "to_nowhere.tif").write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for path in tmp_path.iterdir():
+            assert read_image(path).shape == (30, 40, 3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 from numpy import ndarray
 
+from selfdepth.data.frames import find_gaps
 from selfdepth.data.readers.containers import choose_track, opened_video
+from selfdepth.data.readers.frame_names import SCENE_GAP
 from selfdepth.data.readers.video import open_video
 from selfdepth.errors import DataError, SelfDepthWarning
 
@@ -182,11 +184,41 @@ def test_each_frame_has_the_time_of_its_packet(tmp_path: Path, suffix: str) -> N
     np.testing.assert_allclose(video.times_s, expected, atol=0.002)
 
 
-def test_a_stream_without_times_has_those_of_its_rate(tmp_path: Path, write_video: WriteVideo) -> None:
-    path = write_video(tmp_path / "drive.h264", _grey_steps(6), fps=25)
+def _trimmed(path: Path, n: int, key_every: int, cut_s: float) -> Path:
+    """An MP4 of n frames at 30 per second whose edit list skips its begin, as cutting without encoding makes it."""
+    with av.open(str(path), "w", options={"avoid_negative_ts": "disabled"}) as container:
+        stream = container.add_stream("libx264", rate=30, options={"crf": "10", "g": str(key_every), "bf": "2"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        packets = []
+        for image in _grey_steps(n):
+            packets += stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24"))
+        for packet in (*packets, *stream.encode()):
+            packet.pts -= round(cut_s / packet.time_base)
+            packet.dts -= round(cut_s / packet.time_base)
+            container.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov"])
+@pytest.mark.parametrize(("n", "key_every"), [(60, 40), (60, 250), (60, 1)])
+def test_a_trimmed_video_begins_where_it_was_cut_and_loses_nothing(
+    tmp_path: Path, suffix: str, n: int, key_every: int
+) -> None:
+    video = open_video(_trimmed(tmp_path / f"trimmed.{suffix}", n, key_every, 0.5), camera=CAMERA)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        levels = [image.mean() for image in video.read(video.numbers)]
+    np.testing.assert_allclose(levels, 4 * np.arange(15, n), atol=3)
+    assert video.times_s is not None
+    np.testing.assert_allclose(video.times_s, np.arange(n - 15) / 30, atol=0.001)
+
+
+@pytest.mark.parametrize("fps", [10, 25, 30])
+def test_a_stream_without_times_has_those_of_its_rate(tmp_path: Path, write_video: WriteVideo, fps: int) -> None:
+    path = write_video(tmp_path / "drive.h264", _grey_steps(6), fps=fps)
     video = open_video(path, camera=CAMERA)
     assert video.times_s is not None and len(video.times_s) == len(video.numbers) == 6
-    np.testing.assert_allclose(np.diff(video.times_s), 1 / 25)
+    np.testing.assert_allclose(np.diff(video.times_s), 1 / fps)
 
 
 def test_what_is_shown_before_the_first_frame_that_can_be_decoded_is_left_out(
@@ -198,4 +230,58 @@ def test_what_is_shown_before_the_first_frame_that_can_be_decoded_is_left_out(
     with opened_video(path) as container:
         frames = list(itertools.islice(container.decode(video=0), 3))
     track.begin_with(frames[2])
-    assert len(track.times_s) == 38
+    assert track.n_frames == 38
+
+
+def _muxed(path: Path, seconds: Sequence[float | None]) -> Path:
+    """Grey frames at these times of their packets, without B-frames."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30, options={"crf": "10", "bf": "0", "g": "5"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        packets = []
+        for image in _grey_steps(len(seconds)):
+            packets += stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24"))
+        for packet, time in zip((*packets, *stream.encode()), seconds, strict=True):
+            packet.time_base, packet.pts = Fraction(1, 1000), None if time is None else round(1000 * time)
+            packet.dts = packet.pts
+            container.mux(packet)
+    return path
+
+
+def test_two_frames_of_one_time_do_not_cost_the_others_theirs(tmp_path: Path) -> None:
+    seconds = [i / 10 + (0.3 if i >= 20 else 0) for i in range(30)]
+    expected = tuple(seconds)
+    seconds[10] = seconds[9]
+    video = open_video(_muxed(tmp_path / "dashcam.mkv", seconds), camera=CAMERA)
+    assert video.times_s == pytest.approx(expected, abs=0.0011)
+    assert video.fps == pytest.approx(29 / 3.2, rel=0.01) and video.numbers == tuple(range(30))
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "ts"])
+def test_a_hole_in_the_time_is_a_gap_and_every_frame_is_still_found(tmp_path: Path, suffix: str) -> None:
+    path = _muxed(tmp_path / f"paused.{suffix}", [i / 30 + (5 if i >= 15 else 0) for i in range(30)])
+    video = open_video(path, camera=CAMERA)
+    ((before, after),) = find_gaps(video.numbers)
+    assert (before, after) == (14, pytest.approx(14 + 151, abs=2))
+    assert video.names == tuple(f"{i:06d}" for i in range(30))
+    np.testing.assert_allclose([image.mean() for image in video.read(video.numbers)], 4 * np.arange(30), atol=3)
+    some = (3, 14, after, after + 5)
+    np.testing.assert_allclose([image.mean() for image in video.read(some)], [12, 56, 60, 80], atol=3)
+    left = video.without(frozenset({0, 14, after}))
+    np.testing.assert_allclose([image.mean() for image in left.read((1, after + 1))], [4, 64], atol=3)
+
+
+@pytest.mark.parametrize("first_s", [0, 20])
+def test_recordings_that_were_joined_are_told_apart_and_none_is_lost(
+    tmp_path: Path, write_video: WriteVideo, first_s: float
+) -> None:
+    first = _muxed(tmp_path / "a.ts", [first_s + i / 30 for i in range(30)])
+    second = write_video(tmp_path / "b.ts", _grey_steps(30), fps=30)
+    path = tmp_path / "joined.ts"
+    path.write_bytes(first.read_bytes() + second.read_bytes())
+    with pytest.warns(SelfDepthWarning, match=r"joined\.ts jumps back at frame 30, as where recordings were joined"):
+        video = open_video(path, camera=CAMERA)
+    assert len(video.numbers) == 60 and find_gaps(video.numbers) == ((29, 29 + SCENE_GAP),)
+    assert video.times_s is not None
+    np.testing.assert_allclose(np.diff(video.times_s), 1 / 30, atol=0.002)
+    np.testing.assert_allclose([image.mean() for image in video.read(video.numbers)], [*range(0, 120, 4)] * 2, atol=3)

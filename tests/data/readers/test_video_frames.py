@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from fractions import Fraction
 from pathlib import Path
@@ -16,16 +17,16 @@ from PIL import Image
 
 from selfdepth.data.readers.orientation import EXIF
 from selfdepth.data.readers.video import open_video
-from selfdepth.data.readers.video_frames import Converter, colour_space, is_deep_grey, say_what_is_odd
+from selfdepth.data.readers.video_frames import Converter, colour_space, is_deep_grey, what_is_odd
 from selfdepth.errors import SelfDepthWarning
 
 BT709, UNSPECIFIED, BT601 = 1, 2, 6
 CAMERA = "fov:60"
 
 
-def _red(height: int, matrix: int, tag: int) -> av.VideoFrame:
+def _red(height: int, matrix: int, tag: int, width: int = 64) -> av.VideoFrame:
     """A red frame that was encoded with one matrix, and is tagged with another."""
-    rgb = av.VideoFrame.from_ndarray(np.full((height, 64, 3), (200, 30, 40), np.uint8), format="rgb24")
+    rgb = av.VideoFrame.from_ndarray(np.full((height, width, 3), (200, 30, 40), np.uint8), format="rgb24")
     frame = rgb.reformat(format="yuv420p", dst_colorspace=matrix, dst_color_range=1)
     frame.colorspace = tag
     return frame
@@ -49,10 +50,22 @@ def _motion_jpeg(path: Path, orientation: int | None, stored: ndarray) -> Path:
     return path
 
 
-@pytest.mark.parametrize("height", [480, 576, 720, 1080])
-def test_colours_without_a_tag_are_taken_as_players_take_them(height: int) -> None:
-    frame = _red(height, BT709 if height >= 720 else BT601, UNSPECIFIED)
-    assert colour_space(frame) == (BT709 if height >= 720 else BT601)
+@pytest.mark.parametrize(
+    ("width", "height", "matrix"),
+    [
+        (640, 480, BT601),
+        (720, 576, BT601),
+        (1242, 374, BT601),
+        (640, 720, BT709),
+        (1280, 720, BT709),
+        (1280, 480, BT709),
+        (1920, 544, BT709),
+        (1080, 1920, BT709),
+    ],
+)
+def test_colours_without_a_tag_are_taken_as_players_take_them(width: int, height: int, matrix: int) -> None:
+    frame = _red(height, matrix, UNSPECIFIED, width)
+    assert colour_space(frame) == matrix
     np.testing.assert_allclose(Converter()(frame)[0, 0], (200, 30, 40), atol=3)
 
 
@@ -70,8 +83,8 @@ def test_a_colour_space_that_is_not_known_is_converted_and_said(tag: int) -> Non
     if tag == 10:  # differs from BT.2020 too little to be seen
         assert colour_space(frame) == 9
     else:
-        with pytest.warns(SelfDepthWarning, match=rf"number {tag}\) is not known here: it is taken for BT\.709"):
-            say_what_is_odd(frame, Path("drive.mp4"))
+        (sentence,) = what_is_odd(frame, "drive.mp4")
+        assert f"of drive.mp4 (number {tag}) is not known here: it is taken for BT.709" in sentence
 
 
 @pytest.mark.parametrize("orientation", [None, *range(1, 9)])
@@ -95,27 +108,46 @@ def test_side_data_without_a_name_has_a_number() -> None:
 def test_high_dynamic_range_is_said(transfer: int, name: str) -> None:
     frame = av.VideoFrame(64, 48, "yuv420p10le")
     frame.color_trc, frame.colorspace = transfer, 9
-    with pytest.warns(SelfDepthWarning, match=rf"drive\.mp4 is HDR \({name}\).*ffmpeg -i IN -vf .*tonemap"):
-        say_what_is_odd(frame, Path("drive.mp4"))
+    (sentence,) = what_is_odd(frame, "drive.mp4")
+    assert re.match(rf"drive\.mp4 is HDR \({name}\).*ffmpeg -i IN -vf .*tonemap", sentence)
+
+
+def _tape(path: Path, n: int, *, interlaced: bool) -> Path:
+    options = {"flags": "+ildct+ilme"} if interlaced else {}
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg2video", rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for i in range(n):
+            pixels = np.full((48, 64, 3), 10 * i, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())
+    return path
 
 
 def test_interlaced_footage_is_said(tmp_path: Path) -> None:
-    path = tmp_path / "tape.mpg"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg2video", rate=25, options={"flags": "+ildct+ilme"})
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for i in range(6):
-            pixels = np.full((48, 64, 3), 20 * i, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
-        container.mux(stream.encode())
+    path = _tape(tmp_path / "tape.mpg", 6, interlaced=True)
     with pytest.warns(SelfDepthWarning, match=r"tape\.mpg is interlaced.*ffmpeg -i IN -vf bwdif=mode=send_frame OUT"):
-        open_video(path, camera=CAMERA)
+        video = open_video(path, camera=CAMERA)
+    with warnings.catch_warnings():  # and only once
+        warnings.simplefilter("error")
+        assert len(list(video.read(video.numbers))) == 6
+
+
+def test_a_part_that_is_interlaced_is_said_when_it_is_decoded(tmp_path: Path) -> None:
+    parts = [_tape(tmp_path / f"{name}.ts", 20, interlaced=name == "b") for name in ("a", "b")]
+    path = tmp_path / "mixed.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    with pytest.warns(SelfDepthWarning) as caught:
+        video = open_video(path, camera=CAMERA)
+    assert "is interlaced" not in "".join(str(item.message) for item in caught)
+    with pytest.warns(SelfDepthWarning) as caught:
+        assert len(list(video.read(video.numbers))) == 40
+    (sentence,) = (str(item.message) for item in caught if "is interlaced" in str(item.message))
+    assert re.match(r"a part of .*mixed\.ts is interlaced: ", sentence)
 
 
 def test_nothing_is_said_of_ordinary_frames() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        say_what_is_odd(_red(720, BT709, UNSPECIFIED), Path("drive.mp4"))
+    assert what_is_odd(_red(720, BT709, UNSPECIFIED), "drive.mp4") == ()
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from PIL import Image
 from helpers.images import write_images
 from helpers.videos import write_two_streams
 from selfdepth.config import TrainConfig
+from selfdepth.data.frames import find_gaps
 from selfdepth.data.inspect import uneven_rate
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.sources.video import Videos
@@ -101,6 +102,24 @@ def test_every_frame_has_the_time_of_its_packet(tmp_path: Path, moving_texture: 
     np.testing.assert_allclose(recognise(tmp_path / "uneven.mp4").times(sequence), seconds, atol=1e-3)
     (sentence,) = uneven_rate(sequence)
     assert "from 10 to 30 frames per second" in sentence
+
+
+def test_no_clip_crosses_a_hole_in_the_time(tmp_path: Path, moving_texture: Texture) -> None:
+    with create_video(tmp_path / "paused.mp4", Fraction(30)) as video:
+        for i, image in enumerate(moving_texture(60, 1)):
+            video.write(image, i / 30 if i < 25 else 10 + i / 30)
+    source = recognise(tmp_path / "paused.mp4")
+    (sequence,) = source.sequences(CAMERA)
+    numbers = sequence.numbers
+    assert find_gaps(numbers) == ((24, numbers[25]),) and numbers[25] == pytest.approx(325, abs=5)
+    store = source.new_store(TrainConfig(width=192, camera=CAMERA), tmp_path / "store")
+    targets = {ref.number for ref in (*store.train, *store.val)}
+    assert len(targets) > 50 and targets <= {n for n in numbers if {n - 1, n, n + 1} <= set(numbers)}
+    assert store.sequences[0].names == tuple(f"{i:06d}" for i in range(60))
+    rows = store.sequences[0].rows(np.array([24, numbers[25]]))
+    expected = [image.transpose(2, 0, 1) for image in sequence.read((24, numbers[25]))]
+    assert np.abs(store.frames[rows].astype(int) - np.stack(expected)).mean() < 3
+    assert uneven_rate(sequence) == ()
 
 
 def test_own_results_and_pictures_beside_videos_are_no_footage(

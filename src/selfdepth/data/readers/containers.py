@@ -24,6 +24,8 @@ _DEMUXERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,mxf,dv,yuv4mpegp
 """The formats that FFmpeg may open. It knows lists, too, through which a file would open others."""
 _INDEXED = frozenset({"mp4", "matroska", "avi", "asf", "flv"})
 """Containers that state their duration. Others (transport streams) may start and end anywhere."""
+_JITTER_S = 0.5
+"""A time that jumps back by more is that of another recording; by less, of a clock that wavers."""
 _SAME_LENGTH = 0.9
 """Streams with at least this share of the most frames are cameras of one recording, not a preview of it."""
 
@@ -34,39 +36,55 @@ class Track:
 
     Attributes:
         number: among the file's video streams, from 0; covers are not counted.
-        times_s: time of each frame to expect, in decoding order, seconds; None where a packet states none, or jumps
-            back.
+        recordings: time of each frame to expect, in decoding order, seconds; None where a packet states none. Where
+            the time jumps back, as in joined files, another recording begins.
         begin_s, end_s: when the first frame begins and the last one ends; begin_s is None if no packet states a time.
         broken_at: number of the first frame that is incomplete, if any.
+        begun: whether a key frame has come.
     """
 
     number: int
-    times_s: list[float | None] = field(default_factory=list)
+    recordings: list[list[float | None]] = field(default_factory=lambda: [[]])
     begin_s: float | None = None
     end_s: float = 0.0
     broken_at: int | None = None
+    begun: bool = False
     last_dts: int | None = None
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames to expect."""
+        return sum(map(len, self.recordings))
 
     def add(self, packet: Any) -> None:
         """Take in the next packet of the stream."""
         if packet.is_corrupt and self.broken_at is None:
-            self.broken_at = len(self.times_s)
+            self.broken_at = self.n_frames
         time = None if packet.pts is None else float(packet.pts * packet.time_base)
         if time is not None:
             # Packets come in decoding order, which B-frames make differ from the order of their times.
             self.begin_s = time if self.begin_s is None else min(self.begin_s, time)
             self.end_s = max(self.end_s, time + float((packet.duration or 0) * packet.time_base))
-        # Nothing can be decoded before the first key frame, and trimmed frames are not displayed.
-        if (self.times_s or packet.is_keyframe) and not packet.is_discard:
-            jumps_back = self.last_dts is not None and packet.dts is not None and packet.dts < self.last_dts
-            self.times_s.append(None if jumps_back else time)
+        # Nothing can be decoded before the first key frame, which may itself be trimmed: then it is decoded all the
+        # same, for the frames that refer to it, but not displayed.
+        self.begun = self.begun or packet.is_keyframe
+        if self.begun and not packet.is_discard:
+            if self.recordings[-1] and self._jumps_back(packet):
+                self.recordings.append([])
+            self.recordings[-1].append(time)
         self.last_dts = self.last_dts if packet.dts is None else packet.dts
+
+    def _jumps_back(self, packet: Any) -> bool:
+        if self.last_dts is None or packet.dts is None:
+            return False
+        return bool((self.last_dts - packet.dts) * packet.time_base > _JITTER_S)
 
     def begin_with(self, first: Any) -> None:
         """Leave out what is shown before the first frame that can be decoded: it refers to frames that were cut off."""
         begin = None if first.pts is None else float(first.pts * first.time_base)
-        if begin is not None and begin in self.times_s:
-            self.times_s = [time for time in self.times_s if time is None or time >= begin]
+        # Only of the first recording: another that was joined to it may have any times.
+        if begin is not None and begin in self.recordings[0]:
+            self.recordings[0] = [time for time in self.recordings[0] if time is None or time >= begin]
 
 
 @contextmanager
@@ -133,7 +151,7 @@ def choose_track(container: Any, path: Path, wanted: int | None) -> Track:
     chosen = tracks[_best(streams, tracks) if wanted is None else wanted]
     if len(streams) > 1 and wanted is None:
         described = (
-            f"{track.number} ({_size(stream)}, {len(track.times_s)} frames)"
+            f"{track.number} ({_size(stream)}, {track.n_frames} frames)"
             for stream, track in zip(streams, tracks, strict=True)
         )
         warnings.warn(
@@ -165,14 +183,14 @@ def _tracks(container: Any, streams: Sequence[Any]) -> list[Track]:
 
 
 def _best(streams: Sequence[Any], tracks: Sequence[Track]) -> int:
-    most = max(len(track.times_s) for track in tracks)
+    most = max(track.n_frames for track in tracks)
 
     def rank(track: Track) -> tuple[bool, bool, int, int]:
         stream = streams[track.number]
         context = stream.codec_context
         pixels = context.width * context.height if context is not None else 0
         default = bool(stream.disposition & av.stream.Disposition.default)
-        return len(track.times_s) >= _SAME_LENGTH * most, default, pixels, -track.number
+        return track.n_frames >= _SAME_LENGTH * most, default, pixels, -track.number
 
     return max(tracks, key=rank).number
 

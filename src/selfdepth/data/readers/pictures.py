@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from PIL import ExifTags, Image
 
 from selfdepth.data.readers.file_kinds import RAW_PHOTO, FileKind, file_kind, require_role
 from selfdepth.data.readers.orientation import EXIF, Orientation
-from selfdepth.errors import DataError
+from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.limits import require_within
 
 Levels = tuple[int, int]
@@ -26,13 +27,15 @@ _WIDTH, _HEIGHT, _SUBFILE, _TILE_WIDTH, _TILE_HEIGHT, _DNG = 256, 257, 254, 322,
 """Tags of TIFF."""
 _SIXTEEN_BITS_AT_MOST = ("PNG", "PPM")
 """Formats whose pixels of Pillow's type "I" are 16-bit grey."""
+_REDUCED_OR_MASK = 1 | 4
+"""Bits of TIFF's tag on what a page is: another size of the picture before, or its transparency."""
 _BOMB_CHECK = threading.Lock()
 
 
 def read_image(path: Path, reduction: int = 1, levels: Levels = ALL_LEVELS) -> UInt8[ndarray, "h w 3"]:
     """Decode an image file to upright RGB. Grey becomes RGB, 16 bits become 8, transparency is dropped.
 
-    Of a file with several pages, the first is taken.
+    Of a file with several pages or an animation, the first picture is taken, with a warning.
 
     Args:
         reduction: 2, 4 or 8 decodes a JPEG at 1/2, 1/4 or 1/8 of its size (rounded up); other formats ignore it.
@@ -46,6 +49,14 @@ def read_image(path: Path, reduction: int = 1, levels: Levels = ALL_LEVELS) -> U
             image.draft("RGB", (image.width // reduction, image.height // reduction))
         orientation = _orientation_after_loading(image)
         pixels = rgb_of(image, levels)
+        if _holds_more(image):  # after the pixels, which turning a page would replace
+            warnings.warn(
+                # Of the folder, not the file: one sentence is enough for all of its frames.
+                f"{path.parent}: there are {image.format} images that hold several pictures, as an animation or pages; "
+                "the first of each is taken; if they are frames, convert each file to a video or a folder of images",
+                SelfDepthWarning,
+                stacklevel=2,
+            )
     return orientation.apply(pixels)
 
 
@@ -136,6 +147,22 @@ def _judge(image: Image.Image, path: Path) -> None:
     # A tile is decoded whole, whatever part of it lies in the image.
     tile = tags.get(_TILE_WIDTH, 0) * tags.get(_TILE_HEIGHT, 0)
     require_within("image_megapixels", tile / 1e6, what="a tile of the image is too large", where=path)
+
+
+def _holds_more(image: Image.Image) -> bool:
+    """Whether there are pictures after the first one, other than copies of it."""
+    if image.format == "MPO":  # a photo of a camera that adds a preview, or a second eye's view
+        return False
+    tags = getattr(image, "tag_v2", None)
+    if tags is None:
+        return int(getattr(image, "n_frames", 1)) > 1
+    if not tags.next:  # Pillow would read all pages to count them
+        return False
+    try:
+        image.seek(1)
+    except Exception:  # nothing that anybody could have meant
+        return False
+    return not getattr(image, "tag_v2", {}).get(_SUBFILE, 0) & _REDUCED_OR_MASK
 
 
 def _stored_size(image: Image.Image) -> tuple[int, int]:

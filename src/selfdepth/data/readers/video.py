@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,17 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 from jaxtyping import UInt8, UInt16
 from numpy import ndarray
 
-from selfdepth.data.frames import FrameSequence
+from selfdepth.data.frames import FrameSequence, find_gaps
 from selfdepth.data.readers.cameras import parse_camera
-from selfdepth.data.readers.containers import REPAIR, Track, choose_track, opened_video, video_stream
+from selfdepth.data.readers.containers import REPAIR, choose_track, opened_video, video_stream
 from selfdepth.data.readers.images import MIN_FRAMES
 from selfdepth.data.readers.levels import stretched
 from selfdepth.data.readers.no_footage import OWN_SOFTWARE
 from selfdepth.data.readers.pictures import ALL_LEVELS, Levels
-from selfdepth.data.readers.video_frames import Converter, grey16_of, is_deep_grey, say_what_is_odd
+from selfdepth.data.readers.video_frames import Converter, grey16_of, is_deep_grey, what_is_odd
+from selfdepth.data.readers.video_times import timeline
 from selfdepth.errors import DataError, SelfDepthWarning
 
 VIDEO_SUFFIXES = frozenset(
@@ -52,14 +53,18 @@ _LOOKED_AT = 16
 
 @dataclass(frozen=True, kw_only=True)
 class VideoSequence(FrameSequence):
-    """The frames of one video stream of a file, numbered from 0 in display order.
+    """The frames of one video stream of a file, numbered from 0 in display order, and named by their position.
+
+    Numbers jump where the video's time has a hole, and where another recording was joined to it.
 
     Attributes:
         stream: number of the stream among the file's video streams.
+        jumps: where the numbers of the stream jump, as (last before, first after).
         levels: values of 16-bit grey that become black and white.
     """
 
     stream: int = 0
+    jumps: tuple[tuple[int, int], ...] = ()
     levels: Levels = ALL_LEVELS
 
     def read(self, numbers: tuple[int, ...]) -> Iterator[UInt8[ndarray, "h w 3"]]:
@@ -72,28 +77,40 @@ class VideoSequence(FrameSequence):
         """
         if not numbers:
             return
-        path, requested, last, damaged = self.files[0], set(numbers), numbers[-1], 0
-        image, number, convert = None, -1, Converter(self.levels)
+        path, damaged, requested = self.files[0], 0, set(self._positions(numbers))
+        image, position, last, convert = None, -1, max(requested), Converter(self.levels)
+        said: set[str] = set()
         with opened_video(path) as container:
             for frame in _decode(container, self.stream, path):
-                number += 1
+                position += 1
                 damaged += frame.is_corrupt
-                if number in requested:
+                for sentence in what_is_odd(frame, f"a part of {path}"):
+                    if position > 0 and sentence not in said:  # what the first frame shows was said of the whole video
+                        warnings.warn(sentence, SelfDepthWarning, stacklevel=2)
+                    said.add(sentence)
+                if position in requested:
                     image = convert(frame)
-                    self._require_size(image, number)
+                    self._require_size(image, position)
                     yield image
-                if number == last:
+                if position == last:
                     break
-        missing = last - number
+        missing = sum(later > position for later in requested)
         if missing > 0:
-            yield from self._end_early(number + 1, image, sum(later > number for later in requested))
+            yield from self._end_early(position + 1, image, missing)
         if damaged:
             warnings.warn(f"{damaged} frames of {path} are damaged", SelfDepthWarning, stacklevel=2)
 
-    def _require_size(self, image: UInt8[ndarray, "h w 3"], number: int) -> None:
+    def _positions(self, numbers: tuple[int, ...]) -> list[int]:
+        """Positions in the stream, from 0, of the frames with these numbers."""
+        skipped = np.cumsum([0, *(after - before - 1 for before, after in self.jumps)])
+        n_before = np.searchsorted([after for _, after in self.jumps], numbers, side="right")
+        positions: list[int] = (np.array(numbers) - skipped[n_before]).tolist()
+        return positions
+
+    def _require_size(self, image: UInt8[ndarray, "h w 3"], position: int) -> None:
         if image.shape[:2] != (self.camera.height, self.camera.width):
             raise DataError(
-                f"the video changes its size at frame {number}",
+                f"the video changes its size at frame {position}",
                 where=self.files[0],
                 expected=f"{self.camera.width}x{self.camera.height}",
                 got=f"{image.shape[1]}x{image.shape[0]}",
@@ -127,7 +144,8 @@ def open_video(
 ) -> VideoSequence:
     """A video file as a sequence. Only its packets are read and its first frame is decoded.
 
-    The time of each frame is that of its packet, in seconds from the start of the file, as players count them.
+    The time of each frame is that of its packet, in seconds from the start of the file, as players count them. A hole
+    in these times is a gap in the numbers.
 
     Args:
         camera: as `parse_camera` reads it, for the size of the upright frames.
@@ -142,35 +160,43 @@ def open_video(
     with opened_video(path) as container:
         track = choose_track(container, path, stream)
         chosen = video_stream(container, track.number, path)
-        fps = float(chosen.average_rate or chosen.guessed_rate or 0)
+        # Of a raw stream, which has no times, FFmpeg calls 25 the average; its guess is what the stream itself states.
+        average = chosen.average_rate if track.begin_s is not None else None
+        stated_fps = float(average or chosen.guessed_rate or 0)
         square = chosen.sample_aspect_ratio in (None, 0, 1)  # 0 stands for unknown
         start_s = (container.start_time or 0) / av.time_base
     # The packets were read to the end of the file, so it is opened again.
     first = _first_frame(path, track.number)
     track.begin_with(first)
     height, width = Converter()(first).shape[:2]
-    count = len(track.times_s)
+    count = track.n_frames
     if count < min_frames:
         raise DataError("the video has too few frames", where=path, expected=f"at least {min_frames}", got=str(count))
-    say_what_is_odd(first, path)
-    if not square:
-        warnings.warn(
-            f"the pixels of {path} are not square; give --camera fx,fy,cx,cy, because a field of view assumes square "
-            "ones",
-            SelfDepthWarning,
-            stacklevel=2,
-        )
+    _say_what_is_odd(first, square, path)
+    shown = timeline(track.recordings, stated_fps=stated_fps, start_s=start_s, path=path)
     return VideoSequence(
         name=path.stem,
         camera=parse_camera(camera, width=width, height=height),
-        numbers=tuple(range(count)),
+        numbers=shown.numbers,
         names=tuple(f"{number:0{max(6, len(str(count - 1)))}d}" for number in range(count)),
         files=(path,),
-        fps=fps,
-        times_s=_increasing(track, start_s, fps),
+        fps=shown.fps,
+        times_s=shown.times_s,
         stream=track.number,
+        jumps=find_gaps(shown.numbers),
         levels=stretched(_grey_samples(path, track.number), path) if is_deep_grey(first) else ALL_LEVELS,
     )
+
+
+def _say_what_is_odd(first: Any, square: bool, path: Path) -> None:
+    sentences = list(what_is_odd(first, str(path)))
+    if not square:
+        sentences.append(
+            f"the pixels of {path} are not square; give --camera fx,fy,cx,cy, because a field of view assumes square "
+            "ones"
+        )
+    for sentence in sentences:
+        warnings.warn(sentence, SelfDepthWarning, stacklevel=3)
 
 
 def is_own_video(path: Path) -> bool:
@@ -188,18 +214,6 @@ def _first_frame(path: Path, number: int) -> Any:
     if first is None:
         raise DataError("no frame of the video can be decoded", where=path, fix=REPAIR)
     return first
-
-
-def _increasing(track: Track, start_s: float, fps: float) -> tuple[float, ...] | None:
-    """Times in display order, from the start of the file.
-
-    A stream without times, as a raw one, or with a jump back, as in joined recordings, has those of its stated rate;
-    None if it states none.
-    """
-    known = sorted(time - start_s for time in track.times_s if time is not None)
-    if len(known) == len(track.times_s) and all(after > before for before, after in itertools.pairwise(known)):
-        return tuple(known)
-    return tuple(number / fps for number in range(len(track.times_s))) if fps else None
 
 
 def _grey_samples(path: Path, number: int) -> Iterator[UInt16[ndarray, "_h _w"]]:

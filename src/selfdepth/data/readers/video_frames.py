@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from pathlib import Path
 from typing import Any
 
 from av.sidedata.sidedata import Type as SideDataType
@@ -13,10 +11,10 @@ from numpy import ndarray
 
 from selfdepth.data.readers.orientation import UPRIGHT, Orientation, of_display_matrix
 from selfdepth.data.readers.pictures import ALL_LEVELS, Levels, grey_to_rgb
-from selfdepth.errors import SelfDepthWarning
 
-HD_HEIGHT = 720
-"""Frames of at least this height whose colours carry no tag are BT.709, lower ones BT.601, as players have it."""
+_HD_WIDTH, _SD_HEIGHT = 1280, 576
+"""Frames at least this wide, or higher than this, are BT.709 if their colours carry no tag, others BT.601, as players
+have it: a frame of high definition may have been cut to a low one."""
 
 _BT709, _UNSPECIFIED, _BT601, _BT2020, _BT2020_CONSTANT = 1, 2, 6, 9, 10
 _CONVERTIBLE = frozenset({0, _BT709, 4, 5, _BT601, 7, _BT2020})
@@ -57,11 +55,11 @@ class Converter:
 
 
 def colour_space(frame: Any) -> int:
-    """The colour space to convert a frame from, by FFmpeg's numbers: its own, or by its height if it states none."""
+    """The colour space to convert a frame from, by FFmpeg's numbers: its own, or by its size if it states none."""
     own = _BT2020 if frame.colorspace == _BT2020_CONSTANT else frame.colorspace
     if own in _CONVERTIBLE:
         return int(own)
-    return _BT709 if frame.height >= HD_HEIGHT else _BT601
+    return _BT709 if frame.width >= _HD_WIDTH or frame.height > _SD_HEIGHT else _BT601
 
 
 def orientation_of(frame: Any) -> Orientation:
@@ -82,23 +80,27 @@ def grey16_of(frame: Any) -> UInt16[ndarray, "h w"]:
     return values
 
 
-def say_what_is_odd(frame: Any, path: Path) -> None:
-    """Warn of a video whose frames are not what they look like on a screen, and name the command that mends it."""
+def what_is_odd(frame: Any, where: str) -> tuple[str, ...]:
+    """Sentences on a frame that is not what it looks like on a screen, with the command that mends its video.
+
+    Args:
+        where: what is like this frame: the video, or a part of it.
+    """
+    sentences = []
     if frame.interlaced_frame:
-        _warn(
-            f"{path} is interlaced: each frame holds the lines of two moments, which show as combs where things move; "
+        sentences.append(
+            f"{where} is interlaced: each frame holds the lines of two moments, which show as combs where things move; "
             "convert it: ffmpeg -i IN -vf bwdif=mode=send_frame OUT.mp4"
         )
     if frame.color_trc in _HDR:
-        _warn(
-            f"{path} is HDR ({_HDR[frame.color_trc]}): its values are used as they are, and look flatter than on a "
+        sentences.append(
+            f"{where} is HDR ({_HDR[frame.color_trc]}): its values are used as they are, and look flatter than on a "
             "screen; convert it: ffmpeg -i IN -vf zscale=t=linear:npl=203,tonemap=hable,"
             "zscale=p=bt709:t=bt709:m=bt709:r=tv,format=yuv420p OUT.mp4"
         )
     if frame.colorspace not in _CONVERTIBLE | {_UNSPECIFIED, _BT2020_CONSTANT}:
         name = "BT.709" if colour_space(frame) == _BT709 else "BT.601"
-        _warn(f"the colour space of {path} (number {frame.colorspace}) is not known here: it is taken for {name}")
-
-
-def _warn(sentence: str) -> None:
-    warnings.warn(sentence, SelfDepthWarning, stacklevel=4)
+        sentences.append(
+            f"the colour space of {where} (number {frame.colorspace}) is not known here: it is taken for {name}"
+        )
+    return tuple(sentences)
