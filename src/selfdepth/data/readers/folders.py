@@ -12,7 +12,7 @@ from pathlib import Path
 
 from selfdepth.data.readers.cameras import parse_camera
 from selfdepth.data.readers.file_kinds import IMAGE_SUFFIXES
-from selfdepth.data.readers.frame_names import FrameOrder, name_pattern, natural_key, order_frames
+from selfdepth.data.readers.frame_names import FrameOrder, name_patterns, natural_key, order_frames
 from selfdepth.data.readers.images import MIN_FRAMES, ImageSequence
 from selfdepth.data.readers.levels import levels_of_files
 from selfdepth.data.readers.no_footage import files_of_footage, folders_of_footage, is_own_folder
@@ -190,8 +190,9 @@ def _walk(folder: Path, depth: int, left_out: list[str]) -> list[Path]:
 
 def _without_strays(files: tuple[Path, ...]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     """The files without those few whose names are not those of the sequence, and a sentence on these."""
-    counts = Counter(name_pattern(path.stem) for path in files)
-    strays = tuple(path for path in files if counts[name_pattern(path.stem)] < MIN_FRAMES)
+    patterns = name_patterns([path.stem for path in files])
+    counts = Counter(patterns)
+    strays = tuple(path for path, pattern in zip(files, patterns, strict=True) if counts[pattern] < MIN_FRAMES)
     if not strays or 2 * len(strays) >= len(files):
         return files, ()
     names = f"{strays[0].name}" + (f" and {len(strays) - 1} more" if strays[1:] else "")
