@@ -17,6 +17,7 @@ from selfdepth.data.readers.images import MIN_FRAMES, ImageSequence
 from selfdepth.data.readers.levels import levels_of_files
 from selfdepth.data.readers.no_footage import files_of_footage, folders_of_footage, is_own_folder
 from selfdepth.data.readers.pictures import image_size
+from selfdepth.data.readers.time_lists import order_with_list
 from selfdepth.errors import DataError, SelfDepthWarning
 
 MAX_DEPTH = 4
@@ -137,8 +138,9 @@ def open_folder(
         left_out += strays
         order = order_frames([path.stem for path in files])
     _require_enough(folder, len(files), left_out, 1 if stills else MIN_FRAMES)
+    order, said = order_with_list(files, order)
     ordered = tuple(files[index] for index in order.order)
-    for sentence in (*left_out, *(() if stills else _doubts(ordered, order))):
+    for sentence in (*left_out, *said, *(() if stills else _doubts(ordered, order))):
         warnings.warn(f"{folder}: {sentence}", SelfDepthWarning, stacklevel=2)
     width, height = _first_size(ordered)
     stems = Counter(path.stem for path in ordered)
