@@ -127,15 +127,20 @@ CLOCKS = (
         Clock(
             pattern=f"{day}{_TO_TIME}{time}",
             to_ns=_date,
-            whole=Proof.NONE,
+            whole=whole,
             point=Proof.NONE,
             other=Proof.UNREFUTED,
-            # 20230101123015123
-            gap="[-_:;s ]{0,2}" if time == _COMPACT_TIME else "[-_:;s ]{1,2}",
+            gap=gap,
             shared=True,
         )
-        for day, time in itertools.product(_DAYS, (_COMPACT_TIME, _TIME))
+        for day in _DAYS
+        for time, whole, gap in (
+            # In 20240229_000012 the end may be a counter; in 20240229123015123 it is a fraction.
+            (_COMPACT_TIME, Proof.SHOWN, "[-_:;s ]{0,2}"),
+            (_TIME, Proof.NONE, "[-_:;s ]{1,2}"),
+        )
     ),
+    *(Clock(pattern=f"{day}{_TO_TIME}(?!00){_COMPACT_TIME}", to_ns=_date, whole=Proof.NONE) for day in _DAYS),
     *(
         Clock(pattern=f"{day}{_TO_TIME}{time}", to_ns=_date, whole=Proof.SHOWN, unit_ns=_MINUTE_NS, shared=True)
         for day, time in itertools.product(_DAYS, (_COMPACT_MINUTES, _MINUTES))
@@ -146,7 +151,7 @@ CLOCKS = (
         to_ns=_since_1970,
         whole=Proof.NONE,
         point=Proof.NONE,
-        other=Proof.SHOWN,
+        other=Proof.UNREFUTED,
         shared=True,
     ),
     Clock(pattern="(?P<number>[0-9]{13}|[0-9]{16}|[0-9]{19})", to_ns=_since_1970, whole=Proof.NONE),

@@ -131,6 +131,8 @@ def _fractions(found: _Found, clock: Clock) -> Iterator[_Reading]:
     if proof is None:
         return
     larger = [time_ns // clock.carry_ns for time_ns in found.times_ns]
+    if proof is Proof.UNREFUTED and not behind_point and len(set(larger)) == 1:
+        proof = Proof.SHOWN  # behind one and the same second, the frames of a clip are counted
     least_ns = LEAST_STEP_NS if proof is Proof.NONE and wide > 3 else _LEAST_DOUBTED_NS
     pairs = list(zip(found.times_ns, parts, strict=True))
     if behind_point or (narrow == wide and wide in (3, 6, 9)):
