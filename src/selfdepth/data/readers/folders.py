@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
+from statistics import median
 
 from selfdepth.data.readers.cameras import parse_camera
 from selfdepth.data.readers.file_kinds import IMAGE_SUFFIXES
@@ -140,7 +141,7 @@ def open_folder(
     _require_enough(folder, len(files), left_out, 1 if stills else MIN_FRAMES)
     order, said = order_with_list(files, order)
     ordered = tuple(files[index] for index in order.order)
-    for sentence in (*left_out, *said, *(() if stills else _doubts(ordered, order))):
+    for sentence in (*left_out, *said, *_guess(ordered, order), *(() if stills else _doubts(ordered, order))):
         warnings.warn(f"{folder}: {sentence}", SelfDepthWarning, stacklevel=2)
     width, height = _first_size(ordered)
     stems = Counter(path.stem for path in ordered)
@@ -217,6 +218,17 @@ def _require_enough(folder: Path, n: int, left_out: tuple[str, ...], least: int)
             expected=f"at least {least} ({', '.join(sorted(IMAGE_SUFFIXES))})",
             got=str(n) + (f" ({'; '.join(left_out)})" if left_out else ""),
         )
+
+
+def _guess(files: tuple[Path, ...], order: FrameOrder) -> tuple[str, ...]:
+    """A sentence on the unit of times that only the size of their steps tells."""
+    if order.guessed is None or order.times_s is None:
+        return ()
+    steps_s = (after - before for before, after in pairwise(order.times_s))
+    return (
+        f"the names ({files[0].name}, {files[1].name}, ...) are taken for times in {order.guessed}, by the size of "
+        f"their steps: {1 / median(steps_s):.3g} frames per second",
+    )
 
 
 def _doubts(files: tuple[Path, ...], order: FrameOrder) -> tuple[str, ...]:
