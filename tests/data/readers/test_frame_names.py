@@ -145,6 +145,9 @@ def test_names_that_tell_nothing_are_taken_in_their_own_order(stems: tuple[str, 
         (lambda t, i: clock(t, f"%Y%m%d_%H%M%S_{i:04d}"), 1),
         (lambda t, i: clock(t, "vlcsnap-%Y-%m-%d-%Hh%Mm%Ss%L"), 30),
         (lambda t, i: clock(t + 1750, "Screenshot %Y-%m-%d at %I.%M.%S %p"), 1),
+        (lambda t, i: clock(t, "%M:%S"), 1),
+        (lambda t, i: clock(t, "%Y%m%d_%H%M%S_%f7"), 30),
+        (lambda t, i: clock(t, "%Y%m%d_%H%M%S_%L0"), 20),
         (lambda t, i: clock(t, "%Y-%m-%d_%H-%M"), 1 / 60),
         (lambda t, i: clock(t, "%Y%m%d"), 1 / 86400),
         (lambda t, i: clock(t + 41400, "%Y%m%d-%H%M%S.%f"), 30),
@@ -219,6 +222,23 @@ def test_scenes_stay_apart(name: Callable[[int, int], str]) -> None:
     assert order.told
     assert np.flatnonzero(steps >= SCENE_GAP).tolist() == [39, 79]
     assert set(np.delete(steps, [39, 79])) == {1}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        lambda t: clock(30 * t, "%H-%M-%S"),
+        lambda t: clock(t, "%H_%M_%S_%L"),
+        lambda t: f"{int(EPOCH_S + t)}_{int((EPOCH_S + t) % 1 * 1000):03d}",
+        lambda t: f"t{t:.3f}",
+        lambda t: clock(t, f"%Y%m%d_%H%M%S_{30 * t:04.0f}"),
+    ],
+)
+def test_frames_that_are_missing_leave_gaps_in_one_scene(name: Callable[[float], str]) -> None:
+    kept = [i for i in range(300) if random.Random(i).random() > 0.2]
+    order = order_shuffled([name(i / 30) for i in kept])
+    assert order.scenes == (0,)
+    assert np.diff(order.numbers).tolist() == np.diff(kept).tolist()
 
 
 def test_cameras_that_recorded_at_once_follow_each_other_at_their_rate() -> None:

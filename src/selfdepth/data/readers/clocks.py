@@ -185,6 +185,7 @@ CLOCKS = (
         carry_ns=_MINUTE_NS,
     ),
     Clock(pattern=f"(?!00){_COMPACT_TIME}", to_ns=_time_of_day, other=Proof.SHOWN, shared=True),
+    Clock(pattern="(?P<minute>[0-9]{1,2}):(?P<second>[0-9]{2})", to_ns=_time_of_day, whole=Proof.SHOWN),
     Clock(
         pattern="(?P<minute>[0-9]{1,2})[-_:](?P<second>[0-9]{1,2})",
         to_ns=_time_of_day,

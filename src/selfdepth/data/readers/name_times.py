@@ -128,14 +128,14 @@ def _fractions(found: _Found, clock: Clock) -> Iterator[_Reading]:
     proof = clock.point if behind_point else clock.other
     if clock.point is Proof.NONE and wide >= 6:
         proof = Proof.NONE  # a counter rarely has six digits, and never uses them all
-    if proof is None:
+    if proof is None or (not behind_point and _run_on(found.times_ns, parts)):
         return
     larger = [time_ns // clock.carry_ns for time_ns in found.times_ns]
     if proof is Proof.UNREFUTED and not behind_point and len(set(larger)) == 1:
         proof = Proof.SHOWN  # behind one and the same second, the frames of a clip are counted
     least_ns = LEAST_STEP_NS if proof is Proof.NONE and wide > 3 else _LEAST_DOUBTED_NS
     pairs = list(zip(found.times_ns, parts, strict=True))
-    if behind_point or (narrow == wide and wide in (3, 6, 9)):
+    if behind_point or (narrow == wide and wide > 2 and wide != 8):
         yield _Reading([time_ns + int(part.ljust(9, "0")) for time_ns, part in pairs], larger, proof, least_ns)
     if (narrow < wide or wide == 8) and wide > 2:  # without leading zeros, as ROS writes nanoseconds
         unit_ns = next(10 ** (9 - digits) for digits in (3, 6, 9) if wide <= digits)
@@ -146,6 +146,13 @@ def _fractions(found: _Found, clock: Clock) -> Iterator[_Reading]:
         first = min(frames)
         times_ns = [time_ns + (int(part) - first) * SECOND_NS // rate for time_ns, part in pairs]
         yield _Reading(times_ns, larger, Proof.SHOWN)
+
+
+def _run_on(seconds_ns: list[int], parts: list[str]) -> bool:
+    """Whether digits count on from one second to the next, where a fraction would begin anew."""
+    counts = [count for _, count in sorted(zip(seconds_ns, map(int, parts), strict=True))]
+    regular = is_rising(counts) and share_of_typical_steps([counts]) >= 0.8
+    return regular and len(set(seconds_ns)) > 1
 
 
 def _frames_per_second(seconds_ns: list[int], frames: list[int]) -> int | None:

@@ -23,8 +23,9 @@ _LEAST_STEP_OF_NANOSECONDS = 2_000_000
 _MILLISECONDS = (10, 1000)
 _JITTER = 0.1
 _TYPICAL = 0.3
+_USUAL = (0.1, 0.9)
 _SMALL_CARRY, _LARGE_CARRY = 0.5, 1.5
-"""Steps into the next second, as multiples of the steps within one, if both are steps of time."""
+"""Steps into the next second, as multiples of the usual small and large ones within one, if both are steps of time."""
 
 
 class Proof(IntEnum):
@@ -94,8 +95,10 @@ def is_proven(scenes_ns: Sequence[Sequence[int]], larger: Sequence[Sequence[int]
         return proof is not Proof.SHOWN
     if not within:
         return proof is not Proof.SHOWN or share_of_typical_steps(scenes_ns) >= 0.8
-    ratio = median(across) / median(within)
-    return ratio <= _LARGE_CARRY and (proof is not Proof.SHOWN or ratio >= _SMALL_CARRY)
+    # Not the median: frames may be missing.
+    small, large = (sorted(within)[int(share * (len(within) - 1))] for share in _USUAL)
+    carry = median(across)
+    return carry <= _LARGE_CARRY * large and (proof is not Proof.SHOWN or carry >= _SMALL_CARRY * small)
 
 
 def share_of_typical_steps(scenes: Sequence[Sequence[int]]) -> float:
