@@ -56,6 +56,14 @@ def test_a_folder_of_numbered_images_is_a_sequence_with_its_gaps(tmp_path: Path)
     assert [int(image[0, 0, 0]) for image in source.read()] == [0, 10, 20, 30]
 
 
+@pytest.mark.parametrize("name", ["{:.3f}_left.png", "cam0_12-30-{:06.3f}Z.png", "t{:.3f}s.png"])
+def test_a_folder_of_images_named_by_times_is_a_sequence_at_their_rate(tmp_path: Path, name: str) -> None:
+    write_images(tmp_path, *(name.format(5 + i / 20) for i in range(6)))
+    (source,) = open_inputs((str(tmp_path),), camera=None)
+    assert (source.continuous, source.gaps, source.rate) == (True, (), 20)
+    assert source.times_s is not None
+
+
 def test_a_folder_of_images_without_numbers_is_no_sequence(tmp_path: Path) -> None:
     write_images(tmp_path / "album", "cat.png", "dog.png")
     (source,) = open_inputs((str(tmp_path / "album"),), camera=None)

@@ -138,8 +138,10 @@ def _open(path: Path, stream: int | None) -> list[PredictionInput]:
 def _from_sequence(sequence: FrameSequence, path: Path) -> PredictionInput:
     root = path.resolve()
     own_name = path.is_file() or sequence.name == root.name
-    # Images whose names end in numbers are taken for the frames of a video; others may be stills of different places.
-    continuous = sequence.fps is not None or all(name[-1].isdecimal() for name in sequence.names)
+    # Images whose names are times or end in numbers are taken for the frames of a video; others may be stills of
+    # different places.
+    timed = sequence.fps is not None or sequence.times_s is not None
+    continuous = timed or all(name[-1].isdecimal() for name in sequence.names)
     return PredictionInput(
         name=sequence.name if own_name else f"{root.name}_{sequence.name.replace('/', '_')}",
         names=sequence.names,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,16 @@ def test_scenes_and_names_that_tell_nothing_are_said(tmp_path: Path) -> None:
     _save(tmp_path / "hash", "9f.png", "a0.png", "77.png", "c1.png")
     with pytest.warns(SelfDepthWarning, match="do not tell the order of time.*may cross cuts"):
         open_folder(tmp_path / "hash", camera=CAMERA)
+
+
+def test_a_unit_that_only_the_steps_tell_is_said(tmp_path: Path) -> None:
+    _save(tmp_path, *(f"{500_000 * i}.png" for i in range(4)))
+    with pytest.warns(SelfDepthWarning, match=r"0.png, 500000.png.* in microseconds.*steps: 2 frames per second"):
+        open_folder(tmp_path, camera=CAMERA)
+    _save(tmp_path / "known", *(f"{1403636579 + i}.png" for i in range(4)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        open_folder(tmp_path / "known", camera=CAMERA)
 
 
 def test_links_that_lead_nowhere_are_said(tmp_path: Path) -> None:

@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
 import numpy as np
 import pytest
 
-from selfdepth.data.readers.frame_names import SCENE_GAP, frame_numbers, name_pattern, natural_key, order_frames
+from selfdepth.data.readers.frame_names import (
+    SCENE_GAP,
+    FrameOrder,
+    frame_numbers,
+    name_pattern,
+    name_patterns,
+    natural_key,
+    order_frames,
+)
 
 EUROC = tuple(str(1403636579763555584 + 50_000_000 * i - 128 * (i % 2)) for i in range(9))
 TUM = ("1305031102.175304", "1305031102.211214", "1305031102.243211", "1305031102.275326", "1305031102.375329")
+
+START = datetime(2023, 1, 1, 12, 30, 15, 100000)
+EPOCH_S = 1403636579.7635
+
+
+def clock(time_s: float, text: str) -> str:
+    """A name for this time after noon; %L are its milliseconds."""
+    time = START + timedelta(seconds=time_s)
+    return time.strftime(text.replace("%L", f"{time.microsecond // 1000:03d}"))
 
 
 @pytest.mark.parametrize(
@@ -88,6 +109,165 @@ def test_names_that_tell_nothing_are_taken_in_their_own_order(stems: tuple[str, 
     assert [stems[i] for i in order.order] == sorted(stems, key=natural_key)
 
 
+@pytest.mark.parametrize(
+    ("name", "rate"),
+    [
+        (lambda t, i: f"frame_{t:.3f}", 30),
+        (lambda t, i: f"t{t + 12.3:.3f}s", 30),
+        (lambda t, i: f"{t:.3f}".replace(".", ","), 30),
+        (lambda t, i: str(round(t, 2)), 20),
+        (lambda t, i: f"t{t:g}s", 20),
+        (lambda t, i: (START + timedelta(seconds=t + 0.9)).isoformat(), 10),
+        (lambda t, i: str(round(1305031102.175304 + t, 6)), 30),
+        (lambda t, i: f"{EPOCH_S + t:.6f}_left", 30),
+        (lambda t, i: f"{EPOCH_S + t:.6f}_1920x1080", 30),
+        (lambda t, i: f"{i:04d}_{EPOCH_S + t:.6f}", 30),
+        (lambda t, i: f"{EPOCH_S + t:.6f}_{i}", 30),
+        (lambda t, i: f"{(EPOCH_S + t) * 1e6:.0f}_exp{i * 7 % 11}", 30),
+        (lambda t, i: f"{int(EPOCH_S + t)}_{int((EPOCH_S + t) % 1 * 1000):03d}", 30),
+        (lambda t, i: f"{int(EPOCH_S + t)}_{int((EPOCH_S + t) % 1 * 1000)}", 10),
+        (lambda t, i: f"{1403636579 + (i + 7) // 20}.{(i + 7) % 20 * 50_000_000}", 20),
+        (lambda t, i: clock(t, "%H-%M-%S.%L"), 30),
+        (lambda t, i: clock(t, "%H_%M_%S_%L"), 30),
+        (lambda t, i: clock(t, "%H_%M_%S_%L_cam0"), 1),
+        (lambda t, i: clock(t, "%H-%M-%S"), 1),
+        (lambda t, i: clock(t, "%Hh%Mm%Ss"), 1),
+        (lambda t, i: clock(t, "%H%M%S"), 0.5),
+        (lambda t, i: clock(t + 43, "%H%M%S.%f"), 30),
+        (lambda t, i: clock(t + 43, "%M-%S.%f"), 30),
+        (lambda t, i: clock(t, "%Mm%S.%Ls"), 30),
+        (lambda t, i: f"{int(t)}s{int(t % 1 * 1000):03d}", 30),
+        (lambda t, i: clock(t, "%y%m%d_%H%M%S_%f"), 30),
+        (lambda t, i: clock(t, "%Y-%m-%dT%H-%M-%S.%f+0100"), 30),
+        (lambda t, i: clock(t, "%Y-%m-%dT%H-%M-%S.%f_cam0"), 30),
+        (lambda t, i: clock(t, "%Y%m%d_%H%M%S_%f_front"), 30),
+        (lambda t, i: clock(t, "%Y%m%d%H%M%S%L"), 30),
+        (lambda t, i: clock(t, f"%Y%m%d_%H%M%S_{i:04d}"), 1),
+        (lambda t, i: clock(t, "vlcsnap-%Y-%m-%d-%Hh%Mm%Ss%L"), 30),
+        (lambda t, i: clock(t + 1750, "Screenshot %Y-%m-%d at %I.%M.%S %p"), 1),
+        (lambda t, i: clock(t, "%M:%S"), 1),
+        (lambda t, i: clock(t, "%Y%m%d_%H%M%S_%f7"), 30),
+        (lambda t, i: clock(t, "%Y%m%d_%H%M%S_%L0"), 20),
+        (lambda t, i: clock(t, "%Y-%m-%d_%H-%M"), 1 / 60),
+        (lambda t, i: clock(t, "%Y%m%d"), 1 / 86400),
+        (lambda t, i: clock(t + 41400, "%Y%m%d-%H%M%S.%f"), 30),
+        (lambda t, i: f"01_00_{5 + i // 30:02d}_{i % 30:02d}", 30),
+        (lambda t, i: f"A;01;00;{5 + i // 25:02d};{i % 25:02d}_v2", 25),
+        (lambda t, i: f"20230101_1230{15 + i // 30:02d}_{i % 30 + 1:02d}", 30),
+        (lambda t, i: f"frame_{t * 1000:.0f}ms", 25),
+        (lambda t, i: f"t={t * 1e6:.0f}us", 30),
+        (lambda t, i: f"{1_000_000 * i}", 1),
+    ],
+)
+def test_a_time_may_be_written_in_any_way_with_anything_constant_around(
+    name: Callable[[float, int], str], rate: float
+) -> None:
+    times_s = np.arange(90) / rate
+    stems = [name(time_s, i) for i, time_s in enumerate(times_s)]
+    order = order_shuffled(stems)
+    assert order.told
+    assert [len(set(np.diff(order.numbers))), order.scenes] == [1, (0,)]
+    assert order.times_s is not None
+    np.testing.assert_allclose(np.array(order.times_s) - order.times_s[0], times_s, rtol=0, atol=1.1e-3)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(lambda t, i, w=width: clock(t, f"%Y%m%d_%H%M%S_{i + 7:0{w}d}") for width in (1, 3, 4, 6)),
+        lambda t, i: clock(t, f"%Y%m%d_%H%M%S_{5 * i:03d}"),
+        lambda t, i: clock(t, f"%H_%M_%S_{i:04d}_left"),
+        lambda t, i: clock(t, f"%H%M%S_{i:04d}"),
+        lambda t, i: clock(30 * t, f"%Y%m%d_%H%M_{i:04d}"),
+        lambda t, i: f"{int(EPOCH_S + t)}_{i:04d}",
+        lambda t, i: f"{i + 9:04x}",
+        lambda t, i: f"cam0_{16 * i + 9:04X}_left",
+    ],
+)
+def test_a_counter_that_runs_on_beside_a_clock_or_in_base_16_counts_one_scene(
+    name: Callable[[float, int], str],
+) -> None:
+    order = order_shuffled([name(i / 30, i) for i in range(90)])
+    assert (order.told, order.scenes, order.times_s) == (True, (0,), None)
+    assert set(np.diff(order.numbers)) == {1}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        lambda s, i: f"{s}.{i + 1}",
+        lambda s, i: f"{s}.{i + 1:02d}",
+        lambda s, i: f"{s}.{5 * i:03d}",
+        lambda s, i: f"{s:04d}_{5 * i:03d}",
+        lambda s, i: f"s{s:06d}_{i:06d}",
+        lambda s, i: f"01_{s:02d}_{i:02d}",
+        lambda s, i: f"01_02_{s:02d}_{i:04d}",
+        lambda s, i: f"scene{s}_frame{i + 40 * s:05d}",
+        lambda s, i: f"2024050{s}_{i:04d}",
+        *(lambda s, i, w=width: f"20230101_12{10 * s}15_{5 * i:0{w}d}" for width in (1, 3, 4, 6)),
+        lambda s, i: f"20230101_12{10 * s}15_{i + 40 * s:04d}",
+        lambda s, i: f"{1403636579 + 1000 * s}_{i + 1:03d}",
+        lambda s, i: clock(1000 * s + i / 30, "%Y%m%d_%H%M%S_%f"),
+        lambda s, i: clock(1000 * s + i / 10, f"%Y%m%d_%H%M%S_{i:04d}"),
+        lambda s, i: f"rec{s}_{i / 30:.3f}",
+        lambda s, i: clock(100 * s + i / 30, f"rec{s}_%H-%M-%S-%f"),
+        lambda s, i: clock(1000 * s, "n015-%Y-%m-%d-%H-%M-%S+0800__CAM__") + f"{10**15 + 10**10 * s + 83333 * i}",
+        lambda s, i: f"cam{s}-{1403636579763555584 + 50_000_000 * i + s}",
+        lambda s, i: f"{EPOCH_S + i / 30:.6f}_{'abc'[s - 1]}",
+    ],
+)
+def test_scenes_stay_apart(name: Callable[[int, int], str]) -> None:
+    order = order_shuffled([name(scene, i) for scene in (1, 2, 3) for i in range(40)])
+    steps = np.diff(order.numbers)
+    assert order.told
+    assert np.flatnonzero(steps >= SCENE_GAP).tolist() == [39, 79]
+    assert set(np.delete(steps, [39, 79])) == {1}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        lambda t: clock(30 * t, "%H-%M-%S"),
+        lambda t: clock(t, "%H_%M_%S_%L"),
+        lambda t: f"{int(EPOCH_S + t)}_{int((EPOCH_S + t) % 1 * 1000):03d}",
+        lambda t: f"t{t:.3f}",
+        lambda t: clock(t, f"%Y%m%d_%H%M%S_{30 * t:04.0f}"),
+    ],
+)
+def test_frames_that_are_missing_leave_gaps_in_one_scene(name: Callable[[float], str]) -> None:
+    kept = [i for i in range(300) if random.Random(i).random() > 0.2]
+    order = order_shuffled([name(i / 30) for i in kept])
+    assert order.scenes == (0,)
+    assert np.diff(order.numbers).tolist() == np.diff(kept).tolist()
+
+
+def test_cameras_that_recorded_at_once_follow_each_other_at_their_rate() -> None:
+    stems = [f"cam{c}-{1403636579763555584 + 50_000_000 * i}" for c in range(3) for i in range(40)]
+    times_s = order_frames(stems).times_s
+    assert times_s is not None
+    np.testing.assert_allclose(np.diff(times_s), 0.05, rtol=0, atol=1e-6)
+
+
+def test_the_unit_is_said_where_only_the_steps_tell_it() -> None:
+    assert order_frames([f"{1_000_000 * i}" for i in range(9)]).guessed == "microseconds"
+    assert order_frames([f"{50_000_000 * i}" for i in range(9)]).guessed == "nanoseconds"
+    assert order_frames(EUROC).guessed is order_frames(("1", "2", "3")).guessed is None
+
+
+def test_hashes_in_base_16_tell_nothing() -> None:
+    generator = random.Random(0)
+    assert not order_frames([f"{generator.randrange(16**8):08x}" for _ in range(40)]).told
+
+
+def order_shuffled(stems: list[str]) -> FrameOrder:
+    """The order of stems that are given in another one; it must be the given order."""
+    places = list(range(len(stems)))
+    random.Random(0).shuffle(places)
+    order = order_frames([stems[place] for place in places])
+    assert [places[i] for i in order.order] == list(range(len(stems)))
+    return order
+
+
 def test_names_that_are_times_give_the_times() -> None:
     times = order_frames(EUROC).times_s
     assert times is not None
@@ -111,3 +291,5 @@ def test_the_camera_may_waver_where_names_are_times_and_not_where_they_count() -
 
 def test_a_pattern_is_the_text_around_the_numbers() -> None:
     assert name_pattern("Frame0001_left") == name_pattern("frame2_left") != name_pattern("frame2_right")
+    assert len(set(name_patterns(("t0.95s", "t1s", "t1.05s")))) == 1
+    assert len(set(name_patterns(("t0.95s", "t1", "t1.05s")))) == 2

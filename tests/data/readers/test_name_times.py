@@ -1,4 +1,4 @@
-"""Times in names: which names are times, and in which unit."""
+"""Names that spell a time out: which part of them is the time, and the scenes that it tells."""
 
 from __future__ import annotations
 
@@ -7,33 +7,7 @@ import calendar
 import numpy as np
 import pytest
 
-from selfdepth.data.readers.name_times import guess_times_ns, names_as_times_ns
-
-START_S = 1403636579
-
-
-@pytest.mark.parametrize(("unit_ns", "per_second"), [(1, 10**9), (10**3, 10**6), (10**6, 10**3), (10**9, 1)])
-def test_seconds_since_1970_are_known_by_their_size_in_every_unit(unit_ns: int, per_second: int) -> None:
-    step = max(1, per_second // 20)
-    assert guess_times_ns([START_S * per_second + i * step for i in range(9)]) == unit_ns
-
-
-@pytest.mark.parametrize(
-    ("values", "unit_ns"),
-    [
-        (range(0, 500_000_000, 50_000_000), 1),
-        (range(0, 333_333, 33_333), 1000),
-        ((0, 33, 67, 100, 133, 167), 10**6),
-        ((0, 66, 133, 200, 266, 333), 10**6),
-        (range(0, 50, 5), None),
-        (range(9), None),
-        ((0, 5, 10, 25, 30), None),
-        ((1, 2, 3, 10), None),
-        ((7,), None),
-    ],
-)
-def test_other_numbers_are_times_by_their_steps(values: tuple[int, ...], unit_ns: int | None) -> None:
-    assert guess_times_ns(list(values)) == unit_ns
+from selfdepth.data.readers.name_times import read_times
 
 
 @pytest.mark.parametrize(
@@ -56,9 +30,9 @@ def test_other_numbers_are_times_by_their_steps(values: tuple[int, ...], unit_ns
     ],
 )
 def test_times_that_are_spelled_out_are_read(stems: tuple[str, ...], seconds: tuple[float, ...]) -> None:
-    times_ns = names_as_times_ns(stems)
-    assert times_ns is not None
-    np.testing.assert_allclose(np.array(times_ns) / 1e9, seconds, rtol=0, atol=1e-6)
+    (run,) = read_times(stems) or []
+    assert (run.timed, run.indices) == (True, tuple(range(len(stems))))
+    np.testing.assert_allclose(np.array(run.values) / 1e9, seconds, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +43,54 @@ def test_times_that_are_spelled_out_are_read(stems: tuple[str, ...], seconds: tu
         ("20241399_120000", "20241399_120001"),
         ("frame1", "frame2"),
         ("1403636579_1", "1403636579_2"),
+        ("sh010.1001", "sh010.1002", "sh010.1003"),
+        ("sh010.1001", "sh010.1006", "sh010.1011"),
+        ("000012", "000013", "000014"),
+        ("01_02_03", "01_02_04", "01_02_05"),
+        ("20240229-0015", "20240229-0030", "20240229-0045"),
+        ("20240229_000012", "20240229_000013", "20240229_000014"),
+        ("20240229_123015_000", "20240229_123015_005", "20240229_123015_010"),
+        ("1403636579_000", "1403636579_005", "1403636579_010"),
+        ("only", "text"),
+        ("0.5",),
     ],
 )
 def test_versions_counters_and_impossible_dates_are_no_times(stems: tuple[str, ...]) -> None:
-    assert names_as_times_ns(stems) is None
+    assert read_times(stems) is None
+
+
+def test_zeros_that_were_left_out_are_put_back_where_the_steps_become_even() -> None:
+    trailing = [f"{1 + i / 20:.2f}".rstrip("0").rstrip(".") + ("" if i % 20 else ".0") for i in range(30)]
+    leading = [f"{1403636579 + i // 20}.{i % 20 * 50_000_000}" for i in range(30)]
+    for stems in (trailing, leading):
+        (run,) = read_times(stems) or []
+        assert set(np.diff(run.values)) == {50_000_000}
+
+
+def test_photos_a_while_apart_have_the_times_of_their_names() -> None:
+    stems = ["20240229_123015123", "20240229_123101500", "20240229_123359001", "20240229_235959999"]
+    expected = [15.123, 61.5, 239.001, 41399.999]
+    for gap in ("", "_"):
+        (run,) = read_times([f"{stem[:15]}{gap}{stem[15:]}" for stem in stems]) or []
+        np.testing.assert_allclose(np.array(run.values) / 1e9 % 86400 - 45000, expected, rtol=0, atol=1e-6)
+
+
+def test_a_number_before_the_time_that_restarts_it_tells_scenes_apart() -> None:
+    stems = [f"run{run}_{i / 30:.3f}" for run in (1, 2) for i in range(40)]
+    first, second = read_times(stems) or []
+    assert first.indices == tuple(range(40))
+    assert first.values == second.values
+
+
+def test_a_time_that_is_sure_may_have_any_number_beside_it() -> None:
+    stems = [f"e{i * 7 % 5}_{1403636579763555584 + i * 50_000_000}_g{i * 3 % 7}" for i in range(5)]
+    (run,) = read_times(stems) or []
+    assert run.indices == (0, 1, 2, 3, 4)
+
+
+def test_frames_that_share_a_time_are_counted_and_a_pause_begins_a_scene() -> None:
+    stems = [f"20240229_12{minute}{i // 10:02d}_{100 * minute + i:04d}" for minute in (10, 30) for i in range(40)]
+    first, second = read_times(stems) or []
+    assert (first.timed, second.timed) == (False, False)
+    assert first.values == tuple(range(1000, 1040))
+    assert second.indices == tuple(range(40, 80))

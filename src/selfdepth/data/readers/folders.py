@@ -7,16 +7,18 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
+from statistics import median
 
 from selfdepth.data.readers.cameras import parse_camera
 from selfdepth.data.readers.file_kinds import IMAGE_SUFFIXES
-from selfdepth.data.readers.frame_names import FrameOrder, name_pattern, natural_key, order_frames
+from selfdepth.data.readers.frame_names import FrameOrder, name_patterns, natural_key, order_frames
 from selfdepth.data.readers.images import MIN_FRAMES, ImageSequence
 from selfdepth.data.readers.levels import levels_of_files
 from selfdepth.data.readers.no_footage import files_of_footage, folders_of_footage, is_own_folder
 from selfdepth.data.readers.pictures import image_size
+from selfdepth.data.readers.time_lists import order_with_list
 from selfdepth.errors import DataError, SelfDepthWarning
 
 MAX_DEPTH = 4
@@ -137,8 +139,9 @@ def open_folder(
         left_out += strays
         order = order_frames([path.stem for path in files])
     _require_enough(folder, len(files), left_out, 1 if stills else MIN_FRAMES)
+    order, said = order_with_list(files, order)
     ordered = tuple(files[index] for index in order.order)
-    for sentence in (*left_out, *(() if stills else _doubts(ordered, order))):
+    for sentence in (*left_out, *said, *_guess(ordered, order), *(() if stills else _doubts(ordered, order))):
         warnings.warn(f"{folder}: {sentence}", SelfDepthWarning, stacklevel=2)
     width, height = _first_size(ordered)
     stems = Counter(path.stem for path in ordered)
@@ -190,8 +193,9 @@ def _walk(folder: Path, depth: int, left_out: list[str]) -> list[Path]:
 
 def _without_strays(files: tuple[Path, ...]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     """The files without those few whose names are not those of the sequence, and a sentence on these."""
-    counts = Counter(name_pattern(path.stem) for path in files)
-    strays = tuple(path for path in files if counts[name_pattern(path.stem)] < MIN_FRAMES)
+    patterns = name_patterns([path.stem for path in files])
+    counts = Counter(patterns)
+    strays = tuple(path for path, pattern in zip(files, patterns, strict=True) if counts[pattern] < MIN_FRAMES)
     if not strays or 2 * len(strays) >= len(files):
         return files, ()
     names = f"{strays[0].name}" + (f" and {len(strays) - 1} more" if strays[1:] else "")
@@ -214,6 +218,17 @@ def _require_enough(folder: Path, n: int, left_out: tuple[str, ...], least: int)
             expected=f"at least {least} ({', '.join(sorted(IMAGE_SUFFIXES))})",
             got=str(n) + (f" ({'; '.join(left_out)})" if left_out else ""),
         )
+
+
+def _guess(files: tuple[Path, ...], order: FrameOrder) -> tuple[str, ...]:
+    """A sentence on the unit of times that only the size of their steps tells."""
+    if order.guessed is None or order.times_s is None:
+        return ()
+    steps_s = (after - before for before, after in pairwise(order.times_s))
+    return (
+        f"the names ({files[0].name}, {files[1].name}, ...) are taken for times in {order.guessed}, by the size of "
+        f"their steps: {1 / median(steps_s):.3g} frames per second",
+    )
 
 
 def _doubts(files: tuple[Path, ...], order: FrameOrder) -> tuple[str, ...]:
