@@ -26,6 +26,7 @@ label labels labelids labeltrainids instanceids annotation annotations gt gtfine
 normal normals instance instances panoptic confidence uncertainty occlusion matte thumb thumbs thumbnail thumbnails
 """
 """Words in names of folders and files of pictures that are computed, measured or drawn from frames."""
+_PARTS_OF_A_RUN = ("metrics.jsonl", "checkpoints", "best", "last")
 _SAMPLES = 3
 _MIN_GROUP = 3
 """Files of one name pattern that are looked at as a group; fewer are pooled."""
@@ -47,9 +48,17 @@ class _Group:
 
 def is_own_folder(folder: Path) -> bool:
     """Whether a folder is a training run or a store of selfdepth, below which no footage lies."""
-    names = {path.name for path in folder.iterdir()}
-    is_run = "config.json" in names and not names.isdisjoint({"metrics.jsonl", "checkpoints", "best", "last"})
-    return is_run or {"frames.u8", "index.json"} <= names
+
+    # By name, not by a listing: a folder may hold a hundred thousand frames.
+    def has(name: str) -> bool:
+        return (folder / name).exists()
+
+    return (has("config.json") and any(map(has, _PARTS_OF_A_RUN))) or (has("frames.u8") and has("index.json"))
+
+
+def is_own_picture(path: Path) -> bool:
+    """Whether `predict` has written this image."""
+    return _kind_of(path) == "own"
 
 
 def folders_of_footage(
