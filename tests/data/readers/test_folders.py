@@ -88,6 +88,14 @@ def test_many_pictures_hide_no_tree_of_larger_sequences_but_stay_before_what_was
     assert survey(tmp_path / "frames").folders == (tmp_path / "frames",)
 
 
+@pytest.mark.parametrize("suffix", [".jfif", ".JPE", ".mpo"])
+def test_jpegs_under_rarer_suffixes_are_frames(tmp_path: Path, suffix: str) -> None:
+    for i in range(3):
+        Image.fromarray(_picture(seed=i)).save(tmp_path / f"{i}{suffix}", "JPEG")
+    assert survey(tmp_path).folders == (tmp_path,)
+    assert len(open_folder(tmp_path, camera=CAMERA).files) == 3
+
+
 @pytest.mark.parametrize("name", ["@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "__MACOSX"])
 def test_folders_of_disks_and_archives_are_not_searched(tmp_path: Path, name: str) -> None:
     _save(tmp_path / "seq", "0.png", "1.png", "2.png")

@@ -11,7 +11,9 @@ from selfdepth.errors import DataError
 
 Role = Literal["image", "video", "other"]
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pnm"})
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pnm"}
+)
 """How the images in a folder are told from other files, without opening them all."""
 PHOTO_SUFFIXES = frozenset(
     {".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".j2k", ".jpf", ".jpx", ".exr", ".hdr", ".pfm", ".tga", ".psd"}

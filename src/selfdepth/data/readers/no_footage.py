@@ -204,7 +204,8 @@ def _has_word(name: str) -> bool:
 
 
 def _format(path: Path) -> str:
-    return {".jpeg": ".jpg", ".tiff": ".tif"}.get(path.suffix.lower(), path.suffix.lower())
+    suffix = path.suffix.lower()
+    return {".jpeg": ".jpg", ".jpe": ".jpg", ".jfif": ".jpg", ".tiff": ".tif"}.get(suffix, suffix)
 
 
 def _relative(path: Path, root: Path) -> str:
