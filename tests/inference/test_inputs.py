@@ -102,6 +102,33 @@ def test_a_given_camera_serves_frames_of_every_size(tmp_path: Path) -> None:
     assert without.camera_for(*SIZE) is None
 
 
+@pytest.mark.parametrize("as_folder", [True, False])
+@pytest.mark.parametrize("camera", ["100,100,20,16", "fov:60", "cam.yaml"])
+def test_one_camera_for_unlike_images_is_refused_wherever_they_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, camera: str, as_folder: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("cam.yaml").write_text("width: 40\nheight: 32\nfx: 30\nfy: 30\ncx: 20\ncy: 16\n")
+    images = write_images(tmp_path / "a", "0.png", "1.png", "2.png", "3.png")
+    images[1].write_bytes(b"")  # reported with all others that cannot be read, when they are
+    Image.new("RGB", (32, 40)).save(images[3])
+    inputs = (str(tmp_path / "a"),) if as_folder else (str(images[0]), str(images[2]), str(images[3]))
+    with pytest.raises(DataError, match=r"40x32.*32x40|32x40.*40x32"):
+        open_inputs(inputs, camera=camera)
+    Image.new("RGB", SIZE).save(images[3])
+    (source,) = open_inputs(inputs, camera=camera)
+    assert source.camera_for(*SIZE) is not None
+
+
+def test_a_field_of_view_serves_images_of_one_shape_in_several_sizes(tmp_path: Path) -> None:
+    first, second = write_images(tmp_path, "0.png", "1.png")
+    Image.new("RGB", (80, 64)).save(second)
+    (source,) = open_inputs((str(first), str(second)), camera="fov:60")
+    assert source.camera_for(80, 64) == Camera.from_fov(60.0, width=80, height=64)
+    with pytest.raises(DataError, match=r"in pixels.*40x32 \(.*0\.png\) and 80x64 \(.*1\.png\)"):
+        open_inputs((str(first), str(second)), camera="30,30,20,16")
+
+
 def test_an_invalid_camera_is_refused_before_any_frame_is_read(tmp_path: Path) -> None:
     write_images(tmp_path / "a", "0.png")
     with pytest.raises(DataError, match="fov:180"):

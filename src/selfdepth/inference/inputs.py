@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,10 +14,12 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from selfdepth.data.frames import FrameSequence, find_gaps
-from selfdepth.data.readers.cameras import in_pixels, parse_camera
+from selfdepth.data.readers.cameras import parse_camera
 from selfdepth.data.readers.file_kinds import is_image
+from selfdepth.data.readers.images import ImageSequence
 from selfdepth.data.readers.levels import levels_of_files
 from selfdepth.data.readers.pictures import image_size, read_image
+from selfdepth.data.sources.one_camera import require_camera_of_sizes
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.errors import ConfigError, DataError
 from selfdepth.geometry.camera import Camera, crop
@@ -46,6 +49,7 @@ class PredictionInput:
         camera_for: maps width and height of a frame to its intrinsics, or to None if they are unknown.
         times_s: time of each frame in seconds, increasing; None if unknown.
         files: the files of the frames, which results must not overwrite.
+        any_size: whether the files are images that may differ in size from the first.
     """
 
     name: str
@@ -58,6 +62,16 @@ class PredictionInput:
     camera_for: Callable[[int, int], Camera | None] = no_camera
     times_s: tuple[float, ...] | None = None
     files: tuple[Path, ...] = ()
+    any_size: bool = False
+
+    def sizes(self) -> Iterator[tuple[tuple[int, int], str]]:
+        """Width and height in pixels of every frame that may have a size of its own, with its name."""
+        if not self.any_size:
+            yield self.first_size, self.name
+            return
+        for file in self.files:
+            with suppress(DataError):  # what cannot be read is reported when the frames are
+                yield image_size(file), str(file)
 
     def place(self, index: int) -> str:
         """Where a frame comes from, for errors: its file, or its name in its video."""
@@ -95,25 +109,22 @@ def open_inputs(inputs: tuple[str, ...], *, camera: str | None, stream: int | No
     for source in sources:
         require_large_enough(*source.first_size, where=source.place(0))
     if camera is not None:
-        _require_one_size(camera, sources)
-        camera_for = functools.cache(lambda width, height: parse_camera(camera, width=width, height=height))
-        sources = [replace(source, camera_for=camera_for) for source in sources]
-        for source in sources:
-            camera_for(*source.first_size)  # raises now for an invalid camera, and not after the model is loaded
+        sources = _with_camera(camera, sources)
     return _with_unique_names(sources)
 
 
-def _require_one_size(camera: str, sources: list[PredictionInput]) -> None:
-    """Raise DataError for a camera in pixels, if the inputs differ in size: the numbers are those of one size."""
-    sizes = list(dict.fromkeys(source.first_size for source in sources))
-    if in_pixels(camera) and len(sizes) > 1:
-        raise DataError(
-            "one camera in pixels cannot be that of all inputs",
-            where=f"--camera {camera}",
-            expected="inputs of one size",
-            got=" and ".join(f"{width}x{height}" for width, height in sizes[:2]),
-            fix="predict the inputs of each size on their own, or give a YAML file, which states its size",
-        )
+def _with_camera(camera: str, sources: list[PredictionInput]) -> list[PredictionInput]:
+    """The inputs with one camera for all. Raises DataError, before the model is loaded, if it cannot be used."""
+    camera_for = functools.cache(lambda width, height: parse_camera(camera, width=width, height=height))
+    camera_for(*sources[0].first_size)
+    first_of: dict[tuple[int, int], str] = {}
+    for source in sources:
+        for size, name in source.sizes():
+            first_of.setdefault(size, name)
+    require_camera_of_sizes(camera, first_of)
+    for size in first_of:
+        camera_for(*size)
+    return [replace(source, camera_for=camera_for) for source in sources]
 
 
 def _single_images(files: list[Path]) -> PredictionInput:
@@ -126,6 +137,7 @@ def _single_images(files: list[Path]) -> PredictionInput:
         first_size=image_size(files[0]),
         continuous=False,
         files=tuple(files),
+        any_size=True,
     )
 
 
@@ -152,6 +164,7 @@ def _from_sequence(sequence: FrameSequence, path: Path) -> PredictionInput:
         gaps=find_gaps(sequence.numbers) if continuous else (),
         times_s=sequence.times_s,
         files=sequence.files,
+        any_size=isinstance(sequence, ImageSequence) and sequence.any_size,
     )
 
 

@@ -38,6 +38,16 @@ def colour_map(path: Path) -> None:
     Image.fromarray(table[RNG.integers(0, 200, (48, 64))]).save(path)
 
 
+def grey(path: Path) -> None:
+    Image.fromarray(RNG.integers(0, 255, (48, 64), dtype=np.uint8)).save(path)
+
+
+def normals(path: Path) -> None:
+    directions = RNG.normal((0.0, 0.0, 2.0), size=(48, 64, 3))
+    directions /= np.linalg.norm(directions, axis=2, keepdims=True)
+    Image.fromarray((127.5 * (directions + 1.0)).round().astype(np.uint8)).save(path)
+
+
 def ours(path: Path) -> None:
     text = PngInfo()
     text.add_text("Software", OWN_SOFTWARE)
@@ -67,6 +77,29 @@ def test_a_folder_of_other_pictures_beside_frames_is_left_out_with_a_word(
     assert found.folders == (rgb,)
     (sentence,) = found.left_out
     assert name in sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "is_footage"),
+    [
+        ("normal", photo, True), ("instance_1", photo, True), ("label", photo, True), ("normal", normals, False),
+        ("normal", deep, False), ("label", indexed, False), ("instance", colour_map, False),
+        ("confidence", grey, False), ("normals", photo, False), ("mask", photo, False),
+    ],
+)  # fmt: skip
+def test_a_vague_name_is_believed_if_the_pictures_look_it(
+    tmp_path: Path, name: str, kind: Callable[[Path], None], is_footage: bool
+) -> None:
+    fast = write(tmp_path / "fast", photo)
+    named = write(tmp_path / name, kind)
+    found = survey(tmp_path)
+    assert set(found.folders) == ({fast, named} if is_footage else {fast})
+    assert len(found.left_out) == (not is_footage)
+
+
+def test_the_frames_of_a_grey_camera_are_footage_under_a_vague_name(tmp_path: Path) -> None:
+    folders = (write(tmp_path / "fast", grey), write(tmp_path / "normal", grey))
+    assert survey(tmp_path).folders == folders
 
 
 @pytest.mark.parametrize("kind", [deep, mask, indexed, colour_map, photo])

@@ -71,3 +71,38 @@ def test_a_file_or_a_folder_without_images_is_no_folder_of_images(tmp_path: Path
     (tmp_path / "notes.txt").write_text("nothing here")
     assert ImageFolders.recognise(tmp_path) is None
     assert ImageFolders.recognise(tmp_path / "notes.txt") is None
+
+
+def _sentences(path: Path) -> list[str]:
+    with pytest.warns(SelfDepthWarning, match="left out") as caught:
+        recognise(path).sequences(CAMERA)
+    return [text for warning in caught if "left out" in (text := str(warning.message))]
+
+
+@pytest.mark.parametrize(("link", "target"), [("latest", "seq_b"), ("loop", "."), ("seq_a/up", "..")])
+def test_a_link_inside_the_data_repeats_no_sequence(tmp_path: Path, link: str, target: str) -> None:
+    write_images(tmp_path / "seq_a", range(5))
+    write_images(tmp_path / "seq_b", range(5))
+    (tmp_path / link).symlink_to(target)
+    (sentence,) = _sentences(tmp_path)
+    assert sentence.endswith(f"the links lead to what is met without them: {link}")
+    source = recognise(tmp_path)
+    assert isinstance(source, ImageFolders)
+    assert [folder.name for folder in source.folders] == ["seq_a", "seq_b"]
+
+
+def test_videos_and_photos_elsewhere_in_the_tree_are_said_once(tmp_path: Path) -> None:
+    write_images(tmp_path / "seq_a", range(30))
+    write_images(tmp_path / "seq_a/sub", range(40))
+    for name in ("drive.mp4", "seq_b/1.heic", "seq_b/2.heic"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    (sentence,) = _sentences(tmp_path)
+    assert sentence.endswith("are read: 40 .png in seq_a/sub, 2 .heic in seq_b, 1 .mp4 in the folder itself")
+
+
+def test_what_a_sentence_was_about_is_not_counted_again(tmp_path: Path) -> None:
+    write_images(tmp_path / "rgb", range(5))
+    write_images(tmp_path / "masks", range(5))
+    (sentence,) = _sentences(tmp_path)
+    assert "named as depth, masks, labels or flow: masks" in sentence

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from helpers.memory_footage import sequence
-from selfdepth.data.sources.one_camera import require_one_camera
+from selfdepth.data.sources.one_camera import require_camera_of_sizes, require_one_camera
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.camera import Camera
 
@@ -44,16 +44,31 @@ def test_sizes_that_cannot_share_a_camera_are_refused_with_both(
 @pytest.mark.parametrize(
     ("spec", "sizes"),
     [
-        (PIXELS, [(640, 480), (640, 480)]),
         ("fov:70", [(640, 480), (320, 240), (161, 121)]),
         ("fov:70", [(1242, 375), (1226, 370)]),
         (None, [(640, 480), (320, 240)]),
     ],
 )
-def test_sizes_that_share_a_camera_pass(tmp_path: Path, spec: str | None, sizes: list[tuple[int, int]]) -> None:
+def test_sizes_that_share_a_camera_are_scaled_to_one_with_a_word(
+    tmp_path: Path, spec: str | None, sizes: list[tuple[int, int]]
+) -> None:
+    with pytest.warns(SelfDepthWarning, match=r"several sizes, \d+x\d+ \(0\) and \d+x\d+ \(1\): all are scaled to one"):
+        _check(tmp_path, spec, *sizes)
+
+
+@pytest.mark.parametrize("spec", [PIXELS, "fov:70", None])
+def test_frames_of_one_size_need_no_word(tmp_path: Path, spec: str | None) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        _check(tmp_path, spec, *sizes)
+        _check(tmp_path, spec, (640, 480), (640, 480))
+
+
+def test_a_file_states_its_size_and_serves_all(tmp_path: Path) -> None:
+    file = tmp_path / "camera.yaml"
+    file.write_text("")
+    require_camera_of_sizes(str(file), {(640, 480): "a", (480, 640): "b"})
+    with pytest.raises(DataError, match=r"in degrees.*640x480 \(a\) and 480x640 \(b\)"):
+        require_camera_of_sizes("fov:60", {(640, 480): "a", (480, 640): "b"})
 
 
 def test_unlike_shapes_without_a_camera_cause_a_warning(tmp_path: Path) -> None:

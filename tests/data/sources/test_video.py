@@ -17,7 +17,7 @@ from selfdepth.config import TrainConfig
 from selfdepth.data.frames import find_gaps
 from selfdepth.data.inspect import uneven_rate
 from selfdepth.data.sources.recognise import recognise
-from selfdepth.data.sources.video import Videos
+from selfdepth.data.sources.video import Videos, find_videos
 from selfdepth.data.store.build import fingerprint
 from selfdepth.errors import ConfigError, DataError, SelfDepthWarning
 from selfdepth.inference.writers import create_video
@@ -133,3 +133,28 @@ def test_own_results_and_pictures_beside_videos_are_no_footage(
     with pytest.warns(SelfDepthWarning, match=r"left out.*4 \.png"):
         (sequence,) = source.sequences("fov:60")
     assert (source.kind, sequence.name) == ("video", "a.mp4")
+
+
+def test_videos_further_down_are_said_and_links_repeat_none(
+    tmp_path: Path, write_video: WriteVideo, moving_texture: Texture
+) -> None:
+    (tmp_path / "sub").mkdir()
+    for name in ("x.mp4", "sub/y.mp4"):
+        write_video(tmp_path / name, moving_texture(6, 1))
+    (tmp_path / "a.mp4").symlink_to("x.mp4")
+    source = recognise(tmp_path)
+    with pytest.warns(SelfDepthWarning, match="left out") as caught:
+        (sequence,) = source.sequences(CAMERA)
+    assert sequence.name == "x.mp4"
+    links, below = (str(warning.message) for warning in caught)
+    assert links.endswith("links to videos that are read: a.mp4")
+    assert below.endswith("the folders that are read: 1 .mp4 in sub")
+
+
+def test_a_link_to_a_folder_of_videos_beside_it_repeats_none(
+    tmp_path: Path, write_video: WriteVideo, moving_texture: Texture
+) -> None:
+    (tmp_path / "monday").mkdir()
+    write_video(tmp_path / "monday/x.mp4", moving_texture(6, 1))
+    (tmp_path / "latest").symlink_to("monday")
+    assert find_videos(tmp_path) == (tmp_path / "monday/x.mp4",)

@@ -11,8 +11,15 @@ from selfdepth.errors import DataError
 
 Role = Literal["image", "video", "other"]
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pnm"})
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pnm"}
+)
 """How the images in a folder are told from other files, without opening them all."""
+PHOTO_SUFFIXES = frozenset(
+    {".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".j2k", ".jpf", ".jpx", ".exr", ".hdr", ".pfm", ".tga", ".psd"}
+    | {".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw", ".raw", ".insp", ".insv"}
+)
+"""Photos and films that are not read. If they are left out in a folder of their own, that is said."""
 READ_IMAGES = "JPEG, PNG, BMP, WebP, TIFF, PPM or PGM"
 """The formats of images that are read, for sentences."""
 

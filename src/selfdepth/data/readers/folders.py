@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from pathlib import Path
 from statistics import median
@@ -19,15 +20,11 @@ from selfdepth.data.readers.levels import levels_of_files
 from selfdepth.data.readers.no_footage import files_of_footage, folders_of_footage, is_own_folder
 from selfdepth.data.readers.pictures import image_size
 from selfdepth.data.readers.time_lists import order_with_list
+from selfdepth.data.readers.trees import MAX_DEPTH, FolderTree, kind_of
 from selfdepth.errors import DataError, SelfDepthWarning
 
-MAX_DEPTH = 4
-"""How many levels below a folder its images are searched for. KITTI's DATE/DRIVE/image_02/data has four."""
 FEW = 20
 """A folder with fewer images may be a folder of folders, or of videos, in which some pictures lie about."""
-
-_SIDE_FILES = frozenset({".txt", ".yaml", ".yml", ".json", ".csv", ".md", ".xml", ".log", ".npz", ".npy", ".html", ""})
-"""Files that lie beside frames and that nobody takes for frames."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,27 +34,30 @@ class Survey:
     Attributes:
         folders: the folders of footage, in natural order.
         left_out: sentences on what was left out, and why.
+        said: the folders whose images these sentences are about.
     """
 
     folders: tuple[Path, ...]
     left_out: tuple[str, ...] = ()
+    said: frozenset[Path] = frozenset()
 
 
 def survey(root: Path, depth: int = MAX_DEPTH) -> Survey:
     """The folder itself if it holds images, else the nearest folders below it that do.
 
-    A few pictures do not hide a tree with more images below them. Folders of depth maps, masks, labels or flow beside
-    folders of images are left out, and so are results, runs and stores of selfdepth.
+    A few pictures do not hide a folder of more images below them, and many do not hide several such folders. Folders of
+    depth maps, masks, labels or flow beside folders of images are left out, and so are results, runs and stores of
+    selfdepth, and links to folders that are met anyway.
 
     Raises:
         DataError: if there are no images but links to some, which lead nowhere; or if there are depth maps only.
     """
-    left_out: list[str] = []
-    found = _walk(root, depth, left_out)
-    if not found and not left_out:
+    found = _walk(FolderTree(root=root), root, depth)
+    if not found.folders and not found.left_out:
         refuse_dangling(root, IMAGE_SUFFIXES)
-    folders, no_footage = folders_of_footage(root, found, list_images)
-    return Survey(folders=folders, left_out=(*left_out, *no_footage))
+    folders, no_footage = folders_of_footage(root, found.folders, list_images)
+    said = found.said | set(found.folders) - set(folders)
+    return Survey(folders=folders, left_out=(*found.left_out, *no_footage), said=said)
 
 
 def find_image_folders(root: Path, depth: int = MAX_DEPTH) -> tuple[Path, ...]:
@@ -70,33 +70,9 @@ def list_images(folder: Path) -> tuple[Path, ...]:
     return tuple(sorted(_images_in(folder), key=lambda path: (natural_key(path.stem), path.name)))
 
 
-def count_images(folder: Path, most: int = FEW) -> int:
+def count_images(folder: Path, most: int | None = FEW) -> int:
     """The number of images directly in a folder, counted up to `most`: to list a long recording takes seconds."""
     return sum(1 for _ in islice(_images_in(folder), most))
-
-
-def others_left_out(folders: Iterable[Path], read: frozenset[str]) -> tuple[str, ...]:
-    """A sentence on the files in these folders whose kind is not read, with their number and suffixes, if any.
-
-    Args:
-        read: suffixes of the files that are read.
-    """
-    suffixes = Counter(
-        path.suffix.lower()
-        for folder in folders
-        for path in folder.iterdir()
-        if path.suffix.lower() not in read | _SIDE_FILES and not path.name.startswith(".") and path.is_file()
-    )
-    broken = [
-        path
-        for folder in folders
-        for path in folder.iterdir()
-        if path.suffix.lower() in read and path.is_symlink() and not path.exists()
-    ]
-    counts = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common())
-    kind = f"left out, because they are not read as frames of this data: {counts}"
-    links = f"left out, because the links lead nowhere: {len(broken)} like {broken[0]}" if broken else ""
-    return tuple(sentence for sentence in (kind if counts else "", links) if sentence)
 
 
 def refuse_dangling(folder: Path, suffixes: frozenset[str]) -> None:
@@ -160,35 +136,43 @@ def open_folder(
 
 def _images_in(folder: Path) -> Iterator[Path]:
     # Hidden files such as ._frame1.jpg hold attributes that macOS writes to foreign disks, not images.
-    for path in folder.iterdir():
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file():
-            yield path
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path = folder / entry.name
+            if path.suffix.lower() in IMAGE_SUFFIXES and not entry.name.startswith(".") and kind_of(entry) == "file":
+                yield path
 
 
-def _walk(folder: Path, depth: int, left_out: list[str]) -> list[Path]:
-    """Folders of images at or below a folder; adds a sentence for what is left out."""
+def _walk(tree: FolderTree, folder: Path, depth: int) -> Survey:
+    """The folders of images at or below a folder."""
     if is_own_folder(folder):
-        left_out.append(f"left out, because it is a run or a store of selfdepth: {folder}")
-        return []
-    # Not searched below a folder with many images: masks or depth maps often lie there.
-    count = count_images(folder)
-    here = [folder] if count else []
-    if count >= FEW or depth == 0:
-        return here
-    below = sorted(
-        (path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")),
-        key=lambda path: natural_key(path.name),
+        return Survey(folders=(), left_out=(f"left out, because it is a run or a store of selfdepth: {folder}",))
+    here = (folder,) if count_images(folder) else ()
+    if depth == 0:
+        return Survey(folders=here)
+    below = [_walk(tree, path, depth - 1) for path in tree.below(folder)]
+    found = Survey(
+        folders=tuple(path for each in below for path in each.folders),
+        left_out=tuple(sentence for each in below for sentence in each.left_out),
+        said=frozenset().union(*(each.said for each in below)),
     )
-    skipped: list[str] = []
-    found = [each for path in below for each in _walk(path, depth - 1, skipped)]
-    if count and found:
-        footage, _ = folders_of_footage(folder, [folder, *found], list_images)
-        # Folders of masks or depth maps, one for each image here, do not make it a tree of sequences.
-        if max((count_images(each) for each in footage if each != folder), default=0) <= count:
-            return here
-        left_out.append(f"left out, because folders of frames lie beside them: {count} pictures directly in {folder}")
-    left_out += skipped
-    return found or here
+    if not here:
+        return found
+    count = count_images(folder, None)
+    if not _is_tree(folder, count, found.folders):
+        return Survey(folders=here)
+    strays = f"left out, because folders of frames lie beside them: {count} pictures directly in {folder}"
+    return replace(found, left_out=(strays, *found.left_out), said=found.said | {folder})
+
+
+def _is_tree(folder: Path, count: int, found: Sequence[Path]) -> bool:
+    """Whether a folder that holds `count` images is one of sequences, found below it, and not itself a sequence."""
+    larger = [each for each in found if count_images(each, count + 1) > count]
+    # Below many images there may be a folder of what was made from them, a dozen for each. Several are sequences.
+    if len(larger) < (enough := 1 if count < FEW else 2):
+        return False
+    footage, _ = folders_of_footage(folder, [folder, *larger], list_images)
+    return sum(each != folder for each in footage) >= enough
 
 
 def _without_strays(files: tuple[Path, ...]) -> tuple[tuple[Path, ...], tuple[str, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -22,10 +23,13 @@ Kind = Literal["picture", "deep", "indexed", "own", "unreadable"]
 
 _WORDS = """
 depth depths depthmap depthmaps invdepth disp disparity disparities mask masks seg segs segmentation semantic semantics
-label labels labelids labeltrainids instanceids annotation annotations gt gtfine gtcoarse groundtruth flow opticalflow
-normal normals instance instances panoptic confidence uncertainty occlusion matte thumb thumbs thumbnail thumbnails
+labels labelids labeltrainids instanceids annotation annotations gt gtfine gtcoarse groundtruth flow opticalflow
+normals instances panoptic uncertainty occlusion matte thumb thumbs thumbnail thumbnails
 """
 """Words in names of folders and files of pictures that are computed, measured or drawn from frames."""
+_VAGUE_WORDS = "normal label instance confidence"
+"""Words that footage is named by, too, as normal/ beside fast/. Pictures named so must also look computed."""
+_PARTS_OF_A_RUN = ("metrics.jsonl", "checkpoints", "best", "last")
 _SAMPLES = 3
 _MIN_GROUP = 3
 """Files of one name pattern that are looked at as a group; fewer are pooled."""
@@ -33,6 +37,8 @@ _MAX_LOOKED_INTO = 24
 """Groups of which pictures are decoded. With more, the headers alone are read."""
 _FLAT_COLOURS, _FLAT_GREYS, _RICH_COLOURS = 256, 32, 1000
 """A label or a colour map has few colours, at most one for each byte; a photo has thousands."""
+_LENGTH_TOLERANCE, _MOST = 0.06, 0.7
+"""By how much the length of a direction may differ from 1, and the share of the pixels that must be directions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,13 +49,22 @@ class _Group:
     files: tuple[Path, ...]
     n: int
     marked: bool
+    vague: bool
 
 
 def is_own_folder(folder: Path) -> bool:
     """Whether a folder is a training run or a store of selfdepth, below which no footage lies."""
-    names = {path.name for path in folder.iterdir()}
-    is_run = "config.json" in names and not names.isdisjoint({"metrics.jsonl", "checkpoints", "best", "last"})
-    return is_run or {"frames.u8", "index.json"} <= names
+
+    # By name, not by a listing: a folder may hold a hundred thousand frames.
+    def has(name: str) -> bool:
+        return (folder / name).exists()
+
+    return (has("config.json") and any(map(has, _PARTS_OF_A_RUN))) or (has("frames.u8") and has("index.json"))
+
+
+def is_own_picture(path: Path) -> bool:
+    """Whether `predict` has written this image."""
+    return _kind_of(path) == "own"
 
 
 def folders_of_footage(
@@ -70,9 +85,11 @@ def folders_of_footage(
         files = tuple(file for folder in members[:_SAMPLES] for file in list_images(folder))
         label = _relative(members[0], root) + (f" and {len(members) - 1} more folders" if members[1:] else "")
         parts = members[0].relative_to(root).parts
-        groups[key] = _Group(label=label, files=files, n=len(members), marked=any(map(_has_word, parts)))
+        groups[key] = _Group(
+            label=label, files=files, n=len(members), marked=_has_word(parts), vague=_has_word(parts, _VAGUE_WORDS)
+        )
     reasons = _reasons(groups)
-    if folders and not reasons and all(group.marked or _has_word(root.name) for group in groups.values()):
+    if folders and not reasons and all(group.marked or _has_word([root.name]) for group in groups.values()):
         _refuse_depth_maps(root, groups.values())
     kept = {folder for key, members in by_group.items() if key not in reasons for folder in members}
     sentences = tuple(f"left out, {reason}: {groups[key].label}" for key, reason in reasons.items())
@@ -93,7 +110,8 @@ def files_of_footage(files: tuple[Path, ...]) -> tuple[tuple[Path, ...], tuple[s
             label=f"{len(members)} like {members[0].name}",
             files=tuple(members),
             n=len(members),
-            marked=key != "others" and _has_word(members[0].stem),
+            marked=key != "others" and _has_word([members[0].stem]),
+            vague=key != "others" and _has_word([members[0].stem], _VAGUE_WORDS),
         )
         for key, members in by_group.items()
     }
@@ -109,8 +127,14 @@ def _reasons(groups: dict[Hashable, _Group]) -> dict[Hashable, str]:
     kinds = {key: _kind(group) for key, group in groups.items()}
     reasons: dict[Hashable, str] = {key: "results of selfdepth" for key, kind in kinds.items() if kind == "own"}
     rest = {key: group for key, group in groups.items() if key not in reasons}
-    if not all(group.marked for group in rest.values()):
-        reasons |= {key: "named as depth, masks, labels or flow" for key, group in rest.items() if group.marked}
+    plain = [group for group in rest.values() if not group.marked and not group.vague]
+    marked = {
+        key
+        for key, group in rest.items()
+        if group.marked or (group.vague and plain and _looks_computed(group, kinds[key], plain))
+    }
+    if len(marked) < len(rest):
+        reasons |= dict.fromkeys(marked, "named as depth, masks, labels or flow")
     rest = {key: group for key, group in rest.items() if key not in reasons}
     if any(kinds[key] == "picture" for key in rest):
         reasons |= {key: "depth maps: pixels of 16 bits or more" for key in rest if kinds[key] == "deep"}
@@ -122,6 +146,29 @@ def _reasons(groups: dict[Hashable, _Group]) -> dict[Hashable, str]:
             flat = {key for key, (n, grey) in colours.items() if n <= (_FLAT_GREYS if grey else _FLAT_COLOURS)}
             reasons |= dict.fromkeys(flat, "masks, labels or colour maps: a few colours only")
     return reasons
+
+
+def _looks_computed(group: _Group, kind: Kind, plain: Sequence[_Group]) -> bool:
+    """Whether pictures named by a vague word look like what the word says, beside those of `plain` groups."""
+    if kind in ("deep", "indexed"):
+        return True
+    n, grey = _colours(group)
+    if n <= (_FLAT_GREYS if grey else _FLAT_COLOURS):
+        return True
+    # A JPEG of a mask has many greys, as have the frames of a grey camera.
+    return not all(_colours(each)[1] for each in plain[:_SAMPLES]) if grey else _are_normals(group)
+
+
+def _are_normals(group: _Group) -> bool:
+    """Whether the colours of most pixels are directions: red, green and blue, from -1 to 1, have a length of 1."""
+    with suppress(DataError):
+        for path in _samples(group):
+            x_y_z = read_image(path).reshape(-1, 3) / 127.5 - 1.0
+            length = np.linalg.norm(x_y_z, axis=1)[x_y_z.any(axis=1)]
+            if not length.size or np.mean(np.abs(length - 1.0) < _LENGTH_TOLERANCE) < _MOST:
+                return False
+        return True
+    return False
 
 
 def _twins(groups: dict[Hashable, _Group]) -> dict[Hashable, str]:
@@ -187,15 +234,18 @@ def _refuse_depth_maps(root: Path, groups: Iterable[_Group]) -> None:
         )
 
 
-def _has_word(name: str) -> bool:
+def _has_word(names: Iterable[str], among: str = _WORDS) -> bool:
+    return any(not _words(name).isdisjoint(among.split()) for name in names)
+
+
+def _words(name: str) -> set[str]:
     spread = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
-    words = re.split(r"[^a-z]+", spread.casefold())
-    together = re.split(r"[^a-z]+", name.casefold())
-    return not {*words, *together}.isdisjoint(_WORDS.split())
+    return {*re.split(r"[^a-z]+", spread.casefold()), *re.split(r"[^a-z]+", name.casefold())}
 
 
 def _format(path: Path) -> str:
-    return {".jpeg": ".jpg", ".tiff": ".tif"}.get(path.suffix.lower(), path.suffix.lower())
+    suffix = path.suffix.lower()
+    return {".jpeg": ".jpg", ".jpe": ".jpg", ".jfif": ".jpg", ".tiff": ".tif"}.get(suffix, suffix)
 
 
 def _relative(path: Path, root: Path) -> str:

@@ -15,8 +15,9 @@ from numpy import ndarray
 from selfdepth.data.frames import FrameSequence
 from selfdepth.data.readers.cameras import ANY_CAMERA
 from selfdepth.data.readers.file_kinds import IMAGE_SUFFIXES
-from selfdepth.data.readers.folders import FEW, count_images, open_folder, others_left_out, survey
+from selfdepth.data.readers.folders import FEW, count_images, open_folder, survey
 from selfdepth.data.readers.images import MIN_FRAMES
+from selfdepth.data.readers.left_out import left_out_of
 from selfdepth.data.sources.source import DataSource
 from selfdepth.data.sources.video import find_videos
 from selfdepth.errors import DataError, SelfDepthWarning
@@ -29,11 +30,13 @@ class ImageFolders(DataSource):
     Attributes:
         folders: `path` itself, or the nearest folders below it that hold images.
         left_out: sentences on what else was found and is no footage.
+        said: the folders whose images these sentences are about.
     """
 
     kind: ClassVar[str] = "folder"
     folders: tuple[Path, ...]
     left_out: tuple[str, ...] = ()
+    said: frozenset[Path] = frozenset()
 
     @classmethod
     def recognise(cls, path: Path) -> DataSource | None:
@@ -44,7 +47,7 @@ class ImageFolders(DataSource):
         few = sum(count_images(folder) for folder in found.folders[:FEW]) < FEW
         if not found.folders or (few and find_videos(path)):
             return None
-        return cls(path=path, folders=found.folders, left_out=found.left_out)
+        return cls(path=path, folders=found.folders, left_out=found.left_out, said=found.said)
 
     def sequences(self, camera: str | None = None) -> tuple[FrameSequence, ...]:
         """One sequence per folder, named by its path below `path`. Folders with too few images are left out."""
@@ -59,7 +62,7 @@ class ImageFolders(DataSource):
 
     def say_left_out(self) -> None:
         """Warn of what was found beside the footage."""
-        for sentence in (*self.left_out, *others_left_out(self.folders, IMAGE_SUFFIXES)):
+        for sentence in (*self.left_out, *left_out_of(self.path, self.folders, IMAGE_SUFFIXES, self.said)):
             warnings.warn(f"{self.path}: {sentence}", SelfDepthWarning, stacklevel=3)
 
     def _long_enough(self) -> tuple[Path, ...]:

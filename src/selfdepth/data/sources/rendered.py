@@ -47,7 +47,9 @@ class RenderedDrives(ImageFolders):
         found = survey(path) if path.is_dir() else Survey(folders=())
         # All or none: the sequences of a source share one protocol, and whether they are calibrated.
         complete = [all((folder / name).is_file() for name in (CAMERA_FILE, POSES_FILE)) for folder in found.folders]
-        return cls(path=path, folders=found.folders, left_out=found.left_out) if complete and all(complete) else None
+        if not complete or not all(complete):
+            return None
+        return cls(path=path, folders=found.folders, left_out=found.left_out, said=found.said)
 
     def sequences(self, camera: str | None = None) -> tuple[FrameSequence, ...]:
         """One sequence per drive, with its own camera unless the user gives another."""

@@ -11,9 +11,11 @@ from selfdepth.data.footage import ClipRequest, Origin
 from selfdepth.data.frames import FrameSequence
 from selfdepth.data.readers.cameras import ANY_CAMERA
 from selfdepth.data.readers.file_kinds import is_image
-from selfdepth.data.readers.folders import MAX_DEPTH, others_left_out, refuse_dangling
+from selfdepth.data.readers.folders import refuse_dangling
 from selfdepth.data.readers.frame_names import natural_key
+from selfdepth.data.readers.left_out import left_out_of
 from selfdepth.data.readers.no_footage import is_own_folder
+from selfdepth.data.readers.trees import MAX_DEPTH, FolderTree
 from selfdepth.data.readers.video import VIDEO_SUFFIXES, is_own_video, open_video
 from selfdepth.data.sources.source import DataSource
 from selfdepth.errors import DataError, SelfDepthWarning
@@ -26,11 +28,13 @@ class Videos(DataSource):
     Attributes:
         files: `path` itself, or the videos in it or in the nearest folders below it that hold some.
         stream: number of the video stream to read; None: the one with the most frames.
+        left_out: sentences on what else was found and is not read.
     """
 
     kind: ClassVar[str] = "video"
     files: tuple[Path, ...]
     stream: int | None = None
+    left_out: tuple[str, ...] = ()
 
     def at_stream(self, stream: int) -> DataSource:
         """The same videos, of which this stream is read."""
@@ -52,10 +56,10 @@ class Videos(DataSource):
                     fix="give its folder",
                 )
             return cls(path=path, files=(path,))
-        files = find_videos(path)
+        files, repeats = _without_repeats(find_videos(path))
         if not files:
             refuse_dangling(path, VIDEO_SUFFIXES)
-        return cls(path=path, files=files) if files else None
+        return cls(path=path, files=files, left_out=repeats) if files else None
 
     def sequences(self, camera: str | None = None) -> tuple[FrameSequence, ...]:
         """One sequence per file, named by its stem; in a folder, where stems may repeat, by its path below that."""
@@ -78,23 +82,40 @@ class Videos(DataSource):
         return replace(super()._origin(request), stream=self.stream)
 
     def _say_left_out(self) -> None:
-        folders = () if self.path.is_file() else sorted({file.parent for file in self.files})
-        for sentence in others_left_out(folders, VIDEO_SUFFIXES):
+        if self.path.is_file():
+            return
+        elsewhere = left_out_of(self.path, {file.parent for file in self.files}, VIDEO_SUFFIXES)
+        for sentence in (*self.left_out, *elsewhere):
             warnings.warn(f"{self.path}: {sentence}", SelfDepthWarning, stacklevel=3)
 
 
-def find_videos(folder: Path, depth: int = MAX_DEPTH) -> tuple[Path, ...]:
+def find_videos(folder: Path) -> tuple[Path, ...]:
     """The videos directly in a folder, else those in the nearest folders below it, in natural order.
 
     Videos that `predict` has written are no footage, and neither is what lies in a run or a store.
     """
+    return _find(FolderTree(root=folder), folder, MAX_DEPTH)
+
+
+def _find(tree: FolderTree, folder: Path, depth: int) -> tuple[Path, ...]:
     if is_own_folder(folder):
         return ()
     entries = sorted(
-        (path for path in folder.iterdir() if not path.name.startswith(".")), key=lambda path: natural_key(path.name)
+        (path for path in folder.iterdir() if not path.name.startswith(".") and path.suffix.lower() in VIDEO_SUFFIXES),
+        key=lambda path: natural_key(path.name),
     )
-    videos = [path for path in entries if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()]
-    here = tuple(path for path in videos if not is_own_video(path))
+    here = tuple(path for path in entries if path.is_file() and not is_own_video(path))
     if here or depth == 0:
         return here
-    return tuple(video for path in entries if path.is_dir() for video in find_videos(path, depth - 1))
+    return tuple(video for path in tree.below(folder) for video in _find(tree, path, depth - 1))
+
+
+def _without_repeats(files: tuple[Path, ...]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """The videos without links to others of them, and a sentence on these links."""
+    first_of: dict[Path, Path] = {}
+    for file in sorted(files, key=Path.is_symlink):
+        first_of.setdefault(file.resolve(), file)
+    kept = frozenset(first_of.values())
+    repeats = ", ".join(file.name for file in files if file not in kept)
+    sentence = f"left out, because they are links to videos that are read: {repeats}"
+    return tuple(file for file in files if file in kept), (sentence,) if repeats else ()
