@@ -85,6 +85,8 @@ def test_names_of_pinholes_and_of_products_are_accepted(text: str) -> None:
         "k1: -0.3\nk2: 0.1",
         "K1: -0.3\nP1: 0.1",
         "fx: 500\nk: [-0.3, 0.1]",
+        "coeffs: [-0.3, 0.1]",
+        "coefficients: [-0.3, 0.1]",
         "D: [0, 0]\ndist: [-0.3, 0.1]",
     ],
 )
@@ -107,6 +109,10 @@ def test_distortion_is_seen_whatever_it_is_called(text: str) -> None:
 )
 def test_what_is_no_distortion_is_not_taken_for_it(text: str) -> None:
     assert not any(distortion_of(_entries(text)))
+
+
+def test_a_single_coefficient_is_distortion_too() -> None:
+    assert distortion_of(_entries("fx: 500\nk: 0.05")) == [0.05]
 
 
 def test_distortion_that_is_no_number_is_refused() -> None:

@@ -31,7 +31,9 @@ _OTHERS_IN_SHORT = re.compile("equi|kb[48]?|mei|omni|ds|e?ucm|fov|atan|ocamcalib
 """Lenses that are no pinhole. The short names are also parts of products' names, such as DS-2CD2042: they count where
 nothing else is said but the name of a pinhole or its distortion, as in omni-radtan."""
 
-_DISTORTION = re.compile(r"(lens|camera|radial|tangential)?dist(ortion)?(coef[a-z]*|param[a-z]*|vector|array|s)?|d|kc")
+_DISTORTION = re.compile(
+    "(lens|camera|radial|tangential)?dist(ortion)?(coef[a-z]*|param[a-z]*|vector|array|s)?|coef(f|ficient)s|d|kc"
+)
 _COEFFICIENT = re.compile(r"k[1-6]|p[12]")
 _OFF = ("", "0", "0.0", "0.", "false", "no", "none", "off", "null", "~")
 
@@ -66,7 +68,7 @@ def distortion_of(entries: Entries) -> list[float]:
     found = [
         numbers
         for key, value in entries.items
-        if is_distortion(key) or _is_second_list(key, value)
+        if is_distortion(key) or _is_coefficients_k(key, value)
         if (numbers := _coefficients(value, entries.path))
     ]
     found.append([float(value) for key, value in entries.items if _is_coefficient(key, value)])
@@ -91,9 +93,9 @@ def _is_coefficient(key: str, value: Any) -> bool:
     return bool(_COEFFICIENT.fullmatch(plain(key))) and is_number(value)
 
 
-def _is_second_list(key: str, value: Any) -> bool:
-    """Whether an entry `k` is a list of coefficients, and not the camera matrix of ROS 2."""
-    return plain(key) == "k" and isinstance(value, list) and sum(map(_count, value)) != 9
+def _is_coefficients_k(key: str, value: Any) -> bool:
+    """Whether an entry `k` holds coefficients, and not the camera matrix of ROS 2."""
+    return plain(key) == "k" and (is_number(value) or (isinstance(value, list) and sum(map(_count, value)) != 9))
 
 
 def _count(row: Any) -> int:
