@@ -27,8 +27,8 @@ in the repository; a small part of it runs in `make test`.
 FAULTS = """
 ## Faults
 
-Processes are killed, terminals closed, power is cut, disks are full, read-only, or give less than was asked for: `make faults`. The disks
-are the real one behind `tests/faults/disk.c`, which answers the system calls of a process.
+Processes are killed, terminals closed, power is cut, disks are full, read-only, or give less than was asked for:
+`make faults`. The disks are the real one behind `tests/faults/disk.c`, which answers the system calls of a process.
 """
 
 FUZZ = """

@@ -52,7 +52,7 @@ class Reader:
 
 def _calibration(folder: Path, file: Path) -> None:
     date = folder / DATE
-    camera_from_calibration(date, "l")
+    camera_from_calibration(date, "image_02")
     stereo_translation_m(date)
     P, shape = projection_from_velodyne(date, "02")
     project_scan(np.ones((4, 4)), P, shape)

@@ -35,10 +35,12 @@ def date(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_each_side_has_the_camera_of_its_calibration(date: Path) -> None:
-    left, right = (camera_from_calibration(date, side) for side in "lr")
+def test_each_camera_has_the_numbers_of_its_own_keys(date: Path) -> None:
+    left, right = (camera_from_calibration(date, image) for image in ("image_02", "image_03"))
     assert left == Camera(fx=20.0, fy=21.0, cx=11.0, cy=3.0, width=24, height=8)
     assert right == Camera(fx=20.0, fy=21.0, cx=12.0, cy=3.0, width=24, height=8)
+    (date / "calib_cam_to_cam.txt").write_text(CALIBRATION.replace("_02", "_00"))
+    assert camera_from_calibration(date, "image_00") == left
 
 
 def test_a_calibration_holds_numbers_by_key(date: Path) -> None:
@@ -60,7 +62,7 @@ def test_a_calibration_holds_numbers_by_key(date: Path) -> None:
 def test_a_broken_calibration_is_refused_naming_file_and_key(date: Path, old: str, new: str, message: str) -> None:
     (date / "calib_cam_to_cam.txt").write_text(CALIBRATION.replace(old, new))
     with pytest.raises(DataError, match=message):
-        camera_from_calibration(date, "l")
+        camera_from_calibration(date, "image_02")
 
 
 def test_the_translation_of_the_pair_undoes_the_intrinsics(date: Path) -> None:
@@ -72,6 +74,8 @@ def test_the_translation_of_the_pair_undoes_the_intrinsics(date: Path) -> None:
     numbers = {"P_rect_02": left, "P_rect_03": right}
     path.write_text("".join(f"{key}: {' '.join(map(repr, P.ravel().tolist()))}\n" for key, P in numbers.items()))
     assert stereo_translation_m(date) == pytest.approx(tuple(moved))
+    path.write_text(path.read_text().replace("_02", "_00").replace("_03", "_01"))
+    assert stereo_translation_m(date, {"l": "image_00", "r": "image_01"}) == pytest.approx(tuple(moved))
 
 
 def test_a_point_of_a_scan_falls_on_its_pixel(date: Path) -> None:
@@ -91,7 +95,7 @@ def test_a_missing_file_is_refused_by_name(date: Path, file: str) -> None:
 def test_a_file_that_is_no_text_is_refused_by_name(date: Path) -> None:
     (date / "calib_cam_to_cam.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match=r"calibration cannot be read: .*calib_cam_to_cam\.txt"):
-        camera_from_calibration(date, "l")
+        camera_from_calibration(date, "image_02")
 
 
 def test_a_pair_whose_cameras_differ_in_their_intrinsics_is_refused_with_both(date: Path) -> None:
@@ -142,9 +146,9 @@ def test_numbers_that_are_no_calibration_are_refused(date: Path, file: str, old:
 
 
 def test_a_calibration_is_read_whatever_system_wrote_it_and_another_encoding_refused(date: Path) -> None:
-    path, expected = date / "calib_cam_to_cam.txt", camera_from_calibration(date, "l")
+    path, expected = date / "calib_cam_to_cam.txt", camera_from_calibration(date, "image_02")
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
-    assert camera_from_calibration(date, "l") == expected
+    assert camera_from_calibration(date, "image_02") == expected
     path.write_bytes(CALIBRATION.encode("utf-16"))
     with pytest.raises(DataError, match=r"calib_cam_to_cam.txt; .*got text in UTF-16"):
-        camera_from_calibration(date, "l")
+        camera_from_calibration(date, "image_02")

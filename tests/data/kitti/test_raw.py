@@ -13,7 +13,7 @@ from PIL import Image
 from selfdepth.data.footage import Footage
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.kitti.calibration import camera_from_calibration, stereo_translation_m
-from selfdepth.data.kitti.raw import is_kitti_raw, open_kitti_raw
+from selfdepth.data.kitti.raw import is_kitti_raw, open_kitti_raw, root_of_part
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
 
@@ -104,9 +104,9 @@ def test_a_split_names_the_targets_and_sequences_hold_just_them_and_their_neighb
     left = footage.sequence(LEFT)
     assert left.numbers == (2, 3, 4, 5, 8, 9, 10, 19)
     assert left.names == tuple(f"{number:010d}" for number in left.numbers)
-    assert left.camera == camera_from_calibration(root / DATE, "l")
+    assert left.camera == camera_from_calibration(root / DATE, "image_02")
     assert footage.sequence(RIGHT).numbers == (1, 2, 3)
-    assert footage.sequence(RIGHT).camera == camera_from_calibration(root / DATE, "r")
+    assert footage.sequence(RIGHT).camera == camera_from_calibration(root / DATE, "image_03")
 
 
 def test_frames_are_read_as_rgb_whatever_their_format(root: Path, tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_a_root_without_clips_is_refused(tmp_path: Path) -> None:
     write_images(tmp_path / LEFT, range(2))
     with pytest.raises(DataError, match=r"no frames to train on: .*image_02/data with neighbours at -1, \+1; got none"):
         open_kitti_raw(tmp_path, None)
-    (tmp_path / LEFT).rename(tmp_path / RIGHT)
+    (tmp_path / LEFT).rename(tmp_path / DRIVE / "image_04")
     with pytest.raises(DataError, match=r"no frames to train on: .*image_02/data; got none; check the folders$"):
         open_kitti_raw(tmp_path, None, offsets=())
 
@@ -320,3 +320,52 @@ def test_stereo_without_any_partner_is_refused(root: Path, tmp_path: Path) -> No
     split = write_split(tmp_path / "split", train=f"{DRIVE} 9 l\n{DRIVE} 12 l\n")
     with pytest.raises(DataError, match=r"no training frame has a stereo partner: .*image_02 and image_03.*2 training"):
         open_kitti_raw(root, split, stereo=True)
+
+
+GREY = STEREO.replace("_02", "_00").replace("_03", "_01")
+
+
+@pytest.mark.parametrize("part", ["image_00", "image_00/data", "image_01"])
+def test_the_grey_cameras_have_their_own_calibration(root: Path, part: str) -> None:
+    (root / LEFT).rename(root / DRIVE / "image_00")
+    (root / RIGHT).rename(root / DRIVE / "image_01")
+    (root / DATE / "calib_cam_to_cam.txt").write_text(GREY)
+    within = root / DRIVE / part
+    assert root_of_part(within) == root
+    (sequence,) = open_kitti_raw(root, None, within=within).sequences
+    assert sequence.name == f"{DRIVE}/{part[:8]}"
+    assert sequence.camera == camera_from_calibration(root / DATE, part[:8])
+
+
+@pytest.mark.parametrize("within", ["", DATE, DRIVE])
+def test_without_images_of_the_left_colour_camera_another_is_opened(root: Path, within: str) -> None:
+    (root / LEFT).rename(root / DRIVE / "image_00")
+    (root / RIGHT).rename(root / DRIVE / "image_01")
+    (root / DATE / "calib_cam_to_cam.txt").write_text(GREY)
+    footage = open_kitti_raw(root, None, within=root / within, stereo=True)
+    left = footage.sequence(f"{DRIVE}/image_00")
+    assert left.partner is not None and left.partner.sequence == f"{DRIVE}/image_01"
+    assert left.partner.translation_m == pytest.approx((-0.6, 0, 0))
+
+
+def test_images_that_lie_where_their_folder_should_have_their_calibration(root: Path) -> None:
+    for image in (root / LEFT / "data").iterdir():
+        image.rename(root / LEFT / image.name)
+    (root / LEFT / "data").rmdir()
+    assert root_of_part(root / LEFT) == root_of_part(root / DRIVE) == root
+    (sequence,) = open_kitti_raw(root, None, within=root / LEFT).sequences
+    assert (sequence.numbers, sequence.camera) == (tuple(range(20)), camera_from_calibration(root / DATE, "image_02"))
+
+
+@pytest.mark.parametrize("part", [DATE, DRIVE, LEFT, f"{LEFT}/data"])
+def test_a_part_without_its_calibration_is_refused_as_the_root_is(root: Path, part: str) -> None:
+    (root / DATE / "calib_cam_to_cam.txt").unlink()
+    assert root_of_part(root / part) == root
+    with pytest.raises(DataError, match="put KITTI's calibration files of that date there, or give --camera"):
+        open_kitti_raw(root, None, within=root / part)
+
+
+@pytest.mark.parametrize("part", ["", f"{DATE}/other_sync", f"{DRIVE}/velodyne_points", f"{DRIVE}/image_04"])
+def test_other_folders_are_no_part_of_a_root(root: Path, part: str) -> None:
+    (root / part).mkdir(exist_ok=True)
+    assert root_of_part(root / part) is None

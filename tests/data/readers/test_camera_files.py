@@ -9,7 +9,7 @@ import pytest
 
 from selfdepth.data.readers.camera_files import read_camera_file
 from selfdepth.data.readers.cameras import parse_camera
-from selfdepth.errors import DataError
+from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.camera import Camera
 
 MESSAGE = """header: {seq: 1, frame_id: front}
@@ -91,6 +91,91 @@ def test_lenses_whose_zeros_are_a_pinhole_are_read(tmp_path: Path, model: str) -
     assert read_camera_file(_file(tmp_path, MESSAGE.replace("MODEL", model))).camera == SENSOR
 
 
+@pytest.mark.parametrize(
+    "end",
+    [
+        "A message was lost!!!\n\ttotal count change:1\n\ttotal count: 1---\n" + PLAIN,
+        "header: {seq: 2}\nheight: 480\nwidth: 640\nK:\n- 500.5\n- 0.0\n",
+        "height: 480\nK: [500.5, 0",
+    ],
+)
+def test_what_cannot_be_read_after_a_whole_message_is_left_out_with_a_warning(tmp_path: Path, end: str) -> None:
+    with pytest.warns(SelfDepthWarning, match="left out"):
+        assert read_camera_file(_file(tmp_path, PLAIN + "---\n" + end)).camera == SENSOR
+
+
+EUROC = """sensor_type: camera
+comment: VI-Sensor cam0 (MT9M034)
+T_BS: {cols: 4, rows: 4, data: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]}
+rate_hz: 20
+resolution: [640, 480]
+camera_model: pinhole
+intrinsics: [500.5, 501.5, 319.5, 239.5] # fu, fv, cu, cv
+distortion_model: radial-tangential
+distortion_coefficients: [-0.283, 0.0739, 0.000193, 0.0000176]
+"""
+KALIBR = """cam0:
+  camera_model: pinhole
+  distortion_coeffs: [0, 0, 0, 0]
+  distortion_model: radtan
+  intrinsics: [500.5, 501.5, 319.5, 239.5]
+  resolution: [640, 480]
+  rostopic: /cam0/image_raw
+"""
+
+
+def test_the_files_of_euroc_and_kalibr_are_read(tmp_path: Path) -> None:
+    with pytest.warns(SelfDepthWarning, match=r"lens distortion \(-0\.283, 0\.0739"):
+        assert read_camera_file(_file(tmp_path, EUROC)).camera == SENSOR
+    assert read_camera_file(_file(tmp_path, KALIBR)).camera == SENSOR
+    with pytest.raises(DataError, match=r"no pinhole.*equidistant"):
+        read_camera_file(_file(tmp_path, KALIBR.replace("radtan", "equidistant")))
+
+
+@pytest.mark.parametrize("names", [("cam0", "cam1"), ("left", "right")])
+def test_a_file_of_several_cameras_is_refused_naming_them(tmp_path: Path, names: tuple[str, str]) -> None:
+    text = "".join(KALIBR.replace("cam0:", f"{name}:") for name in names)
+    with pytest.raises(DataError, match=rf"several cameras: .*got {names[0]}, {names[1]}; copy the entry"):
+        read_camera_file(_file(tmp_path, text))
+
+
+FOUR = "image_width: 640\nimage_height: 480\nfx: 500.5\nfy: 501.5\ncx: 319.5\ncy: 239.5\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (PLAIN.replace("K: [500.5, 0.0,", "K: [500.5, 25,"), "skew, which is not modelled.*got 25 at fx 500.5"),
+        (FOUR + "skew: -3\n", "skew, which is not modelled"),
+        (FOUR + "camera_matrix: [300, 0, 319.5, 0, 301, 239.5, 0, 0, 1]\n", "contradicts itself.*500.5,.* and 300,"),
+        (FOUR + "intrinsics: [500.5, 501.5, 300, 239.5]\n", "contradicts itself"),
+        (PLAIN + "camera_matrix: [300, 0, 319.5, 0, 301, 239.5, 0, 0, 1]\n", "contradicts itself"),
+        (PLAIN + "k: [300, 0, 319.5, 0, 301, 239.5, 0, 0, 1]\n", "two entries of one name.*K: .* and k: "),
+        (EUROC.replace("[500.5, 501.5, 319.5, 239.5]", "[0.8, 500.5, 501.5, 319.5, 239.5]"), "no intrinsics.*5 numb"),
+        (EUROC.replace("[640, 480]", "[640]"), "does not state the width"),
+    ],
+)
+def test_what_a_pinhole_camera_cannot_hold_and_contradictions_are_refused(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        read_camera_file(_file(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        FOUR + "camera_matrix: [500.48, 0, 319.5, 0, 501.52, 239.5, 0, 0, 1]\n",
+        FOUR + "skew: 0\n",
+        FOUR.replace("fx", "Fx").replace("image_width", "imageWidth"),
+        "image_width: 640\nimage_height: 480\nprojection_parameters: {fx: 500.5, fy: 501.5, cx: 319.5, cy: 239.5}\n",
+        FOUR + "camera_model: GoPro HERO9\nmodel: Intel RealSense D435\n",
+    ],
+)
+def test_one_camera_in_other_spellings_is_read(tmp_path: Path, text: str) -> None:
+    assert read_camera_file(_file(tmp_path, text)).camera == SENSOR
+
+
 @pytest.mark.parametrize("content", [b"\xef\xbb\xbf" + PLAIN.encode(), PLAIN.replace("\n", "\r\n").encode()])
 def test_marks_and_line_ends_of_other_systems_are_read(tmp_path: Path, content: bytes) -> None:
     assert read_camera_file(_file(tmp_path, content)).camera == SENSOR
@@ -123,6 +208,7 @@ _NESTED = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" f
         PLAIN.replace("500.5", "1e999").encode(),
         PLAIN.replace("500.5", "{a: b}").encode(),
         PLAIN.replace("640", "[640]").encode(),
+        b"---\n[" * 20_000,
         b"<<: 3\n" + PLAIN.replace("640", "x").encode(),
     ],
 )

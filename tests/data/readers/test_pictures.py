@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from numpy import ndarray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from helpers.peak import run_measured
 from selfdepth.data.readers.pictures import image_size, read_grey16, read_image
@@ -79,6 +80,56 @@ def test_a_photo_is_turned_upright_once(
         stored.save(path, exif=exif, **options)
     assert image_size(path) == (48, 32)
     np.testing.assert_allclose(read_image(path).astype(int), UPRIGHT, atol=12)
+
+
+def _with_late_exif(path: Path, orientation: int) -> None:
+    """Move the EXIF of a PNG behind its pixels, as some programs write it."""
+    content, chunks, at = path.read_bytes(), [], 8
+    while at < len(content):
+        end = at + 12 + int.from_bytes(content[at : at + 4], "big")
+        chunks.append(content[at:end])
+        at = end
+    chunks.sort(key=lambda chunk: (chunk[4:8] == b"IEND", chunk[4:8] == b"eXIf"))
+    path.write_bytes(content[:8] + b"".join(chunks))
+
+
+def _with_profile_as_text(path: Path, orientation: int) -> None:
+    """The EXIF of a PNG as ImageMagick writes it."""
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = orientation
+    data, text = exif.tobytes(), PngInfo()
+    text.add_text("Raw profile type exif", f"\nexif\n{len(data):8}\n{data.hex()}\n", zip=True)
+    with Image.open(path) as image:
+        image.copy().save(path, pnginfo=text, exif=b"")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("rewrite", [_with_late_exif, _with_profile_as_text])
+def test_a_png_is_turned_wherever_its_exif_stands(
+    tmp_path: Path, orientation: int, rewrite: Callable[[Path, int], None]
+) -> None:
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = orientation
+    path = tmp_path / "photo.png"
+    Image.fromarray(np.ascontiguousarray(STORED[orientation])).save(path, exif=exif)
+    rewrite(path, orientation)
+    with Image.open(path) as image:
+        assert "exif" not in image.info
+    assert image_size(path) == (48, 32)
+    np.testing.assert_array_equal(read_image(path), UPRIGHT)
+
+
+@pytest.mark.parametrize("white_is_zero", [False, True])
+def test_a_tiff_may_call_white_zero(tmp_path: Path, white_is_zero: bool) -> None:
+    values = np.array([[0, 32639, 65535]], np.uint16)
+    path = tmp_path / "deep.tif"
+    Image.fromarray(values).save(path, tiffinfo={262: 0 if white_is_zero else 1})
+    with Image.open(path) as image:
+        assert image.tag_v2[262] == (0 if white_is_zero else 1)  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(read_image(path)[0, :, 0], [255, 128, 0] if white_is_zero else [0, 127, 255])
+    read = read_grey16(path)
+    assert read is not None
+    np.testing.assert_array_equal(read, 65535 - values if white_is_zero else values)
 
 
 def test_sixteen_bit_grey_in_a_tiff_is_turned_too(tmp_path: Path) -> None:

@@ -171,3 +171,18 @@ def test_a_part_of_the_root_uses_the_calibration_of_its_date(tmp_path: Path, par
     assert (sequence.name, sequence.camera, sequence.numbers) == (whole.name, whole.camera, whole.numbers)
     assert source.footage().train
     assert source.times(sequence).tolist() == recognise(tmp_path).times(whole).tolist()
+
+
+def test_images_that_lie_where_their_folder_should_have_their_times_and_take_a_camera(
+    drive: SyntheticDrive, tmp_path: Path
+) -> None:
+    write_kitti_raw(drive, tmp_path)
+    for image in (tmp_path / LEFT / "data").iterdir():
+        image.rename(tmp_path / LEFT / image.name)
+    (tmp_path / LEFT / "data").rmdir()
+    source = recognise(tmp_path / LEFT)
+    (alone,) = source.sequences_to_predict()
+    assert alone.times_s is not None
+    np.testing.assert_allclose(alone.times_s, drive.timestamps, atol=1e-6)
+    (sequence,) = source.sequences("60,60,47.5,15.5")
+    assert (sequence.numbers, sequence.camera.fx) == (tuple(range(24)), 60)

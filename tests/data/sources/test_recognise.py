@@ -63,7 +63,7 @@ def test_the_most_specific_kind_wins_over_a_folder_of_images(world: Path, tmp_pa
     assert recognise(copy).kind == "folder"
     raw = shutil.copytree(world / "kitti-raw", tmp_path / "raw")
     (raw / "2011_09_26/calib_cam_to_cam.txt").unlink()
-    assert recognise(raw / "2011_09_26").kind == "folder", "a date without its calibration is a tree of images"
+    assert recognise(raw / "2011_09_26").kind == "kitti-raw", "the calibration is asked for, and nothing assumed"
 
 
 def test_every_kind_has_a_name_of_its_own() -> None:

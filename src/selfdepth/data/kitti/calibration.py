@@ -1,7 +1,8 @@
-"""KITTI's calibration of a date: intrinsics of the colour cameras, their baseline, and the pose of the LiDAR."""
+"""KITTI's calibration of a date: intrinsics of the cameras, their baseline, and the pose of the LiDAR."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from selfdepth.texts import read_text
 CAMERAS = {"l": "image_02", "r": "image_03"}
 ODOMETRY_CAMERAS = {"l": "image_2", "r": "image_3"}
 """Folders of the colour cameras in KITTI raw, and in KITTI odometry."""
+GREY_CAMERAS = {"l": "image_00", "r": "image_01"}
+"""Folders of the grey cameras in KITTI raw, which no published split lists."""
 CAMERA_FILE = "calib_cam_to_cam.txt"
 VELODYNE_FILE = "calib_velo_to_cam.txt"
 CALIBRATION_FILES = (CAMERA_FILE, VELODYNE_FILE)
@@ -47,14 +50,17 @@ def read_calibration(path: Path) -> dict[str, Float[ndarray, "_n"]]:
     return entries
 
 
-def camera_from_calibration(date_folder: Path, side: str) -> Camera:
-    """The rectified colour camera of a date: "l" is camera 2, "r" camera 3. K comes from P_rect, the size from S_rect.
+def camera_from_calibration(date_folder: Path, image: str) -> Camera:
+    """A rectified camera of a date. K comes from P_rect, the size from S_rect.
+
+    Args:
+        image: folder of the camera's images, "image_00" to "image_03".
 
     Raises:
         DataError: naming file and key, for an entry that is missing or cannot be used.
     """
     path = date_folder / CAMERA_FILE
-    index = CAMERAS[side][-2:]  # "02" or "03", as in the keys
+    index = image[-2:]  # "00" to "03", as in the keys
     calibration = read_calibration(path)
     P = projection_entry(calibration, path, f"P_rect_{index}")
     width, height = _size_entry(calibration, path, f"S_rect_{index}")
@@ -62,9 +68,14 @@ def camera_from_calibration(date_folder: Path, side: str) -> Camera:
         return Camera(fx=P[0, 0], fy=P[1, 1], cx=P[0, 2], cy=P[1, 2], width=width, height=height)
 
 
-def stereo_translation_m(date_folder: Path) -> tuple[float, float, float]:
-    """Translation (x, y, z) of T_right_left of a date's colour cameras, metres. See `translation_between_m`."""
-    return translation_between_m(date_folder / CAMERA_FILE, left="P_rect_02", right="P_rect_03")
+def stereo_translation_m(date_folder: Path, sides: Mapping[str, str] = CAMERAS) -> tuple[float, float, float]:
+    """Translation (x, y, z) of T_right_left of a date's colour cameras, metres. See `translation_between_m`.
+
+    Args:
+        sides: folders of another pair of cameras' images, by "l" and "r".
+    """
+    left, right = (f"P_rect_{sides[side][-2:]}" for side in "lr")
+    return translation_between_m(date_folder / CAMERA_FILE, left=left, right=right)
 
 
 def translation_between_m(path: Path, *, left: str, right: str) -> tuple[float, float, float]:

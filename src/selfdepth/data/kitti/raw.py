@@ -24,6 +24,7 @@ from selfdepth.data.kitti.calibration import (
     CALIBRATION_FILES,
     CAMERA_FILE,
     CAMERAS,
+    GREY_CAMERAS,
     camera_from_calibration,
     projection_from_velodyne,
     stereo_translation_m,
@@ -41,43 +42,52 @@ from selfdepth.texts import whole_number
 KIND = "kitti-raw"
 
 _DATE = re.compile(r"\d{4}_\d{2}_\d{2}")
+_BY_PREFERENCE = (CAMERAS["l"], GREY_CAMERAS["l"], CAMERAS["r"], GREY_CAMERAS["r"])
+"""Folders of the cameras' images. Of a drive, one camera is opened: the left colour camera if its images are there."""
 
 
 def is_kitti_raw(path: Path) -> bool:
     """Whether a folder holds date folders (YYYY_MM_DD) with KITTI's calibration file or drives."""
-    # One of the two is enough: a download may be incomplete, and the errors and `check` then say what is missing.
-    return any((date / CAMERA_FILE).is_file() or any(date.glob("*_sync")) for date in _date_folders(path))
+    return any(map(_is_date, _date_folders(path)))
 
 
 def root_of_part(path: Path) -> Path | None:
-    """The root of KITTI raw that holds a folder of a date, of a drive, or of a colour camera's images; None for others.
+    """The root of KITTI raw that holds a folder of a date, of a drive, or of a camera's images; None for others.
 
-    The folder of the date must have KITTI's calibration file, and the folder images of a colour camera.
+    The folder of the date must have KITTI's calibration file or drives, and the folder images of a camera.
     """
     path = path.resolve()
     for levels, parent in enumerate((path, *path.parents[:4])):
-        if _DATE.fullmatch(parent.name) and (parent / CAMERA_FILE).is_file():
+        if _DATE.fullmatch(parent.name) and _is_date(parent):
             parts = path.relative_to(parent).parts
-            ours = levels < 2 or (levels < 4 and parts[1] in CAMERAS.values() and parts[2:] in ((), ("data",)))
+            ours = levels < 2 or (levels < 4 and parts[1] in _BY_PREFERENCE and parts[2:] in ((), ("data",)))
             return parent.parent if ours and any(_drives_below(parent.parent, path)) else None
     return None
 
 
+def _is_date(folder: Path) -> bool:
+    # One of the two is enough: a download may be incomplete, and the errors and `check` then say what is missing.
+    return (folder / CAMERA_FILE).is_file() or any(folder.glob("*_sync"))
+
+
 def _drives_below(root: Path, within: Path) -> list[str]:
-    """Names of the sequences of colour cameras at or below a folder: the left camera's, unless it is a camera's own."""
+    """Names of the sequences at or below a folder: a camera's own, or the left colour camera's of every drive; if no
+    drive has images of that one, those of another camera."""
     parts = within.relative_to(root).parts
-    if len(parts) >= 3:  # DATE/DRIVE/image_03
-        names = ["/".join(parts[:3])]
-    else:
-        drives = (
-            [within]
-            if len(parts) == 2
-            else sorted(drive for date in ([within] if parts else _date_folders(root)) for drive in date.iterdir())
-        )
-        # Sorted: the order of a directory differs between disks, and the hold-out must not.
-        names = [f"{drive.parent.name}/{drive.name}/{CAMERAS['l']}" for drive in drives]
     folders = ImageFolders(root)
-    return [name for name in names if folders.folder(name).is_dir()]
+    if len(parts) >= 3:  # DATE/DRIVE/image_03
+        return [name] if folders.has_images(name := "/".join(parts[:3])) else []
+    drives = (
+        [within]
+        if len(parts) == 2
+        else sorted(drive for date in ([within] if parts else _date_folders(root)) for drive in date.iterdir())
+    )
+    # Sorted: the order of a directory differs between disks, and the hold-out must not.
+    for image in _BY_PREFERENCE:
+        names = [f"{drive.parent.name}/{drive.name}/{image}" for drive in drives]
+        if found := [name for name in names if folders.has_images(name)]:
+            return found
+    return []
 
 
 @dataclass(frozen=True)
@@ -139,12 +149,12 @@ def open_kitti_raw(
 
     Args:
         root: the folder that holds the date folders.
-        split: folder with some of train_files.txt, val_files.txt, test_files.txt. None: the left camera of every
-            drive, divided by `hold_out`.
+        split: folder with some of train_files.txt, val_files.txt, test_files.txt. None: the left colour camera of
+            every drive (without images of it, another), divided by `hold_out`.
         camera: function from (width, height) in pixels to the camera, used instead of each date's own calibration.
         offsets: times of a clip's sources relative to its target. Training and validation frames need these
             neighbours, test frames do not.
-        stereo: add the other colour camera's image of training and validation frames where there is one.
+        stereo: add the image of the pair's other camera of training and validation frames where there is one.
         parts: the parts of the split to read. Images of other parts need not exist.
         within: folder of a date, drive or camera; without a split, only what lies in it is opened.
 
@@ -159,7 +169,7 @@ def open_kitti_raw(
 
     @cache  # many drives share the calibration of a date
     def calibrated(date: str, image: str) -> Camera:
-        return camera_from_calibration(root / date, next(side for side, folder in CAMERAS.items() if folder == image))
+        return camera_from_calibration(root / date, image)
 
     def camera_of(name: str, size: tuple[int, int]) -> Camera:
         return camera(*size) if camera is not None else calibrated(name.split("/")[0], name.rsplit("/", 1)[1])
@@ -183,10 +193,13 @@ def _frames_of(refs_of: Mapping[str, tuple[FrameRef, ...]], offsets: tuple[int, 
 
 
 def _find_partners(refs_of: Mapping[str, tuple[FrameRef, ...]], folders: ImageFolders) -> FoundPartners:
-    def translation_m(drive: str) -> tuple[float, float, float]:
-        return stereo_translation_m(folders.root / drive.split("/")[0])
+    images = {ref.sequence.rsplit("/", 1)[1] for refs in refs_of.values() for ref in refs}
+    sides = GREY_CAMERAS if images and images.issubset(GREY_CAMERAS.values()) else CAMERAS
 
-    return find_partners(refs_of, folders.root, sides=CAMERAS, images=folders.files, translation_m=translation_m)
+    def translation_m(drive: str) -> tuple[float, float, float]:
+        return stereo_translation_m(folders.root / drive.split("/")[0], sides)
+
+    return find_partners(refs_of, folders.root, sides=sides, images=folders.files, translation_m=translation_m)
 
 
 class ImageFolders:
@@ -201,23 +214,37 @@ class ImageFolders:
         self._listed: dict[str, dict[int, str]] = {}
 
     def folder(self, sequence: str) -> Path:
-        return self.root / sequence / "data"
+        """The folder `data` of a sequence, or the sequence's own if somebody moved the images there."""
+        own = self.root / sequence
+        if (own / "data").is_dir() or not own.is_dir():
+            return own / "data"
+        moved = any(_frame_number(path.name) is not None for path in own.iterdir())
+        return own if moved else own / "data"
+
+    def has_images(self, sequence: str) -> bool:
+        """Whether a sequence has a folder of images."""
+        return self.folder(sequence).is_dir()
 
     def files(self, sequence: str) -> dict[int, str]:
         """File name of each frame by number; empty if there is no such folder. A JPEG takes precedence over a PNG."""
         if sequence not in self._listed:
             names: list[str] = []
-            if self.folder(sequence).is_dir():
-                with os.scandir(self.folder(sequence)) as entries:
+            folder = self.folder(sequence)
+            if folder.is_dir():
+                with os.scandir(folder) as entries:
                     names = [entry.name for entry in entries]
             images: dict[int, str] = {}
             for name in sorted(names, reverse=True):  # in reverse order, jpg follows png and replaces it
-                stem, dot, kind = name.rpartition(".")
-                number = whole_number(stem)
-                if dot and number is not None and kind.lower() in ("jpg", "jpeg", "png"):
+                number = _frame_number(name)
+                if number is not None:
                     images[number] = name
             self._listed[sequence] = images
         return self._listed[sequence]
+
+
+def _frame_number(name: str) -> int | None:
+    stem, dot, kind = name.rpartition(".")
+    return whole_number(stem) if dot and kind.lower() in ("jpg", "jpeg", "png") else None
 
 
 def _sequence(
@@ -229,7 +256,8 @@ def _sequence(
 ) -> FrameSequence:
     """These frames of a sequence. The header of the first one is checked, to refuse a wrong camera early."""
     files = folders.files(name)
-    paths = tuple(folders.folder(name) / files[number] for number in numbers)
+    folder = folders.folder(name)
+    paths = tuple(folder / files[number] for number in numbers)
     size = image_size(paths[0])
     camera = camera_of(name, size)
     if size != (camera.width, camera.height):
@@ -263,7 +291,7 @@ def _read_split(
 
 
 def _hold_out(within: Path, folders: ImageFolders, offsets: tuple[int, ...]) -> dict[str, tuple[FrameRef, ...]]:
-    """The targets of the hold-out rule: frames of every drive's left camera that have their neighbours."""
+    """The targets of the hold-out rule: frames of one camera of every drive that have their neighbours."""
     names = _drives_below(folders.root, within)
     train, val = hold_out({name: sorted(folders.files(name)) for name in names}, offsets)
     if not train:

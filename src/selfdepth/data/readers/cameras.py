@@ -16,7 +16,7 @@ ASSUMED_FOV_DEG = 60.0
 PAPER = "paper"
 ANY_CAMERA = "fov:60"
 """A camera for frames whose intrinsics are not used, as in prediction. Given explicitly, it causes no warning."""
-FORMS = "fx,fy,cx,cy in pixels, fov:DEGREES, a YAML file (ours, OpenCV, ROS camera_info), or paper (KITTI only)"
+FORMS = "fx,fy,cx,cy in pixels, fov:DEGREES, a YAML file (ours, OpenCV, ROS camera_info, Kalibr), or paper (KITTI only)"
 
 
 def parse_camera(spec: str | None, *, width: int, height: int) -> Camera:

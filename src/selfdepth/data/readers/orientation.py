@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import IO
 
 import numpy as np
 from jaxtyping import UInt8
@@ -62,3 +63,25 @@ def of_display_matrix(data: bytes) -> Orientation:
     if abs(a) >= abs(b):
         return Orientation(flip_x=a < 0, flip_y=d < 0)
     return Orientation(transpose=True, flip_x=c < 0, flip_y=b < 0)
+
+
+_MOST_CHUNKS, _MOST_BYTES = 200_000, 1_000_000
+
+
+def exif_of_png(file: IO[bytes]) -> bytes | None:
+    """The EXIF of a PNG wherever it stands, behind the pixels too; None if there is none. The pixels are skipped, not
+    decoded, and the position in the file is kept."""
+    position = file.tell()
+    try:
+        file.seek(8)  # the signature
+        for _ in range(_MOST_CHUNKS):
+            header = file.read(8)
+            length, name = int.from_bytes(header[:4], "big"), header[4:]
+            if name == b"eXIf":
+                return file.read(length) if length <= _MOST_BYTES else None
+            if len(header) < 8 or name == b"IEND":
+                return None
+            file.seek(length + 4, 1)  # its data and its checksum
+        return None
+    finally:
+        file.seek(position)

@@ -15,7 +15,7 @@ from numpy import ndarray
 from PIL import ExifTags, Image
 
 from selfdepth.data.readers.file_kinds import RAW_PHOTO, FileKind, file_kind, require_role
-from selfdepth.data.readers.orientation import EXIF, Orientation
+from selfdepth.data.readers.orientation import EXIF, Orientation, exif_of_png
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.limits import require_within
 
@@ -24,7 +24,9 @@ Levels = tuple[int, int]
 ALL_LEVELS: Levels = (0, 65535)
 
 _WIDTH, _HEIGHT, _SUBFILE, _TILE_WIDTH, _TILE_HEIGHT, _DNG = 256, 257, 254, 322, 323, 50706
-"""Tags of TIFF."""
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
+"""Tags of TIFF, and a value of the last."""
+_RAW_PROFILE = "Raw profile type exif"
 _SIXTEEN_BITS_AT_MOST = ("PNG", "PPM")
 """Formats whose pixels of Pillow's type "I" are 16-bit grey."""
 _REDUCED_OR_MASK = 1 | 4
@@ -80,7 +82,7 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def read_grey16(path: Path) -> UInt16[ndarray, "h w"] | None:
-    """The values of an image in 16-bit grey, as stored; None for other images.
+    """The values of an image in 16-bit grey, of which 0 is black; None for other images.
 
     Raises:
         DataError: as `read_image`.
@@ -173,14 +175,26 @@ def _stored_size(image: Image.Image) -> tuple[int, int]:
 
 def _exif_orientation(image: Image.Image) -> int:
     """The value of EXIF's tag, 1 (upright) to 8. Viewers ignore damaged EXIF, and so does this."""
-    # A PNG may hold the tag behind its pixels, and Pillow would decode the whole image to look for it there.
-    if image.format == "PNG" and "exif" not in image.info:
-        return 1
     try:
-        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+        value = _exif(image).get(ExifTags.Base.Orientation, 1)
     except Exception:
         return 1
     return value if value in EXIF else 1
+
+
+def _exif(image: Image.Image) -> Image.Exif:
+    if image.format != "PNG":
+        return image.getexif()
+    # A PNG may hold its EXIF behind the pixels, and Pillow would decode the whole image to look for it there.
+    # ImageMagick writes it as text.
+    if "exif" in image.info or _RAW_PROFILE in image.info:
+        return Image.Image.getexif(image)
+    exif = Image.Exif()
+    file = getattr(image, "fp", None)
+    data = exif_of_png(file) if file is not None else None
+    if data:
+        exif.load(b"Exif\0\0" + data)
+    return exif
 
 
 def _orientation_after_loading(image: Image.Image) -> Orientation:
@@ -196,7 +210,9 @@ def _is_grey16(image: Image.Image) -> bool:
 
 
 def _grey16(image: Image.Image) -> UInt16[ndarray, "h w"]:
-    return np.asarray(image).astype(np.uint16, copy=False)
+    values = np.asarray(image).astype(np.uint16, copy=False)
+    # Pillow inverts 8 bits of a TIFF whose 0 is white, and leaves 16 bits as they are.
+    return 65535 - values if getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO else values
 
 
 def grey_to_rgb(values: UInt16[ndarray, "h w"], levels: Levels) -> UInt8[ndarray, "h w 3"]:

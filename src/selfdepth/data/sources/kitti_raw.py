@@ -68,7 +68,7 @@ class KittiRaw(DataSource):
     def sequences_to_predict(self) -> tuple[FrameSequence, ...]:
         """Every folder of images, of any camera, with the times of its timestamps.txt."""
         sequences = plain_sequences(self.path, find_image_folders(self.path))
-        files = [sequence.files[0].parent.parent / "timestamps.txt" for sequence in sequences]
+        files = [_timestamps(sequence.files[0].parent) for sequence in sequences]
         return tuple(
             with_times(sequence, file, partial(read_timestamps, file))
             for sequence, file in zip(sequences, files, strict=True)
@@ -137,7 +137,7 @@ class KittiRaw(DataSource):
         """
         if spec is None:
             return None
-        paths = self.root.glob("*/*/image_0[23]/data/*")
+        paths = (path for below in ("data/*", "*") for path in self.root.glob(f"*/*/image_0[0-3]/{below}"))
         first = next((path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES), None)
         if first is None:
             raise DataError("there are no images", where=self.path, expected="DATE/DRIVE/image_02/data/0000000000.jpg")
@@ -146,3 +146,9 @@ class KittiRaw(DataSource):
         width, height = image_size(first)
         camera = parse_camera(spec, width=width, height=height)
         return lambda width, height: camera  # pixels refer to one size: images of another size are refused later
+
+
+def _timestamps(images: Path) -> Path:
+    """The file of times beside the folder `data` of a camera's images, or among images that lie where `data` should."""
+    among = images / "timestamps.txt"
+    return among if among.is_file() else images.parent / among.name
