@@ -106,10 +106,16 @@ def test_mixed_inputs_share_a_folder_where_their_names_differ(model: str, drive:
 
 
 def test_a_camera_that_is_given_is_written_for_every_size(model: str, drive: Path) -> None:
-    _run(model, drive / "photo.jpg", drive / "frames", out=drive / "out", save=("npz",), camera="fov:90")
-    for name, focal in (("photo", 25), ("shot0", 40)):
+    _image(120, 60, seed=9).save(drive / "large.png")
+    _run(model, drive / "large.png", drive / "frames", out=drive / "out", save=("npz",), camera="fov:90")
+    for name, focal in (("large", 60), ("shot0", 40)):
         with np.load(drive / f"out/npz/{name}.npz") as arrays:
             assert arrays["K"][0, 0] == pytest.approx(focal)
+
+
+def test_one_camera_for_images_of_unlike_shapes_is_refused(model: str, drive: Path) -> None:
+    with pytest.raises(DataError, match=r"one shape; got 50x70 \(.*photo\.jpg\) and 80x40"):
+        _run(model, drive / "photo.jpg", drive / "frames", out=drive / "out", save=("npz",), camera="fov:90")
 
 
 def test_predicting_twice_gives_the_same_files(model: str, drive: Path) -> None:
