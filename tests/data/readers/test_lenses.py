@@ -113,6 +113,7 @@ def test_what_is_no_distortion_is_not_taken_for_it(text: str) -> None:
 
 def test_a_single_coefficient_is_distortion_too() -> None:
     assert distortion_of(_entries("fx: 500\nk: 0.05")) == [0.05]
+    assert any(distortion_of(_entries("k1: .nan")))
 
 
 def test_distortion_that_is_no_number_is_refused() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from selfdepth.data.readers.camera_entries import Entries, is_number, numbers_of, plain
+from selfdepth.data.readers.camera_entries import Entries, is_number, number_of, numbers_of, plain
 from selfdepth.errors import DataError
 
 _PINHOLES = """
@@ -71,7 +71,7 @@ def distortion_of(entries: Entries) -> list[float]:
         if is_distortion(key) or _is_coefficients_k(key, value)
         if (numbers := _coefficients(value, entries.path))
     ]
-    found.append([float(value) for key, value in entries.items if _is_coefficient(key, value)])
+    found.append([number_of(value, entries.path) for key, value in entries.items if _is_coefficient(key, value)])
     return next((numbers for numbers in found if any(numbers)), found[0])
 
 
