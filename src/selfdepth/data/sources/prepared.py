@@ -48,10 +48,12 @@ class PreparedStore(DataSource):
     def store_for(
         self, config: TrainConfig, folder: Path, *, check: CheckRun | None = None, progress: Progress | None = None
     ) -> Store:
-        """The store itself. Raises ConfigError for an option that differs from those it was made with."""
+        """The store itself. Raises ConfigError for an option that differs from those it was made with, and DataError
+        if its frames were altered since."""
         check_agreement(config, self.store)
         if check is not None:
             check(resolved(config, self.store), len(self.store.train))
+        self.store.check_frames()  # now: those that do not fit into memory are not read as a whole again
         return self.store
 
     def at_stream(self, stream: int) -> DataSource:

@@ -86,12 +86,16 @@ def open_or_build(
 
 
 def _open_if(wanted: str, folder: Path) -> Store | None:
-    """The store in `folder` if it has this fingerprint, else None."""
+    """The store in `folder` if it has this fingerprint and the frames that were written, else None."""
     try:
         store = open_store(folder) if is_store(folder) else None
+        if store is None or store.fingerprint != wanted:
+            return None
+        # Here, where the data are at hand to build it again: whoever finds out later can only stop.
+        store.check_frames()
     except DataError:
-        return None  # of another version, or damaged: it is built again
-    return store if store is not None and store.fingerprint == wanted else None
+        return None  # of another version, or damaged
+    return store
 
 
 @contextmanager
