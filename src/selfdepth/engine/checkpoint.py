@@ -1,8 +1,8 @@
 """Checkpoints: everything that a resume needs, in a folder that is complete or absent, also after a power cut.
 
 `checkpoints/step_NNNNNN/` holds `state.pt` (weights and optimiser, read with `weights_only`), `state.json` (the
-progress of the run) and `manifest.json`, written last: the checksums of the others. No random state is saved: clips,
-augmentation and noise are functions of (seed, step).
+progress of the run), `config.json` (its configuration, in case that of the run is lost) and `manifest.json`, written
+last: the checksums of the others. No random state is saved: clips, augmentation and noise follow from (seed, step).
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from typing import IO, Any
 
 import torch
 
+from selfdepth.config import TrainConfig, to_json
 from selfdepth.engine.progress import Progress, read_progress
+from selfdepth.engine.run_config import CHECKPOINTS_FOLDER, CONFIG_FILE, MANIFEST_FILE
 from selfdepth.errors import CheckpointError, SelfDepthWarning
 from selfdepth.files import checksum, make_folder, put_in_place, remove_tree, rename, writing_to
 from selfdepth.limits import require_within
 from selfdepth.texts import read_json
 
-FOLDER = "checkpoints"
-STATE_FILE, PROGRESS_FILE, MANIFEST_FILE = "state.pt", "state.json", "manifest.json"
+STATE_FILE, PROGRESS_FILE = "state.pt", "state.json"
 _MARK = "selfdepth-checkpoint"
 
 
@@ -46,9 +47,18 @@ class Checkpoint:
 
 
 def save_checkpoint(
-    run: Path, learner: torch.nn.Module, optimizer: torch.optim.Optimizer, progress: Progress, *, keep: int
+    run: Path,
+    learner: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+    *,
+    keep: int,
+    config: TrainConfig | None = None,
 ) -> Path:
     """Write a checkpoint under a temporary name, rename it, then delete all but the newest `keep`.
+
+    Args:
+        config: of the run; None: the checkpoint has none of its own.
 
     Returns:
         The folder of the new checkpoint.
@@ -57,7 +67,7 @@ def save_checkpoint(
         DiskFullError: if there is no space for it. Older checkpoints stay, and nothing of the new one.
         OutputError: if the folder cannot be written. Likewise.
     """
-    folder = run / FOLDER / f"step_{progress.step:06d}"
+    folder = run / CHECKPOINTS_FOLDER / f"step_{progress.step:06d}"
     partial = folder.with_name(f".{folder.name}.partial")
     state = {"learner": learner.state_dict(), "optimizer": optimizer.state_dict()}
     with writing_to(folder, needs_bytes=sum(tensor.nbytes for tensor in _tensors(state))):
@@ -66,6 +76,8 @@ def save_checkpoint(
         try:
             sums = {STATE_FILE: _write_state(partial / STATE_FILE, state)}
             sums[PROGRESS_FILE] = _write_text(partial / PROGRESS_FILE, progress.to_json())
+            if config is not None:
+                sums[CONFIG_FILE] = _write_text(partial / CONFIG_FILE, json.dumps(to_json(config), indent=2) + "\n")
             manifest = {"format": _MARK, "version": 1, "sha256": sums}
             _write_text(partial / MANIFEST_FILE, json.dumps(manifest, indent=2) + "\n")
             put_in_place(partial, folder)
@@ -80,7 +92,7 @@ def save_checkpoint(
 
 def checkpoints(run: Path) -> list[Path]:
     """Complete checkpoints, oldest first. By number, because step_1000000 comes before step_999999 by name."""
-    numbered = ((_step_of(folder), folder) for folder in (run / FOLDER).glob("step_*"))
+    numbered = ((_step_of(folder), folder) for folder in (run / CHECKPOINTS_FOLDER).glob("step_*"))
     return [folder for step, folder in sorted(numbered) if step >= 0]
 
 
@@ -206,7 +218,7 @@ def _problem_of(folder: Path) -> str:
         return "" if broken is None else f"{STATE_FILE} is not what was written"
     manifest = read_json(folder / MANIFEST_FILE, what="the manifest cannot be read", error=CheckpointError)
     sums = manifest.get("sha256") if manifest.get("format") == _MARK else None
-    if not isinstance(sums, dict) or sums.keys() != {STATE_FILE, PROGRESS_FILE}:
+    if not isinstance(sums, dict) or sums.keys() - {CONFIG_FILE} != {STATE_FILE, PROGRESS_FILE}:
         return f"{MANIFEST_FILE} is not what was written"
     for name, expected in sums.items():
         if checksum(folder / name) != expected:

@@ -21,7 +21,7 @@ def save_all(run: Run, *, better: bool) -> None:
         progress.best_step = progress.step
     if not (run.folder / CONFIG_FILE).exists():  # somebody has removed the folder; without it there is no resume
         run.write_config()
-    save_checkpoint(run.folder, run.learner, run.optimizer, progress, keep=run.config.keep)
+    save_checkpoint(run.folder, run.learner, run.optimizer, progress, keep=run.config.keep, config=run.config)
     _save_models(run, best=progress.best_step == progress.step)
 
 

@@ -20,7 +20,7 @@ from selfdepth.engine.data import Data, make_loaders, open_data, source_of
 from selfdepth.engine.history import record_changes
 from selfdepth.engine.progress import Progress
 from selfdepth.engine.resume import check_folder, check_same_run
-from selfdepth.engine.run_config import CONFIG_FILE, read_run_config
+from selfdepth.engine.run_config import CONFIG_FILE, read_run_config, restore_config
 from selfdepth.engine.schedule import Budget
 from selfdepth.engine.self_teacher import anchor_of, check_spacing, check_student, student_of
 from selfdepth.engine.teach import ask_teacher
@@ -116,6 +116,8 @@ def prepare_run(
         SelfDepthError: for an invalid configuration, data, model, teacher or output folder.
     """
     check_folder(config, folder, resume=resume)
+    if resume:
+        restore_config(folder)
     device = resolve_device(config.device)
     checkpoint = newest_intact(folder) if resume else None
     before = None if checkpoint is None else checkpoint.progress.arithmetic
