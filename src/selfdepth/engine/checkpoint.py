@@ -196,10 +196,20 @@ def load_checkpoint(
 def put_damaged_aside(checkpoint: Checkpoint) -> None:
     """Rename the damaged checkpoints, so that they are neither tried again nor counted among those to keep."""
     for folder in checkpoint.damaged:
-        aside = folder.with_name(f"{folder.name}.damaged")
-        with writing_to(aside):
-            remove_tree(aside)
-            rename(folder, aside)
+        put_aside(folder)
+
+
+def put_aside(damaged: Path) -> Path:
+    """Rename a damaged folder to NAME.damaged, in place of an earlier one. Returns its new name.
+
+    Raises:
+        OutputError: if it cannot be renamed.
+    """
+    aside = damaged.with_name(f"{damaged.name}.damaged")
+    with writing_to(aside):
+        remove_tree(aside)
+        rename(damaged, aside)
+    return aside
 
 
 def not_finite(learner: torch.nn.Module) -> str:

@@ -286,9 +286,8 @@ class _Loop:
         self.tracker.record("val", progress.step, {**validation.metrics(), "elapsed_s": round(progress.elapsed_s, 2)})
         name = "abs_rel" if validation.depth is not None else "loss"
         self.score = f"{name} {validation.score:.4f}"
-        better = math.isfinite(validation.score) and (
-            progress.best_score is None or validation.score < progress.best_score
-        )
+        best = progress.best_score if (self.run.folder / "best").exists() else None  # somebody may have removed it
+        better = math.isfinite(validation.score) and (best is None or validation.score < best)
         if better:
             progress.best_score = validation.score
         self.watcher.say(f"step {progress.step}: validation {self.score}{' (best so far)' if better else ''}")
