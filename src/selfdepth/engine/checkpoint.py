@@ -25,10 +25,12 @@ from selfdepth.engine.run_config import CHECKPOINTS_FOLDER, CONFIG_FILE, MANIFES
 from selfdepth.errors import CheckpointError, SelfDepthWarning
 from selfdepth.files import checksum, make_folder, put_in_place, remove_tree, rename, writing_to
 from selfdepth.limits import require_within
-from selfdepth.texts import read_json
+from selfdepth.texts import decoding, read_json
 
 STATE_FILE, PROGRESS_FILE = "state.pt", "state.json"
 _MARK = "selfdepth-checkpoint"
+_FIRST_WITH_MANIFEST = "arithmetic"
+"""A field of the progress, which versions that write no manifest do not know."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,12 +142,14 @@ def examine(folder: Path) -> Checkpoint:
     Raises:
         CheckpointError: if a file is missing, or is not what was written.
     """
-    try:
+
+    def damaged(got: str) -> CheckpointError:
+        return CheckpointError("the checkpoint is damaged", where=folder, got=got)
+
+    with decoding(damaged):
         problem = _problem_of(folder)
-    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        problem = getattr(error, "strerror", None) or f"unreadable: {error}"
     if problem:
-        raise CheckpointError("the checkpoint is damaged", where=folder, got=problem)
+        raise damaged(problem)
     progress = read_progress(folder / PROGRESS_FILE, _step_of(folder))
     if not (folder / MANIFEST_FILE).exists():
         warnings.warn(
@@ -223,6 +227,8 @@ def not_finite(learner: torch.nn.Module) -> str:
 def _problem_of(folder: Path) -> str:
     """What is wrong with the files of a checkpoint; empty if nothing is."""
     if not (folder / MANIFEST_FILE).exists():
+        if _must_have_manifest(folder):
+            return f"{MANIFEST_FILE} is missing"
         with zipfile.ZipFile(folder / STATE_FILE) as archive:
             broken = archive.testzip()
         return "" if broken is None else f"{STATE_FILE} is not what was written"
@@ -234,6 +240,16 @@ def _problem_of(folder: Path) -> str:
         if checksum(folder / name) != expected:
             return f"{name} is not what was written: its checksum differs"
     return ""
+
+
+def _must_have_manifest(folder: Path) -> bool:
+    """Whether a version that writes manifests wrote this checkpoint: it says so itself, or an older one beside it has
+    one. A newer one may have it because selfdepth was updated in between."""
+    what = "the progress of the run cannot be read"
+    if _FIRST_WITH_MANIFEST in read_json(folder / PROGRESS_FILE, what=what, error=CheckpointError):
+        return True
+    older = (each for each in folder.parent.glob("step_*") if _step_of(each) < _step_of(folder))
+    return any((each / MANIFEST_FILE).exists() for each in older)
 
 
 class _Summed:

@@ -14,6 +14,8 @@ from selfdepth.errors import CheckpointError, SelfDepthError
 from selfdepth.learners.self_supervised import Stage
 from selfdepth.texts import read_json
 
+_LONGEST_S = 1e10
+"""Three hundred years. With more, the clock of a run would no longer count its steps."""
 _REQUIRED = ("step", "elapsed_s", "best_score", "best_step")
 """Fields that every version has written. The others have the values of a run that knew nothing of them."""
 
@@ -87,7 +89,7 @@ def read_progress(path: Path, step: int) -> Progress:
 def _check_ranges(progress: Progress, step: int) -> None:
     ranges: dict[str, tuple[bool, Any]] = {
         "step": (progress.step == step >= 0, step),
-        "elapsed_s": (0 <= progress.elapsed_s < math.inf, "at least 0"),
+        "elapsed_s": (0 <= progress.elapsed_s <= _LONGEST_S, f"0 to {_LONGEST_S:g}"),
         "best_score": (progress.best_score is None or math.isfinite(progress.best_score), "a finite number"),
         "best_step": (0 <= progress.best_step <= step, f"0 to {step}"),
         "explained": (0 <= progress.explained <= 1, "0 to 1"),
