@@ -34,6 +34,7 @@ class Progress:
         skipped: how many of the steps were not applied, because loss or gradients were not finite.
         skipped_in_row: how many of them came last, one after the other.
         arithmetic: in which the last step was computed; None if unknown.
+        data: the `contents` of the store from which the run learns; None if unknown.
     """
 
     step: int = 0
@@ -45,6 +46,7 @@ class Progress:
     skipped: int = 0
     skipped_in_row: int = 0
     arithmetic: Arithmetic | None = None
+    data: str | None = None
 
     def to_json(self) -> str:
         """As text; `read_progress` restores it unchanged."""

@@ -130,7 +130,8 @@ def prepare_run(
     learner = _build_learner(config, device, arithmetic.dtype, self_teacher, from_checkpoint=resume)
 
     check = partial(_check_others, folder=folder if resume else None, self_teacher=self_teacher)
-    store, truth, resolved = open_data(source, config, folder, check=check, on_frames=on_frames)
+    expected = None if checkpoint is None else checkpoint.progress.data
+    store, truth, resolved = open_data(source, config, folder, check=check, expected=expected, on_frames=on_frames)
     resolved = replace(resolved, precision=arithmetic.precision)  # so that the run can be repeated exactly
     check(resolved)  # again, now that the data have given the height
     check_spacing(resolved, store.spacing, self_teacher)
@@ -156,13 +157,14 @@ def _assemble(
         learner=learner,
         optimizer=torch.optim.Adam(learner.parameters(), lr=config.learning_rate, fused=device.type in ("cpu", "cuda")),
         budget=Budget.of(config, data.train.steps_per_epoch),
-        progress=Progress(arithmetic=arithmetic) if checkpoint is None else checkpoint.progress,
+        progress=Progress() if checkpoint is None else checkpoint.progress,
         device=device,
     )
     if checkpoint is None:
         run.write_config()
     else:
         _continue(run, checkpoint, arithmetic)
+    run.progress.arithmetic, run.progress.data = arithmetic, data.store.contents
     return run
 
 
@@ -173,7 +175,6 @@ def _continue(run: Run, checkpoint: Checkpoint, arithmetic: Arithmetic) -> None:
     if not run.is_finished:
         record_changes(run.folder, run.progress, read_run_config(run.folder), run.config, arithmetic)
         run.write_config()
-    run.progress.arithmetic = arithmetic
 
 
 def _check_others(requested: TrainConfig, *, folder: Path | None, self_teacher: LoadedWeights | None) -> None:

@@ -59,6 +59,8 @@ _FINGERPRINT = 3
 
 Progress = Callable[[int, int], None]
 """Called with (frames done, frames in total)."""
+Accept = Callable[[Store], None]
+"""Raises an error for a store that is not to be used."""
 
 
 def open_or_build(
@@ -69,6 +71,7 @@ def open_or_build(
     height: int,
     crop: Crop = NO_CROP,
     progress: Progress | None = None,
+    accept: Accept | None = None,
 ) -> Store:
     """The store in `folder` if it was made from these very files and settings, else a new store in its place.
 
@@ -82,7 +85,7 @@ def open_or_build(
         store = _open_if(wanted, folder)  # another process may have built it while this one waited
         if store is not None:
             return store
-        return build_store(footage, folder, width=width, height=height, crop=crop, progress=progress)
+        return build_store(footage, folder, width=width, height=height, crop=crop, progress=progress, accept=accept)
 
 
 def _open_if(wanted: str, folder: Path) -> Store | None:
@@ -130,6 +133,7 @@ def build_store(
     height: int,
     crop: Crop = NO_CROP,
     progress: Progress | None = None,
+    accept: Accept | None = None,
 ) -> Store:
     """Decode all frames of a data set into a new store. After an error or interrupt nothing is left behind.
 
@@ -138,6 +142,7 @@ def build_store(
         width, height: size of the stored frames in pixels.
         crop: pixels to cut off before resizing.
         progress: called with (frames done, frames in total).
+        accept: called with the new store before it gets its name. If it raises, what had the name before stays.
 
     Raises:
         DataError: for frames that cannot be decoded, or a crop that leaves nothing of them.
@@ -163,6 +168,9 @@ def build_store(
             values["frames_sha256"] = digest_of_file(partial_folder / FRAMES_FILE)
             index = encode_index(values, sequences)
             (partial_folder / INDEX_FILE).write_text(index, encoding="utf-8")
+        if accept is not None:
+            accept(open_store(partial_folder))
+        with _writing(folder, needed_bytes):
             put_in_place(partial_folder, folder)
     except BaseException:  # KeyboardInterrupt, too
         remove_tree(partial_folder)

@@ -7,6 +7,8 @@ frame numbers, splits). To read a clip is to copy a few rows, so training runs a
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import warnings
 from dataclasses import dataclass, field, fields
@@ -23,7 +25,7 @@ from selfdepth.checks import MIN_SIZE, SIZE_MULTIPLE
 from selfdepth.data.footage import Origin
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.store.checksum import digest_of_frames
-from selfdepth.data.store.index import FORMAT, FRAMES_FILE, INDEX_FILE, MAKE_AGAIN, StoredSequence
+from selfdepth.data.store.index import FORMAT, FRAMES_FILE, INDEX_FILE, MAKE_AGAIN, StoredSequence, encode_refs
 from selfdepth.data.store.judge import read_index
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.crop import Crop
@@ -76,6 +78,19 @@ class Store:
     def by_name(self) -> dict[str, StoredSequence]:
         """The sequences by name."""
         return {sequence.name: sequence for sequence in self.sequences}
+
+    @cached_property
+    def contents(self) -> str:
+        """A digest of what is learned from: frames, cameras, and which clips they make. Names, sizes and times of files
+        are not in it, so data that were copied or touched are the same."""
+        names = [sequence.name for sequence in self.sequences]
+        frames = self.frames_digest or digest_of_frames(self.frames)
+        digest = hashlib.sha256(json.dumps([frames, self.frames.shape, self.spacing]).encode())
+        for each in self.sequences:
+            partner = each.partner and (names.index(each.partner.sequence), each.partner.translation_m)
+            digest.update(json.dumps([each.start, each.numbers.tolist(), each.K.tolist(), partner]).encode())
+        digest.update(json.dumps([encode_refs(refs, names) for refs in (self.train, self.val)]).encode())
+        return digest.hexdigest()
 
     @cached_property
     def _in_ram(self) -> UInt8[ndarray, "n 3 h w"]:
