@@ -313,3 +313,11 @@ def test_numbers_that_are_not_finite_are_found_by_name_and_not_resumed(tmp_path:
     folder = save_checkpoint(tmp_path, net, optimizer, Progress(step=2), keep=2)
     with pytest.raises(CheckpointError, match=r"not finite.*1\.running_mean.*delete this folder"):
         load(folder, *network(1))
+
+
+def test_an_optimiser_with_numbers_that_are_not_finite_is_not_resumed(tmp_path: Path) -> None:
+    net, optimizer = network(0)
+    optimizer.state_dict()["state"][2]["exp_avg_sq"][0] = float("inf")
+    folder = save_checkpoint(tmp_path, net, optimizer, Progress(step=2), keep=2)
+    with pytest.raises(CheckpointError, match=r"not finite.*exp_avg_sq of the optimiser, for parameter 2"):
+        load(folder, *network(1))

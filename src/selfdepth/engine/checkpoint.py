@@ -187,13 +187,13 @@ def load_checkpoint(
             got=type(error).__name__,
             fix="resume with the run's own options and version of selfdepth, or start a new run in another folder",
         ) from error
-    broken = not_finite(learner)
+    broken = not_finite(learner) or _not_finite_moment(optimizer)
     if broken:
         raise CheckpointError(
             "the checkpoint holds numbers that are not finite",
             where=path,
             got=broken,
-            fix="delete this folder to resume from the checkpoint before it",
+            fix="delete this folder to resume from the checkpoint before it, or start a new run in another folder",
         )
 
 
@@ -222,6 +222,15 @@ def not_finite(learner: torch.nn.Module) -> str:
     if not tensors or bool(torch.stack([tensor.isfinite().all() for tensor in tensors.values()]).all()):
         return ""
     return next(name for name, tensor in tensors.items() if not tensor.isfinite().all())
+
+
+def _not_finite_moment(optimizer: torch.optim.Optimizer) -> str:
+    """As `not_finite`, of what the optimiser remembers of the gradients."""
+    for index, moments in optimizer.state_dict()["state"].items():
+        for name, tensor in moments.items():
+            if isinstance(tensor, torch.Tensor) and not bool(tensor.isfinite().all()):
+                return f"{name} of the optimiser, for parameter {index}"
+    return ""
 
 
 def _problem_of(folder: Path) -> str:
