@@ -175,18 +175,6 @@ class DataSource(ABC):
         Raises:
             SelfDepthError: for data or a folder that cannot be used.
         """
-        return self.new_store(config, folder, check=check, progress=progress, accept=accept)
-
-    def new_store(
-        self,
-        config: TrainConfig,
-        folder: Path,
-        *,
-        check: CheckRun | None = None,
-        progress: Progress | None = None,
-        accept: Accept | None = None,
-    ) -> Store:
-        """As `store_for`, but raises ConfigError if the data is already a store."""
         footage = self.footage(
             split=config.split,
             camera=config.camera,
@@ -197,6 +185,10 @@ class DataSource(ABC):
         if check is not None:
             check(config, len(footage.train))
         return store_of(config, footage, folder, progress, accept)
+
+    def new_store(self, config: TrainConfig, folder: Path, *, progress: Progress | None = None) -> Store:
+        """As `store_for`, but raises ConfigError if the data is already a store."""
+        return DataSource.store_for(self, config, folder, progress=progress)  # its `clips` raises
 
     # Evaluation
 

@@ -166,16 +166,19 @@ def build_store(
         _write_frames(footage, fit, partial_folder / FRAMES_FILE, _Counter(n_frames, progress))
         with _writing(folder, needed_bytes):
             values["frames_sha256"] = digest_of_file(partial_folder / FRAMES_FILE)
-            index = encode_index(values, sequences)
-            (partial_folder / INDEX_FILE).write_text(index, encoding="utf-8")
-        if accept is not None:
-            accept(open_store(partial_folder))
+            (partial_folder / INDEX_FILE).write_text(encode_index(values, sequences), encoding="utf-8")
+        _require_accepted(partial_folder, accept)
         with _writing(folder, needed_bytes):
             put_in_place(partial_folder, folder)
     except BaseException:  # KeyboardInterrupt, too
         remove_tree(partial_folder)
         raise
     return open_store(folder)
+
+
+def _require_accepted(folder: Path, accept: Accept | None) -> None:
+    if accept is not None:
+        accept(open_store(folder))
 
 
 def fingerprint(footage: Footage, *, width: int, height: int, crop: Crop = NO_CROP) -> str:
