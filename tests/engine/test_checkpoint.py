@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -187,9 +189,6 @@ def test_a_damaged_checkpoint_is_never_believed_and_the_one_before_is_used_with_
     DAMAGES[damage](newer / name)
     with pytest.warns(SelfDepthWarning) as said:
         found = newest_intact(tmp_path)
-    if (name, damage) == ("manifest.json", "gone"):  # as of an older version: the files themselves are intact
-        assert found is not None and found.folder == newer
-        return
     assert found == Checkpoint(folder=older, progress=examine(older).progress, damaged=(newer,))
     assert "step_000004" in str(said[0].message) and "\n" not in str(said[0].message)
 
@@ -216,9 +215,17 @@ def test_a_run_whose_checkpoints_are_all_damaged_cannot_go_on_and_says_what_can(
         newest_intact(tmp_path)
 
 
-def test_without_a_manifest_the_archive_is_checked_by_its_own_values(tmp_path: Path) -> None:
-    folder = save(tmp_path, 2)
+def as_older_version(folder: Path) -> Path:
+    """A checkpoint as versions without manifests wrote it."""
     (folder / MANIFEST_FILE).unlink()
+    values = json.loads((folder / "state.json").read_text())
+    known = ("step", "elapsed_s", "best_score", "best_step")
+    (folder / "state.json").write_text(json.dumps({name: values[name] for name in known}))
+    return folder
+
+
+def test_without_a_manifest_the_archive_is_checked_by_its_own_values(tmp_path: Path) -> None:
+    folder = as_older_version(save(tmp_path, 2))
     with pytest.warns(SelfDepthWarning, match="no checksums, because an older version wrote it"):
         assert examine(folder).progress.step == 2
     data = (folder / "state.pt").read_bytes()
@@ -226,6 +233,37 @@ def test_without_a_manifest_the_archive_is_checked_by_its_own_values(tmp_path: P
     (folder / "state.pt").write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
     with pytest.raises(CheckpointError, match=r"damaged.*step_000002"):
         examine(folder)
+
+
+def test_a_manifest_that_is_gone_is_no_sign_of_an_older_version(tmp_path: Path) -> None:
+    older, newer = save(tmp_path, 2), as_older_version(save(tmp_path, 4))
+    with pytest.raises(CheckpointError, match=r"damaged.*step_000004; got manifest.json is missing"):
+        examine(newer)
+    as_older_version(older)
+    for folder in (older, newer):  # both of an older version
+        with pytest.warns(SelfDepthWarning, match="no checksums"):
+            examine(folder)
+    save(tmp_path, 6, keep=3)  # selfdepth was updated: those before stay what they are
+    with pytest.warns(SelfDepthWarning, match="no checksums"):
+        examine(newer)
+
+
+def test_an_archive_without_manifest_is_intact_or_damaged_whatever_its_directory_says(tmp_path: Path) -> None:
+    folder, random = as_older_version(save(tmp_path, 2)), np.random.default_rng(0)
+    sound = (folder / "state.pt").read_bytes()
+    directory, refused = sound.index(b"PK\x01\x02"), 0
+    for method in (0, 8, 9, 12, 14, 93) * 10:
+        data = bytearray(sound)
+        data[directory + 10] = method  # of compression
+        for place in random.integers(directory, len(data), 4):
+            data[place] ^= 1 << int(random.integers(8))
+        (folder / "state.pt").write_bytes(data)
+        with warnings.catch_warnings(action="ignore"):
+            try:
+                examine(folder)
+            except CheckpointError:
+                refused += 1
+    assert refused >= 50
 
 
 class Evil:
@@ -274,4 +312,12 @@ def test_numbers_that_are_not_finite_are_found_by_name_and_not_resumed(tmp_path:
     assert not_finite(net) == "1.running_mean"
     folder = save_checkpoint(tmp_path, net, optimizer, Progress(step=2), keep=2)
     with pytest.raises(CheckpointError, match=r"not finite.*1\.running_mean.*delete this folder"):
+        load(folder, *network(1))
+
+
+def test_an_optimiser_with_numbers_that_are_not_finite_is_not_resumed(tmp_path: Path) -> None:
+    net, optimizer = network(0)
+    optimizer.state_dict()["state"][2]["exp_avg_sq"][0] = float("inf")
+    folder = save_checkpoint(tmp_path, net, optimizer, Progress(step=2), keep=2)
+    with pytest.raises(CheckpointError, match=r"not finite.*exp_avg_sq of the optimiser, for parameter 2"):
         load(folder, *network(1))

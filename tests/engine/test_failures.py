@@ -23,7 +23,7 @@ from selfdepth.engine import train as train_module
 from selfdepth.engine.checkpoint import last_checkpoint, not_finite
 from selfdepth.engine.failures import explain_memory_errors, is_finite
 from selfdepth.engine.train import train
-from selfdepth.errors import SelfDepthError, TrainingError
+from selfdepth.errors import DiskFullError, SelfDepthError, TrainingError
 from selfdepth.learners.self_supervised import SelfSupervisedDepth
 
 POISONED = 9
@@ -106,13 +106,13 @@ def test_steps_in_a_row_end_the_run_with_advice_that_can_be_followed(
         poison(lambda targets: np.ones(len(targets), dtype=bool))
         with pytest.raises(TrainingError, match=r"in the last 5 steps, up to step 7") as stopped:
             train(config, tmp_path / "run", resume=True)
-    assert "go on from step_000006 with --resume and --learning-rate 1e-05" in str(stopped.value)
-    assert last_checkpoint(tmp_path / "run") == tmp_path / "run/checkpoints/step_000006"
+    assert "go on from step_000007 with --resume and --learning-rate 1e-05" in str(stopped.value)
+    assert last_checkpoint(tmp_path / "run") == tmp_path / "run/checkpoints/step_000007"
     poison(lambda targets: np.zeros(len(targets), dtype=bool))
     lower = replace(config, learning_rate=1e-5)
     assert train(lower, tmp_path / "run", resume=True).progress.step == 12
     history = [json.loads(line) for line in (tmp_path / "run/history.jsonl").read_text().splitlines()]
-    assert history[-1] == {"step": 6, "changes": {"learning_rate": [1e-4, 1e-5]}}
+    assert history[-1] == {"step": 7, "changes": {"learning_rate": [1e-4, 1e-5]}}
 
 
 def test_a_run_none_of_whose_steps_could_be_applied_leaves_no_model(
@@ -134,7 +134,7 @@ def test_gradients_are_looked_at_as_well_as_the_loss() -> None:
     good, bad = (torch.nn.Parameter(torch.ones(3)) for _ in range(2))
     loss = torch.tensor(0.5)
     assert is_finite(loss, [good, bad]), "without gradients there is nothing to look at"
-    good.grad, bad.grad = torch.full((3,), 1e30), torch.ones(3)
+    good.grad, bad.grad = torch.full((3,), 1e15), torch.ones(3)
     assert is_finite(loss, [good, bad]), "large is finite"
     for value in (float("nan"), float("inf"), -float("inf")):
         bad.grad[1] = value
@@ -156,10 +156,57 @@ def test_weights_that_are_no_numbers_are_never_saved_over_others(
 
     monkeypatch.setattr(torch.optim.Adam, "step", spoil)
     monkeypatch.setattr(train_module, "is_finite", lambda loss, parameters: True)
-    with pytest.raises(TrainingError, match=r"weights are not finite, and are not saved.*--learning-rate"):
+    with pytest.raises(TrainingError, match=r"are not saved.*go on from step_000002 with --resume and --learning-rate"):
         train(replace(tiny, steps=4), run.folder, resume=True)
     assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*.safetensors")} == before
     assert last_checkpoint(run.folder) == run.folder / "checkpoints/step_000002"
+
+
+def test_the_steps_before_those_that_end_a_run_are_saved_unless_the_disk_refuses(
+    tiny: TrainConfig, tmp_path: Path, poison: Any, monkeypatch: pytest.MonkeyPatch, ear: Any
+) -> None:
+    good = iter([True] * 3 + [False] * 10 + [True] * 20)
+    monkeypatch.setattr(train_module, "is_finite", lambda loss, parameters: next(good))
+    config = replace(tiny, steps=12, save_every=100)
+    with pytest.raises(TrainingError, match=r"last 5 steps, up to step 8.*go on from step_000008"):
+        train(config, tmp_path / "run")
+    with pytest.raises(TrainingError, match="last 5 steps, up to step 13"):
+        train(replace(config, steps=30), tmp_path / "run", resume=True)  # again five, not the sixth
+    assert train(replace(config, steps=14), tmp_path / "run", resume=True).progress.skipped == 10
+
+    def full(*args: Any, **options: Any) -> None:
+        raise DiskFullError("cannot write", where="step_000008")
+
+    good = iter([True] * 3 + [False] * 5)
+    monkeypatch.setattr(train_module, "save_all", full)
+    with pytest.raises(TrainingError, match=r"up to step 8.*start again with"):
+        train(config, tmp_path / "full", watcher=ear)
+    assert any("are lost: cannot write: step_000008" in text for text in ear.said)
+
+
+@pytest.mark.parametrize(
+    ("gradient", "loss", "is_sound"),
+    [
+        (1.0, 1.0, True),
+        (1e17, 1e30, True),
+        (-1e19, 1.0, False),
+        (3e38, 1.0, False),
+        (float("nan"), 1.0, False),
+        (float("-inf"), 1.0, False),
+        (1.0, float("nan"), False),
+        (1.0, float("inf"), False),
+        (None, 1.0, True),
+        (None, float("nan"), False),
+    ],
+)
+def test_a_gradient_whose_square_is_infinite_is_as_bad_as_an_infinite_one(
+    gradient: float | None, loss: float, is_sound: bool
+) -> None:
+    parameters = [torch.nn.Parameter(torch.zeros(3)) for _ in range(2)]
+    if gradient is not None:
+        parameters[0].grad = torch.ones(3)
+        parameters[1].grad = torch.tensor([0.0, gradient, 0.0])
+    assert is_finite(torch.tensor(loss), parameters) == is_sound
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,9 @@ from selfdepth.engine import train as train_module
 from selfdepth.engine.checkpoint import last_checkpoint
 from selfdepth.engine.setup import Run
 from selfdepth.engine.train import train
-from selfdepth.errors import DiskFullError, OutputError
-from selfdepth.weights.files import saved_step
+from selfdepth.engine.validate import Validation
+from selfdepth.errors import DiskFullError, OutputError, SelfDepthWarning
+from selfdepth.weights.files import load_weights, saved_step
 
 HalfRun = Callable[[], Path]
 
@@ -114,3 +115,44 @@ def test_when_somebody_removes_the_folder_the_run_goes_on_and_can_be_resumed(
     train(tiny, folder, watcher=ear)
     assert saved_step(folder / "last") == 4
     assert train(replace(tiny, steps=5), folder, resume=True).progress.step == 5
+
+
+def _flip_a_bit(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"), [(_flip_a_bit, "damaged, and is kept as best.damaged"), (shutil.rmtree, "missing")]
+)
+def test_a_best_model_that_is_lost_is_said_and_the_next_validation_finds_another(
+    make_half_run: HalfRun, tiny: TrainConfig, monkeypatch: pytest.MonkeyPatch, damage: Any, said: str
+) -> None:
+    def worse(run: Run, of_constant: float | None) -> Validation:
+        return Validation(loss=1e6 + run.progress.step)
+
+    folder = make_half_run()
+    monkeypatch.setattr(train_module, "validate", worse)
+    train(replace(tiny, steps=3), folder, resume=True)
+    assert {name: saved_step(folder / name) for name in ("best", "last")} == {"best": 2, "last": 3}
+    damage(folder / "best")
+    with pytest.warns(SelfDepthWarning, match=rf"best, the model of step 2, is {said}.*last/ is the run's model"):
+        train(replace(tiny, steps=3), folder, resume=True)
+    assert load_weights(folder).step == 3, "of a finished run, the last"
+    with pytest.warns(SelfDepthWarning, match="is missing"):
+        run = train(tiny, folder, resume=True)
+    assert (saved_step(folder / "best"), run.progress.best_step, run.progress.best_score) == (4, 4, 1e6 + 4)
+
+
+def test_a_best_model_that_somebody_removes_does_not_leave_its_score_behind(
+    tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def worse(run: Run, of_constant: float | None) -> Validation:
+        shutil.rmtree(run.folder / "best", ignore_errors=True)
+        return Validation(loss=float(run.progress.step))
+
+    monkeypatch.setattr(train_module, "validate", worse)
+    run = train(tiny, tmp_path / "run")
+    assert (saved_step(run.folder / "best"), run.progress.best_step, run.progress.best_score) == (4, 4, 4.0)

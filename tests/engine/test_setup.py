@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from selfdepth.config import EncoderConfig, TrainConfig
+from selfdepth.engine.progress import Progress
 from selfdepth.engine.setup import Run, _layout, prepare_run, start_from
 from selfdepth.engine.train import train
 from selfdepth.errors import CheckpointError, ConfigError, SelfDepthError
@@ -157,3 +161,62 @@ def test_channels_come_last_but_for_networks_that_die_of_it(
     encoder: EncoderConfig, device: str, layout: torch.memory_format
 ) -> None:
     assert _layout(encoder, torch.device(device)) == layout
+
+
+@pytest.fixture
+def own_data(tiny: TrainConfig, tmp_path: Path) -> TrainConfig:
+    """A run on images that a test may change."""
+    return replace(tiny, data=str(shutil.copytree(tiny.data, tmp_path / "drive")), steps=2)
+
+
+def _overwrite_one(folder: Path) -> None:
+    noise = np.random.default_rng(5).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(folder / "007.png")
+
+
+def _drop_the_last(folder: Path) -> None:
+    max(folder.iterdir()).unlink()
+
+
+def _swap_two(folder: Path) -> None:
+    (folder / "003.png").rename(folder / "spare")
+    (folder / "004.png").rename(folder / "003.png")
+    (folder / "spare").rename(folder / "004.png")
+
+
+@pytest.mark.parametrize("change", [_overwrite_one, _drop_the_last, _swap_two])
+def test_a_resume_on_other_contents_is_refused_and_leaves_the_store_as_it_was(
+    own_data: TrainConfig, tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    train(own_data, tmp_path / "run")
+    frames = tmp_path / "run/store/frames.u8"
+    before = frames.stat().st_ino, frames.read_bytes()
+    change(Path(own_data.data))
+    with pytest.raises(ConfigError, match=r"contents of its data have changed.*--data .*--out NEW --init RUN/last"):
+        prepare_run(replace(own_data, steps=3), tmp_path / "run", resume=True)
+    assert (frames.stat().st_ino, frames.read_bytes()) == before
+    assert [path.name for path in (tmp_path / "run").glob(".store*")] == []
+
+
+def test_a_resume_goes_on_with_data_of_which_only_the_times_or_the_compression_changed(
+    own_data: TrainConfig, tmp_path: Path
+) -> None:
+    started = train(own_data, tmp_path / "run")
+    for number, path in enumerate(sorted(Path(own_data.data).iterdir())):
+        with Image.open(path) as image:
+            image.save(path, compress_level=number % 10)
+    run = prepare_run(replace(own_data, steps=3), tmp_path / "run", resume=True)
+    assert run.progress.step == 2
+    assert run.data.store.fingerprint != started.data.store.fingerprint
+    assert run.progress.data == started.progress.data == run.data.store.contents
+
+
+def test_a_run_of_a_version_that_did_not_record_its_data_goes_on_and_records_them(
+    own_data: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "to_json", lambda self: json.dumps(asdict(replace(self, data=None))))
+        train(own_data, tmp_path / "run")
+    _overwrite_one(Path(own_data.data))
+    run = prepare_run(replace(own_data, steps=3), tmp_path / "run", resume=True)
+    assert run.progress.data == run.data.store.contents

@@ -49,7 +49,9 @@ def test_a_run_folder_holds_exactly_what_is_promised(whole_run: Run) -> None:
         *("config.json", "metrics.jsonl", "tensorboard", "checkpoints", "best", "last", "previews", "store"),
     }
     assert files_in(folder / "checkpoints") == {"step_000002", "step_000004"}
-    assert files_in(folder / "checkpoints" / "step_000004") == {"state.pt", "state.json", "manifest.json"}
+    assert files_in(folder / "checkpoints" / "step_000004") == {
+        *("state.pt", "state.json", "config.json", "manifest.json"),
+    }
     for model in ("best", "last"):
         assert files_in(folder / model) == {"model.safetensors", "config.json"}
     assert files_in(folder / "previews") == {"step_000001.png", "step_000002.png", "step_000004.png"}

@@ -21,6 +21,7 @@ from selfdepth.errors import CheckpointError, OutputError
 from selfdepth.geometry.depth_range import DepthRange
 from selfdepth.inference.predictor import Predictor
 from selfdepth.networks.depth import DepthNet
+from selfdepth.weights import files
 from selfdepth.weights.files import WeightsMeta, depth_network, load_weights, save_weights, saved_step
 
 
@@ -183,6 +184,18 @@ def test_every_bit_of_the_weights_is_checked(tmp_path: Path, model: Path) -> Non
         (folder / "model.safetensors").write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
         with pytest.raises(CheckpointError, match="not what was written"):
             load_weights(folder)
+
+
+def test_weights_that_the_disk_cannot_read_are_refused_in_one_sentence(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(path: Path) -> str:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(files, "checksum", unreadable)
+    with pytest.raises(CheckpointError, match=r"model\.safetensors.*Input/output error"):
+        load_weights(model)
+    assert saved_step(model) is None
 
 
 def test_a_model_of_an_older_version_has_no_checksum_and_is_loaded(tmp_path: Path, model: Path) -> None:

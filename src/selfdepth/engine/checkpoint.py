@@ -1,8 +1,8 @@
 """Checkpoints: everything that a resume needs, in a folder that is complete or absent, also after a power cut.
 
 `checkpoints/step_NNNNNN/` holds `state.pt` (weights and optimiser, read with `weights_only`), `state.json` (the
-progress of the run) and `manifest.json`, written last: the checksums of the others. No random state is saved: clips,
-augmentation and noise are functions of (seed, step).
+progress of the run), `config.json` (its configuration, in case that of the run is lost) and `manifest.json`, written
+last: the checksums of the others. No random state is saved: clips, augmentation and noise follow from (seed, step).
 """
 
 from __future__ import annotations
@@ -19,15 +19,18 @@ from typing import IO, Any
 
 import torch
 
+from selfdepth.config import TrainConfig, to_json
 from selfdepth.engine.progress import Progress, read_progress
+from selfdepth.engine.run_config import CHECKPOINTS_FOLDER, CONFIG_FILE, MANIFEST_FILE
 from selfdepth.errors import CheckpointError, SelfDepthWarning
 from selfdepth.files import checksum, make_folder, put_in_place, remove_tree, rename, writing_to
 from selfdepth.limits import require_within
-from selfdepth.texts import read_json
+from selfdepth.texts import decoding, read_json
 
-FOLDER = "checkpoints"
-STATE_FILE, PROGRESS_FILE, MANIFEST_FILE = "state.pt", "state.json", "manifest.json"
+STATE_FILE, PROGRESS_FILE = "state.pt", "state.json"
 _MARK = "selfdepth-checkpoint"
+_FIRST_WITH_MANIFEST = "arithmetic"
+"""A field of the progress, which versions that write no manifest do not know."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +49,18 @@ class Checkpoint:
 
 
 def save_checkpoint(
-    run: Path, learner: torch.nn.Module, optimizer: torch.optim.Optimizer, progress: Progress, *, keep: int
+    run: Path,
+    learner: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+    *,
+    keep: int,
+    config: TrainConfig | None = None,
 ) -> Path:
     """Write a checkpoint under a temporary name, rename it, then delete all but the newest `keep`.
+
+    Args:
+        config: of the run; None: the checkpoint has none of its own.
 
     Returns:
         The folder of the new checkpoint.
@@ -57,7 +69,7 @@ def save_checkpoint(
         DiskFullError: if there is no space for it. Older checkpoints stay, and nothing of the new one.
         OutputError: if the folder cannot be written. Likewise.
     """
-    folder = run / FOLDER / f"step_{progress.step:06d}"
+    folder = run / CHECKPOINTS_FOLDER / f"step_{progress.step:06d}"
     partial = folder.with_name(f".{folder.name}.partial")
     state = {"learner": learner.state_dict(), "optimizer": optimizer.state_dict()}
     with writing_to(folder, needs_bytes=sum(tensor.nbytes for tensor in _tensors(state))):
@@ -66,6 +78,8 @@ def save_checkpoint(
         try:
             sums = {STATE_FILE: _write_state(partial / STATE_FILE, state)}
             sums[PROGRESS_FILE] = _write_text(partial / PROGRESS_FILE, progress.to_json())
+            if config is not None:
+                sums[CONFIG_FILE] = _write_text(partial / CONFIG_FILE, json.dumps(to_json(config), indent=2) + "\n")
             manifest = {"format": _MARK, "version": 1, "sha256": sums}
             _write_text(partial / MANIFEST_FILE, json.dumps(manifest, indent=2) + "\n")
             put_in_place(partial, folder)
@@ -80,7 +94,7 @@ def save_checkpoint(
 
 def checkpoints(run: Path) -> list[Path]:
     """Complete checkpoints, oldest first. By number, because step_1000000 comes before step_999999 by name."""
-    numbered = ((_step_of(folder), folder) for folder in (run / FOLDER).glob("step_*"))
+    numbered = ((_step_of(folder), folder) for folder in (run / CHECKPOINTS_FOLDER).glob("step_*"))
     return [folder for step, folder in sorted(numbered) if step >= 0]
 
 
@@ -128,12 +142,14 @@ def examine(folder: Path) -> Checkpoint:
     Raises:
         CheckpointError: if a file is missing, or is not what was written.
     """
-    try:
+
+    def damaged(got: str) -> CheckpointError:
+        return CheckpointError("the checkpoint is damaged", where=folder, got=got)
+
+    with decoding(damaged):
         problem = _problem_of(folder)
-    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        problem = getattr(error, "strerror", None) or f"unreadable: {error}"
     if problem:
-        raise CheckpointError("the checkpoint is damaged", where=folder, got=problem)
+        raise damaged(problem)
     progress = read_progress(folder / PROGRESS_FILE, _step_of(folder))
     if not (folder / MANIFEST_FILE).exists():
         warnings.warn(
@@ -171,23 +187,33 @@ def load_checkpoint(
             got=type(error).__name__,
             fix="resume with the run's own options and version of selfdepth, or start a new run in another folder",
         ) from error
-    broken = not_finite(learner)
+    broken = not_finite(learner) or _not_finite_moment(optimizer)
     if broken:
         raise CheckpointError(
             "the checkpoint holds numbers that are not finite",
             where=path,
             got=broken,
-            fix="delete this folder to resume from the checkpoint before it",
+            fix="delete this folder to resume from the checkpoint before it, or start a new run in another folder",
         )
 
 
 def put_damaged_aside(checkpoint: Checkpoint) -> None:
     """Rename the damaged checkpoints, so that they are neither tried again nor counted among those to keep."""
     for folder in checkpoint.damaged:
-        aside = folder.with_name(f"{folder.name}.damaged")
-        with writing_to(aside):
-            remove_tree(aside)
-            rename(folder, aside)
+        put_aside(folder)
+
+
+def put_aside(damaged: Path) -> Path:
+    """Rename a damaged folder to NAME.damaged, in place of an earlier one. Returns its new name.
+
+    Raises:
+        OutputError: if it cannot be renamed.
+    """
+    aside = damaged.with_name(f"{damaged.name}.damaged")
+    with writing_to(aside):
+        remove_tree(aside)
+        rename(damaged, aside)
+    return aside
 
 
 def not_finite(learner: torch.nn.Module) -> str:
@@ -198,20 +224,41 @@ def not_finite(learner: torch.nn.Module) -> str:
     return next(name for name, tensor in tensors.items() if not tensor.isfinite().all())
 
 
+def _not_finite_moment(optimizer: torch.optim.Optimizer) -> str:
+    """As `not_finite`, of what the optimiser remembers of the gradients."""
+    for index, moments in optimizer.state_dict()["state"].items():
+        for name, tensor in moments.items():
+            if isinstance(tensor, torch.Tensor) and not bool(tensor.isfinite().all()):
+                return f"{name} of the optimiser, for parameter {index}"
+    return ""
+
+
 def _problem_of(folder: Path) -> str:
     """What is wrong with the files of a checkpoint; empty if nothing is."""
     if not (folder / MANIFEST_FILE).exists():
+        if _must_have_manifest(folder):
+            return f"{MANIFEST_FILE} is missing"
         with zipfile.ZipFile(folder / STATE_FILE) as archive:
             broken = archive.testzip()
         return "" if broken is None else f"{STATE_FILE} is not what was written"
     manifest = read_json(folder / MANIFEST_FILE, what="the manifest cannot be read", error=CheckpointError)
     sums = manifest.get("sha256") if manifest.get("format") == _MARK else None
-    if not isinstance(sums, dict) or sums.keys() != {STATE_FILE, PROGRESS_FILE}:
+    if not isinstance(sums, dict) or sums.keys() - {CONFIG_FILE} != {STATE_FILE, PROGRESS_FILE}:
         return f"{MANIFEST_FILE} is not what was written"
     for name, expected in sums.items():
         if checksum(folder / name) != expected:
             return f"{name} is not what was written: its checksum differs"
     return ""
+
+
+def _must_have_manifest(folder: Path) -> bool:
+    """Whether a version that writes manifests wrote this checkpoint: it says so itself, or an older one beside it has
+    one. A newer one may have it because selfdepth was updated in between."""
+    what = "the progress of the run cannot be read"
+    if _FIRST_WITH_MANIFEST in read_json(folder / PROGRESS_FILE, what=what, error=CheckpointError):
+        return True
+    older = (each for each in folder.parent.glob("step_*") if _step_of(each) < _step_of(folder))
+    return any((each / MANIFEST_FILE).exists() for each in older)
 
 
 class _Summed:

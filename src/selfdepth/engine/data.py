@@ -60,6 +60,7 @@ def open_data(
     folder: Path,
     *,
     check: Callable[[TrainConfig], None],
+    expected: str | None = None,
     on_frames: Callable[[int, int], None] | None,
 ) -> tuple[Store, DepthTruth, ResolvedConfig]:
     """Open the store of a run, or build it.
@@ -67,6 +68,7 @@ def open_data(
     Args:
         folder: the run folder. The store is built in it unless `config.store` names another place.
         check: called with the configuration before anything is decoded. An error that it raises ends the work.
+        expected: the `contents` of the store with which the run started; None for a new run.
         on_frames: called with (decoded, total) while a store is built.
 
     Returns:
@@ -85,9 +87,24 @@ def open_data(
         steps_per_epoch((n_train,), config.batch_size)  # raises if the clips do not fill one batch
 
     place = path_of(config.store) if config.store else folder / "store"
-    store = source.store_for(config, place, check=before_decoding, progress=on_frames)
+    accept = partial(_require_contents, expected=expected, data=config.data)
+    store = source.store_for(config, place, check=before_decoding, progress=on_frames, accept=accept)
+    accept(store)  # one that was there already
     # The spacing that auto found stays out of the configuration: a repeated or resumed run measures it again.
     return store, source.truth, resolved(config, store)
+
+
+def _require_contents(store: Store, expected: str | None, data: str) -> None:
+    """Refuse data that are not those with which a run started."""
+    if expected is not None and store.contents != expected:
+        raise ConfigError(
+            "a resumed run cannot change what it learns from, and the contents of its data have changed since",
+            where=f"--data {data}" if data else "the given footage",
+            expected="the frames, cameras and clips with which it started",
+            got="others",
+            fix="bring back those files, or start a new run in another folder with --out NEW --init RUN/last, which "
+            "begins with the weights of this one",
+        )
 
 
 def source_of(config: TrainConfig, footage: Footage | None) -> DataSource:

@@ -24,18 +24,21 @@ from selfdepth.structs import Batch
 
 MOST_IN_ROW = 5
 """So many steps in a row without finite numbers end a run: it would not recover by itself."""
+_LARGEST_GRADIENT = 1e18
+"""A larger one is as good as infinite: with the mean of its square, which Adam keeps, a weight never moves again."""
 SKIPPED_FOLDER = "skipped"
 _MOST_SAVED = 10
 """Skipped steps whose clips are saved and named, the first ones."""
 
 
 def is_finite(loss: Tensor, parameters: Iterable[nn.Parameter]) -> bool:
-    """Whether a loss and all gradients are finite. On a GPU it waits for the backward pass, once."""
+    """Whether a loss is finite, and every gradient one that Adam can square. On a GPU it waits for the backward pass,
+    once."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     # The largest magnitudes: a sum of squares may overflow though every gradient is finite.
-    magnitudes = torch._foreach_norm(gradients, math.inf) if gradients else ()
-    largest = torch.stack([loss.detach().float(), *magnitudes])
-    return bool(torch.isfinite(largest).all())
+    magnitudes = torch._foreach_norm(gradients, math.inf) if gradients else (torch.zeros_like(loss),)
+    largest = torch.stack(tuple(magnitudes)).max()  # NaN if one of them is
+    return bool(torch.isfinite(loss.detach()) & (largest <= _LARGEST_GRADIENT))
 
 
 class Statistics:
@@ -91,16 +94,14 @@ def report_skipped(run: Run, batch: Batch) -> str | None:
 
 def diverged(run: Run) -> TrainingError:
     """The error for a run whose steps, one after the other, have no finite loss or gradients."""
-    progress, rate = run.progress, run.config.learning_rate / 10
-    changes = f"--learning-rate {rate:g}" + (" or --precision fp32" if run.config.precision == "bf16" else "")
-    checkpoint = last_checkpoint(run.folder)
-    go_on = f"go on from {checkpoint.name} with --resume and" if checkpoint else "start again with"
+    progress = run.progress
+    or_fp32 = " or --precision fp32" if run.config.precision == "bf16" else ""
     return TrainingError(
         f"loss or gradients were not finite in the last {progress.skipped_in_row} steps, up to step {progress.step}",
         where=run.folder / SKIPPED_FOLDER,
         expected="finite numbers",
         got="nan or infinity; none of these steps was applied",
-        fix=f"look at the pictures there, and at --camera; if they are intact, {go_on} {changes}",
+        fix=f"look at the pictures there, and at --camera; if they are intact, {_slower(run)}{or_fp32}",
     )
 
 
@@ -116,8 +117,15 @@ def require_finite_weights(run: Run) -> None:
             "the weights are not finite, and are not saved",
             where=run.folder,
             got=f"nan or infinity in {broken} at step {run.progress.step}",
-            fix=f"resume from the last checkpoint with --learning-rate {run.config.learning_rate / 10:g}",
+            fix=_slower(run),
         )
+
+
+def _slower(run: Run) -> str:
+    """How a run goes on with smaller steps."""
+    checkpoint = last_checkpoint(run.folder)
+    go_on = f"go on from {checkpoint.name} with --resume and" if checkpoint else "start again with"
+    return f"{go_on} --learning-rate {run.config.learning_rate / 10:g}"
 
 
 @contextmanager

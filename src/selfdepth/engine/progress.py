@@ -14,6 +14,8 @@ from selfdepth.errors import CheckpointError, SelfDepthError
 from selfdepth.learners.self_supervised import Stage
 from selfdepth.texts import read_json
 
+_LONGEST_S = 1e10
+"""Three hundred years. With more, the clock of a run would no longer count its steps."""
 _REQUIRED = ("step", "elapsed_s", "best_score", "best_step")
 """Fields that every version has written. The others have the values of a run that knew nothing of them."""
 
@@ -32,6 +34,7 @@ class Progress:
         skipped: how many of the steps were not applied, because loss or gradients were not finite.
         skipped_in_row: how many of them came last, one after the other.
         arithmetic: in which the last step was computed; None if unknown.
+        data: the `contents` of the store from which the run learns; None if unknown.
     """
 
     step: int = 0
@@ -43,6 +46,7 @@ class Progress:
     skipped: int = 0
     skipped_in_row: int = 0
     arithmetic: Arithmetic | None = None
+    data: str | None = None
 
     def to_json(self) -> str:
         """As text; `read_progress` restores it unchanged."""
@@ -87,7 +91,7 @@ def read_progress(path: Path, step: int) -> Progress:
 def _check_ranges(progress: Progress, step: int) -> None:
     ranges: dict[str, tuple[bool, Any]] = {
         "step": (progress.step == step >= 0, step),
-        "elapsed_s": (0 <= progress.elapsed_s < math.inf, "at least 0"),
+        "elapsed_s": (0 <= progress.elapsed_s <= _LONGEST_S, f"0 to {_LONGEST_S:g}"),
         "best_score": (progress.best_score is None or math.isfinite(progress.best_score), "a finite number"),
         "best_step": (0 <= progress.best_step <= step, f"0 to {step}"),
         "explained": (0 <= progress.explained <= 1, "0 to 1"),

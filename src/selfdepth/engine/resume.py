@@ -8,7 +8,7 @@ from pathlib import Path
 from selfdepth.config import TrainConfig, to_json
 from selfdepth.data.kitti.splits import split_path
 from selfdepth.engine.checkpoint import last_checkpoint
-from selfdepth.engine.run_config import CONFIG_FILE, METRICS_FILE, read_run_config
+from selfdepth.engine.run_config import CONFIG_FILE, METRICS_FILE, read_run_config, recorded_config
 from selfdepth.errors import CheckpointError, ConfigError, OutputError, SelfDepthError
 from selfdepth.places import path_of
 
@@ -85,8 +85,9 @@ def check_same_run(config: TrainConfig, folder: Path) -> None:
 
     Raises:
         ConfigError: for the first field that differs and must not.
+        CheckpointError: if the run's configuration cannot be read.
     """
-    run = read_run_config(folder)
+    run = recorded_config(folder)
     requested = replace(config, height=config.height or run.height, every=config.every or str(config.spacing))
     before, now = to_json(run), to_json(requested)
     # Paths are compared as places: a run may be resumed from another working directory.

@@ -20,7 +20,7 @@ from selfdepth.engine.data import Data, make_loaders, open_data, source_of
 from selfdepth.engine.history import record_changes
 from selfdepth.engine.progress import Progress
 from selfdepth.engine.resume import check_folder, check_same_run
-from selfdepth.engine.run_config import CONFIG_FILE, read_run_config
+from selfdepth.engine.run_config import CONFIG_FILE, read_run_config, restore_config
 from selfdepth.engine.schedule import Budget
 from selfdepth.engine.self_teacher import anchor_of, check_spacing, check_student, student_of
 from selfdepth.engine.teach import ask_teacher
@@ -116,6 +116,8 @@ def prepare_run(
         SelfDepthError: for an invalid configuration, data, model, teacher or output folder.
     """
     check_folder(config, folder, resume=resume)
+    if resume:
+        restore_config(folder)
     device = resolve_device(config.device)
     checkpoint = newest_intact(folder) if resume else None
     before = None if checkpoint is None else checkpoint.progress.arithmetic
@@ -128,7 +130,8 @@ def prepare_run(
     learner = _build_learner(config, device, arithmetic.dtype, self_teacher, from_checkpoint=resume)
 
     check = partial(_check_others, folder=folder if resume else None, self_teacher=self_teacher)
-    store, truth, resolved = open_data(source, config, folder, check=check, on_frames=on_frames)
+    expected = None if checkpoint is None else checkpoint.progress.data
+    store, truth, resolved = open_data(source, config, folder, check=check, expected=expected, on_frames=on_frames)
     resolved = replace(resolved, precision=arithmetic.precision)  # so that the run can be repeated exactly
     check(resolved)  # again, now that the data have given the height
     check_spacing(resolved, store.spacing, self_teacher)
@@ -154,13 +157,14 @@ def _assemble(
         learner=learner,
         optimizer=torch.optim.Adam(learner.parameters(), lr=config.learning_rate, fused=device.type in ("cpu", "cuda")),
         budget=Budget.of(config, data.train.steps_per_epoch),
-        progress=Progress(arithmetic=arithmetic) if checkpoint is None else checkpoint.progress,
+        progress=Progress() if checkpoint is None else checkpoint.progress,
         device=device,
     )
     if checkpoint is None:
         run.write_config()
     else:
         _continue(run, checkpoint, arithmetic)
+    run.progress.arithmetic, run.progress.data = arithmetic, data.store.contents
     return run
 
 
@@ -171,7 +175,6 @@ def _continue(run: Run, checkpoint: Checkpoint, arithmetic: Arithmetic) -> None:
     if not run.is_finished:
         record_changes(run.folder, run.progress, read_run_config(run.folder), run.config, arithmetic)
         run.write_config()
-    run.progress.arithmetic = arithmetic
 
 
 def _check_others(requested: TrainConfig, *, folder: Path | None, self_teacher: LoadedWeights | None) -> None:

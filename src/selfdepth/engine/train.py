@@ -9,6 +9,7 @@ from pathlib import Path
 
 from selfdepth.config import TrainConfig
 from selfdepth.data.footage import Footage
+from selfdepth.engine.checkpoint import not_finite
 from selfdepth.engine.compiled import training_step
 from selfdepth.engine.failures import (
     MOST_IN_ROW,
@@ -29,7 +30,7 @@ from selfdepth.engine.signals import StopRequest, stop_on_signals
 from selfdepth.engine.tracking import Tracker, read_metrics
 from selfdepth.engine.validate import validate
 from selfdepth.engine.watch import StepReport, Unfailing, Watcher
-from selfdepth.errors import DiskFullError, Interrupted
+from selfdepth.errors import DiskFullError, Interrupted, OutputError
 from selfdepth.structs import Batch, StepOutput
 from selfdepth.teachers.teacher import Ask
 
@@ -174,6 +175,7 @@ class _Loop:
         progress.step += 1
         progress.elapsed_s = time.monotonic() - self._start_s
         if progress.skipped_in_row == MOST_IN_ROW:
+            self._save_before_the_end()
             raise diverged(run)
         self._after_step(output, rate, applied=applied)
 
@@ -187,6 +189,18 @@ class _Loop:
         self.statistics.restore()
         if sentence is not None:
             self.watcher.say(f"warning: {sentence}")
+
+    def _save_before_the_end(self) -> None:
+        """Save the steps since the last checkpoint: those that were applied were finite."""
+        progress = self.run.progress
+        if progress.skipped == progress.step or not_finite(self.run.learner):
+            return
+        in_row, progress.skipped_in_row = progress.skipped_in_row, 0  # whoever resumes, with other options, starts anew
+        try:
+            self._save(better=False)
+        except OutputError as error:  # the reason for the end is another
+            self.watcher.say(f"warning: the steps since the last checkpoint are lost: {error}")
+        progress.skipped_in_row = in_row
 
     def _after_step(self, output: StepOutput, rate: float, *, applied: bool) -> None:
         """Log, validate, save and draw, each when it is due."""
@@ -286,9 +300,8 @@ class _Loop:
         self.tracker.record("val", progress.step, {**validation.metrics(), "elapsed_s": round(progress.elapsed_s, 2)})
         name = "abs_rel" if validation.depth is not None else "loss"
         self.score = f"{name} {validation.score:.4f}"
-        better = math.isfinite(validation.score) and (
-            progress.best_score is None or validation.score < progress.best_score
-        )
+        best = progress.best_score if (self.run.folder / "best").exists() else None  # somebody may have removed it
+        better = math.isfinite(validation.score) and (best is None or validation.score < best)
         if better:
             progress.best_score = validation.score
         self.watcher.say(f"step {progress.step}: validation {self.score}{' (best so far)' if better else ''}")

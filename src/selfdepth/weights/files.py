@@ -22,7 +22,7 @@ from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.geometry.depth_range import DepthRange
 from selfdepth.networks.depth import DepthNet
-from selfdepth.texts import read_json
+from selfdepth.texts import read_json, reason
 from selfdepth.weights.locate import CONFIG_FILE, WEIGHTS_FILE, find_weights
 from selfdepth.weights.published import Entries, is_published, read_published
 from selfdepth.weights.tensors import COPY_AGAIN, read_tensors, require_modest, unreadable
@@ -250,6 +250,8 @@ def _read_meta(folder: Path) -> WeightsMeta:
         raise unreadable(path, f"no {error.args[0]!r} in it") from error
     except CheckpointError:
         raise
+    except OSError as error:  # a read error of the disk, half-way through the weights
+        raise unreadable(folder / WEIGHTS_FILE, reason(error)) from error
     except (SelfDepthError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise unreadable(path, str(error)) from error
 

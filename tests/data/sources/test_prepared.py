@@ -15,6 +15,7 @@ from selfdepth.data.frames import FrameRef
 from selfdepth.data.readers.cameras import ANY_CAMERA
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.sources.source import DataSource
+from selfdepth.data.store import store as store_module
 from selfdepth.data.store.build import build_store
 from selfdepth.data.store.store import Store
 from selfdepth.errors import ConfigError, DataError, SelfDepthWarning
@@ -70,6 +71,18 @@ def test_without_that_data_there_is_no_ground_truth_and_one_warning_says_why(sou
         assert source.improved_truth(None) is None
         assert source.describe_truth() is None
     assert len(shown) == 1
+
+
+def test_altered_frames_are_refused_before_training_also_if_they_do_not_fit_into_memory(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "_QUICK_BYTES", 0)
+    monkeypatch.setattr(store_module, "_available_bytes", lambda: 0)
+    with (store.folder / "frames.u8").open("r+b") as file:
+        file.write(bytes(1000))
+    config = TrainConfig(width=64, height=64, crop="8,0,16,0")
+    with pytest.raises(DataError, match=r"frames were altered: .*make it again"):
+        recognise(store.folder).store_for(config, store.folder.parent / "unused")
 
 
 def test_a_store_of_images_that_are_gone_is_as_good_as_before(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from helpers.memory_footage import HEIGHT, footage, pixels, sequence
 from helpers.store_index import as_version_3, rewrite_index
 from selfdepth.data.footage import Footage
 from selfdepth.data.frames import FrameRef, StereoPartner
+from selfdepth.data.store import store as store_module
 from selfdepth.data.store.build import build_store, open_or_build
 from selfdepth.data.store.store import Store, is_store, open_store
 from selfdepth.errors import DataError, OutputError
@@ -231,7 +232,9 @@ def test_a_store_of_the_version_before_is_used_and_of_an_earlier_one_rebuilt(dri
     assert open_store(built.folder).frames_digest is not None
 
 
-def test_an_altered_store_is_rebuilt(drive: Footage, built: Store) -> None:
+@pytest.mark.parametrize("quick_bytes", [store_module._QUICK_BYTES, 0])
+def test_an_altered_store_of_any_size_is_rebuilt(drive: Footage, built: Store, monkeypatch, quick_bytes: int) -> None:
+    monkeypatch.setattr(store_module, "_QUICK_BYTES", quick_bytes)
     with (built.folder / "frames.u8").open("r+b") as file:
         file.write(bytes(1000))
     again = open_or_build(drive, built.folder, **SIZE, crop=CROP)

@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from selfdepth.data.store import store as store_module
 from selfdepth.data.store.build import build_store
 from selfdepth.data.store.index import encode_refs
 from selfdepth.data.store.store import Store, is_store, open_store, training_size
-from selfdepth.errors import DataError
+from selfdepth.errors import DataError, SelfDepthWarning
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_frames_that_are_not_there_have_no_row(built: Store) -> None:
 
 @pytest.mark.parametrize("load_to_ram", [True, False])
 def test_gathering_is_the_same_from_memory_and_from_disk(built: Store, load_to_ram: bool) -> None:
-    store = Store(**{**vars(built), "load_to_ram": load_to_ram})
+    store = replace(built, load_to_ram=load_to_ram)
     rows = np.array([3, 0, 3, 34])
     assert np.array_equal(store.gather(rows).numpy(), built.frames[rows])
 
@@ -86,7 +87,19 @@ def test_frames_that_were_altered_are_noticed_when_they_are_loaded(built: Store,
     flip_a_bit(built.folder)
     opened = open_store(built.folder)
     with pytest.raises(DataError, match=r"frames were altered: .*frames.u8; .*make it again"):
-        Store(**{**vars(opened), "load_to_ram": True}).gather(np.array([0]))
+        replace(opened, load_to_ram=True).gather(np.array([0]))
+
+
+def test_frames_are_compared_once_and_that_is_said_if_it_takes_long(built: Store, monkeypatch) -> None:
+    compare, calls = store_module.digest_of_frames, []
+    monkeypatch.setattr(store_module, "digest_of_frames", lambda frames: calls.append(1) or compare(frames))
+    monkeypatch.setattr(store_module, "_QUICK_BYTES", 0)
+    monkeypatch.setattr(store_module, "_LONG_BYTES", 0)
+    opened = open_store(built.folder)
+    with pytest.warns(SelfDepthWarning, match=r"comparing the 0 GB of .*frames\.u8"):
+        opened.check_frames()
+    opened.check_frames()
+    assert calls == [1]
 
 
 def test_a_store_of_the_version_before_opens_and_has_no_checksum_to_compare(built: Store) -> None:

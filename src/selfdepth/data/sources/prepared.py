@@ -17,7 +17,7 @@ from selfdepth.config import TrainConfig
 from selfdepth.data.footage import ClipRequest, Footage, FrameSelection, no_frames
 from selfdepth.data.frames import FrameRef, FrameSequence
 from selfdepth.data.sources.source import CheckRun, DataSource
-from selfdepth.data.store.build import Progress
+from selfdepth.data.store.build import Accept, Progress
 from selfdepth.data.store.index import StoredSequence
 from selfdepth.data.store.prepare import check_agreement, resolved
 from selfdepth.data.store.store import Store, open_store
@@ -46,12 +46,22 @@ class PreparedStore(DataSource):
         return open_store(self.path)
 
     def store_for(
-        self, config: TrainConfig, folder: Path, *, check: CheckRun | None = None, progress: Progress | None = None
+        self,
+        config: TrainConfig,
+        folder: Path,
+        *,
+        check: CheckRun | None = None,
+        progress: Progress | None = None,
+        accept: Accept | None = None,
     ) -> Store:
-        """The store itself. Raises ConfigError for an option that differs from those it was made with."""
+        """The store itself. Raises ConfigError for an option that differs from those it was made with, and DataError
+        if its frames were altered since."""
         check_agreement(config, self.store)
         if check is not None:
             check(resolved(config, self.store), len(self.store.train))
+        if accept is not None:
+            accept(self.store)
+        self.store.check_frames()  # now: those that do not fit into memory are not read as a whole again
         return self.store
 
     def at_stream(self, stream: int) -> DataSource:

@@ -27,7 +27,7 @@ from selfdepth.data.motion import choose_spacing, measure_motion
 from selfdepth.data.readers.cameras import ANY_CAMERA, PAPER, is_camera_file
 from selfdepth.data.readers.trajectories import POSES_FILE, read_trajectory
 from selfdepth.data.sources.one_camera import require_one_camera
-from selfdepth.data.store.build import Progress
+from selfdepth.data.store.build import Accept, Progress
 from selfdepth.data.store.prepare import store_of
 from selfdepth.data.store.store import Store
 from selfdepth.data.truth import DepthTruth, NoTruth
@@ -156,7 +156,13 @@ class DataSource(ABC):
         )
 
     def store_for(
-        self, config: TrainConfig, folder: Path, *, check: CheckRun | None = None, progress: Progress | None = None
+        self,
+        config: TrainConfig,
+        folder: Path,
+        *,
+        check: CheckRun | None = None,
+        progress: Progress | None = None,
+        accept: Accept | None = None,
     ) -> Store:
         """The store that a run with this configuration learns from. It is built in `folder` unless one there fits.
 
@@ -164,16 +170,11 @@ class DataSource(ABC):
             check: called with the configuration and the number of training targets before anything is decoded. Its
                 errors are passed on.
             progress: called with (frames done, frames in total) while the store is built.
+            accept: called with a new store before it replaces another. Its errors are passed on.
 
         Raises:
             SelfDepthError: for data or a folder that cannot be used.
         """
-        return self.new_store(config, folder, check=check, progress=progress)
-
-    def new_store(
-        self, config: TrainConfig, folder: Path, *, check: CheckRun | None = None, progress: Progress | None = None
-    ) -> Store:
-        """As `store_for`, but raises ConfigError if the data is already a store."""
         footage = self.footage(
             split=config.split,
             camera=config.camera,
@@ -183,7 +184,11 @@ class DataSource(ABC):
         )
         if check is not None:
             check(config, len(footage.train))
-        return store_of(config, footage, folder, progress)
+        return store_of(config, footage, folder, progress, accept)
+
+    def new_store(self, config: TrainConfig, folder: Path, *, progress: Progress | None = None) -> Store:
+        """As `store_for`, but raises ConfigError if the data is already a store."""
+        return DataSource.store_for(self, config, folder, progress=progress)  # its `clips` raises
 
     # Evaluation
 

@@ -59,6 +59,8 @@ _FINGERPRINT = 3
 
 Progress = Callable[[int, int], None]
 """Called with (frames done, frames in total)."""
+Accept = Callable[[Store], None]
+"""Raises an error for a store that is not to be used."""
 
 
 def open_or_build(
@@ -69,6 +71,7 @@ def open_or_build(
     height: int,
     crop: Crop = NO_CROP,
     progress: Progress | None = None,
+    accept: Accept | None = None,
 ) -> Store:
     """The store in `folder` if it was made from these very files and settings, else a new store in its place.
 
@@ -82,16 +85,20 @@ def open_or_build(
         store = _open_if(wanted, folder)  # another process may have built it while this one waited
         if store is not None:
             return store
-        return build_store(footage, folder, width=width, height=height, crop=crop, progress=progress)
+        return build_store(footage, folder, width=width, height=height, crop=crop, progress=progress, accept=accept)
 
 
 def _open_if(wanted: str, folder: Path) -> Store | None:
-    """The store in `folder` if it has this fingerprint, else None."""
+    """The store in `folder` if it has this fingerprint and the frames that were written, else None."""
     try:
         store = open_store(folder) if is_store(folder) else None
+        if store is None or store.fingerprint != wanted:
+            return None
+        # Here, where the data are at hand to build it again: whoever finds out later can only stop.
+        store.check_frames()
     except DataError:
-        return None  # of another version, or damaged: it is built again
-    return store if store is not None and store.fingerprint == wanted else None
+        return None  # of another version, or damaged
+    return store
 
 
 @contextmanager
@@ -126,6 +133,7 @@ def build_store(
     height: int,
     crop: Crop = NO_CROP,
     progress: Progress | None = None,
+    accept: Accept | None = None,
 ) -> Store:
     """Decode all frames of a data set into a new store. After an error or interrupt nothing is left behind.
 
@@ -134,6 +142,7 @@ def build_store(
         width, height: size of the stored frames in pixels.
         crop: pixels to cut off before resizing.
         progress: called with (frames done, frames in total).
+        accept: called with the new store before it gets its name. If it raises, what had the name before stays.
 
     Raises:
         DataError: for frames that cannot be decoded, or a crop that leaves nothing of them.
@@ -157,13 +166,19 @@ def build_store(
         _write_frames(footage, fit, partial_folder / FRAMES_FILE, _Counter(n_frames, progress))
         with _writing(folder, needed_bytes):
             values["frames_sha256"] = digest_of_file(partial_folder / FRAMES_FILE)
-            index = encode_index(values, sequences)
-            (partial_folder / INDEX_FILE).write_text(index, encoding="utf-8")
+            (partial_folder / INDEX_FILE).write_text(encode_index(values, sequences), encoding="utf-8")
+        _require_accepted(partial_folder, accept)
+        with _writing(folder, needed_bytes):
             put_in_place(partial_folder, folder)
     except BaseException:  # KeyboardInterrupt, too
         remove_tree(partial_folder)
         raise
     return open_store(folder)
+
+
+def _require_accepted(folder: Path, accept: Accept | None) -> None:
+    if accept is not None:
+        accept(open_store(folder))
 
 
 def fingerprint(footage: Footage, *, width: int, height: int, crop: Crop = NO_CROP) -> str:

@@ -9,7 +9,7 @@ from selfdepth.config import ResolvedConfig, TrainConfig
 from selfdepth.data.footage import Footage, Origin
 from selfdepth.data.kitti.splits import split_path
 from selfdepth.data.scan import Unreadable, scan, without_unreadable
-from selfdepth.data.store.build import Progress, fingerprint, open_or_build
+from selfdepth.data.store.build import Accept, Progress, fingerprint, open_or_build
 from selfdepth.data.store.store import Store, is_store, open_store, training_size
 from selfdepth.errors import ConfigError, DataError, SelfDepthWarning
 from selfdepth.places import path_of
@@ -17,7 +17,13 @@ from selfdepth.places import path_of
 _LISTED = 5
 
 
-def store_of(config: TrainConfig, footage: Footage, folder: Path, progress: Progress | None = None) -> Store:
+def store_of(
+    config: TrainConfig,
+    footage: Footage,
+    folder: Path,
+    progress: Progress | None = None,
+    accept: Accept | None = None,
+) -> Store:
     """The store of a data set in `folder`, with the crop and size of a configuration. A fitting one is reused.
 
     Frames that cannot be read are left out with a warning, and with them the clips that need them, if the
@@ -39,7 +45,7 @@ def store_of(config: TrainConfig, footage: Footage, folder: Path, progress: Prog
             progress(done, total)
 
     def build(of: Footage) -> Store:
-        return open_or_build(of, folder, width=width, height=height, crop=crop, progress=on_frames)
+        return open_or_build(of, folder, width=width, height=height, crop=crop, progress=on_frames, accept=accept)
 
     if config.on_error == "skip":
         kept = _as_stored(config, footage, folder)

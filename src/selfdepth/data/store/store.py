@@ -7,7 +7,10 @@ frame numbers, splits). To read a clip is to copy a few rows, so training runs a
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import warnings
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -22,14 +25,16 @@ from selfdepth.checks import MIN_SIZE, SIZE_MULTIPLE
 from selfdepth.data.footage import Origin
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.store.checksum import digest_of_frames
-from selfdepth.data.store.index import FORMAT, FRAMES_FILE, INDEX_FILE, MAKE_AGAIN, StoredSequence
+from selfdepth.data.store.index import FORMAT, FRAMES_FILE, INDEX_FILE, MAKE_AGAIN, StoredSequence, encode_refs
 from selfdepth.data.store.judge import read_index
-from selfdepth.errors import DataError
+from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.crop import Crop
 from selfdepth.texts import reason
 
 _QUICK_BYTES = 64 << 20
 """Frames up to this are compared with their checksum whenever a store is opened: it takes a tenth of a second."""
+_LONG_BYTES = 32 << 30
+"""Frames beyond this take a minute or more to compare, which is said."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,17 +80,45 @@ class Store:
         return {sequence.name: sequence for sequence in self.sequences}
 
     @cached_property
+    def contents(self) -> str:
+        """A digest of what is learned from: frames, cameras, and which clips they make. Names, sizes and times of files
+        are not in it, so data that were copied or touched are the same."""
+        names = [sequence.name for sequence in self.sequences]
+        frames = self.frames_digest or digest_of_frames(self.frames)
+        digest = hashlib.sha256(json.dumps([frames, self.frames.shape, self.spacing]).encode())
+        for each in self.sequences:
+            partner = each.partner and (names.index(each.partner.sequence), each.partner.translation_m)
+            digest.update(json.dumps([each.start, each.numbers.tolist(), each.K.tolist(), partner]).encode())
+        digest.update(json.dumps([encode_refs(refs, names) for refs in (self.train, self.val)]).encode())
+        return digest.hexdigest()
+
+    @cached_property
     def _in_ram(self) -> UInt8[ndarray, "n 3 h w"]:
         self.check_frames()  # they pass through memory here anyhow
         return np.array(self.frames)  # a copy: the map itself stays on the disk
 
+    @cached_property
+    def _is_as_written(self) -> bool:
+        if self.frames_digest is None:
+            return True
+        if self.frames.nbytes > _LONG_BYTES:
+            size = f"{self.frames.nbytes / 1e9:.0f} GB"
+            said = f"comparing the {size} of {self.folder / FRAMES_FILE} with their checksum, before they are used"
+            warnings.warn(said, SelfDepthWarning, stacklevel=2)
+        return digest_of_frames(self.frames) == self.frames_digest
+
     def check_frames(self) -> None:
         """Compare the frames with the checksum that was made when they were written, if the store has one.
+
+        They are read once: a second call knows the result of the first.
+
+        Warns:
+            SelfDepthWarning: if it takes long.
 
         Raises:
             DataError: if they were altered.
         """
-        if self.frames_digest is not None and digest_of_frames(self.frames) != self.frames_digest:
+        if not self._is_as_written:
             raise DataError(
                 "the store's frames were altered",
                 where=self.folder / FRAMES_FILE,
