@@ -21,8 +21,9 @@ from selfdepth.engine.failures import (
     require_finite_weights,
 )
 from selfdepth.engine.health import Health, collapse, vital_signs
-from selfdepth.engine.lock import sole_run
+from selfdepth.engine.lock import clear_leftovers, sole_run
 from selfdepth.engine.motion_first import MotionFirst
+from selfdepth.engine.resume import check_folder
 from selfdepth.engine.saving import restore_models, save_all
 from selfdepth.engine.setup import Run, prepare_run, seed_step
 from selfdepth.engine.signals import StopRequest, stop_on_signals
@@ -66,6 +67,8 @@ def train(
         Interrupted: after Ctrl-C, SIGTERM or SIGHUP, once everything is saved.
     """
     with sole_run(folder):
+        check_folder(config, folder, resume=resume)
+        clear_leftovers(folder)
         watcher = Unfailing(watcher)
         run = prepare_run(
             config,
