@@ -154,7 +154,7 @@ def test_a_refused_run_leaves_the_folder_as_it_is(tiny: TrainConfig, tmp_path: P
         (tmp_path / name).write_text("of somebody")
     before = sorted(tmp_path.rglob("*"))
     for resume in (False, True):
-        with pytest.raises(SelfDepthError, match="output folder holds|nothing to resume"):
+        with pytest.raises(SelfDepthError, match=r"output folder holds|nothing to resume"):
             train(tiny, tmp_path, resume=resume)
         assert sorted(tmp_path.rglob("*")) == before
 

@@ -51,7 +51,7 @@ __all__ = [
     "training_size",
 ]
 
-_TEACHER_FILE = re.compile(r"teacher-[0-9a-f]{16}\.(u16|json|part)")
+_TEACHER_FILE = re.compile(r"teacher-[0-9a-f]{16}\.(u16|json|part|sums|lock)|\.teacher-[0-9a-f]{16}\.json\.\d+\.part")
 """Files that `data/store/teacher_maps.py` puts beside the frames. They go with the store that they belong to."""
 
 _FINGERPRINT = 3
