@@ -23,7 +23,7 @@ from selfdepth.engine.run_config import read_run_config
 from selfdepth.engine.setup import Run
 from selfdepth.engine.tracking import read_metrics
 from selfdepth.engine.train import train
-from selfdepth.errors import ConfigError, Interrupted, OutputError, SelfDepthError
+from selfdepth.errors import ConfigError, DataError, Interrupted, OutputError, SelfDepthError
 from selfdepth.inference.odometry import MotionPredictor
 from selfdepth.weights.files import load_weights
 
@@ -139,6 +139,18 @@ def test_a_run_that_learns_nothing_is_told_so_in_words(
     train(replace(tiny, steps=6, save_every=100), tmp_path / "run", watcher=ear)
     warnings = [text for text in ear.said if text.startswith("warning: step 5: ")]
     assert len(warnings) == 3
+
+
+def test_metrics_that_cannot_be_read_at_the_end_are_a_warning(
+    tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ear: Any
+) -> None:
+    def refuse(folder: Path) -> None:
+        raise DataError("the metrics cannot be read", where=folder / "metrics.jsonl", got="Input/output error")
+
+    monkeypatch.setattr(module, "read_metrics", refuse)
+    run = train(replace(tiny, steps=1), tmp_path / "run", watcher=ear)
+    assert run.progress.step == 1
+    assert "cannot be told: the metrics cannot be read" in ear.said[-1] and ear.said[-1].startswith("warning: ")
 
 
 def test_a_finished_run_is_not_trained_over(whole_run: Run, tiny: TrainConfig) -> None:

@@ -30,7 +30,7 @@ from selfdepth.engine.signals import StopRequest, stop_on_signals
 from selfdepth.engine.tracking import Tracker, read_metrics
 from selfdepth.engine.validate import validate
 from selfdepth.engine.watch import StepReport, Unfailing, Watcher
-from selfdepth.errors import DiskFullError, Interrupted
+from selfdepth.errors import DataError, DiskFullError, Interrupted
 from selfdepth.structs import Batch, StepOutput
 from selfdepth.teachers.teacher import Ask
 
@@ -111,9 +111,14 @@ def _say_how_it_ended(run: Run, watcher: Watcher) -> None:
             f"warning: {progress.skipped} of {progress.step} steps were skipped, because loss or gradients were not "
             f"finite; the first are in {run.folder / SKIPPED_FOLDER}"
         )
-    if run.config.self_teacher is None:  # a student is as its teacher is
-        for sentence in collapse(read_metrics(run.folder), automask=run.config.loss.automask):
-            watcher.say(f"warning: {sentence}")
+    if run.config.self_teacher is not None:
+        return  # a student is as its teacher is
+    try:
+        sentences = collapse(read_metrics(run.folder), automask=run.config.loss.automask)
+    except DataError as error:  # the run is trained and saved all the same
+        sentences = [f"whether the run has learned depth cannot be told: {error}"]
+    for sentence in sentences:
+        watcher.say(f"warning: {sentence}")
 
 
 class _Loop:
