@@ -84,11 +84,13 @@ class TeacherMaps:
         rows: rows of the store that have a map, increasing.
         maps: 0 where unknown; elsewhere 1 to LEVELS, from the smallest to the largest disparity of the image.
         resident: the same maps on the training device, bit by bit, if they fit there (`data.clips.resident`).
+        record: all that they depend on, as `record_of` returns it.
     """
 
     rows: Int[ndarray, "n"]
     maps: UInt16[ndarray, "n h w"] = field(repr=False)
     resident: Int16[Tensor, "n h w"] | None = field(repr=False, default=None)
+    record: dict[str, Any] = field(repr=False, default_factory=dict)
 
     def bits(self, rows: Int[ndarray, "b"]) -> Int16[Tensor, "b h w"]:
         """Copies of the maps of these rows, bit by bit: torch computes little in uint16."""
@@ -165,7 +167,7 @@ def open_or_make(
     shape = (len(rows), store.height, store.width)
     if not _is_complete(path, record, shape):
         _make(path, record, disparities, shape, progress)
-    return TeacherMaps(rows=rows, maps=np.memmap(path, dtype=np.uint16, mode="r", shape=shape))
+    return TeacherMaps(rows=rows, maps=np.memmap(path, dtype=np.uint16, mode="r", shape=shape), record=record)
 
 
 def _is_complete(path: Path, record: dict[str, Any], shape: tuple[int, int, int]) -> bool:
