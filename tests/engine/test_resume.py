@@ -52,6 +52,8 @@ def test_a_folder_that_holds_a_run_is_refused_without_resume(folder: Path) -> No
         ("config.json", json.dumps(to_json(replace(RUN, data="another")))),
         ("config.json", json.dumps(to_json(replace(RUN, seed=5)))),
         ("metrics.jsonl", ""),
+        ("history.jsonl", ""),
+        ("skipped/notes.txt", ""),
         ("teacher.json", "{}"),
         ("tensorboard/events", ""),
         ("previews/mine.png", ""),

@@ -9,6 +9,7 @@ from selfdepth.config import TrainConfig, to_json
 from selfdepth.data.kitti.splits import split_path
 from selfdepth.engine.checkpoint import FOLDER as CHECKPOINTS
 from selfdepth.engine.checkpoint import last_checkpoint
+from selfdepth.engine.history import HISTORY_FILE
 from selfdepth.engine.run_config import CONFIG_FILE, METRICS_FILE, read_run_config
 from selfdepth.errors import CheckpointError, ConfigError, OutputError, SelfDepthError
 from selfdepth.places import path_of
@@ -16,7 +17,7 @@ from selfdepth.places import path_of
 _SCHEDULE = ("steps", "epochs", "minutes", "drop_after", "learning_rate")
 _RUN_ONLY = (*_SCHEDULE, "save_every", "keep", "on_full_disk", "on_error", "device", "precision", "compile", "store")
 """Fields that a resumed run may change. None of them changes which clips the networks see, or the objective."""
-_RECORD = (METRICS_FILE, "tensorboard", "previews", "teacher.json")
+_RECORD = (METRICS_FILE, HISTORY_FILE, "tensorboard", "previews", "skipped", "teacher.json")
 _MODELS = ("best", "last")
 
 
