@@ -273,9 +273,11 @@ class _Loop:
                 if not has_said:
                     self.watcher.say(f"warning: {error}; waiting for space, and older checkpoints stay")
                     has_said = True
+                began_s = time.monotonic()
                 for _ in range(_FULL_DISK_S):
                     if self.stop.signal_number is None:
                         time.sleep(1.0)
+                self._start_s += time.monotonic() - began_s  # whoever gives a run 60 minutes means it to train then
             else:
                 return
 
