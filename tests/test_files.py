@@ -14,6 +14,7 @@ from selfdepth.files import (
     checksum,
     put_in_place,
     recover,
+    remove_tree,
     require_writable,
     require_writable_file,
     sync_file,
@@ -177,6 +178,19 @@ def test_what_killed_processes_left_is_brought_back_or_cleared_away(tmp_path: Pa
     recover(tmp_path / "x")
     assert (tmp_path / "x/a").read_text() == "old" and not (tmp_path / ".x.old").exists()
     recover(tmp_path / "gone/x")
+
+
+def test_what_is_no_folder_is_deleted_too_and_of_a_link_only_the_link(tmp_path: Path) -> None:
+    make(tmp_path / "folder", "x")
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "folder")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    for name in ("file", "link", "nowhere", "never was"):
+        remove_tree(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+    assert (tmp_path / "folder/a").read_text() == "x"
+    remove_tree(tmp_path / "folder")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_cannot_be_synchronised_is_left_and_what_fails_is_said(

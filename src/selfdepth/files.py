@@ -156,9 +156,13 @@ def make_folder(folder: Path) -> None:
         sync_folder(place.parent)
 
 
-def remove_tree(folder: Path) -> None:
-    """Delete a folder, as far as that is possible."""
-    shutil.rmtree(folder, ignore_errors=True)
+def remove_tree(path: Path) -> None:
+    """Delete a folder, as far as that is possible. Of a link only the link is deleted; a file likewise."""
+    if path.is_symlink() or path.is_file():
+        with contextlib.suppress(OSError):
+            path.unlink()
+    else:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def sync_file(path: Path) -> None:

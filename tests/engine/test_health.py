@@ -131,6 +131,13 @@ def test_an_empty_mask_counts_when_it_lasts_and_there_is_one() -> None:
     assert collapse(lines[:2], automask=True) == collapse(lines, automask=False) == []
 
 
-def test_damaged_values_mean_nothing() -> None:
-    odd = {"disparity_spread": "0", "abs_rel": float("nan"), "abs_rel_of_constant": None}
-    assert collapse([val(2, **odd), {"kind": "train", "step": 3}], automask=True) == []
+@pytest.mark.parametrize("value", ["0", float("nan"), None, False, 10**400, -(10**400), [0], {}])
+@pytest.mark.parametrize("name", ["disparity_spread", "abs_rel", "abs_rel_median_scaled", "abs_rel_of_constant"])
+def test_damaged_values_mean_nothing(name: str, value: object) -> None:
+    lines = [
+        val(2, **{name: value}),
+        {"kind": "train", "step": 3},
+        train_line(4, kept=value),
+        train_line(5, kept=value),
+    ]
+    assert collapse(lines, automask=True) == []

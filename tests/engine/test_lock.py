@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from selfdepth.engine.lock import LOCK_FILE, sole_run
+from selfdepth.engine.lock import LOCK_FILE, clear_leftovers, sole_run
 from selfdepth.errors import OutputError
+from selfdepth.locks import held
 
 
 def can_be_locked(folder: Path) -> bool:
@@ -51,22 +52,97 @@ def test_folders_that_were_made_for_a_run_that_wrote_nothing_are_removed(tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_killed_run_was_about_to_write_is_removed_and_nothing_of_the_users(tmp_path: Path) -> None:
-    halves = [
-        ".store.123.partial/frames.bin",
-        "checkpoints/.step_000004.partial/state.pt",
-        ".config.json.123.part",
-        "last/.model.safetensors.123.part",
-        "previews/.step_000004.png.123.part",
-    ]
-    own = [".notes", "last/model.safetensors", ".store.mine", "checkpoints/step_000002/state.pt", ".part"]
-    for name in (*halves, *own):
-        path = tmp_path / name
+def put(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x")
+
+
+def files_in(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+HALVES = [
+    ".store.123.partial/frames.bin",
+    ".config.json.123.part",
+    ".history.jsonl.123.part",
+    "last/.model.safetensors.123.part",
+    "best/.config.json.123.part",
+    "previews/.step_000004.png.123.part",
+    "skipped/step_000007/.clip_1.png.123.part",
+    "skipped/step_000007/.clips.json.123.part",
+    "checkpoints/.step_000004.partial/state.pt",
+    "checkpoints/.step_000006.partial",
+    "checkpoints/.step_000002.123.old/state.pt",
+]
+"""What a killed run may leave."""
+OTHERS = [
+    *(
+        ".notes",
+        "last/model.safetensors",
+        ".store.mine",
+        "other/.store.old/doc.txt",
+        "checkpoints/step_000002/state.pt",
+    ),
+    *(
+        ".part",
+        "inner/.store.4242.partial/frames.bin",
+        "inner/.config.json.123.part",
+        "inner/checkpoints/.step_4.partial",
+    ),
+    *(".step_000004.partial/state.pt", "best/.step_000004.png.123.part", ".config.json.123.part.d/mine"),
+    "checkpoints/.config.json.123.part",
+]
+"""Of the user, or of a run within the folder that another process may be writing."""
+
+
+def test_what_a_killed_run_was_about_to_write_is_removed_and_nothing_of_the_users(tmp_path: Path) -> None:
+    put(tmp_path, *HALVES, *OTHERS)
+    (tmp_path / ".metrics.jsonl.123.part").mkdir()  # no file: not what a run leaves
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    with sole_run(tmp_path / "link"):
+        clear_leftovers(tmp_path / "link")
+    assert files_in(tmp_path) == set(OTHERS)
+    assert (tmp_path / ".metrics.jsonl.123.part").is_dir()
+
+
+def test_nothing_is_removed_before_the_folder_is_known_to_be_the_runs(tmp_path: Path) -> None:
+    put(tmp_path, *HALVES, *OTHERS)
     with sole_run(tmp_path):
-        left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
-    assert left == {*own, LOCK_FILE}
+        assert files_in(tmp_path) == {*HALVES, *OTHERS, LOCK_FILE}
+
+
+def test_links_are_not_followed(tmp_path: Path) -> None:
+    put(tmp_path / "elsewhere", "checkpoints/.step_000004.partial/state.pt", "step_000001/.clips.json.123.part")
+    before = files_in(tmp_path)
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "checkpoints").symlink_to(tmp_path / "elsewhere/checkpoints")
+    (run / "skipped").symlink_to(tmp_path / "elsewhere")
+    clear_leftovers(run)
+    assert files_in(tmp_path) == before
+
+
+def test_a_store_that_another_process_is_building_is_left_alone(tmp_path: Path) -> None:
+    put(tmp_path, ".store.123.partial/frames.bin")
+    with held(tmp_path / ".store.lock", on_busy=lambda: None):
+        clear_leftovers(tmp_path)
+        assert files_in(tmp_path) == {".store.123.partial/frames.bin", ".store.lock"}
+    clear_leftovers(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_checkpoint_that_was_about_to_be_replaced_has_its_name_back_before_the_run_is_looked_for(
+    tmp_path: Path,
+) -> None:
+    put(tmp_path / "checkpoints", ".step_000002.7.old/state.pt", ".step_000004.7.old/notes.txt")
+    put(tmp_path / "checkpoints", "step_000006/state.pt", ".step_000006.7.old/state.pt")
+    before = files_in(tmp_path)
+    with sole_run(tmp_path):
+        found = files_in(tmp_path) - {LOCK_FILE}
+    assert found - before == {"checkpoints/step_000002/state.pt"}
+    assert before - found == {"checkpoints/.step_000002.7.old/state.pt"}
 
 
 def test_a_place_that_is_a_file_is_refused_by_the_option(tmp_path: Path) -> None:

@@ -52,6 +52,8 @@ def test_a_folder_that_holds_a_run_is_refused_without_resume(folder: Path) -> No
         ("config.json", json.dumps(to_json(replace(RUN, data="another")))),
         ("config.json", json.dumps(to_json(replace(RUN, seed=5)))),
         ("metrics.jsonl", ""),
+        ("history.jsonl", ""),
+        ("skipped/notes.txt", ""),
         ("teacher.json", "{}"),
         ("tensorboard/events", ""),
         ("previews/mine.png", ""),
@@ -74,6 +76,28 @@ def test_a_finished_run_without_its_checkpoints_is_neither_overwritten_nor_resum
         check_folder(RUN, folder, resume=False)
     with pytest.raises(CheckpointError, match=r"nothing to resume.*another folder; with --init"):
         check_folder(RUN, folder, resume=True)
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("name", ["best", "last", "checkpoints"])
+@pytest.mark.parametrize("what", ["a file", "a link to nowhere"])
+def test_a_file_in_the_place_of_a_folder_is_named(folder: Path, name: str, what: str, resume: bool) -> None:
+    if name == "checkpoints":
+        shutil.rmtree(folder / name)
+    if what == "a file":
+        (folder / name).write_text("mine")
+    else:
+        (folder / name).symlink_to(folder / "gone")
+    with pytest.raises(OutputError, match=rf"a file is where .*/{name}; .*got {what}; rename it"):
+        check_folder(RUN, folder, resume=resume)
+
+
+def test_a_link_to_a_folder_on_another_disk_is_one(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "run").mkdir()
+    for name in ("best", "last", "checkpoints"):
+        (tmp_path / "run" / name).symlink_to(tmp_path / "disk")
+    check_folder(RUN, tmp_path / "run", resume=False)
 
 
 def test_resuming_where_there_is_no_run_is_refused(tmp_path: Path) -> None:

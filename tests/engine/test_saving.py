@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -101,6 +102,26 @@ def test_a_run_that_may_wait_goes_on_when_there_is_space_and_says_so_once(
     train(replace(tiny, on_full_disk="wait"), folder, resume=True, watcher=ear)
     assert len(tries) == 3 and sum("waiting for space" in text for text in ear.said) == 1
     assert models(folder) == models(whole_run.folder)
+
+
+def test_waiting_for_space_does_not_count_as_time_to_train(
+    tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, tries, waited = module.save_checkpoint, [], [0.0]
+    clock = time.monotonic
+
+    def full_once(*args: Any, **options: Any) -> Path:
+        tries.append(True)
+        if len(tries) == 1:
+            _full()
+        return save(*args, **options)
+
+    monkeypatch.setattr(module, "save_checkpoint", full_once)
+    monkeypatch.setattr(train_module.time, "sleep", lambda seconds: waited.append(waited.pop() + 1000 * seconds))
+    monkeypatch.setattr(train_module.time, "monotonic", lambda: clock() + waited[0])
+    run = train(replace(tiny, on_full_disk="wait"), tmp_path / "run")
+    assert waited[0] >= 10_000 and len(tries) > 2
+    assert run.progress.step == 4 and run.progress.elapsed_s < 1000
 
 
 def test_when_somebody_removes_the_folder_the_run_goes_on_and_can_be_resumed(

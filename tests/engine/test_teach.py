@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,12 @@ from selfdepth.config.teacher import TeacherConfig
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.sources.rendered import write_drive
 from selfdepth.data.store.build import build_store
+from selfdepth.engine import setup, teach
 from selfdepth.engine.setup import prepare_run
 from selfdepth.engine.tracking import read_metrics
 from selfdepth.engine.train import train
 from selfdepth.errors import ConfigError, DataError
+from selfdepth.files import whole_file
 from selfdepth.synthetic.drive import DriveSpec, SyntheticDrive, render_drive
 from selfdepth.synthetic.kitti import write_kitti_raw
 
@@ -113,6 +116,29 @@ def test_a_resumed_run_with_a_teacher_ends_with_exactly_the_weights_of_an_uninte
     train(replace(taught, steps=2), tmp_path / "half")
     assert equal(train(taught, tmp_path / "half", resume=True), whole)
     assert not equal(train(replace(config, every="2", crop="0,8,4,0"), tmp_path / "alone"), whole)
+
+
+def test_a_run_that_was_killed_while_it_wrote_its_first_files_starts_again(
+    config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taught, folder = replace(config, teacher=ME, steps=1), tmp_path / "run"
+    for n_written in range(2):
+        written: list[Path] = []
+
+        @contextmanager
+        def killed(path: Path, allowed: int = n_written, written: list[Path] = written) -> Iterator[Path]:
+            if len(written) == allowed:
+                raise KeyboardInterrupt
+            written.append(path)
+            with whole_file(path) as temporary:
+                yield temporary
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            for module in (setup, teach):
+                patch.setattr(module, "whole_file", killed)
+            train(taught, folder, teacher=grey)
+    assert train(taught, folder, teacher=grey).progress.step == 1
+    assert (folder / "teacher.json").exists()
 
 
 def test_a_teacher_that_changed_is_noticed_at_a_resume(config: TrainConfig, maps: Path, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from selfdepth.engine.run_config import read_run_config
 from selfdepth.engine.setup import Run
 from selfdepth.engine.tracking import read_metrics
 from selfdepth.engine.train import train
-from selfdepth.errors import ConfigError, Interrupted, OutputError
+from selfdepth.errors import ConfigError, DataError, Interrupted, OutputError, SelfDepthError
 from selfdepth.inference.odometry import MotionPredictor
 from selfdepth.weights.files import load_weights
 
@@ -143,11 +143,34 @@ def test_a_run_that_learns_nothing_is_told_so_in_words(
     assert len(warnings) == 3
 
 
+def test_metrics_that_cannot_be_read_at_the_end_are_a_warning(
+    tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ear: Any
+) -> None:
+    def refuse(folder: Path) -> None:
+        raise DataError("the metrics cannot be read", where=folder / "metrics.jsonl", got="Input/output error")
+
+    monkeypatch.setattr(module, "read_metrics", refuse)
+    run = train(replace(tiny, steps=1), tmp_path / "run", watcher=ear)
+    assert run.progress.step == 1
+    assert "cannot be told: the metrics cannot be read" in ear.said[-1] and ear.said[-1].startswith("warning: ")
+
+
 def test_a_finished_run_is_not_trained_over(whole_run: Run, tiny: TrainConfig) -> None:
     before = (whole_run.folder / "metrics.jsonl").read_text()
     with pytest.raises(OutputError, match="--resume"):
         train(tiny, whole_run.folder)
     assert (whole_run.folder / "metrics.jsonl").read_text() == before
+
+
+def test_a_refused_run_leaves_the_folder_as_it_is(tiny: TrainConfig, tmp_path: Path) -> None:
+    for name in ("config.json", ".store.4242.partial/frames.bin", ".config.json.4242.part", "a/.store.4242.partial/x"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("of somebody")
+    before = sorted(tmp_path.rglob("*"))
+    for resume in (False, True):
+        with pytest.raises(SelfDepthError, match=r"output folder holds|nothing to resume"):
+            train(tiny, tmp_path, resume=resume)
+        assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_resume_with_a_longer_budget_goes_on(make_half_run: HalfRun, tiny: TrainConfig) -> None:

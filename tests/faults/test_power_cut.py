@@ -18,7 +18,7 @@ from helpers.same_run import difference
 from selfdepth import files
 from selfdepth.config import TrainConfig
 from selfdepth.engine.checkpoint import last_checkpoint, load_checkpoint, newest_intact, save_checkpoint
-from selfdepth.engine.lock import sole_run
+from selfdepth.engine.lock import clear_leftovers, sole_run
 from selfdepth.engine.progress import Progress
 from selfdepth.engine.train import train
 from selfdepth.files import make_folder, put_in_place, recover, whole_file
@@ -60,6 +60,7 @@ def test_whenever_the_power_fails_the_last_saved_checkpoint_is_there(
                 net, optimizer = network(0)
                 load_checkpoint(found, net, optimizer, torch.device("cpu"))
                 assert float(net.weight.detach().unique()) == found.progress.step
+            clear_leftovers(run)
             left = list(run.glob("checkpoints/.*"))
             assert left == [], "what was left half-written is cleared away"
 

@@ -29,7 +29,7 @@ def demo(args: DemoArgs) -> None:
 
     Raises:
         SelfDepthError: for less than a minute, or a folder that is not empty or cannot be written.
-        Interrupted: after Ctrl-C or SIGTERM during the training, once the run is saved.
+        Interrupted: after Ctrl-C, SIGTERM or SIGHUP during the training, once the run is saved.
     """
     from selfdepth.demo.report import summary
     from selfdepth.demo.run import demo_plan, run_demo

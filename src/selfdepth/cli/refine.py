@@ -71,7 +71,7 @@ def refine(args: RefineArgs) -> None:
 
     Raises:
         SelfDepthError: for an invalid model, option or footage, and for a run that cannot continue.
-        Interrupted: after Ctrl-C or SIGTERM, once the run is saved.
+        Interrupted: after Ctrl-C, SIGTERM or SIGHUP, once the run is saved.
     """
     require(0 < args.anchor < math.inf, "--anchor", "a number of more than 0", args.anchor)
     require(args.stream is None or args.stream >= 0, "--stream", "0 or more", args.stream)

@@ -138,7 +138,7 @@ def run_demo(plan: DemoPlan, folder: Path, watcher: DemoWatcher) -> Demo:
 
     Raises:
         OutputError: if the folder is not empty or cannot be written to.
-        Interrupted: after Ctrl-C or SIGTERM during training, once the run is saved.
+        Interrupted: after Ctrl-C, SIGTERM or SIGHUP during training, once the run is saved.
     """
     _check_folder(folder)
     clock = _Clock(watcher)

@@ -119,7 +119,12 @@ def _worse_than_constant(line: dict[str, Any]) -> bool:
 def _number(line: dict[str, Any], name: str) -> float:
     """A number of a line, or NaN, which is neither less nor more than any other."""
     value = line.get(name)
-    return float(value) if isinstance(value, int | float) else math.nan
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:  # a whole number of hundreds of digits: damage
+        return math.nan
 
 
 _SENTENCES = {

@@ -6,27 +6,37 @@ import contextlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 
+from selfdepth.engine.checkpoint import FOLDER, STATE_FILE
 from selfdepth.errors import OutputError
-from selfdepth.files import make_folder, recover, require_writable, writing_to
+from selfdepth.files import make_folder, recover, remove_tree, rename, require_writable, writing_to
 from selfdepth.locks import held
 
 LOCK_FILE = ".lock"
 
-_FOLDER_LEFT = re.compile(r"\.(store|step_\d+)(\.\d+)?\.(partial|old)")
-_FILE_LEFT = re.compile(
-    r"\.(config\.json|model\.safetensors|metrics\.jsonl|history\.jsonl|teacher(-[0-9a-f]{16})?\.json|step_\d+\.png)"
-    r"\.\d+\.part"
-)
-"""Temporary names of a run's own files. Specific, because files that match are deleted, and a user's must not be."""
+_FILES_LEFT = {
+    ".": r"\.(config\.json|metrics\.jsonl|history\.jsonl|teacher\.json)\.\d+\.part",
+    "best": r"\.(config\.json|model\.safetensors)\.\d+\.part",
+    "last": r"\.(config\.json|model\.safetensors)\.\d+\.part",
+    "previews": r"\.step_\d+\.png\.\d+\.part",
+    "skipped/step_*": r"\.(clip_\d+\.png|clips\.json)\.\d+\.part",
+}
+"""By place in the run folder: temporary names of a run's own files. Specific, because what matches is deleted, and a
+user's or another process's must not be. The maps of a teacher are cleared away under a lock of their own."""
+_CHECKPOINT_LEFT = re.compile(r"\.step_\d+(\.\d+)?\.(partial|old)")
+_OLD_CHECKPOINT = re.compile(r"\.(step_\d+)\.\d+\.old")
+_STORE = "store"
+_STORE_LEFT = re.compile(r"\.store\.\d+\.(partial|old)")
 
 
 @contextmanager
 def sole_run(folder: Path) -> Iterator[None]:
-    """Lock a run folder for this process, and clear away what a killed run left half-written in it.
+    """Lock a run folder for this process. A checkpoint that a killed run left without its name gets it back.
 
-    Folders that were created here and are empty at the end are removed.
+    Nothing is deleted before it is known that the run may go on here: see `clear_leftovers`. Folders that were created
+    here and are empty at the end are removed.
 
     Raises:
         OutputError: if another process trains there, or the folder cannot be written.
@@ -45,7 +55,7 @@ def sole_run(folder: Path) -> Iterator[None]:
         with writing_to(folder):
             make_folder(folder)
         with held(folder / LOCK_FILE, on_busy=refuse):
-            _recover(folder)
+            _bring_back_checkpoints(folder / FOLDER)
             yield
     finally:
         for place in created:
@@ -53,11 +63,48 @@ def sole_run(folder: Path) -> Iterator[None]:
                 place.rmdir()
 
 
-def _recover(folder: Path) -> None:
-    """Undo or delete what a killed process did not finish. Safe only under the lock: nobody else is writing now."""
-    for path in (*folder.glob(".*"), *folder.glob("*/.*")):
-        left = _FOLDER_LEFT.fullmatch(path.name)
-        if left:
-            recover(path.with_name(left[1]))
-        elif _FILE_LEFT.fullmatch(path.name):
-            path.unlink(missing_ok=True)
+def clear_leftovers(folder: Path) -> None:
+    """Delete what a killed run left half-written, in the places and under the names of a run and nowhere else.
+
+    Safe only in a folder that is this run's, and under its lock: nobody else is writing these files now. A store has a
+    lock of its own, and another process may be building it with --store: then it is left alone. Links are not followed.
+    """
+    folder = folder.resolve()  # that itself may be a link
+    for place, names in _FILES_LEFT.items():
+        for path in _within(folder, *Path(place).parts):
+            if re.fullmatch(names, path.name):
+                with contextlib.suppress(OSError):  # it takes up space, and does no harm
+                    path.unlink()
+    for path in _within(folder, FOLDER):
+        if _CHECKPOINT_LEFT.fullmatch(path.name):
+            remove_tree(path)
+    if any(_STORE_LEFT.fullmatch(path.name) for path in _within(folder)):
+        with contextlib.suppress(_Busy), held(folder / f".{_STORE}.lock", on_busy=_leave_alone):
+            recover(folder / _STORE)
+
+
+class _Busy(Exception):  # noqa: N818  no error: there is nothing to do
+    """Another process holds the lock."""
+
+
+def _leave_alone() -> None:
+    raise _Busy
+
+
+def _bring_back_checkpoints(folder: Path) -> None:
+    """Give checkpoints their names back that were about to be replaced, where the successor did not get it."""
+    for path in _within(folder):
+        old = _OLD_CHECKPOINT.fullmatch(path.name)
+        if old and (path / STATE_FILE).is_file() and not (folder / old[1]).exists():
+            with writing_to(folder):
+                rename(path, folder / old[1])
+
+
+def _within(folder: Path, *names: str) -> list[Path]:
+    """What the folders of these names hold, each within the one before. Links and what cannot be read hold nothing."""
+    found: list[Path] = []
+    with contextlib.suppress(OSError):
+        found = [] if folder.is_symlink() else sorted(folder.iterdir())
+    if not names:
+        return found
+    return [path for inner in found if fnmatch(inner.name, names[0]) for path in _within(inner, *names[1:])]

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from selfdepth.config import TrainConfig, to_json
 from selfdepth.data.kitti.splits import split_path
+from selfdepth.engine.checkpoint import FOLDER as CHECKPOINTS
 from selfdepth.engine.checkpoint import last_checkpoint
+from selfdepth.engine.history import HISTORY_FILE
 from selfdepth.engine.run_config import CONFIG_FILE, METRICS_FILE, read_run_config, recorded_config
 from selfdepth.errors import CheckpointError, ConfigError, OutputError, SelfDepthError
 from selfdepth.places import path_of
@@ -15,7 +17,7 @@ from selfdepth.places import path_of
 _SCHEDULE = ("steps", "epochs", "minutes", "drop_after", "learning_rate")
 _RUN_ONLY = (*_SCHEDULE, "save_every", "keep", "on_full_disk", "on_error", "device", "precision", "compile", "store")
 """Fields that a resumed run may change. None of them changes which clips the networks see, or the objective."""
-_RECORD = (METRICS_FILE, "tensorboard", "previews", "teacher.json")
+_RECORD = (METRICS_FILE, HISTORY_FILE, "tensorboard", "previews", "skipped", "teacher.json")
 _MODELS = ("best", "last")
 
 
@@ -27,8 +29,11 @@ def check_folder(config: TrainConfig, folder: Path, *, resume: bool) -> None:
 
     Raises:
         CheckpointError: for a resume without a checkpoint.
-        OutputError: for a new run in a folder with a model, a run, or the record or configuration of one.
+        OutputError: for a new run in a folder with a model, a run, or the record or configuration of one; for any in
+            one with a file where models or checkpoints are to be saved.
     """
+    for name in (*_MODELS, CHECKPOINTS):
+        _require_no_file(folder / name)
     if resume:
         if last_checkpoint(folder) is None:
             raise nothing_to_resume(folder)
@@ -57,9 +62,21 @@ def nothing_to_resume(folder: Path) -> CheckpointError:
     )
 
 
+def _require_no_file(folder: Path) -> None:
+    """Refuse a file, or a link to nowhere, in the place of a folder of the run: nothing could be saved there."""
+    if (folder.is_symlink() or folder.exists()) and not folder.is_dir():
+        raise OutputError(
+            "a file is where the run saves a folder",
+            where=folder,
+            expected="a folder, or nothing",
+            got="a file" if folder.exists() else "a link to nowhere",
+            fix="rename it, or name another folder with --out",
+        )
+
+
 def _holds_a_model(folder: Path) -> bool:
     # A run that was killed while it saved for the first time leaves hidden files.
-    return folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir())
+    return folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
 
 
 def _require_own_config(config: TrainConfig, folder: Path) -> None:

@@ -19,11 +19,11 @@ from selfdepth.engine.checkpoint import Checkpoint, load_checkpoint, newest_inta
 from selfdepth.engine.data import Data, make_loaders, open_data, source_of
 from selfdepth.engine.history import record_changes
 from selfdepth.engine.progress import Progress
-from selfdepth.engine.resume import check_folder, check_same_run
+from selfdepth.engine.resume import check_same_run
 from selfdepth.engine.run_config import CONFIG_FILE, read_run_config, restore_config
 from selfdepth.engine.schedule import Budget
 from selfdepth.engine.self_teacher import anchor_of, check_spacing, check_student, student_of
-from selfdepth.engine.teach import ask_teacher
+from selfdepth.engine.teach import ask_teacher, record_teacher
 from selfdepth.errors import CheckpointError
 from selfdepth.files import whole_file
 from selfdepth.geometry.depth_range import DepthRange
@@ -108,14 +108,14 @@ def prepare_run(
     """Check the options, build the networks, open the data, and restore the last checkpoint of a resumed run.
 
     Args:
+        folder: of the run. That the run may start or resume there, `check_folder` has found.
         on_frames, on_maps: called with (done, total) while a store is built, and while a teacher is asked.
         footage: data to learn from, instead of the data that `config.data` names.
         teacher: the teacher as a function, as in `open_teacher`.
 
     Raises:
-        SelfDepthError: for an invalid configuration, data, model, teacher or output folder.
+        SelfDepthError: for an invalid configuration, data, model or teacher, or a folder that cannot be written.
     """
-    check_folder(config, folder, resume=resume)
     if resume:
         restore_config(folder)
     device = resolve_device(config.device)
@@ -137,7 +137,10 @@ def prepare_run(
     check_spacing(resolved, store.spacing, self_teacher)
     maps = ask_teacher(opened_teacher, store, folder, resume=resume, progress=on_maps)
     data = make_loaders(store, truth, resolved, device, maps)
-    return _assemble(resolved, folder, data, learner, device, checkpoint, arithmetic)
+    run = _assemble(resolved, folder, data, learner, device, checkpoint, arithmetic)
+    if maps is not None and not resume:
+        record_teacher(maps, folder)
+    return run
 
 
 def _assemble(

@@ -23,7 +23,7 @@ def ask_teacher(
     """The teacher's maps of the training targets, made if they are not beside the frames; None without a teacher.
 
     Args:
-        folder: the run folder, which gets a record of the teacher.
+        folder: the run folder, which holds a record of the teacher once the run has started: see `record_teacher`.
         progress: called with (maps done, maps in total) while they are made.
 
     Raises:
@@ -36,11 +36,18 @@ def ask_teacher(
     record = record_of(store, teacher.identity(targets))
     if resume:
         _check_unchanged(folder, record)
-    maps = open_or_make(store, record, lambda start: teacher.disparities(store, targets, start), progress)
-    if not resume:
-        with whole_file(folder / RECORD_FILE) as path:
-            path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    return maps
+    return open_or_make(store, record, lambda start: teacher.disparities(store, targets, start), progress)
+
+
+def record_teacher(maps: TeacherMaps, folder: Path) -> None:
+    """Write into the folder of a new run which teacher gave its maps. Its configuration is there already: without one,
+    the record would be taken for a stranger's when the run starts again after a kill.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    with whole_file(folder / RECORD_FILE) as path:
+        path.write_text(json.dumps(maps.record, indent=2) + "\n", encoding="utf-8")
 
 
 def _check_unchanged(folder: Path, record: dict[str, object]) -> None:

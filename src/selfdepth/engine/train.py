@@ -22,15 +22,16 @@ from selfdepth.engine.failures import (
     require_finite_weights,
 )
 from selfdepth.engine.health import Health, collapse, vital_signs
-from selfdepth.engine.lock import sole_run
+from selfdepth.engine.lock import clear_leftovers, sole_run
 from selfdepth.engine.motion_first import MotionFirst
+from selfdepth.engine.resume import check_folder
 from selfdepth.engine.saving import restore_models, save_all
 from selfdepth.engine.setup import Run, prepare_run, seed_step
 from selfdepth.engine.signals import StopRequest, stop_on_signals
 from selfdepth.engine.tracking import Tracker, read_metrics
 from selfdepth.engine.validate import validate
 from selfdepth.engine.watch import StepReport, Unfailing, Watcher
-from selfdepth.errors import DiskFullError, Interrupted, OutputError
+from selfdepth.errors import DataError, DiskFullError, Interrupted, OutputError
 from selfdepth.structs import Batch, StepOutput
 from selfdepth.teachers.teacher import Ask
 
@@ -67,6 +68,8 @@ def train(
         Interrupted: after Ctrl-C, SIGTERM or SIGHUP, once everything is saved.
     """
     with sole_run(folder):
+        check_folder(config, folder, resume=resume)
+        clear_leftovers(folder)
         watcher = Unfailing(watcher)
         run = prepare_run(
             config,
@@ -109,9 +112,14 @@ def _say_how_it_ended(run: Run, watcher: Watcher) -> None:
             f"warning: {progress.skipped} of {progress.step} steps were skipped, because loss or gradients were not "
             f"finite; the first are in {run.folder / SKIPPED_FOLDER}"
         )
-    if run.config.self_teacher is None:  # a student is as its teacher is
-        for sentence in collapse(read_metrics(run.folder), automask=run.config.loss.automask):
-            watcher.say(f"warning: {sentence}")
+    if run.config.self_teacher is not None:
+        return  # a student is as its teacher is
+    try:
+        sentences = collapse(read_metrics(run.folder), automask=run.config.loss.automask)
+    except DataError as error:  # the run is trained and saved all the same
+        sentences = [f"whether the run has learned depth cannot be told: {error}"]
+    for sentence in sentences:
+        watcher.say(f"warning: {sentence}")
 
 
 class _Loop:
@@ -279,9 +287,11 @@ class _Loop:
                 if not has_said:
                     self.watcher.say(f"warning: {error}; waiting for space, and older checkpoints stay")
                     has_said = True
+                began_s = time.monotonic()
                 for _ in range(_FULL_DISK_S):
                     if self.stop.signal_number is None:
                         time.sleep(1.0)
+                self._start_s += time.monotonic() - began_s  # whoever gives a run 60 minutes means it to train then
             else:
                 return
 

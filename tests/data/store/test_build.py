@@ -156,24 +156,6 @@ def test_progress_counts_every_frame(tmp_path: Path, drive: Footage) -> None:
     assert seen == sorted(seen)
 
 
-@pytest.mark.parametrize("held", ["notes.txt", "index.json", "frames.u8"])
-def test_a_folder_of_the_user_is_never_replaced(tmp_path: Path, drive: Footage, held: str) -> None:
-    folder = tmp_path / "mine"
-    folder.mkdir()
-    (folder / held).write_text("{}")
-    for make in (build_store, open_or_build):
-        with pytest.raises(OutputError, match="holds other files"):
-            make(drive, folder, **SIZE)
-    assert in_folder(folder) == [held]
-
-
-def test_a_store_with_other_files_in_it_is_not_replaced(drive: Footage, built: Store) -> None:
-    (built.folder / "notes.txt").write_text("mine")
-    with pytest.raises(OutputError, match="holds other files"):
-        open_or_build(drive, built.folder, width=32, height=32)
-    assert (built.folder / "notes.txt").exists()
-
-
 def test_an_empty_folder_may_become_a_store(tmp_path: Path, drive: Footage) -> None:
     (tmp_path / "empty").mkdir()
     assert is_store(build_store(drive, tmp_path / "empty", **SIZE).folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import namedtuple
 from collections.abc import Iterator
@@ -19,9 +20,10 @@ from selfdepth.data.store import teacher_maps as module
 from selfdepth.data.store.build import build_store
 from selfdepth.data.store.store import Store
 from selfdepth.data.store.teacher_maps import LEVELS, Targets, encode, open_or_make, record_of
-from selfdepth.errors import DataError, OutputError
+from selfdepth.errors import DataError, OutputError, SelfDepthWarning
 
 ME = {"name": "me"}
+MAP_BYTES = 2 * 32 * 64
 
 
 @pytest.fixture
@@ -117,10 +119,12 @@ def test_an_interrupted_teacher_goes_on_where_it_stopped(store: Store) -> None:
     record = record_of(store, ME)
     with pytest.raises(KeyboardInterrupt):
         open_or_make(store, record, Asked(5, 3, KeyboardInterrupt()))
-    (partial,) = store.folder.glob("teacher-*")
-    assert partial.suffix == ".part"
-    with partial.open("ab") as file:
-        file.write(b"half a map")
+    partial, sums = sorted(store.folder.glob("teacher-*"))
+    assert (partial.suffix, sums.suffix) == (".part", ".sums")
+    for each in (partial, sums):
+        with each.open("ab") as file:
+            file.write(b"half of one")
+    (store.folder / f".{partial.stem}.json.123.part").touch()
     rest = Asked(5)
     resumed = open_or_make(store, record, rest)
     assert rest.starts == [3]
@@ -128,7 +132,52 @@ def test_an_interrupted_teacher_goes_on_where_it_stopped(store: Store) -> None:
     expected = np.stack([encode(map_of(index)) for index in range(5)])
     np.testing.assert_array_equal(resumed.maps, expected)
     np.testing.assert_array_equal(resumed.rows, rows)
-    assert sorted(path.suffix for path in store.folder.glob("teacher-*")) == [".json", ".u16"]
+    assert sorted(path.suffix for path in store.folder.glob("*teacher-*")) == [".json", ".u16"]
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "count", "intact"),
+    [
+        (".part", 0, None, 0),
+        (".part", 2 * MAP_BYTES, None, 2),
+        (".part", 2 * MAP_BYTES - 100, 100, 1),
+        (".part", MAP_BYTES + 7, 40, 1),
+        (".sums", 3 * 32, None, 3),
+    ],
+)
+def test_maps_that_a_power_cut_left_as_zeros_are_asked_for_again(
+    store: Store, name: str, first: int, count: int | None, intact: int
+) -> None:
+    record = record_of(store, ME)
+    with pytest.raises(KeyboardInterrupt):
+        open_or_make(store, record, Asked(5, 4, KeyboardInterrupt()))
+    (path,) = store.folder.glob(f"teacher-*{name}")
+    data = bytearray(path.read_bytes())
+    last = len(data) if count is None else first + count
+    data[first:last] = bytes(last - first)
+    path.write_bytes(data)
+    rest = Asked(5)
+    maps = open_or_make(store, record, rest)
+    assert rest.starts == [intact]
+    np.testing.assert_array_equal(maps.maps, np.stack([encode(map_of(index)) for index in range(5)]))
+
+
+@pytest.mark.parametrize("damage", ["one bit", "second half zero"])
+def test_altered_maps_are_said_and_made_again(store: Store, damage: str) -> None:
+    record = record_of(store, ME)
+    expected = np.array(open_or_make(store, record, Asked(5)).maps)
+    (path,) = store.folder.glob("teacher-*.u16")
+    data = bytearray(path.read_bytes())
+    if damage == "one bit":
+        data[12345] ^= 4
+    else:
+        data[len(data) // 2 :] = bytes(len(data) - len(data) // 2)
+    path.write_bytes(data)
+    again = Asked(5)
+    with pytest.warns(SelfDepthWarning, match="not what was written, and the teacher is asked again"):
+        maps = open_or_make(store, record, again)
+    assert again.starts == [0]
+    np.testing.assert_array_equal(maps.maps, expected)
 
 
 def test_a_teacher_that_cannot_be_used_leaves_nothing(store: Store) -> None:
@@ -137,7 +186,7 @@ def test_a_teacher_that_cannot_be_used_leaves_nothing(store: Store) -> None:
     assert list(store.folder.glob("teacher-*")) == []
 
 
-@pytest.mark.parametrize("damage", ["short", "no record", "another record", "no json", "too deep"])
+@pytest.mark.parametrize("damage", ["short", "no record", "another record", "no checksum", "no json", "too deep"])
 def test_damaged_files_are_made_again(store: Store, damage: str) -> None:
     record = record_of(store, ME)
     open_or_make(store, record, Asked(5))
@@ -146,6 +195,8 @@ def test_damaged_files_are_made_again(store: Store, damage: str) -> None:
         maps.write_bytes(maps.read_bytes()[:-2])
     elif damage == "no record":
         text.unlink()
+    elif damage == "no checksum":
+        text.write_text(json.dumps(record))
     else:
         text.write_text({"another record": "{}", "no json": "{", "too deep": "[" * 100_000}[damage])
     again = Asked(5)

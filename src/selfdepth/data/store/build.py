@@ -9,8 +9,6 @@ import errno
 import hashlib
 import json
 import os
-import re
-import shutil
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -34,6 +32,7 @@ from selfdepth.data.store.index import (
     encode_refs,
 )
 from selfdepth.data.store.store import Store, is_store, open_store, training_size
+from selfdepth.data.store.target import check_target, no_space
 from selfdepth.errors import DataError, OutputError, SelfDepthWarning
 from selfdepth.files import make_folder, put_in_place, recover, remove_tree, writing_to
 from selfdepth.geometry.crop import NO_CROP, Crop
@@ -50,9 +49,6 @@ __all__ = [
     "open_store",
     "training_size",
 ]
-
-_TEACHER_FILE = re.compile(r"teacher-[0-9a-f]{16}\.(u16|json|part)")
-"""Files that `data/store/teacher_maps.py` puts beside the frames. They go with the store that they belong to."""
 
 _FINGERPRINT = 3
 """What a fingerprint begins with. Another number would make every store that exists a stranger to its own data."""
@@ -156,7 +152,7 @@ def build_store(
     # Checked first: decoding may take an hour. The fingerprint, too, comes before: it describes the files as they are
     # now, so a change while they are decoded makes the store stale.
     with _writing(folder, needed_bytes):
-        _check_target(folder, needed_bytes)
+        check_target(folder, needed_bytes)
     values = _index_values(footage, fit)
     # Built beside its destination, on the same disk, and renamed at the end: a store is complete or absent.
     partial_folder = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
@@ -296,28 +292,6 @@ def _write_frames(footage: Footage, fit: CropResize, path: Path, counter: _Count
         file.close()
 
 
-def _check_target(folder: Path, needed_bytes: int) -> None:
-    if folder.exists() and not _replaceable(folder):
-        raise OutputError(
-            "the store's folder holds other files",
-            where=folder,
-            expected="a folder that does not exist yet, is empty, or holds nothing but a store",
-            fix="name another folder with --store",
-        )
-    existing = next(parent for parent in folder.parents if parent.exists())  # the folder itself may not exist yet
-    free_bytes = shutil.disk_usage(existing).free
-    if free_bytes < needed_bytes:
-        raise _no_space(folder, needed_bytes, got=f"{free_bytes / 1e6:.0f} MB free")
-
-
-def _replaceable(folder: Path) -> bool:
-    if not folder.is_dir():
-        return False
-    names = {path.name for path in folder.iterdir()}
-    own = {FRAMES_FILE, INDEX_FILE} | {name for name in names if _TEACHER_FILE.fullmatch(name)}
-    return not names or (is_store(folder) and names <= own)
-
-
 @contextmanager
 def _writing(where: Path, needed_bytes: int) -> Iterator[None]:
     """Turn errors of the file system into an OutputError that says how much space is needed."""
@@ -325,7 +299,7 @@ def _writing(where: Path, needed_bytes: int) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise _no_space(where, needed_bytes, got=str(error)) from error
+            raise no_space(where, needed_bytes, got=str(error)) from error
         raise OutputError(
             "the store cannot be written",
             where=where,
@@ -333,13 +307,3 @@ def _writing(where: Path, needed_bytes: int) -> Iterator[None]:
             got=error.strerror or str(error),
             fix="name another folder with --store",
         ) from error
-
-
-def _no_space(where: Path, needed_bytes: int, *, got: str) -> OutputError:
-    return OutputError(
-        "there is not enough disk space for the store",
-        where=where,
-        expected=f"{needed_bytes / 1e6:.0f} MB",
-        got=got,
-        fix="make room, name a folder on another disk with --store, or train at a smaller --width",
-    )

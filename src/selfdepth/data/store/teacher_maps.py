@@ -2,19 +2,22 @@
 
 The maps of a teacher are two files in the store's folder, named by a digest of all that they depend on (the teacher's
 own file, its options, the store's frames): `teacher-DIGEST.u16` (uint16, maps x height x width) and
-`teacher-DIGEST.json`, which says in words what they are. Another teacher has another digest, so several teachers share
-a store, and the maps of one are never taken for those of another.
+`teacher-DIGEST.json`, which says in words what they are, and the checksum of the maps. Another teacher has another
+digest, so several teachers share a store, and the maps of one are never taken for those of another. While they are made
+they are `teacher-DIGEST.part`, and `teacher-DIGEST.sums` holds the checksum of each.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from hashlib import sha256
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -27,9 +30,10 @@ from torch import Tensor
 
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.store.build import Progress
+from selfdepth.data.store.checksum import digest_of_file
 from selfdepth.data.store.store import Store
-from selfdepth.errors import DataError, OutputError
-from selfdepth.files import whole_file, writing_to
+from selfdepth.errors import DataError, OutputError, SelfDepthWarning
+from selfdepth.files import rename, sync_file, whole_file, writing_to
 from selfdepth.locks import held
 from selfdepth.texts import read_json
 
@@ -37,6 +41,8 @@ FORMAT = "selfdepth-teacher"
 VERSION = 1
 LEVELS = 65535
 """Largest stored value: the largest disparity of its image. The smallest is stored as 1, and 0 means unknown."""
+
+_SUM, _SUM_BYTES = "sha256", sha256().digest_size
 
 Disparities = Callable[[int], Iterator[Float[ndarray, "h w"]]]
 """The teacher's disparity of the targets, from the one with this index on, in their order; NaN where unknown."""
@@ -78,11 +84,13 @@ class TeacherMaps:
         rows: rows of the store that have a map, increasing.
         maps: 0 where unknown; elsewhere 1 to LEVELS, from the smallest to the largest disparity of the image.
         resident: the same maps on the training device, bit by bit, if they fit there (`data.clips.resident`).
+        record: all that they depend on, as `record_of` returns it.
     """
 
     rows: Int[ndarray, "n"]
     maps: UInt16[ndarray, "n h w"] = field(repr=False)
     resident: Int16[Tensor, "n h w"] | None = field(repr=False, default=None)
+    record: dict[str, Any] = field(repr=False, default_factory=dict)
 
     def bits(self, rows: Int[ndarray, "b"]) -> Int16[Tensor, "b h w"]:
         """Copies of the maps of these rows, bit by bit: torch computes little in uint16."""
@@ -132,7 +140,7 @@ def record_of(store: Store, identity: dict[str, Any]) -> dict[str, Any]:
 
 def digest_of(record: dict[str, Any]) -> str:
     """A short digest of a record, which names the files of the maps."""
-    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
+    return sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def open_or_make(
@@ -148,6 +156,9 @@ def open_or_make(
         disparities: asks the teacher. Every map has the size of the frames, and two different known values.
         progress: called with (maps done, maps in total) while they are made.
 
+    Warns:
+        SelfDepthWarning: if the maps are not what was written, and the teacher is asked again.
+
     Raises:
         OutputError: if the store's folder cannot be written, the disk is too small, or another process is making them.
     """
@@ -156,15 +167,25 @@ def open_or_make(
     shape = (len(rows), store.height, store.width)
     if not _is_complete(path, record, shape):
         _make(path, record, disparities, shape, progress)
-    return TeacherMaps(rows=rows, maps=np.memmap(path, dtype=np.uint16, mode="r", shape=shape))
+    return TeacherMaps(rows=rows, maps=np.memmap(path, dtype=np.uint16, mode="r", shape=shape), record=record)
 
 
 def _is_complete(path: Path, record: dict[str, Any], shape: tuple[int, int, int]) -> bool:
     try:
-        is_same = read_json(path.with_suffix(".json"), what="the record of the maps cannot be read") == record
-        return is_same and path.stat().st_size == 2 * int(np.prod(shape))
+        found = read_json(path.with_suffix(".json"), what="the record of the maps cannot be read")
+        expected = found.pop(_SUM, None)
+        if found != record or expected is None or path.stat().st_size != 2 * int(np.prod(shape)):
+            return False
+        is_intact: bool = digest_of_file(path) == expected
     except (OSError, DataError):
         return False
+    if not is_intact:
+        warnings.warn(
+            f"a teacher's maps are not what was written, and the teacher is asked again: {path}",
+            SelfDepthWarning,
+            stacklevel=3,
+        )
+    return is_intact
 
 
 def _make(
@@ -172,34 +193,59 @@ def _make(
 ) -> None:
     """Ask the teacher for every map that a stopped attempt has not left behind; then give the files their names."""
     n, map_bytes = shape[0], 2 * shape[1] * shape[2]
-    partial = path.with_suffix(".part")
+    partial, sums, text = (path.with_suffix(ending) for ending in (".part", ".sums", ".json"))
     with held(path.with_suffix(".lock"), on_busy=_busy(path)):
         with writing_to(partial):
-            partial.touch()
-            file = partial.open("r+b", buffering=0)
+            for left in path.parent.glob(f".{text.name}.*.part"):  # of a killed process: the lock is ours
+                left.unlink()
+            done = _intact(partial, sums, map_bytes, n)
+            _check_space(path.parent, (n - done) * map_bytes)
         try:
-            with writing_to(partial):
-                done = min(os.fstat(file.fileno()).st_size // map_bytes, n)
-                file.truncate(done * map_bytes)  # the last map may be half of one
-                file.seek(done * map_bytes)
-                _check_space(path.parent, (n - done) * map_bytes)
-            for disparity in disparities(done):
+            with ExitStack() as files:
                 with writing_to(partial):
-                    _write(file, encode(disparity).tobytes())
-                done += 1
-                if progress is not None:
-                    progress(done, n)
-            with writing_to(partial):
-                os.fsync(file.fileno())
-            with whole_file(path.with_suffix(".json")) as temporary:
-                temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-            with writing_to(path):
-                partial.replace(path)
+                    maps_file, sums_file = (files.enter_context(each.open("ab", 0)) for each in (partial, sums))
+                for disparity in disparities(done):
+                    values = encode(disparity).tobytes()
+                    with writing_to(partial):
+                        _write(maps_file, values)
+                        _write(sums_file, sha256(values).digest())
+                    done += 1
+                    if progress is not None:
+                        progress(done, n)
+            _give_names(path, record)
         except DataError:  # a teacher that cannot be used: nothing of it will be wanted again
             partial.unlink(missing_ok=True)
+            sums.unlink(missing_ok=True)
             raise
-        finally:
-            file.close()
+
+
+def _intact(partial: Path, sums: Path, map_bytes: int, n: int) -> int:
+    """Cut off what a stopped attempt left incomplete, or a power cut incorrect. Returns the number of maps before it.
+
+    A file may have its length on the disk before its bytes: those are zeros then, which would mean unknown.
+    """
+    done = 0
+    for each in (partial, sums):
+        each.touch()
+    with partial.open("r+b") as maps_file, sums.open("r+b") as sums_file:
+        while done < n and sha256(maps_file.read(map_bytes)).digest() == sums_file.read(_SUM_BYTES):
+            done += 1
+        maps_file.truncate(done * map_bytes)
+        sums_file.truncate(done * _SUM_BYTES)
+    return done
+
+
+def _give_names(path: Path, record: dict[str, Any]) -> None:
+    """Make the complete maps those of the store."""
+    partial = path.with_suffix(".part")
+    with writing_to(path):
+        sync_file(partial)
+        values = record | {_SUM: digest_of_file(partial)}
+    with whole_file(path.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    with writing_to(path):
+        rename(partial, path)
+        path.with_suffix(".sums").unlink()
 
 
 def _write(file: FileIO, values: bytes) -> None:
