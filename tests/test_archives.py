@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 import zipfile
 from pathlib import Path
 
@@ -38,6 +39,22 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv(VARIABLE, "archive_megabytes=1")
     with pytest.raises(CheckpointError, match=r"too large when unpacked.*2.0 megabytes.*archive_megabytes=3"):
         judged(written(tmp_path / "a.zip", bytes(2_000_000)))
+
+
+def test_names_without_end_are_refused_before_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = (b"PK\x01\x02" + bytes(42)) * 400_000
+    place, count = 1000, 0xFFFF
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, count, count, len(names), place, 0)
+    (tmp_path / "a.zip").write_bytes(bytes(place) + names + end)
+    monkeypatch.setattr(zipfile, "ZipInfo", lambda *args: pytest.fail("was read"))
+    with pytest.raises(DataError, match="the archive cannot be read; got 18 MB of names"):
+        judged(tmp_path / "a.zip")
+
+
+def test_a_member_larger_than_all_names_may_be_is_read(tmp_path: Path) -> None:
+    content = bytes(17_000_000)
+    with open_archive(written(tmp_path / "a.zip", content, zipfile.ZIP_STORED), refusal) as archive:
+        assert archive.read("member") == content
 
 
 def test_an_encrypted_member_is_refused_by_name(tmp_path: Path) -> None:

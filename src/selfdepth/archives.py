@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,8 @@ from selfdepth.texts import decoding
 _ENCRYPTED = 0x1
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """The methods that numpy, torch and the usual zip programs write. Others have decoders of their own, rarely tried."""
-_MOST_MEMBERS = 1_000_000
+_MOST_NAMES_BYTES = 16_000_000
+"""Of the names and places of all members: those of 100,000 arrays have 7 MB."""
 _CHUNK = 1 << 20
 
 
@@ -25,10 +27,21 @@ def open_archive(path: Path, refusal: Callable[[str], SelfDepthError]) -> Iterat
     Args:
         refusal: makes the error, given what is wrong.
     """
-    with decoding(refusal), zipfile.ZipFile(path) as archive:
-        if len(archive.infolist()) > _MOST_MEMBERS:
-            raise refusal(f"{len(archive.infolist()):,} members")
+    with decoding(refusal), _Bounded(path.open("rb", buffering=0)) as file, zipfile.ZipFile(file) as archive:
+        file.most = None
         yield archive
+
+
+class _Bounded(io.BufferedReader):
+    """A file of which no more is read at once than `most` bytes: zipfile makes objects of all names of an archive, and
+    reads them in one piece, before anybody can count them."""
+
+    most: int | None = _MOST_NAMES_BYTES
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.most is not None and size is not None and size > self.most:
+            raise zipfile.BadZipFile(f"{size / 1e6:,.0f} MB of names")
+        return super().read(size)
 
 
 def judge(

@@ -20,7 +20,7 @@ LIMITS: dict[str, tuple[int, str]] = {
     "video_megapixels": (40, "of a frame of a video: 8K has 33"),
     "network_megapixels": (10, "of an image as the networks see it: 4K has 8"),
     "array_megabytes": (4096, "of an array in memory: a member of an npz, an npy, a matrix of MATLAB"),
-    "weights_megabytes": (4096, "of a file of weights"),
+    "weights_megabytes": (1000, "of the weights of a model: two ResNet-152 have 500"),
     "archive_megabytes": (4096, "of all members of an archive, unpacked"),
     "text_megabytes": (64, "of a text: splits, trajectories, poses, metrics, calibrations of KITTI"),
     "yaml_kilobytes": (256, "of a YAML file; cameras have one or two"),

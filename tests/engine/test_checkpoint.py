@@ -289,13 +289,28 @@ def test_a_checkpoint_runs_no_code_and_nobody_is_told_how_to_let_it(tmp_path: Pa
     assert "weights_only" not in str(refused.value)
 
 
-def test_a_checkpoint_that_unpacks_to_more_than_weights_may_be_is_refused_before_it_is_read(
+def test_a_checkpoint_far_larger_than_the_networks_is_refused_before_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = save(tmp_path, 2)
-    monkeypatch.setenv("SELFDEPTH_LIMITS", "weights_megabytes=0")
+    _with_state(folder, {"learner": {"x": torch.zeros(17_000_000)}, "optimizer": {}})
     monkeypatch.setattr(module.torch, "load", lambda *args, **options: pytest.fail("was read"))
-    with pytest.raises(CheckpointError, match=r"too large.*SELFDEPTH_LIMITS"):
+    with pytest.raises(CheckpointError, match=r"too large for this run's networks: .*got 68 megabytes"):
+        load(folder, *network(1))
+
+
+class Endless:
+    def __reduce__(self) -> tuple[type, tuple[int]]:
+        return bytearray, (3_000_000_000,)
+
+
+def test_a_checkpoint_that_asks_for_memory_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = save(tmp_path, 2)
+    _with_state(folder, {"learner": Endless(), "optimizer": {}})
+    monkeypatch.setattr(module.torch, "load", lambda *args, **options: pytest.fail("was read"))
+    with pytest.raises(CheckpointError, match=r"cannot be read: .*got Python objects.*bytearray"):
         load(folder, *network(1))
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import http.server
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 
 @dataclass
 class Loopback:
-    """`answers` holds status, body and promised length by path; a length below 0 promises none."""
+    """`answers` holds status, body and promised length by path; a length below 0 promises none. `streams` holds what is
+    sent in place of an answer, its head included, piece by piece."""
 
     url: str = ""
     answers: dict[str, tuple[int, bytes, int]] = field(default_factory=dict)
+    streams: dict[str, Callable[[], Iterator[bytes]]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
     def give(self, path: str, body: bytes, *, status: int = 200, length: int | None = None) -> None:
@@ -29,6 +31,10 @@ def serve() -> Iterator[Loopback]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             known.asked.append(self.path)
+            if self.path in known.streams:
+                with suppress(OSError):  # the other side may have hung up
+                    self.wfile.writelines(known.streams[self.path]())
+                return
             status, body, length = known.answers.get(self.path, (404, b"no such file", 12))
             self.send_response(status)
             if length >= 0:

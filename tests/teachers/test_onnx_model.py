@@ -143,6 +143,8 @@ BAD: dict[str, tuple[Callable[[Path], object], dict[str, Any], str]] = {
     "no size": (lambda path: write(path, about={"size": "518"}), {}, "metadata 'size' such as.*got '518'"),
     "another size": (lambda path: write(path, (1, 3, 14, 28)), {"size": "28x28"}, "expected 28x14; got 28x28"),
     "one side": (lambda path: write(path, (1, 3, 14, "w")), {}, "only one side.*got anyx14; give both with --tea"),
+    "an endless image": (lambda path: write(path, (1, 3, 100_000, 100_000)), {}, "too large: .*got 10,000 megapixels"),
+    "an endless image, as stated": (lambda path: write(path, about={"size": "8192x8192"}), {}, "got 67 megapixels"),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from selfdepth.errors import CheckpointError
-from selfdepth.weights.tensors import read_tensors, require_modest
+from selfdepth.weights.tensors import is_finite, read_tensors, require_modest
 
 
 def test_tensors_come_back_by_name(tmp_path: Path) -> None:
@@ -61,3 +62,19 @@ def test_what_is_too_large_is_refused_with_the_way_to_allow_it(
 def test_a_file_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"gone\.safetensors.*No such file"):
         read_tensors(tmp_path / "gone.safetensors")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.float8_e5m2])
+def test_one_number_among_millions_that_is_not_finite_is_found(dtype: torch.dtype) -> None:
+    values = torch.zeros(3000, 2000).to(dtype)
+    assert is_finite(values) and is_finite(values.T)
+    for place in ((0, 0), (1499, 1999), (2999, 1999)):
+        spoilt = values.clone()
+        spoilt.view(torch.uint8).reshape(3000, 2000, -1)[place] = 0xFF  # is no number in any of them
+        assert not is_finite(spoilt) and not is_finite(spoilt.T)
+
+
+def test_a_tensor_that_repeats_a_number_is_looked_at_without_a_copy() -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert is_finite(torch.zeros(1).expand(3, 50_000_000)) and is_finite(torch.tensor(0.0))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000, "kilobytes; it would be 600 MB"

@@ -12,7 +12,7 @@ import json
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -24,8 +24,8 @@ from selfdepth.engine.progress import Progress, read_progress
 from selfdepth.engine.run_config import CHECKPOINTS_FOLDER, CONFIG_FILE, MANIFEST_FILE
 from selfdepth.errors import CheckpointError, SelfDepthWarning
 from selfdepth.files import checksum, make_folder, put_in_place, remove_tree, rename, writing_to
-from selfdepth.limits import require_within
 from selfdepth.texts import decoding, read_json
+from selfdepth.weights.torch_files import load_plain
 
 STATE_FILE, PROGRESS_FILE = "state.pt", "state.json"
 _MARK = "selfdepth-checkpoint"
@@ -171,22 +171,15 @@ def load_checkpoint(
     """
     path = checkpoint.folder / STATE_FILE
     try:
-        with zipfile.ZipFile(path) as archive:  # counted before anything is unpacked
-            size = sum(entry.file_size for entry in archive.infolist()) / 1e6
-        require_within("weights_megabytes", size, what="the checkpoint is too large", where=path, error=CheckpointError)
-        state = torch.load(path, map_location=device, weights_only=True)
+        state = load_plain(
+            path, device=device, require_modest=_like(learner, path), refusal=lambda got: _unreadable(path, got)
+        )
         learner.load_state_dict(state["learner"])
         optimizer.load_state_dict(state["optimizer"])
     except CheckpointError:
         raise
     except Exception as error:  # torch raises half a dozen kinds of exception for what does not fit
-        raise CheckpointError(
-            "the checkpoint cannot be read",
-            where=path,
-            expected="weights of this run's networks, and nothing else",
-            got=type(error).__name__,
-            fix="resume with the run's own options and version of selfdepth, or start a new run in another folder",
-        ) from error
+        raise _unreadable(path, type(error).__name__) from error
     broken = not_finite(learner) or _not_finite_moment(optimizer)
     if broken:
         raise CheckpointError(
@@ -195,6 +188,37 @@ def load_checkpoint(
             got=broken,
             fix="delete this folder to resume from the checkpoint before it, or start a new run in another folder",
         )
+
+
+def _like(learner: torch.nn.Module, path: Path) -> Callable[[int], None]:
+    """Refuses a number of bytes that no checkpoint of these networks has."""
+    # The optimiser has two numbers for each of the networks' at most; the rest is for what the file needs itself.
+    most = 4 * sum(tensor.nbytes for tensor in learner.state_dict().values()) + 64_000_000
+
+    def require(n_bytes: int) -> None:
+        if n_bytes > most:
+            raise CheckpointError(
+                "the checkpoint is too large for this run's networks",
+                where=path,
+                expected=f"at most {most / 1e6:,.0f} megabytes",
+                got=f"{n_bytes / 1e6:,.0f} megabytes",
+                fix=_RESUME_AS_BEFORE,
+            )
+
+    return require
+
+
+_RESUME_AS_BEFORE = "resume with the run's own options and version of selfdepth, or start a new run in another folder"
+
+
+def _unreadable(path: Path, got: str) -> CheckpointError:
+    return CheckpointError(
+        "the checkpoint cannot be read",
+        where=path,
+        expected="weights of this run's networks, and nothing else",
+        got=got[:200],
+        fix=_RESUME_AS_BEFORE,
+    )
 
 
 def put_damaged_aside(checkpoint: Checkpoint) -> None:

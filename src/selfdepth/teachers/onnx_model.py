@@ -15,6 +15,7 @@ from PIL import Image
 from selfdepth.config.teacher import Colours, TeacherConfig
 from selfdepth.errors import ConfigError, DataError
 from selfdepth.files import checksum
+from selfdepth.limits import require_within
 from selfdepth.places import path_of
 from selfdepth.teachers.teacher import check_aspect
 
@@ -182,7 +183,11 @@ def _size(
             got="x".join(str(own or "any") for own in fixed),
             fix="give both with --teacher.size",
         )
-    return None if width is None or height is None else (width, height)
+    if width is None or height is None:
+        return None
+    what = "the ONNX model takes images that are too large"
+    require_within("network_megapixels", width * height / 1e6, what=what, where=path)
+    return width, height
 
 
 def _colours_of(config: TeacherConfig, stated: TeacherConfig, *, is_bytes: bool) -> Colours | None:

@@ -8,26 +8,25 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import pickle
 import warnings
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from selfdepth.archives import open_archive
 from selfdepth.config import EncoderConfig, LossConfig, ResolvedConfig, TrainConfig
 from selfdepth.errors import CheckpointError, OutputError, SelfDepthError, SelfDepthWarning
 from selfdepth.files import whole_file
 from selfdepth.learners.self_supervised import SelfSupervisedDepth
 from selfdepth.limits import require_within
-from selfdepth.texts import decoding
 from selfdepth.weights.published_names import FILES, published_key
 from selfdepth.weights.published_networks import config_of, is_resnet
+from selfdepth.weights.tensors import is_finite
+from selfdepth.weights.torch_files import load_plain
 
 Entry = Tensor | int | bool
 """A value in a published file."""
@@ -65,7 +64,7 @@ def read_published(folder: Path) -> Published:
     Raises:
         CheckpointError: for an incomplete folder, a damaged file, or other networks.
     """
-    files = {name: _read(folder / name) for name in FILES if (folder / name).is_file()}
+    files = _read_files(folder)
     # A pose.pth alone is complete: PoseCNN and the shared pose network have no encoder of their own.
     for file, partner in (("depth.pth", "encoder.pth"), ("encoder.pth", "depth.pth"), ("pose_encoder.pth", "pose.pth")):
         if file in files and partner not in files:
@@ -212,52 +211,30 @@ def _required_tensors(config: TrainConfig) -> dict[str, Tensor]:
         return SelfSupervisedDepth(dataclasses.replace(config, encoder=encoder)).state_dict()
 
 
-def _read(path: Path) -> dict[str, Entry]:
-    entries = _load(path)
+def _read_files(folder: Path) -> dict[str, dict[str, Entry]]:
+    """The entries of the files that are there."""
+    sizes: dict[Path, int] = {}  # together: each is in the memory when the next one is read
+
+    def require_modest(path: Path, n_bytes: int) -> None:
+        sizes[path] = max(sizes.get(path, 0), n_bytes)
+        size, what = sum(sizes.values()) / 1e6, "the published checkpoint is too large"
+        require_within("weights_megabytes", size, what=what, where=path, error=CheckpointError)
+
+    paths = [folder / name for name in FILES if (folder / name).is_file()]
+    return {path.name: _read(path, partial(require_modest, path)) for path in paths}
+
+
+def _read(path: Path, require_modest: Callable[[int], None]) -> dict[str, Entry]:
+    expected = "a file of torch.save that holds only tensors and numbers"
+    entries = load_plain(path, require_modest=require_modest, refusal=lambda got: _unreadable(path, expected, got))
     if not isinstance(entries, dict) or not entries:
         raise _unreadable(path, "tensors by name", f"a {type(entries).__name__}")
-    n_bytes = 0
     for key, value in entries.items():
         if not isinstance(key, str) or not isinstance(value, Tensor | int):
             raise _unreadable(path, "tensors and whole numbers by name", f"a {type(value).__name__} at {key}")
-        if not isinstance(value, Tensor):
-            continue
-        # weights_only also admits sparse, quantised and meta tensors, on which the checks below would fail.
-        if value.layout != torch.strided or value.is_quantized or value.device.type != "cpu":
-            raise _unreadable(path, "dense tensors", f"another kind of tensor at {key}")
-        # A tensor may repeat a few numbers in any shape, and to look at them all would fill the memory.
-        n_bytes += value.numel() * value.element_size()
-        require_within(
-            "weights_megabytes", n_bytes / 1e6, what="the tensors are too large", where=path, error=CheckpointError
-        )
-        if value.is_floating_point() and not torch.isfinite(value).all():
+        if isinstance(value, Tensor) and not is_finite(value):
             raise _unreadable(path, "finite numbers", f"nan or infinity in {key}")
     return dict(entries)
-
-
-def _load(path: Path) -> object:
-    """What torch reads of a file without its objects.
-
-    Raises:
-        CheckpointError: for a file that is damaged, too large, or holds objects. torch's own words are never quoted:
-            they explain how to run what a stranger's file holds.
-    """
-    expected = "a file of torch.save that holds only tensors and numbers"
-
-    def damaged(got: str) -> CheckpointError:
-        return _unreadable(path, expected, "a damaged file")
-
-    with decoding(damaged):
-        what, size = "the published checkpoint is too large", path.stat().st_size
-        require_within("weights_megabytes", size / 1e6, what=what, where=path, error=CheckpointError)
-        if zipfile.is_zipfile(path):  # torch unpacks compressed members, too
-            with open_archive(path, damaged) as archive:
-                size = sum(member.file_size for member in archive.infolist())
-                require_within("weights_megabytes", size / 1e6, what=what, where=path, error=CheckpointError)
-        try:
-            return torch.load(path, map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError as error:
-            raise _unreadable(path, expected, "Python objects, which are not read, or damage") from error
 
 
 def _kind(tensor: Tensor) -> str:

@@ -60,7 +60,8 @@ def fetch_published(name: str) -> Path:
         # In the same folder as the final one, because a rename is atomic only within one file system.
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}.") as place:
             archive, unpacked = Path(place) / "model.zip", Path(place) / "model"
-            url = receive(PUBLISHED, f"{urllib.parse.quote(name, safe='')}.zip", archive, announce=announce)
+            file = f"{urllib.parse.quote(name, safe='')}.zip"
+            url = receive(PUBLISHED, file, archive, most="archive_megabytes", announce=announce)
             _unpack(archive, unpacked, url)
             try:
                 read_published(unpacked)  # a damaged model must not enter the cache, where nobody would check it again

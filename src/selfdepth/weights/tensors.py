@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from selfdepth.errors import CheckpointError
 from selfdepth.limits import require_within
+from selfdepth.texts import decoding
+
+_PIECE = 1 << 22
+"""Numbers that are looked at together."""
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -17,19 +20,36 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: if it cannot be read, is too large, or holds numbers that are not finite.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     require_modest(path)
-    try:
+    with decoding(lambda got: unreadable(path, got)):
         state = load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise unreadable(path, str(error)) from error
     # A diverged run saves NaN, with which every prediction would be NaN and no error would say why.
     for name, tensor in state.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise unreadable(path, f"numbers that are not finite in {name}")
+        if not is_finite(tensor):
+            raise unreadable(path, f"numbers that are not finite in {name[:80]}")
     return state
+
+
+def is_finite(tensor: Tensor) -> bool:
+    """Whether all numbers of a tensor are, looking at a piece at a time: a look at all makes several copies."""
+    if not (tensor.is_floating_point() or tensor.is_complex()):
+        return True
+    pieces = [tensor]
+    while pieces:
+        piece = pieces.pop()
+        if piece.numel() > _PIECE:
+            longest = max(range(piece.dim()), key=lambda axis: piece.shape[axis])
+            pieces.extend(piece.tensor_split(2, dim=longest))  # views, also of a tensor that repeats a few numbers
+        elif not _as_known(piece).isfinite().all():
+            return False
+    return True
+
+
+def _as_known(piece: Tensor) -> Tensor:
+    # torch has no isfinite for the numbers of eight bits.
+    return piece.float() if piece.element_size() == 1 else piece
 
 
 def require_modest(path: Path) -> None:

@@ -262,7 +262,8 @@ def _fetch(name: str, folder: Path) -> None:
             complete = Path(temporary) / name
             complete.mkdir()
             for file, count in split.files.items():
-                url = receive(PUBLISHED, f"{name}/{file}", complete / file, announce=lambda n_bytes: None)
+                place, most = complete / file, "text_megabytes"
+                url = receive(PUBLISHED, f"{name}/{file}", place, most=most, announce=lambda n_bytes: None)
                 _check(complete / file, url, split.format, count)
             if not folder.is_dir():  # another process may have finished first
                 complete.rename(folder)
