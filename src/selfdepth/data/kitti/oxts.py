@@ -83,15 +83,17 @@ def read_timestamps(path: Path, numbers: tuple[int, ...]) -> Float[ndarray, "n"]
     try:
         # KITTI writes nanoseconds, datetime takes microseconds: the last three digits are cut off.
         times = [datetime.fromisoformat(lines[number].strip()[:26]) for number in (0, *numbers)]
-    except (ValueError, IndexError) as error:
+        # times[0] is the first frame of the drive, whether or not it was requested.
+        seconds = [(time - times[0]).total_seconds() for time in times[1:]]
+    # Times of which only some have a time zone cannot be subtracted: a TypeError.
+    except (ValueError, IndexError, TypeError) as error:
         raise DataError(
             "the timestamps cannot be read",
             where=path,
             expected=f"a line for each of {max(numbers) + 1} frames, as in 2011-09-26 13:02:25.594360375",
             got=str(error),
         ) from error
-    # times[0] is the first frame of the drive, whether or not it was requested.
-    return np.array([(time - times[0]).total_seconds() for time in times[1:]])
+    return np.array(seconds)
 
 
 def _about(axis: int, angle_rad: Float[ndarray, "n"]) -> Float[ndarray, "n 3 3"]:
