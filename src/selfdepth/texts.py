@@ -20,7 +20,8 @@ _OTHER_MARKS = (
     (codecs.BOM_UTF16_LE, "UTF-16"),
     (codecs.BOM_UTF16_BE, "UTF-16"),
 )
-_MEGABYTE = 1_000_000
+_BYTES = {"megabytes": 1_000_000, "kilobytes": 1_000}
+"""By the last word of a limit's name."""
 _CHUNK = 1 << 20
 _LARGEST_WHOLE = 10**18
 """Above any count, frame number or size, and within 64 bits."""
@@ -41,7 +42,7 @@ def read_text(
         what: what is wrong if it cannot be read, such as "the calibration cannot be read".
         expected, fix: parts of the same sentence.
         error: what to raise.
-        name: of the limit on its size, in megabytes.
+        name: of the limit on its size, in megabytes or kilobytes.
 
     Raises:
         SelfDepthError: of the kind `error`, for a file that cannot be read, is too large, or is in another encoding.
@@ -64,17 +65,17 @@ def read_bytes(
     name: str,
 ) -> bytes:
     """The bytes of a file, or of a pipe to its end, if they are within a limit. Args and errors as `read_text`."""
-    data = b""
+    unit, data = _BYTES[name.rpartition("_")[2]], b""
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             # A device or a pipe states no size, and may have no end.
-            while size <= limit(name) * _MEGABYTE and (chunk := file.read(max(size, _CHUNK))):
+            while size <= limit(name) * unit and (chunk := file.read(max(size, _CHUNK))):
                 data = data + chunk if data else chunk
                 size = max(size, len(data))
     except (OSError, ValueError) as fault:  # a name with a NUL byte is a ValueError
         raise error(what, where=path, expected=expected, got=reason(fault), fix=fix) from fault
-    require_within(name, size / _MEGABYTE, what=f"{what}: the file is too large", where=path, error=error)
+    require_within(name, size / unit, what=f"{what}: the file is too large", where=path, error=error)
     return data
 
 

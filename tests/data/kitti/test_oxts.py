@@ -97,6 +97,16 @@ def test_a_broken_file_is_refused_by_name(root: Path, file: str, text: str | Non
     assert file in str(refusal.value)
 
 
+def test_endless_files_are_refused_before_they_are_parsed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    position = root / DRIVE / "oxts/data/0000000001.txt"
+    position.write_text("1 " * 200_000)
+    with pytest.raises(DataError, match=r"0000000001\.txt; expected at most 256 kilobytes; got 400"):
+        camera_poses(root, f"{DRIVE}/image_02", (0, 1))
+    monkeypatch.setenv("SELFDEPTH_LIMITS", "trajectory_lines=3")
+    with pytest.raises(DataError, match=r"too many lines: .*timestamps\.txt; expected at most 3 lines"):
+        read_timestamps(root / DRIVE / "image_02/timestamps.txt", (0, 1))
+
+
 def test_times_that_all_have_a_time_zone_are_read(tmp_path: Path) -> None:
     (tmp_path / "timestamps.txt").write_text("2011-09-26T13:02:25Z\n2011-09-26T15:02:27+02:00\n")
     assert read_timestamps(tmp_path / "timestamps.txt", (0, 1)).tolist() == [0, 2]

@@ -105,6 +105,10 @@ def test_members_that_are_large_together_are_refused(tmp_path: Path, monkeypatch
     with pytest.raises(DataError, match="too large when unpacked"):
         read(path)
     assert list(read(path, wanted=lambda names: ["1"])) == ["1"]
+    monkeypatch.setenv(VARIABLE, "array_megabytes=2")
+    with pytest.raises(DataError, match=f"too large arrays: .*; got 2.4 megabytes; .*{VARIABLE}=array_megabytes=3"):
+        read(path)
+    assert list(read(path, wanted=lambda names: ["1", "2"])) == ["1", "2"]
 
 
 @pytest.mark.parametrize("large", [0, 1 << 40])

@@ -12,6 +12,7 @@ from numpy import ndarray
 from selfdepth.data.kitti.calibration import projection_entry, read_calibration, rigid_entries, rotation_entry
 from selfdepth.errors import DataError
 from selfdepth.geometry.rigid import inverse
+from selfdepth.limits import require_within
 from selfdepth.structs import Trajectory
 from selfdepth.texts import read_text
 
@@ -79,7 +80,9 @@ def read_timestamps(path: Path, numbers: tuple[int, ...]) -> Float[ndarray, "n"]
     """
     if not path.is_file():
         return np.array(numbers, np.float64)
-    lines = read_text(path, what="the timestamps cannot be read").split("\n")
+    text = read_text(path, what="the timestamps cannot be read")
+    require_within("trajectory_lines", text.count("\n"), what="the file has too many lines", where=path)
+    lines = text.split("\n")
     try:
         # KITTI writes nanoseconds, datetime takes microseconds: the last three digits are cut off.
         times = [datetime.fromisoformat(lines[number].strip()[:26]) for number in (0, *numbers)]
@@ -108,7 +111,7 @@ def _about(axis: int, angle_rad: Float[ndarray, "n"]) -> Float[ndarray, "n 3 3"]
 
 def _read(path: Path) -> Float[ndarray, "6"]:
     what, expected = "the position cannot be read", "KITTI's 30 numbers"
-    words = read_text(path, what=what, expected=expected).split()
+    words = read_text(path, what=what, expected=expected, name="calibration_kilobytes").split()
     try:
         numbers = np.array([float(word) for word in words[:MIN_NUMBERS]])
     except ValueError as error:
