@@ -17,6 +17,9 @@ inherit it."""
 
 LIMITS: dict[str, tuple[int, str]] = {
     "image_megapixels": (200, "of an image"),
+    "jpeg_megapixels": (4000, "of all scans of a JPEG together: a progressive one has about ten"),
+    "slow_megapixels": (10, "of an image that is decoded slowly: PPM as text or of odd depth, BMP in runs; RGB is 3"),
+    "webp_megabytes": (256, "of a WebP file"),
     "video_megapixels": (40, "of a frame of a video: 8K has 33"),
     "network_megapixels": (10, "of an image as the networks see it: 4K has 8"),
     "array_megabytes": (
