@@ -15,7 +15,7 @@ from numpy import ndarray
 from selfdepth.archives import judge, open_archive, require_sound
 from selfdepth.errors import DataError
 from selfdepth.limits import require_within
-from selfdepth.texts import decoding
+from selfdepth.texts import decoding, open_regular
 
 _ENDING = ".npy"
 _ZIP = b"PK"
@@ -47,7 +47,7 @@ def read_arrays(
         advice = "write one array of numbers per image: np.savez(path, *maps)" if got == _PICKLED else fix
         return DataError(what, where=path, expected=expected, got=got, fix=advice)
 
-    with decoding(refusal), path.open("rb") as file:
+    with decoding(refusal), open_regular(path) as file:
         start = file.read(len(_ZIP))
         file.seek(0)
         if start != _ZIP:
