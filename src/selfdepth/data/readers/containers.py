@@ -11,6 +11,7 @@ from typing import Any
 
 import av
 
+from selfdepth.data.readers.boxes import judge_samples
 from selfdepth.data.readers.file_kinds import GIF, file_kind, require_role
 from selfdepth.errors import DataError, SelfDepthError, SelfDepthWarning
 from selfdepth.limits import limit, require_within
@@ -78,6 +79,7 @@ def opened_video(path: Path) -> Iterator[Any]:
     """
     kind = file_kind(path)
     require_role(path, kind, "video")
+    judge_samples(path)
     if kind is GIF:  # FFmpeg learns its size only by decoding
         with path.open("rb") as file:
             head = file.read(10)
