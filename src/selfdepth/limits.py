@@ -21,7 +21,7 @@ LIMITS: dict[str, tuple[int, str]] = {
     "slow_megapixels": (10, "of an image that is decoded slowly: PPM as text or of odd depth, BMP in runs; RGB is 3"),
     "webp_megabytes": (256, "of a WebP file"),
     "video_megapixels": (40, "of a frame of a video: 8K has 33"),
-    "video_samples": (10_000_000, "of the frames and pieces of sound that an MP4 states: a day has seven million"),
+    "video_samples": (10_000_000, "of the frames of a video, and of an MP4's pieces of sound: a day has seven million"),
     "network_megapixels": (10, "of an image as the networks see it: 4K has 8"),
     "array_megabytes": (
         1500,

@@ -94,6 +94,15 @@ def test_a_video_of_any_format_passes_by_its_true_number(
         judge_samples(path)
 
 
+def test_frames_beyond_the_limit_end_the_count_in_any_format(
+    tmp_path: Path, write_video: WriteVideo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_video(tmp_path / "film.mkv", 1002 * [np.zeros((16, 16, 3), np.uint8)])
+    monkeypatch.setenv(VARIABLE, "video_samples=900")
+    with pytest.raises(DataError, match=r"too many frames: .*film\.mkv; expected at most 900 samples"):
+        open_video(path, camera="fov:60")
+
+
 @pytest.mark.parametrize("content", [b"", b"\0\0\0\x18ftyp", box(b"ftyp") + b"\0\0\0\1moov", box(b"moov", bytes(3))])
 def test_what_is_cut_off_passes_to_the_decoder(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "film.mp4").write_bytes(content)
