@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from selfdepth.errors import DataError
-from selfdepth.limits import require_within
+from selfdepth.limits import limit, require_within
 
 _HEAD = 4096
-_CHUNK = 4096
+_CHUNK, _MEGABYTE = 4096, 1 << 20
 _MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
 """Of JPEG, also among compressed pixels: what follows FF there is a zero or a restart (D0 to D7)."""
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -62,12 +62,25 @@ def _jpeg(file: BinaryIO, path: Path) -> None:
             megapixels = max(height * width / 1e6, _LEAST_MEGAPIXELS)
             progressive = marker in _PROGRESSIVE
         scans += marker == _SCAN
-        if scans == 1 and not progressive and segment[0] >= components:
-            return  # with all colours in its first scan, any other than a progressive one is decoded from it alone
+        # With all colours in its first scan, any other than a progressive one is decoded from it alone.
+        is_alone = marker == _SCAN and scans == 1 and not progressive and segment[0] >= components
+        if is_alone or (marker == _SCAN and scans == 1 and _has_few_scans(file, megapixels)):
+            return
         described += len(segment)
         _require_small(described, path)
         what = "the image is stored in too many scans"
         require_within("jpeg_megapixels", scans * megapixels, what=what, where=path)
+
+
+def _has_few_scans(file: BinaryIO, megapixels: float) -> bool:
+    """Whether the limit holds even if every pair of bytes that could be a scan's marker is one: a fast test."""
+    scans, last = 1, b""
+    while chunk := file.read(_MEGABYTE):
+        scans += (last + chunk).count(bytes((0xFF, _SCAN)))
+        last = chunk[-1:]
+        if scans * megapixels > limit("jpeg_megapixels"):
+            return False
+    return True
 
 
 def _segments(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
@@ -114,8 +127,8 @@ def _webp(file: BinaryIO, path: Path) -> None:
     head = file.read(30)
     if head[12:16] == b"VP8X":
         width, height = (1 + int.from_bytes(head[start : start + 3], "little") for start in (24, 27))
-        limit = "video_megapixels" if head[20] & 2 else "image_megapixels"
-        require_within(limit, width * height / 1e6, what="the image is too large", where=path)
+        name = "video_megapixels" if head[20] & 2 else "image_megapixels"
+        require_within(name, width * height / 1e6, what="the image is too large", where=path)
 
 
 def _pnm(file: BinaryIO, path: Path) -> None:
