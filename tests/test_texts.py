@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import threading
 from pathlib import Path
 
 import pytest
 
+from selfdepth import texts
 from selfdepth.errors import CheckpointError, DataError
 from selfdepth.limits import VARIABLE
 from selfdepth.texts import decoded, decoding, parse_json, read_bytes, read_json, read_text, reason, whole_number
@@ -57,6 +59,30 @@ def test_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
     writer.start()
     assert len(read_text(tmp_path / "pipe", what=WHAT)) == 3_000_000
     writer.join()
+
+
+def test_a_pipe_whose_writer_takes_its_time_is_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(texts, "_WAIT_S", 0.1)
+    with subprocess.Popen(["sh", "-c", "sleep 0.5; echo 1"], stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        assert read_text(Path(f"/dev/fd/{writer.stdout.fileno()}"), what=WHAT) == "1\n"
+    with subprocess.Popen(["true"], stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        assert read_text(Path(f"/dev/fd/{writer.stdout.fileno()}"), what=WHAT) == ""
+
+
+def test_a_pipe_into_which_nobody_writes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(texts, "_WAIT_S", 0.1)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match=f"{WHAT}: .*pipe; got a pipe into which nobody writes"):
+        read_bytes(tmp_path / "pipe", what=WHAT, name="text_megabytes")
+
+
+@pytest.mark.parametrize("place", ["pipe", "/dev/zero"])
+def test_what_must_be_a_file_is_neither_pipe_nor_device(tmp_path: Path, place: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="a pipe or a device, which is no file"):
+        texts.open_regular(tmp_path / place)
 
 
 @pytest.mark.parametrize("name", ["missing", "a\0b", "x" * 300, "."])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import json
 import os
+import select
+import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from selfdepth.errors import DataError, SelfDepthError
 from selfdepth.limits import limit, require_within
@@ -20,8 +23,11 @@ _OTHER_MARKS = (
     (codecs.BOM_UTF16_LE, "UTF-16"),
     (codecs.BOM_UTF16_BE, "UTF-16"),
 )
-_MEGABYTE = 1_000_000
+_BYTES = {"megabytes": 1_000_000, "kilobytes": 1_000}
+"""By the last word of a limit's name."""
 _CHUNK = 1 << 20
+_WAIT_S = 5
+"""For the program at the other end of a pipe to open it."""
 _LARGEST_WHOLE = 10**18
 """Above any count, frame number or size, and within 64 bits."""
 
@@ -41,7 +47,7 @@ def read_text(
         what: what is wrong if it cannot be read, such as "the calibration cannot be read".
         expected, fix: parts of the same sentence.
         error: what to raise.
-        name: of the limit on its size, in megabytes.
+        name: of the limit on its size, in megabytes or kilobytes.
 
     Raises:
         SelfDepthError: of the kind `error`, for a file that cannot be read, is too large, or is in another encoding.
@@ -64,18 +70,63 @@ def read_bytes(
     name: str,
 ) -> bytes:
     """The bytes of a file, or of a pipe to its end, if they are within a limit. Args and errors as `read_text`."""
-    data = b""
+    unit, data = _BYTES[name.rpartition("_")[2]], b""
     try:
-        with path.open("rb") as file:
+        with open_waiting(path) as file:
             size = os.fstat(file.fileno()).st_size
             # A device or a pipe states no size, and may have no end.
-            while size <= limit(name) * _MEGABYTE and (chunk := file.read(max(size, _CHUNK))):
+            while size <= limit(name) * unit and (chunk := file.read(max(size, _CHUNK))):
                 data = data + chunk if data else chunk
                 size = max(size, len(data))
     except (OSError, ValueError) as fault:  # a name with a NUL byte is a ValueError
         raise error(what, where=path, expected=expected, got=reason(fault), fix=fix) from fault
-    require_within(name, size / _MEGABYTE, what=f"{what}: the file is too large", where=path, error=error)
+    require_within(name, size / unit, what=f"{what}: the file is too large", where=path, error=error)
     return data
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """An existing file, opened to be read. A pipe or a device is refused: it may have no end, or never begin.
+
+    Raises:
+        OSError: if it cannot be opened, or is no regular file.
+    """
+    file = _open_at_once(path)
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "a pipe or a device, which is no file")
+    return file
+
+
+def open_waiting(path: Path) -> BinaryIO:
+    """As `open_regular`, and a pipe or a device, too: such as those that a shell gives in place of a file.
+
+    Raises:
+        OSError: also for a pipe into which nobody writes.
+    """
+    file = _open_at_once(path)
+    try:
+        if stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+            _await_writer(file.fileno())
+        os.set_blocking(file.fileno(), True)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def _open_at_once(path: Path) -> BinaryIO:
+    # Otherwise the call would wait until somebody opens the other end of a pipe, which may be never.
+    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
+
+
+def _await_writer(pipe: int) -> None:
+    poller = select.poll()
+    poller.register(pipe, select.POLLIN)
+    # Somebody may write, and may do so later than we wait: then there is nothing to read yet, but no end either.
+    if not poller.poll(1000 * _WAIT_S):
+        with suppress(BlockingIOError):
+            os.read(pipe, 1)
+            raise OSError(errno.EPIPE, "a pipe into which nobody writes")
 
 
 def decoded(data: bytes) -> str:

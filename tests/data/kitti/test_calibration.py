@@ -92,6 +92,13 @@ def test_a_missing_file_is_refused_by_name(date: Path, file: str) -> None:
         projection_from_velodyne(date, "02")
 
 
+@pytest.mark.parametrize("text", ["P: " + "1 " * 200_000, "a:\x0b" * 200_000])
+def test_an_endless_calibration_is_refused_before_it_is_parsed(date: Path, text: str) -> None:
+    (date / "calib_velo_to_cam.txt").write_text(text)
+    with pytest.raises(DataError, match=r"velo_to_cam\.txt; expected at most 256 kilobytes; .*calibration_kilobytes="):
+        read_calibration(date / "calib_velo_to_cam.txt")
+
+
 def test_a_file_that_is_no_text_is_refused_by_name(date: Path) -> None:
     (date / "calib_cam_to_cam.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match=r"calibration cannot be read: .*calib_cam_to_cam\.txt"):

@@ -88,6 +88,13 @@ def test_a_truncated_scan_is_refused_by_name(tmp_path: Path, size: int) -> None:
         read_scan(path)
 
 
+def test_a_scan_that_is_none_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    with (tmp_path / "1.bin").open("wb") as file:
+        file.truncate(10**9)  # a hole, which takes no space
+    with pytest.raises(DataError, match=r"too large: .*1\.bin; expected at most 64 megabytes"):
+        read_scan(tmp_path / "1.bin")
+
+
 def test_a_missing_scan_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"gone\.bin"):
         read_scan(tmp_path / "gone.bin")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from selfdepth.data.kitti.oxts import camera_poses, imu_poses
+from selfdepth.data.kitti.oxts import camera_poses, imu_poses, read_timestamps
 from selfdepth.errors import DataError
 from selfdepth.synthetic.drive import DriveSpec, SyntheticDrive, render_drive
 from selfdepth.synthetic.kitti import write_kitti_raw
@@ -83,6 +83,8 @@ def test_a_drive_without_positions_has_none_and_missing_times_are_the_numbers(ro
         (f"{DRIVE}/oxts/data/0000000001.txt", None, "cannot be read"),
         (f"{DRIVE}/image_02/timestamps.txt", "2011-09-26 13:02:25.5\n", "the timestamps cannot be read"),
         (f"{DRIVE}/image_02/timestamps.txt", "noon\nnoon\n", "the timestamps cannot be read"),
+        (f"{DRIVE}/image_02/timestamps.txt", "2011-09-26T13:02:25Z\n2011-09-26T13:02:26\n", "cannot be read.*naive"),
+        (f"{DRIVE}/image_02/timestamps.txt", "2011-09-26 13:02\n2011-09-26 13:03+02:00\n", "cannot be read.*naive"),
         ("2011_09_26/calib_imu_to_velo.txt", "R: 1\n", "R: 9 numbers"),
     ],
 )
@@ -93,6 +95,21 @@ def test_a_broken_file_is_refused_by_name(root: Path, file: str, text: str | Non
     with pytest.raises(DataError, match=sentence) as refusal:
         camera_poses(root, f"{DRIVE}/image_02", (0, 1))
     assert file in str(refusal.value)
+
+
+def test_endless_files_are_refused_before_they_are_parsed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    position = root / DRIVE / "oxts/data/0000000001.txt"
+    position.write_text("1 " * 200_000)
+    with pytest.raises(DataError, match=r"0000000001\.txt; expected at most 256 kilobytes; got 400"):
+        camera_poses(root, f"{DRIVE}/image_02", (0, 1))
+    monkeypatch.setenv("SELFDEPTH_LIMITS", "trajectory_lines=3")
+    with pytest.raises(DataError, match=r"too many lines: .*timestamps\.txt; expected at most 3 lines"):
+        read_timestamps(root / DRIVE / "image_02/timestamps.txt", (0, 1))
+
+
+def test_times_that_all_have_a_time_zone_are_read(tmp_path: Path) -> None:
+    (tmp_path / "timestamps.txt").write_text("2011-09-26T13:02:25Z\n2011-09-26T15:02:27+02:00\n")
+    assert read_timestamps(tmp_path / "timestamps.txt", (0, 1)).tolist() == [0, 2]
 
 
 @pytest.mark.parametrize(

@@ -232,6 +232,13 @@ def test_a_list_that_cannot_be_read_is_one_sentence(tmp_path: Path, content: byt
     assert len(str(refusal.value)) < 1000 and str(refusal.value).isprintable()
 
 
+def test_an_endless_list_is_refused_before_it_is_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SELFDEPTH_LIMITS", "trajectory_lines=10")
+    (tmp_path / "train_files.txt").write_text(LINE * 11)
+    with pytest.raises(DataError, match=r"too many lines: .*train_files\.txt; expected at most 10 lines; got 11"):
+        read_split(tmp_path, RAW)
+
+
 def test_a_sequence_of_thousands_of_digits_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "train_files.txt").write_text("9" * 5000 + " 1 l\n")
     with pytest.raises(DataError, match="expected SEQUENCE FRAME"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zipfile
 from pathlib import Path
@@ -105,6 +106,10 @@ def test_members_that_are_large_together_are_refused(tmp_path: Path, monkeypatch
     with pytest.raises(DataError, match="too large when unpacked"):
         read(path)
     assert list(read(path, wanted=lambda names: ["1"])) == ["1"]
+    monkeypatch.setenv(VARIABLE, "array_megabytes=2")
+    with pytest.raises(DataError, match=f"too large arrays: .*; got 2.4 megabytes; .*{VARIABLE}=array_megabytes=3"):
+        read(path)
+    assert list(read(path, wanted=lambda names: ["1", "2"])) == ["1", "2"]
 
 
 @pytest.mark.parametrize("large", [0, 1 << 40])
@@ -123,3 +128,9 @@ def test_a_broken_member_is_refused_whether_it_is_read_twice_or_once(
 def test_what_is_no_file_is_refused(tmp_path: Path, place: str) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         read(tmp_path / place)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.npy")
+    with pytest.raises(DataError, match="a pipe or a device"):
+        read(tmp_path / "a.npy")

@@ -188,6 +188,8 @@ _NESTED = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" f
     "content",
     [
         PLAIN.encode("utf-16"),
+        (PLAIN + "\nwidth: 320\n").encode(),
+        (PLAIN + "\nroi: {width: 0, height: 0, width: 9}\n").encode(),
         (_NESTED + PLAIN).encode(),
         b"words: " + b"word " * 1_000_000,
         PLAIN.replace("500.5", "0x" + "f" * 400).encode(),

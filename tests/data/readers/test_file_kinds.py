@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 from pathlib import Path
 
@@ -115,6 +116,12 @@ def test_a_file_of_another_role_is_refused_by_its_name_with_what_to_do(tmp_path:
     with pytest.raises(DataError, match=r"not an image.*got a GIF; convert it"):
         require_role(path, file_kind(path), "image")
     require_role(path, None, "image")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "film.mp4")
+    with pytest.raises(DataError, match=r"film\.mp4; got a pipe or a device"):
+        file_kind(tmp_path / "film.mp4")
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:

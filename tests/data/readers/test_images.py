@@ -31,3 +31,14 @@ def test_an_image_of_another_size_is_refused_with_both_sizes(tmp_path: Path) -> 
     sequence = open_folder(tmp_path, camera=CAMERA)
     with pytest.raises(DataError, match=r"4\.png; expected 40x30; got 50x30"):
         list(sequence.read(sequence.numbers))
+
+
+@pytest.mark.parametrize("reduction", [1, 2])
+def test_an_image_of_another_size_is_refused_before_it_is_decoded(tmp_path: Path, reduction: int) -> None:
+    _save(tmp_path, "1.png", "2.png", "3.png")
+    sequence = open_folder(tmp_path, camera=CAMERA)
+    _save(tmp_path, "2.png", width=50)
+    content = (tmp_path / "2.png").read_bytes()
+    (tmp_path / "2.png").write_bytes(content[:60])  # no more than the header
+    with pytest.raises(DataError, match=r"2\.png; expected 40x30; got 50x30"):
+        list(sequence.read_reduced(sequence.numbers, reduction))

@@ -102,6 +102,10 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda root: savemat(root / FILE, {"Position3DGrid": np.ones((55, 305, 3))}),
         "does not hold the array.*got double, 55x305x3",
     ),
+    "a grid of another laser": (
+        lambda root: savemat(root / FILE, {"Position3DGrid": np.ones((2_000, 1_300, 4), np.uint8)}),
+        "does not hold the array.*got uint8, 2000x1300x4",
+    ),
     "cells": (
         lambda root: savemat(root / FILE, {"Position3DGrid": np.full((55, 305, 4), "a", dtype=object)}),
         "does not hold the array.*got cell, 55x305x4",

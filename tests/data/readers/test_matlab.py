@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -98,3 +99,9 @@ def test_damage_is_a_refusal(tmp_path: Path) -> None:
     for name in ("b.mat", "c.mat", "missing.mat"):
         with pytest.raises(DataError, match=name):
             read(tmp_path / name)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.mat")
+    with pytest.raises(DataError, match="a pipe or a device"):
+        read(tmp_path / "a.mat")

@@ -59,6 +59,8 @@ BAD_FILES = {
     "words": (f"{EYE}\nfive six\n", "line 2"),
     "short": (f"{EYE}\n\n1 2 3\n", "line 3"),
     "columns": ("1 2 3\n", "3 numbers a line"),
+    "endless": ("1 " * 5000, "line 1; expected finite numbers, at most 100 a line"),
+    "of four rows": ("1 " * 16, "got 16 numbers a line"),
     "nan": (EYE.replace("1 0", "nan 0", 1), "finite"),
     "scaled": (EYE.replace("1 0", "2 0", 1), "a rotation"),
     "mirrored": (EYE.replace("1 0", "-1 0", 1), "a rotation"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +11,10 @@ import numpy as np
 import pytest
 from numpy import ndarray
 
+from helpers.peak import run_measured
 from selfdepth.errors import DataError
 from selfdepth.evaluation.depth.arrays import check_aspect, check_pairs, read_maps, read_predictions, read_truths
+from selfdepth.limits import VARIABLE
 
 MAPS = np.random.default_rng(0).uniform(0.1, 1, (4, 10, 20)).astype(np.float32)
 
@@ -92,6 +96,53 @@ def test_a_file_that_is_no_array_is_refused_by_name(tmp_path: Path, content: byt
     with pytest.raises(DataError, match=sentence) as refused:
         read_predictions(path, "disparity")
     assert str(path) in str(refused.value)
+
+
+@pytest.mark.parametrize("shape", ["(50000000, 0, 1)", f"({10**12}, 0, 1)", "(0, 5, 5)", "(0, 0)"])
+def test_any_number_of_maps_without_pixels_is_none(tmp_path: Path, shape: str) -> None:
+    text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}}}".ljust(117)
+    (tmp_path / "maps.npy").write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", 118) + text.encode() + b"\n")
+    with pytest.raises(DataError, match=r"does not hold maps: .*maps\.npy; .*an array of shape"):
+        read_maps(tmp_path / "maps.npy")
+
+
+def test_too_many_or_too_large_maps_are_refused_before_they_are_converted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "many.npy", np.zeros((30_000_000, 1, 1), np.uint8))
+    with pytest.raises(DataError, match=f"too many maps: .*; got 30,000,000 maps; .*{VARIABLE}=array_maps=30000001"):
+        read_maps(tmp_path / "many.npy")
+    np.savez(tmp_path / "several.npz", *np.ones((6, 500, 500), np.uint8))
+    for limits, sentence in (
+        ("array_maps=5", "too many maps.*at most 5 maps; got 6.0"),
+        ("array_megabytes=5", "the maps are too large.*got 6.0 megabytes"),
+        ("image_megapixels=0", "a map is too large"),
+    ):
+        monkeypatch.setenv(VARIABLE, limits)
+        with pytest.raises(DataError, match=sentence):
+            read_maps(tmp_path / "several.npz")
+
+
+def test_a_refusal_takes_no_more_memory_than_the_file(tmp_path: Path) -> None:
+    """Maps in float64, of which the last is wrong."""
+    path = tmp_path / "maps.npz"
+    header = {"descr": "<f8", "fortran_order": False, "shape": (100, 1000, 1000)}
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("data.npy", "w", force_zip64=True) as member,
+    ):
+        np.lib.format.write_array_header_1_0(member, header)
+        for index in range(100):
+            member.write(np.full(1_000_000, float(index < 99)).tobytes())
+    code = (
+        "import pathlib; from selfdepth.evaluation.depth.arrays import read_predictions\n"
+        "from selfdepth.errors import DataError\n"
+        f"try: read_predictions(pathlib.Path({str(path)!r}), 'depth')\n"
+        "except DataError as error: print(error)"
+    )
+    said, peak = run_measured(code)
+    assert "image 99" in said
+    assert peak < 1.5e9
 
 
 def test_ground_truth_may_have_gaps_but_not_only_gaps(tmp_path: Path) -> None:

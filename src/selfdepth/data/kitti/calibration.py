@@ -39,6 +39,7 @@ def read_calibration(path: Path) -> dict[str, Float[ndarray, "_n"]]:
         path,
         what="the calibration cannot be read",
         fix="put KITTI's calibration files of that date there, or give --camera",
+        name="calibration_kilobytes",
     )
     entries: dict[str, ndarray] = {}
     for line in text.splitlines():

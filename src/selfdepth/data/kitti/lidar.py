@@ -26,7 +26,7 @@ def read_scan(path: Path) -> Float32[ndarray, "n 4"]:
     Raises:
         DataError: if the file cannot be read, is empty, or does not hold whole points.
     """
-    data = read_bytes(path, what="the scan cannot be read", name="array_megabytes")
+    data = read_bytes(path, what="the scan cannot be read", name="scan_megabytes")
     if not data or len(data) % BYTES_PER_POINT:
         raise DataError(
             "the scan is truncated",

@@ -12,6 +12,7 @@ from numpy import ndarray
 from selfdepth.data.kitti.calibration import projection_entry, read_calibration, rigid_entries, rotation_entry
 from selfdepth.errors import DataError
 from selfdepth.geometry.rigid import inverse
+from selfdepth.limits import require_within
 from selfdepth.structs import Trajectory
 from selfdepth.texts import read_text
 
@@ -79,19 +80,23 @@ def read_timestamps(path: Path, numbers: tuple[int, ...]) -> Float[ndarray, "n"]
     """
     if not path.is_file():
         return np.array(numbers, np.float64)
-    lines = read_text(path, what="the timestamps cannot be read").split("\n")
+    text = read_text(path, what="the timestamps cannot be read")
+    require_within("trajectory_lines", text.count("\n"), what="the file has too many lines", where=path)
+    lines = text.split("\n")
     try:
         # KITTI writes nanoseconds, datetime takes microseconds: the last three digits are cut off.
         times = [datetime.fromisoformat(lines[number].strip()[:26]) for number in (0, *numbers)]
-    except (ValueError, IndexError) as error:
+        # times[0] is the first frame of the drive, whether or not it was requested.
+        seconds = [(time - times[0]).total_seconds() for time in times[1:]]
+    # Times of which only some have a time zone cannot be subtracted: a TypeError.
+    except (ValueError, IndexError, TypeError) as error:
         raise DataError(
             "the timestamps cannot be read",
             where=path,
             expected=f"a line for each of {max(numbers) + 1} frames, as in 2011-09-26 13:02:25.594360375",
             got=str(error),
         ) from error
-    # times[0] is the first frame of the drive, whether or not it was requested.
-    return np.array([(time - times[0]).total_seconds() for time in times[1:]])
+    return np.array(seconds)
 
 
 def _about(axis: int, angle_rad: Float[ndarray, "n"]) -> Float[ndarray, "n 3 3"]:
@@ -106,7 +111,7 @@ def _about(axis: int, angle_rad: Float[ndarray, "n"]) -> Float[ndarray, "n 3 3"]
 
 def _read(path: Path) -> Float[ndarray, "6"]:
     what, expected = "the position cannot be read", "KITTI's 30 numbers"
-    words = read_text(path, what=what, expected=expected).split()
+    words = read_text(path, what=what, expected=expected, name="calibration_kilobytes").split()
     try:
         numbers = np.array([float(word) for word in words[:MIN_NUMBERS]])
     except ValueError as error:

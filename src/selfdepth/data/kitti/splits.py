@@ -21,6 +21,7 @@ from selfdepth.data.kitti.calibration import CAMERAS, ODOMETRY_CAMERAS
 from selfdepth.download import DownloadSite, cache_folder, receive
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.files import writing_to
+from selfdepth.limits import require_within
 from selfdepth.places import path_of
 from selfdepth.texts import read_text, whole_number
 
@@ -240,8 +241,11 @@ def _is_usable(
 
 def _read_file(path: Path, lines: LineFormat) -> Iterator[SplitLine]:
     text = read_text(path, what="the split file cannot be read")
-    for index, line in enumerate(text.splitlines(), start=1):
-        words = line.split()
+    require_within("trajectory_lines", text.count("\n"), what="the split has too many lines", where=path)
+    # One line at a time: a list of all would take ten times the memory of the text.
+    for index, match in enumerate(re.finditer(r"[^\n]*\n?", text), start=1):
+        line = match.group().rstrip("\n")
+        words = line.split(None, 3)
         if not words:
             continue
         ref = lines.frame(words) if len(words) == 3 else None

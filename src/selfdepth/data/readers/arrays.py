@@ -15,10 +15,12 @@ from numpy import ndarray
 from selfdepth.archives import judge, open_archive, require_sound
 from selfdepth.errors import DataError
 from selfdepth.limits import require_within
-from selfdepth.texts import decoding
+from selfdepth.texts import decoding, open_regular
 
 _ENDING = ".npy"
 _ZIP = b"PK"
+_LEAST_HEADER = 64
+"""Bytes of a .npy before its numbers."""
 _LARGE_BYTES = 256 << 20
 """Members above this are read twice: a damaged one must not fill the memory before its checksum is compared."""
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -45,7 +47,7 @@ def read_arrays(
         advice = "write one array of numbers per image: np.savez(path, *maps)" if got == _PICKLED else fix
         return DataError(what, where=path, expected=expected, got=got, fix=advice)
 
-    with decoding(refusal), path.open("rb") as file:
+    with decoding(refusal), open_regular(path) as file:
         start = file.read(len(_ZIP))
         file.seek(0)
         if start != _ZIP:
@@ -54,6 +56,7 @@ def read_arrays(
         members = {member.filename.removesuffix(_ENDING): member for member in archive.infolist()}
         names = members if wanted is None else [name for name in wanted(members) if name in members]
         judge([members[name] for name in names], path, refusal)
+        _require_size(sum(members[name].file_size - _LEAST_HEADER for name in names), path)
         return {name: _read_member(archive, members[name], path, refusal) for name in names}
 
 
@@ -85,9 +88,13 @@ def _read_array(stream: Any, n_bytes: int, path: Path, refusal: Callable[[str], 
     if any(length < 0 for length in shape):
         raise refusal(f"an array of shape {shape}")
     size = math.prod(shape) * dtype.itemsize
-    require_within("array_megabytes", size / 1e6, what="the array is too large", where=path)
+    _require_size(size, path)
     left = n_bytes - (stream.tell() - start)
     if size > left:
         raise refusal(f"{left} bytes for an array of {'x'.join(map(str, shape))}, which has {size}")
     stream.seek(start)
     return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
+
+
+def _require_size(n_bytes: int, path: Path) -> None:
+    require_within("array_megabytes", n_bytes / 1e6, what="the file has too large arrays", where=path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -133,7 +134,17 @@ class _Loader(yaml.BaseLoader):
         self.depth -= 1
         if node is not None and node.tag not in _TAGS:
             raise yaml.YAMLError(f"the tag {node.tag[:60]}")
+        if isinstance(node, yaml.MappingNode):
+            _refuse_twins(node)
         return node
+
+
+def _refuse_twins(node: yaml.MappingNode) -> None:
+    """Refuse a name that comes twice: the parser would take the last in silence."""
+    names = [name.value for name, _ in node.value if isinstance(name, yaml.ScalarNode)]
+    if len(set(names)) < len(names):
+        twin, _ = Counter(names).most_common(1)[0]
+        raise yaml.YAMLError(f"{twin[:60]!r} twice, so that it is not clear which one holds")
 
 
 def read_documents(path: Path) -> list[dict[str, Any]]:

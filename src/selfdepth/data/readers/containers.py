@@ -11,6 +11,7 @@ from typing import Any
 
 import av
 
+from selfdepth.data.readers.boxes import judge_samples
 from selfdepth.data.readers.file_kinds import GIF, file_kind, require_role
 from selfdepth.errors import DataError, SelfDepthError, SelfDepthWarning
 from selfdepth.limits import limit, require_within
@@ -96,12 +97,13 @@ def opened_video(path: Path) -> Iterator[Any]:
     """
     kind = file_kind(path)
     require_role(path, kind, "video")
-    if kind is GIF:  # FFmpeg learns its size only by decoding
-        with path.open("rb") as file:
-            head = file.read(10)
-        _judge(int.from_bytes(head[6:8], "little"), int.from_bytes(head[8:10], "little"), path)
+    judge_samples(path)
     options = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "file", **_decoder_options()}
     try:
+        if kind is GIF:  # FFmpeg learns its size only by decoding
+            with path.open("rb") as file:
+                head = file.read(10)
+            _judge(int.from_bytes(head[6:8], "little"), int.from_bytes(head[8:10], "little"), path)
         # With the protocol in front, a name such as 12:30:15.mp4 is not taken for one.
         with av.open(f"file:{path}", options=options, metadata_errors="replace") as container:
             yield container
@@ -147,7 +149,7 @@ def choose_track(container: Any, path: Path, wanted: int | None) -> Track:
             expected=f"--stream 0 to {len(streams) - 1}" if len(streams) > 1 else "--stream 0, its only one",
             got=f"--stream {wanted}",
         )
-    tracks = _tracks(container, streams)
+    tracks = _tracks(container, streams, path)
     chosen = tracks[_best(streams, tracks) if wanted is None else wanted]
     if len(streams) > 1 and wanted is None:
         described = (
@@ -174,9 +176,11 @@ def _video_streams(container: Any, path: Path) -> list[Any]:
     return streams
 
 
-def _tracks(container: Any, streams: Sequence[Any]) -> list[Track]:
+def _tracks(container: Any, streams: Sequence[Any], path: Path) -> list[Track]:
     tracks = {stream.index: Track(number=number) for number, stream in enumerate(streams)}
-    for packet in container.demux(streams):
+    for count, packet in enumerate(container.demux(streams)):
+        if count % 1000 == 0:
+            require_within("video_samples", count, what="the video has too many frames", where=path)
         if packet.size:  # the demuxer ends with empty packets, to flush the decoders
             tracks[packet.stream.index].add(packet)
     return list(tracks.values())

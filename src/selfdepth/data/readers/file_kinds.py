@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from selfdepth.errors import DataError
+from selfdepth.texts import open_regular
 
 Role = Literal["image", "video", "other"]
 
@@ -148,7 +149,7 @@ def file_kind(path: Path) -> FileKind | None:
         DataError: if it cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             head = file.read(_HEAD)
     except OSError as error:
         raise DataError("the file cannot be read", where=path, got=error.strerror or str(error)) from error

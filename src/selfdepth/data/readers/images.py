@@ -42,8 +42,9 @@ class ImageSequence(FrameSequence):
         files = dict(zip(self.numbers, self.files, strict=True))
         reduced = tuple(-(-side // reduction) for side in self.size)  # the JPEG decoder rounds up
         for number in numbers:
-            if reduction > 1 and not self.any_size:
-                # The reduced sizes of images that differ by a few pixels may be the same.
+            if not self.any_size:
+                # Before it is decoded, which may take a thousand times the memory; and the reduced sizes of images that
+                # differ by a few pixels may be the same.
                 require_size(files[number], image_size(files[number]), self.size)
             image = read_image(files[number], reduction, self.levels)
             size = (image.shape[1], image.shape[0])

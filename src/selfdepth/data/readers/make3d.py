@@ -9,6 +9,7 @@ evaluation uses the middle, twice as wide as high: 1704x852 pixels of the image,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ LAYOUT = f"{IMAGES}/img-NAME.jpg and {TRUTHS}/depth_sph_corr-NAME.mat"
 WIDTH_TO_HEIGHT = 2.0
 """Aspect ratio of the crop that is evaluated: close to the wide images that networks trained on KITTI expect."""
 _GRID = "Position3DGrid"
+_MOST_NUMBERS = 10_000_000
+"""In a grid, above which it is no grid of this laser: its own have 67,100."""
 
 
 def is_make3d(path: Path) -> bool:
@@ -126,7 +129,7 @@ def _read_grid(file: Path) -> Float[ndarray, "h w 4"]:
     expected = f"{_GRID} of 55x305x4: x, y, z and depth, metres"
 
     def fits(shape: tuple[int, ...]) -> bool:
-        return len(shape) == 3 and shape[2] == 4 and min(shape) > 0
+        return len(shape) == 3 and shape[2] == 4 and min(shape) > 0 and math.prod(shape) <= _MOST_NUMBERS
 
     return np.asarray(read_matrix(file, _GRID, expected=expected, fits=fits), np.float64)
 

@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from selfdepth.errors import DataError
 from selfdepth.limits import require_within
-from selfdepth.texts import decoding
+from selfdepth.texts import decoding, open_regular
 
 _ITEM_BYTES = {"double": 8, "single": 4, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4}
 _ITEM_BYTES |= {"int64": 8, "uint64": 8}
@@ -42,7 +42,7 @@ def read_matrix(path: Path, name: str, *, expected: str, fits: Callable[[tuple[i
     def refusal(got: str) -> DataError:
         return DataError("the file cannot be read", where=path, expected=expected, got=got)
 
-    with decoding(refusal):
+    with decoding(refusal), open_regular(path):
         found = [(shape, kind) for each, shape, kind in whosmat(path, appendmat=False) if each == name]
     if len(found) != 1 or found[0][1] not in _ITEM_BYTES or not fits(found[0][0]):
         kind = f"{found[0][1]}, {'x'.join(map(str, found[0][0]))}" if found else "no such array"

@@ -16,6 +16,7 @@ from PIL import ExifTags, Image
 
 from selfdepth.data.readers.file_kinds import RAW_PHOTO, FileKind, file_kind, require_role
 from selfdepth.data.readers.orientation import EXIF, Orientation, exif_of_png
+from selfdepth.data.readers.picture_headers import judge_header
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.limits import require_within
 
@@ -108,7 +109,7 @@ def opened_image(path: Path) -> Iterator[Image.Image]:
     if kind is None:
         raise _unreadable(path, "not an image")
     try:
-        with path.open("rb") as file, _header(file, kind) as image:
+        with path.open("rb") as file, _header(file, kind, path) as image:
             _judge(image, path)
             yield image
     except DataError:
@@ -119,9 +120,10 @@ def opened_image(path: Path) -> Iterator[Image.Image]:
         raise _unreadable(path, str(error) or type(error).__name__) from error
 
 
-def _header(file: BinaryIO, kind: FileKind) -> Image.Image:
+def _header(file: BinaryIO, kind: FileKind, path: Path) -> Image.Image:
     """The image, opened. Only the plug-in of its format is tried: others start programs, or are not tested here."""
     # Pillow has a limit of its own, a global; ours is judged right after. Nothing is decoded in between.
+    judge_header(file, kind.pillow, path)
     with _BOMB_CHECK:
         theirs, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:

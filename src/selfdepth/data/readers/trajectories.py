@@ -26,6 +26,9 @@ FORMATS = (
     "12 numbers a line (KITTI: three rows of T_world_camera), or 8 (TUM: timestamp tx ty tz qx qy qz qw); "
     "lines that begin with # are comments"
 )
+_MOST_NUMBERS = 100
+"""Numbers in a line of a file that is read far enough to say how many it has."""
+_FINITE = f"finite numbers, at most {_MOST_NUMBERS} a line"
 ROTATION_TOLERANCE = 1e-3
 """Files hold about six digits. A matrix that deviates more than this from a rotation is something else."""
 
@@ -93,16 +96,16 @@ def _numbers(path: Path) -> tuple[Int[ndarray, "n"], Float[ndarray, "n k"]]:
     # Arrays, and one line at a time: lists of numbers would take twenty times the memory of the file.
     flat, lines, count = array("d"), array("q"), 0
     for number, match in enumerate(re.finditer(r"[^\n]*\n?", text), start=1):
-        words = match.group().split()
+        words = match.group().split(None, _MOST_NUMBERS)
         if not words or words[0].startswith("#"):
             continue
         try:
-            values = [float(word) for word in words]
+            values = [float(word) for word in words] if len(words) <= _MOST_NUMBERS else []
         except ValueError:
             values = []
         count = count or len(values)
         if not values or len(values) != count or not all(map(math.isfinite, values)):
-            expected = f"{count} finite numbers, as in the lines before" if lines else "finite numbers"
+            expected = f"{count} finite numbers, as in the lines before" if lines else _FINITE
             # Shortened: what is not a trajectory at all may be one endless line.
             got = f'"{match.group()[:60].rstrip()}"'
             raise DataError("the line cannot be read", where=f"{path}, line {number}", expected=expected, got=got)

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from numpy import ndarray
 
 from selfdepth.data.readers.arrays import read_arrays
 from selfdepth.errors import DataError
+from selfdepth.limits import require_within
 
 Quantity = Literal["disparity", "depth"]
 
@@ -19,6 +20,7 @@ MAX_ASPECT_FACTOR = 2.0
 """Predictions are resized to the ground truth, so that their aspects may differ a little. Where they differ by more
 than this factor, the axes of the file are probably in another order."""
 
+_TOO_MANY = "the file has too many maps"
 _KINDS = "a .npy or .npz file with one array (images, height, width), or a .npz with one array per image"
 
 
@@ -31,22 +33,36 @@ def read_maps(path: Path, *, keys: tuple[str, ...] = ("data",)) -> list[Float[nd
         keys: names of the array in a .npz, the preferred one first.
 
     Raises:
-        DataError: for a file that is missing, cannot be read without pickle, or holds other arrays.
+        DataError: for a file that is missing, cannot be read without pickle, or holds other arrays, too many maps or
+            too large ones.
     """
+    # float32 halves the memory of a split, and its seven digits exceed those of any depth sensor.
+    return [each.astype(np.float32, copy=False) for each in _maps(path, keys)]
+
+
+def _maps(path: Path, keys: tuple[str, ...]) -> list[Num[ndarray, "_h _w"]]:
+    """As `read_maps`, with the numbers as they are stored."""
     arrays = _load(path, keys)
     preferred = [key for key in keys if key in arrays]
     if preferred or len(arrays) == 1:
         stack = arrays[preferred[0] if preferred else next(iter(arrays))]
-        maps = list(stack if stack.ndim == 3 else [stack] if stack.ndim == 2 else [])
-        contents = f"an array of shape {stack.shape}"
+        # A few bytes can state any number of maps without pixels, and each takes a hundred bytes.
+        maps, contents = [], f"an array of shape {stack.shape}"
+        if stack.size and stack.ndim in (2, 3):
+            require_within("array_maps", len(stack) if stack.ndim == 3 else 1, what=_TOO_MANY, where=path)
+            maps = list(stack) if stack.ndim == 3 else [stack]
     else:
         maps, contents = list(arrays.values()), f"entries {', '.join(list(arrays)[:5])}"
+        require_within("array_maps", len(maps), what=_TOO_MANY, where=path)
     if not maps or any(each.ndim != 2 or each.size == 0 or each.dtype.kind not in "fiu" for each in maps):
         numeric = all(each.dtype.kind in "fiu" for each in maps)
         got = contents if not maps or numeric else f"numbers of type {maps[0].dtype}"
         raise DataError("the file does not hold maps", where=path, expected=_KINDS, got=got)
-    # float32 halves the memory of a split, and its seven digits exceed those of any depth sensor.
-    return [each.astype(np.float32, copy=False) for each in maps]
+    n_bytes = sum(each.size for each in maps) * np.dtype(np.float32).itemsize
+    require_within("array_megabytes", n_bytes / 1e6, what="the maps are too large", where=path)
+    for each in maps:
+        require_within("image_megapixels", each.size / 1e6, what="a map is too large", where=path)
+    return maps
 
 
 def read_predictions(path: Path, quantity: Quantity) -> list[Float[ndarray, "_h _w"]]:
@@ -55,9 +71,10 @@ def read_predictions(path: Path, quantity: Quantity) -> list[Float[ndarray, "_h 
     Raises:
         DataError: as `read_maps`, or for a number that is NaN, infinite, zero or negative.
     """
-    maps = read_maps(path, keys=("data", quantity))
-    for index, each in enumerate(maps):
-        require_positive(each, quantity, f"{path}, image {index}")
+    stored = _maps(path, ("data", quantity))
+    for index, each in enumerate(stored):  # before any is converted: a refusal takes the memory of the file alone
+        require_positive(each.astype(np.float32, copy=False), quantity, f"{path}, image {index}")
+    maps = [each.astype(np.float32, copy=False) for each in stored]
     return maps if quantity == "disparity" else [1 / each for each in maps]
 
 
@@ -87,8 +104,10 @@ def read_truths(path: Path) -> list[Float[ndarray, "_h _w"]]:
     Raises:
         DataError: as `read_maps`, for negative numbers or NaN, or if all depths are unknown.
     """
-    maps = read_maps(path, keys=("data", "depth"))
-    for index, each in enumerate(maps):
+    stored = _maps(path, ("data", "depth"))
+    known = False
+    for index, each in enumerate(each.astype(np.float32, copy=False) for each in stored):
+        known = known or bool(each.any())
         wrong = ~(np.isfinite(each) & (each >= 0))
         if wrong.any():
             raise DataError(
@@ -97,9 +116,9 @@ def read_truths(path: Path) -> list[Float[ndarray, "_h _w"]]:
                 expected="metres, and 0 where unknown",
                 got=f"{each[wrong][0]:g}",
             )
-    if not any(each.any() for each in maps):
+    if not known:
         raise DataError("there is no ground truth", where=path, expected="metres, 0 where unknown", got="zeros only")
-    return maps
+    return [each.astype(np.float32, copy=False) for each in stored]
 
 
 def check_pairs(
