@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
 
-from selfdepth.engine.checkpoint import FOLDER, STATE_FILE
+from selfdepth.engine.checkpoint import STATE_FILE
+from selfdepth.engine.run_config import CHECKPOINTS_FOLDER
 from selfdepth.errors import OutputError
 from selfdepth.files import make_folder, recover, remove_tree, rename, require_writable, writing_to
 from selfdepth.locks import held
@@ -55,7 +56,7 @@ def sole_run(folder: Path) -> Iterator[None]:
         with writing_to(folder):
             make_folder(folder)
         with held(folder / LOCK_FILE, on_busy=refuse):
-            _bring_back_checkpoints(folder / FOLDER)
+            _bring_back_checkpoints(folder / CHECKPOINTS_FOLDER)
             yield
     finally:
         for place in created:
@@ -75,7 +76,7 @@ def clear_leftovers(folder: Path) -> None:
             if re.fullmatch(names, path.name):
                 with contextlib.suppress(OSError):  # it takes up space, and does no harm
                     path.unlink()
-    for path in _within(folder, FOLDER):
+    for path in _within(folder, CHECKPOINTS_FOLDER):
         if _CHECKPOINT_LEFT.fullmatch(path.name):
             remove_tree(path)
     if any(_STORE_LEFT.fullmatch(path.name) for path in _within(folder)):

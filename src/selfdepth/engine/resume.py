@@ -7,10 +7,9 @@ from pathlib import Path
 
 from selfdepth.config import TrainConfig, to_json
 from selfdepth.data.kitti.splits import split_path
-from selfdepth.engine.checkpoint import FOLDER as CHECKPOINTS
 from selfdepth.engine.checkpoint import last_checkpoint
 from selfdepth.engine.history import HISTORY_FILE
-from selfdepth.engine.run_config import CONFIG_FILE, METRICS_FILE, read_run_config, recorded_config
+from selfdepth.engine.run_config import CHECKPOINTS_FOLDER, CONFIG_FILE, METRICS_FILE, read_run_config, recorded_config
 from selfdepth.errors import CheckpointError, ConfigError, OutputError, SelfDepthError
 from selfdepth.places import path_of
 
@@ -32,7 +31,7 @@ def check_folder(config: TrainConfig, folder: Path, *, resume: bool) -> None:
         OutputError: for a new run in a folder with a model, a run, or the record or configuration of one; for any in
             one with a file where models or checkpoints are to be saved.
     """
-    for name in (*_MODELS, CHECKPOINTS):
+    for name in (*_MODELS, CHECKPOINTS_FOLDER):
         _require_no_file(folder / name)
     if resume:
         if last_checkpoint(folder) is None:
