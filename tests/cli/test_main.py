@@ -224,12 +224,12 @@ def test_an_interrupted_run_says_how_to_go_on_and_exits_with_the_signals_code(
     for number, code in ((2, 130), (15, 143)):
 
         def stopped(args: object, number: int = number) -> None:
-            raise Interrupted(number, Path("runs/a"))
+            raise Interrupted(number, Path("my runs/a"))
 
         monkeypatch.setattr(verb, "train", stopped)
         got, _, err = run(capsys, *TRAIN)
         assert got == code
-        assert "selfdepth train --resume --out runs/a" in err
+        assert "selfdepth train --resume --out 'my runs/a'" in err
 
 
 def test_ctrl_c_before_anything_is_trained_exits_130_without_a_traceback(

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from selfdepth.engine import lock
 from selfdepth.engine.lock import LOCK_FILE, clear_leftovers, sole_run
 from selfdepth.errors import OutputError
+from selfdepth.files import make_folder
 from selfdepth.locks import held
 
 
@@ -149,3 +151,27 @@ def test_a_place_that_is_a_file_is_refused_by_the_option(tmp_path: Path) -> None
     (tmp_path / "run").write_text("")
     with pytest.raises(OutputError, match=r"the output folder is a file.*--out"), sole_run(tmp_path / "run"):
         pytest.fail("a run in a file")
+
+
+def test_a_folder_that_is_removed_before_it_is_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Path] = []
+
+    def make_and_lose(folder: Path) -> None:
+        make_folder(folder)
+        made.append(folder)
+        if len(made) == 1:
+            folder.rmdir()
+
+    monkeypatch.setattr(lock, "make_folder", make_and_lose)
+    with sole_run(tmp_path / "run"):
+        assert (tmp_path / "run" / LOCK_FILE).exists()
+    assert len(made) == 2
+
+
+def test_a_lock_file_of_other_software_stays(tmp_path: Path) -> None:
+    (tmp_path / ".lock").write_text("mine")
+    with sole_run(tmp_path):
+        pass
+    assert (tmp_path / ".lock").read_text() == "mine"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import signal
 import sys
 import time
 from pathlib import Path
@@ -19,6 +20,7 @@ def test_when_the_terminal_is_closed_the_run_is_saved_and_can_be_resumed(tiny: T
     words = ["train", *options.split(), "--data", tiny.data, "--out", str(run)]
     process, terminal = pty.fork()
     if process == 0:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup, which ignores it
         os.execv(sys.executable, [sys.executable, "-m", "selfdepth.cli.main", *words])
     shown, deadline = b"", time.monotonic() + 120
     while b"step " not in shown and time.monotonic() < deadline:

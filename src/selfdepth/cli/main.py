@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -72,7 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         remark(f"error: {error}")
         return 2
     except Interrupted as stop:
-        remark(f"stopped; everything is saved. Continue with: selfdepth train --resume --out {stop.folder}")
+        folder = shlex.quote(str(stop.folder))
+        remark(f"stopped; everything is saved. Continue with: selfdepth train --resume --out {folder}")
         return 128 + stop.signal_number
     except KeyboardInterrupt:
         remark("stopped")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
@@ -15,7 +15,9 @@ from selfdepth.errors import OutputError
 from selfdepth.files import make_folder, recover, remove_tree, rename, require_writable, writing_to
 from selfdepth.locks import held
 
-LOCK_FILE = ".lock"
+LOCK_FILE = ".selfdepth.lock"
+"""A name of our own: the file is deleted at the end."""
+_STARTS = 3
 
 _FILES_LEFT = {
     ".": r"\.(config\.json|metrics\.jsonl|history\.jsonl|teacher\.json)\.\d+\.part",
@@ -53,15 +55,30 @@ def sole_run(folder: Path) -> Iterator[None]:
         )
 
     try:
-        with writing_to(folder):
-            make_folder(folder)
-        with held(folder / LOCK_FILE, on_busy=refuse):
+        with _held_in_new(folder, refuse):
             _bring_back_checkpoints(folder / CHECKPOINTS_FOLDER)
             yield
     finally:
         for place in created:
             with contextlib.suppress(OSError):  # not empty: it holds a run
                 place.rmdir()
+
+
+@contextmanager
+def _held_in_new(folder: Path, refuse: Callable[[], None]) -> Iterator[None]:
+    """Make the folder and hold its lock, also if somebody removes the empty folder in between, as another start does
+    that finds that it may not run there."""
+    with contextlib.ExitStack() as stack:
+        for start in range(1, _STARTS + 1):
+            with writing_to(folder):
+                make_folder(folder)
+            try:
+                stack.enter_context(held(folder / LOCK_FILE, on_busy=refuse))
+                break
+            except OutputError:
+                if folder.exists() or start == _STARTS:
+                    raise
+        yield
 
 
 def clear_leftovers(folder: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import IO
+from io import BufferedIOBase
 
 import numpy as np
 from jaxtyping import UInt8
@@ -68,7 +68,7 @@ def of_display_matrix(data: bytes) -> Orientation:
 _MOST_CHUNKS, _MOST_BYTES = 200_000, 1_000_000
 
 
-def exif_of_png(file: IO[bytes]) -> bytes | None:
+def exif_of_png(file: BufferedIOBase) -> bytes | None:
     """The EXIF of a PNG wherever it stands, behind the pixels too; None if there is none. The pixels are skipped, not
     decoded, and the position in the file is kept."""
     position = file.tell()

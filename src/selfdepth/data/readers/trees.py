@@ -97,16 +97,17 @@ def kind_of(entry: os.DirEntry[str]) -> Literal["folder", "file", "broken", "oth
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """The folders and links to folders directly in a folder, but for hidden ones and those of the system."""
+    """The folders and links to folders directly in a folder, but for hidden ones and those of the system, by name: each
+    file system lists them in an order of its own."""
     # Only names and kinds are read: a folder may hold a hundred thousand frames.
     with os.scandir(folder) as entries:
-        return [
+        return sorted(
             folder / entry.name
             for entry in entries
             if not entry.name.startswith(".")
             and entry.name.casefold() not in _SYSTEM_FOLDERS
             and kind_of(entry) == "folder"
-        ]
+        )
 
 
 def _real(folders: list[Path]) -> list[Path]:
