@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import multiprocessing
 import os
 import platform
@@ -59,7 +60,7 @@ def main() -> int:
         build(Path(place))
         for reader, weight in zip(readers, weights, strict=True):
             started = time.monotonic()
-            seeds = range(arguments.first, arguments.first + max(1, round(arguments.tries * weight / sum(weights))))
+            seeds = range(arguments.first, arguments.first + math.ceil(arguments.tries * weight / sum(weights)))
             tallies[reader.name] = tally = _tries(reader, Path(place), seeds)
             _say(
                 f"{reader.name}: {tally.survived} of {tally.tries}, {tally.peak_mb:.0f} MB, "
@@ -74,7 +75,7 @@ def main() -> int:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tries", type=int, default=20_000, help="of all readers together")
+    parser.add_argument("--tries", type=int, default=20_000, help="of all readers together, at least")
     parser.add_argument("--seed", "--first", dest="first", type=int, default=0, help="of each reader's first try")
     parser.add_argument("--reader", choices=[reader.name for reader in READERS], help="only this one")
     parser.add_argument("--json", help="file for the figures")
