@@ -41,7 +41,7 @@ class CheckArgs:
     """Folder of split folders (eigen_zhou/train_files.txt and so on), instead of downloading the published lists.
     Without --split, the splits of the paper's tables are checked."""
     camera: str | None = None
-    """fx,fy,cx,cy in pixels of the frames; or a YAML file (ours, OpenCV, ROS camera_info); or fov:DEGREES."""
+    """fx,fy,cx,cy in pixels of the frames; or a YAML file (ours, OpenCV, ROS, Kalibr, EuRoC); or fov:DEGREES."""
     stream: int | None = None
     """Number of the video stream to look at, from 0. Default: the one with the most frames."""
     on_error: Literal["stop", "skip"] = "stop"

@@ -32,7 +32,7 @@ class PrepareArgs:
     split: str | None = None
     """Folder with train_files.txt, val_files.txt, test_files.txt; or a published split: eigen_zhou, odom (KITTI)."""
     camera: str | None = None
-    """fx,fy,cx,cy in pixels of the frames; or a YAML file (ours, OpenCV, ROS camera_info); or fov:DEGREES; or, for
+    """fx,fy,cx,cy in pixels of the frames; or a YAML file (ours, OpenCV, ROS, Kalibr, EuRoC); or fov:DEGREES; or, for
     KITTI, paper: its one camera for all dates."""
     every: str | None = None
     """Frames between a target and its neighbours: a number, or auto (by motion). Default: 1."""
