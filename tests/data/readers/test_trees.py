@@ -57,8 +57,9 @@ def test_a_folder_that_cannot_be_listed_does_not_end_the_walk(tmp_path: Path, mo
             raise PermissionError(13, "Permission denied")
         return scandir(path)
 
-    monkeypatch.setattr(os, "scandir", guarded)
-    assert list(_walk(tree, tree.root)) == ["a", "b"]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", guarded)
+        assert list(_walk(tree, tree.root)) == ["a", "b"]
     assert [path.name for path in tree.unreadable] == ["private"]
 
 
