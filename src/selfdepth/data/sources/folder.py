@@ -85,14 +85,14 @@ def plain_sequences(root: Path, folders: tuple[Path, ...]) -> tuple[FrameSequenc
 
 
 def with_times(
-    sequence: FrameSequence, file: Path, read: Callable[[tuple[int, ...]], Float[ndarray, "n"] | None]
+    sequence: FrameSequence, file: Path, read: Callable[[Path, tuple[int, ...]], Float[ndarray, "n"] | None]
 ) -> FrameSequence:
     """The sequence with the times that a data set keeps in a file beside its images.
 
     Args:
         sequence: its numbers are the places of the frames in the file.
         file: where the times are. Without it, or if it cannot be used, the times stay unknown.
-        read: the seconds of frames.
+        read: the seconds of frames, from the file and their numbers.
 
     Warns:
         SelfDepthWarning: about a file that cannot be used.
@@ -100,7 +100,7 @@ def with_times(
     if not file.is_file():
         return sequence
     try:
-        times_s = read(sequence.numbers)
+        times_s = read(file, sequence.numbers)
     except DataError as error:
         warnings.warn(f"the times in {file} are not used: {error}", SelfDepthWarning, stacklevel=3)
         return sequence

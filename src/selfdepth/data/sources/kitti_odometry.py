@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -52,11 +51,7 @@ class KittiOdometry(DataSource):
     def sequences_to_predict(self) -> tuple[FrameSequence, ...]:
         """Every folder of images, of any camera, with the times of its times.txt."""
         sequences = plain_sequences(self.path, find_image_folders(self.path))
-        files = [sequence.files[0].parent.parent / "times.txt" for sequence in sequences]
-        return tuple(
-            with_times(sequence, file, partial(odometry_times, file))
-            for sequence, file in zip(sequences, files, strict=True)
-        )
+        return tuple(with_times(each, each.files[0].parent.parent / "times.txt", odometry_times) for each in sequences)
 
     def clips(self, request: ClipRequest) -> Footage:
         """Targets of the split; without a split, of the left camera of every sequence."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -68,11 +68,7 @@ class KittiRaw(DataSource):
     def sequences_to_predict(self) -> tuple[FrameSequence, ...]:
         """Every folder of images, of any camera, with the times of its timestamps.txt."""
         sequences = plain_sequences(self.path, find_image_folders(self.path))
-        files = [_timestamps(sequence.files[0].parent) for sequence in sequences]
-        return tuple(
-            with_times(sequence, file, partial(read_timestamps, file))
-            for sequence, file in zip(sequences, files, strict=True)
-        )
+        return tuple(with_times(each, _timestamps(each.files[0].parent), read_timestamps) for each in sequences)
 
     def clips(self, request: ClipRequest) -> Footage:
         """Targets of the split, of either camera; without a split, of the left camera of every drive."""
