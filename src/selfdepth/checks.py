@@ -33,6 +33,11 @@ def require(condition: bool, flag: str, expected: str, got: object) -> None:
         raise out_of_range(flag, expected, got)
 
 
+def require_stream(number: int | None) -> None:
+    """Raise ConfigError unless a number of a video stream is given as --stream, or none is."""
+    require(number is None or number >= 0, "--stream", "0 or more", number)
+
+
 def out_of_range(flag: str, expected: str, got: object) -> ConfigError:
     """The error for a value of the option `flag`."""
     # Python refuses to write a number of thousands of digits.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from selfdepth.checks import require
+from selfdepth.checks import require_stream
 from selfdepth.cli.evaluating import write_json
 from selfdepth.cli.printing import safe_console
 from selfdepth.errors import ConfigError, printable
@@ -64,7 +64,7 @@ def check(args: CheckArgs) -> None:
     from selfdepth.data.store.store import is_store
     from selfdepth.files import require_writable_file
 
-    require(args.stream is None or args.stream >= 0, "--stream", "0 or more", args.stream)
+    require_stream(args.stream)
     if args.json is not None:
         require_writable_file(path_of(args.json), option="--json")
     # Unwrapped lines can be searched and copied. Markup is off wherever a path is printed: it may contain [brackets].

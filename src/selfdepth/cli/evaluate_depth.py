@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from selfdepth.checks import require
+from selfdepth.checks import require_stream
 from selfdepth.cli.evaluating import run_evaluation, write_json
 from selfdepth.cli.printing import safe_console
 from selfdepth.errors import ConfigError
@@ -186,7 +186,7 @@ def _check(args: EvaluateDepthArgs) -> None:
                 raise ConfigError(
                     f"{option} applies only with --data", got=f"{value}", fix="leave it out, or add --data DATA"
                 )
-    require(args.stream is None or args.stream >= 0, "--stream", "0 or more", args.stream)
+    require_stream(args.stream)
     _check_numbers(args)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from selfdepth.checks import require
+from selfdepth.checks import require_stream
 from selfdepth.cli.evaluating import run_evaluation, write_json
 from selfdepth.cli.printing import safe_console
 from selfdepth.errors import ConfigError
@@ -128,7 +128,7 @@ def _check(args: EvaluateOdometryArgs) -> None:
             raise ConfigError(
                 f"{option} applies only with --data", got=f"{value}", fix="leave it out, or add --data DATA"
             )
-    require(args.stream is None or args.stream >= 0, "--stream", "0 or more", args.stream)
+    require_stream(args.stream)
     if args.batch_size < 1:
         raise ConfigError("option out of range", where="--batch-size", expected="at least 1", got=str(args.batch_size))
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from selfdepth.checks import require
+from selfdepth.checks import require_stream
 from selfdepth.cli.printing import say
 from selfdepth.errors import ConfigError, OutputError
 from selfdepth.places import path_of
@@ -121,7 +121,7 @@ def _check(args: PredictArgs) -> None:
         )
     if args.batch_size < 1:
         raise ConfigError("option out of range", where="--batch-size", expected="at least 1", got=str(args.batch_size))
-    require(args.stream is None or args.stream >= 0, "--stream", "0 or more", args.stream)
+    require_stream(args.stream)
     clouds, benchmark = ("ply", "point clouds"), ("kitti", "KITTI's benchmark")
     for option, value, (kind, what) in (
         ("--max-depth", args.max_depth, clouds),

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from selfdepth.checks import require
+from selfdepth.checks import require, require_stream
 from selfdepth.cli.printing import say
 from selfdepth.places import path_of
 
@@ -74,7 +74,7 @@ def refine(args: RefineArgs) -> None:
         Interrupted: after Ctrl-C, SIGTERM or SIGHUP, once the run is saved.
     """
     require(0 < args.anchor < math.inf, "--anchor", "a number of more than 0", args.anchor)
-    require(args.stream is None or args.stream >= 0, "--stream", "0 or more", args.stream)
+    require_stream(args.stream)
     from selfdepth.cli.train import Display, with_whole_paths
     from selfdepth.engine.refine import RefineOptions, refinement
     from selfdepth.engine.train import train

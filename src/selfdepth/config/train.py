@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from selfdepth.checks import LARGEST, MIN_SIZE, check_numbers, check_other_models, out_of_range, require, require_size
+from selfdepth.checks import (
+    LARGEST,
+    MIN_SIZE,
+    check_numbers,
+    check_other_models,
+    out_of_range,
+    require,
+    require_size,
+    require_stream,
+)
 from selfdepth.config.augment import AugmentConfig
 from selfdepth.config.encoder import POSE_ENCODER, EncoderConfig
 from selfdepth.config.loss import LossConfig
@@ -123,7 +132,7 @@ class TrainConfig:
         require(self.drop_after is None or self.drop_after >= 1, "--drop-after", "at least 1", self.drop_after)
         require(self.save_every >= 1, "--save-every", "at least 1", self.save_every)
         require(self.keep >= 2, "--keep", "at least 2: should the newest be damaged, the one before is used", self.keep)
-        require(self.stream is None or self.stream >= 0, "--stream", "0 or more", self.stream)
+        require_stream(self.stream)
         require(
             0 not in self.offsets and len(set(self.offsets)) == len(self.offsets) and self.n_sources > 0,
             "--offsets",
