@@ -1,0 +1,314 @@
+"""The frames from which the scale is found: of any data, evenly spaced, with their cameras, times and predicted depth.
+
+The depth may be a model's, in the network's own unit, or come from files of any method.
+"""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from numpy import ndarray
+
+from selfdepth.data.footage import FrameSelection
+from selfdepth.data.frames import FrameRef, FrameSequence
+from selfdepth.data.readers.cameras import ANY_CAMERA
+from selfdepth.data.readers.frame_files import files_of_frames, find_files_of_frames
+from selfdepth.data.sources.recognise import recognise
+from selfdepth.data.sources.source import DataSource
+from selfdepth.errors import DataError, SelfDepthWarning
+from selfdepth.evaluation.depth.arrays import Quantity, check_aspect, read_predictions
+from selfdepth.evaluation.depth.predictions import KINDS, read_prediction
+from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.crop import NO_CROP, Crop
+from selfdepth.geometry.crop_resize import CropResize
+from selfdepth.inference.predictor import Predictor
+from selfdepth.weights.files import LoadedWeights
+
+BATCH = 8
+"""Frames that are predicted, or read, together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleFrame:
+    """A frame with its predicted depth.
+
+    Attributes:
+        ref: the frame.
+        time_s: its time in the data; a frame number where the times are unknown.
+        depth: predicted, positive, in the unit whose metres are wanted; along z.
+        whole: camera of the frame itself, before crop and resize.
+        crop: what was cut off the frame before it was resized to the depth map.
+    """
+
+    ref: FrameRef
+    time_s: float
+    depth: Float[ndarray, "h w"]
+    whole: Camera
+    crop: Crop = NO_CROP
+
+    @property
+    def fit(self) -> CropResize:
+        """What turns the frame's picture, and that of its stereo partner, into one of the size of the depth map."""
+        return CropResize(width=self.depth.shape[1], height=self.depth.shape[0], crop=self.crop)
+
+    @cached_property
+    def camera(self) -> Camera:
+        """The camera of the depth map's pixels."""
+        return self.fit.camera(self.whole)
+
+    def in_map(self, pixels: Float[ndarray, "n 2"]) -> Float[ndarray, "n 2"]:
+        """Pixels (u, v) of the whole frame, as pixels of the depth map; outside it if they are cropped off."""
+        size = self.crop.size_of(self.whole.width, self.whole.height)
+        scale = np.array([self.camera.width / size[0], self.camera.height / size[1]])
+        return np.asarray((pixels - (self.crop.left, self.crop.top) + 0.5) * scale - 0.5)
+
+    def rays(self) -> Float[ndarray, "h w 3"]:
+        """The direction of each pixel of the map: a point is its depth times its ray. Here z of a ray is 1."""
+        camera = self.camera
+        u, v = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
+        return np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, np.ones(u.shape)], axis=-1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleFootage:
+    """All frames of the data.
+
+    Attributes:
+        source: the data.
+        sequences: those whose scale is wanted, with their cameras.
+        partners: other cameras of stereo pairs, by the name of their sequence.
+        times_s: time of each frame, running on from one sequence to the next.
+        timed: whether these are seconds; else they count frames.
+    """
+
+    source: DataSource
+    sequences: tuple[FrameSequence, ...]
+    partners: dict[str, FrameSequence]
+    times_s: dict[FrameRef, float]
+    timed: bool
+
+    @property
+    def refs(self) -> tuple[FrameRef, ...]:
+        """All frames, in their order."""
+        return tuple(self.times_s)
+
+    def sequence(self, name: str) -> FrameSequence:
+        """The sequence with this name."""
+        return next(each for each in self.sequences if each.name == name)
+
+    def evenly(self, count: int) -> tuple[FrameRef, ...]:
+        """At most `count` frames, evenly spaced from the first to the last."""
+        refs = self.refs
+        rows = np.unique(np.linspace(0, len(refs) - 1, min(count, len(refs))).round().astype(int))
+        return tuple(refs[row] for row in rows)
+
+    def read(
+        self, name: str, numbers: tuple[int, ...], fit: CropResize, *, partner: bool = False
+    ) -> Iterator[UInt8[ndarray, "h w 3"]]:
+        """Frames of a sequence, or of its stereo partner, cropped and resized."""
+        sequence = self.partners[name] if partner else self.sequence(name)
+        selection = FrameSelection(part="all", refs=(), sequences=(sequence,))
+        return self.source.read(selection, tuple(FrameRef(sequence.name, number) for number in numbers), fit)
+
+
+def open_footage(
+    data: Path,
+    *,
+    camera: str | None = None,
+    stream: int | None = None,
+    stereo: bool = False,
+    weights: LoadedWeights | None = None,
+) -> ScaleFootage:
+    """Open the data for calibration.
+
+    The camera is the user's, else the data's own, else the model's where the frames have its aspect, else 60 degrees
+    are assumed, with a warning.
+
+    Args:
+        camera: as `parse_camera` reads it.
+        stream: number of the video stream to take; None: the one with the most frames.
+        stereo: whether the stereo partners are wanted; frames without one are then left out.
+        weights: the model, for its camera.
+
+    Raises:
+        DataError: for data that cannot be used, or that has no pairs.
+    """
+    source = recognise(data, stream)
+    # A store's cameras are those of its frames; all others are opened with the one that counts.
+    if source.kind == "store":
+        if camera is not None or stereo:
+            raise DataError(
+                "a store has its camera, and no pairs that could be compared",
+                where="--stereo" if stereo else f"--camera {camera}",
+                got=str(data),
+                fix="give the data that the store was made from as --data",
+            )
+        sequences, partners = source.select(split=None, part=None, whole=True).sequences, {}
+    elif stereo:
+        sequences, partners = _pairs(source, camera)
+    else:
+        sequences, partners = _with_cameras(source, camera, weights), {}
+    times_s, timed = _running_times(source, sequences)
+    return ScaleFootage(source=source, sequences=sequences, partners=partners, times_s=times_s, timed=timed)
+
+
+def _pairs(source: DataSource, camera: str | None) -> tuple[tuple[FrameSequence, ...], dict[str, FrameSequence]]:
+    """The sequences with a stereo partner, without the frames that it lacks; and the partners."""
+    # With 0 as the only offset every frame is its own neighbour, so all frames are opened.
+    found = source.footage(camera=camera, offsets=(0,), stereo=True).sequences
+    by_name = {each.name: each for each in found}
+    pairs: dict[str, FrameSequence] = {}
+    sequences = []
+    for each in found:
+        if each.partner is not None and each.partner.sequence in by_name:
+            other = by_name[each.partner.sequence]
+            sequences.append(each.without(frozenset(each.numbers) - frozenset(other.numbers)))
+            pairs[each.name] = other
+    return tuple(sequences), pairs
+
+
+def _with_cameras(source: DataSource, camera: str | None, weights: LoadedWeights | None) -> tuple[FrameSequence, ...]:
+    own = None if weights is None else weights.camera
+    if camera is not None or source.calibrated or own is None:
+        return source.sequences(camera)
+    sequences = source.sequences(ANY_CAMERA)
+    if not all(own.has_aspect_of(each.camera.width, each.camera.height) for each in sequences):
+        return source.sequences(None)
+    return tuple(replace(each, camera=own.resized(each.camera.width, each.camera.height)) for each in sequences)
+
+
+def _running_times(source: DataSource, sequences: Iterable[FrameSequence]) -> tuple[dict[FrameRef, float], bool]:
+    """Time of each frame from the start, sequence after sequence, and whether they are seconds."""
+    sequences = tuple(sequences)
+    all_times = [_times(source, sequence) for sequence in sequences]
+    timed = all(times is not None for times in all_times)
+    running: dict[FrameRef, float] = {}
+    start = 0.0
+    for sequence, known in zip(sequences, all_times, strict=True):
+        times = known if timed and known is not None else np.array(sequence.numbers, np.float64)
+        refs = [FrameRef(sequence.name, number) for number in sequence.numbers]
+        # A single sequence keeps its own times, those of a log; others would overlap.
+        shift = start - times[0] if len(sequences) > 1 else 0.0
+        running.update(zip(refs, (times + shift).tolist(), strict=True))
+        step = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
+        start = float(times[-1] + shift + step)
+    return running, timed
+
+
+def _times(source: DataSource, sequence: FrameSequence) -> Float[ndarray, "n"] | None:
+    """Seconds of the frames; None if they are unknown."""
+    try:
+        times = source.times(sequence)
+    except DataError:  # a missing or broken list of times is no obstacle: the frames are counted
+        return None
+    return None if np.array_equal(times, sequence.numbers) and sequence.times_s is None else times
+
+
+def model_depths(
+    footage: ScaleFootage, refs: Sequence[FrameRef], weights: LoadedWeights, *, device: str = "auto"
+) -> Iterator[ScaleFrame]:
+    """The frames with the depth that a network predicts at its own size, in its own unit, in float32.
+
+    Frames of the training frames' size are cropped as at training; others are not, with a warning.
+
+    Raises:
+        SelfDepthError: for a frame that cannot be read, or a store that does not fit the model.
+    """
+    predictor = Predictor(replace(weights, metric=None), device=device, precision="fp32")
+    is_store = footage.source.kind == "store"
+    sides = {each.name: weights.config.crop_px if is_store else _crop(each, weights) for each in footage.sequences}
+    if any(crop != weights.config.crop_px for crop in sides.values()):
+        warnings.warn(
+            f"the model was trained on frames cropped by {weights.config.crop_px} (top, bottom, left, right), but "
+            "frames of another size are not cropped: their depth may be worse",
+            SelfDepthWarning,
+            stacklevel=2,
+        )
+    for name, group in itertools.groupby(refs, key=lambda ref: ref.sequence):
+        whole, crop = footage.sequence(name).camera, sides[name]
+        fit = CropResize(width=weights.config.width, height=weights.config.height, crop=crop)
+        chosen = list(group)
+        images = footage.read(name, tuple(ref.number for ref in chosen), fit)
+        for start in range(0, len(chosen), BATCH):
+            batch = chosen[start : start + BATCH]
+            predictions = predictor.predict_batch(list(itertools.islice(images, len(batch))))
+            for ref, prediction in zip(batch, predictions, strict=True):
+                yield ScaleFrame(
+                    ref=ref,
+                    time_s=footage.times_s[ref],
+                    depth=prediction.depth.astype(np.float64),
+                    whole=whole,
+                    crop=crop,
+                )
+
+
+def _crop(sequence: FrameSequence, weights: LoadedWeights) -> Crop:
+    """The model's crop, if the frames have the size of its training frames; else none."""
+    own = weights.camera
+    same = own is None or (own.width, own.height) == (sequence.camera.width, sequence.camera.height)
+    return weights.config.crop_px if same else NO_CROP
+
+
+class GivenDepths:
+    """Predictions in files for the frames of the data, by any method, at any resolution.
+
+    Args:
+        path: a file with one map per frame of the data, in their order; or a folder with a file per frame, named like
+            the frame, which may lack some (`files_of_frames`).
+        quantity: what the files hold.
+
+    Raises:
+        DataError: for a file that cannot be used or has another number of maps, or a folder without any prediction of a
+            frame.
+    """
+
+    def __init__(self, path: Path, quantity: Quantity, footage: ScaleFootage) -> None:
+        self._path, self._quantity, self._footage = path, quantity, footage
+        self._files: dict[FrameRef, Path] = {}
+        self._maps: dict[FrameRef, ndarray] = {}
+        refs = footage.refs
+        if path.is_dir():
+            selection = FrameSelection(part="all", refs=refs, sequences=footage.sequences)
+            by_ref = footage.source.names(selection)
+            names = [by_ref[ref] for ref in refs]
+            found = find_files_of_frames(path, refs, names, kinds=KINDS, wanted="prediction")
+            if not any(found):
+                files_of_frames(path, refs, names, kinds=KINDS, wanted="prediction")  # raises, naming the first
+            self._files = {ref: file for ref, file in zip(refs, found, strict=True) if file is not None}
+            return
+        maps = read_predictions(path, quantity)
+        if len(maps) != len(refs):
+            raise DataError(
+                "there are not as many predictions as frames",
+                where=path,
+                expected=f"{len(refs)}, one for each frame of {footage.source.path}, in their order",
+                got=str(len(maps)),
+                fix="give a folder with a file per frame if some frames have none",
+            )
+        self._maps = dict(zip(refs, maps, strict=True))
+
+    @property
+    def refs(self) -> tuple[FrameRef, ...]:
+        """The frames that have a prediction, in their order."""
+        return tuple(self._maps or self._files)
+
+    def depths(self, refs: Iterable[FrameRef]) -> Iterator[ScaleFrame]:
+        """The frames with their depth. Raises DataError for a map that cannot be used, or of another aspect."""
+        for ref in refs:
+            disparity = self._maps[ref] if self._maps else read_prediction(self._files[ref], self._quantity)
+            whole = self._footage.sequence(ref.sequence).camera
+            shape = (disparity.shape[0], disparity.shape[1])
+            check_aspect(shape, (whole.height, whole.width), f"{self._path}, {ref.sequence} {ref.number}")
+            yield ScaleFrame(
+                ref=ref,
+                time_s=self._footage.times_s[ref],
+                depth=1 / disparity.astype(np.float64),
+                whole=whole,
+            )
