@@ -27,6 +27,10 @@ class DepthTruth(ABC):
             DataError: for files that cannot be used.
         """
 
+    def may_have(self, ref: FrameRef) -> bool:
+        """Whether a frame may have a map: quick to ask of all frames, and never wrongly false."""
+        return True
+
     @property
     def root(self) -> Path | None:
         """The folder that the maps are read from; None if they do not come from files."""

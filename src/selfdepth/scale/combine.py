@@ -146,7 +146,7 @@ def combine(testimonies: Sequence[Testimony], *, timed: bool, known: float | Non
         within = np.array([each.spread for each in sure])
         spread = math.sqrt(float(weights @ (within**2 + (logs - mean) ** 2)))
     return Calibration(
-        scale=MetricScale(factor=math.exp(mean), spread=spread, witness=" and ".join(each.name for each in sure)),
+        scale=MetricScale(factor=math.exp(mean), spread=spread, witness=_listed([each.name for each in sure])),
         findings=findings,
         agreements=tuple(_agreement(*pair) for pair in itertools.combinations(findings, 2)),
         timed=timed,
@@ -181,6 +181,10 @@ def _finding(testimony: Testimony) -> Finding:
         spread=1.4826 * float(np.median(np.abs(factors - median))) / median,
         drift=math.expm1(median_slope(times, np.log(factors)) * float(times[-1] - times[0])),
     )
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _judged(finding: Finding) -> float:

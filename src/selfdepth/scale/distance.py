@@ -54,7 +54,7 @@ def read_distances(path: Path, footage: ScaleFootage) -> tuple[Measured, ...]:
     """
     lines = read_text(path, what=_WHAT, expected=FORM).splitlines()
     frames = _frames_by_name(footage)
-    found = []
+    found: list[Measured] = []
     headed = False
     for number, line in enumerate(lines, 1):
         words = _words(line)
@@ -87,12 +87,9 @@ class DistanceWitness:
         return frozenset(self._of)
 
     def observe(self, frame: ScaleFrame) -> tuple[float, ...] | str:
-        """Metres per unit by each distance in a frame, or why there is none. Raises DataError for equal points."""
-        measured = self._of.get(frame.ref)
-        if measured is None:
-            return ""
+        """Metres per unit by each distance in a frame, one of `refs`; or why there is none."""
         factors = []
-        for each in measured:
+        for each in self._of[frame.ref]:
             pixels = frame.in_map(np.array(each.pixels))
             size = np.array([frame.camera.width, frame.camera.height])
             if not ((pixels >= -0.5) & (pixels <= size - 0.5)).all():
@@ -116,7 +113,7 @@ def _points(frame: ScaleFrame, pixels: Float[ndarray, "n 2"]) -> Float[ndarray, 
     depth = 1 / (upper * (1 - b) + lower * b)
     camera = frame.camera
     x, y = (pixels[:, 0] - camera.cx) / camera.fx, (pixels[:, 1] - camera.cy) / camera.fy
-    return depth[:, None] * np.stack([x, y, np.ones(len(x))], axis=1)
+    return np.asarray(depth[:, None] * np.stack([x, y, np.ones(len(x))], axis=1))
 
 
 def _words(line: str) -> list[str]:

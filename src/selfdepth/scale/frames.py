@@ -101,13 +101,11 @@ class ScaleFootage:
 
     def sequence(self, name: str) -> FrameSequence:
         """The sequence with this name."""
-        return next(each for each in self.sequences if each.name == name)
+        return self._by_name[name]
 
-    def evenly(self, count: int) -> tuple[FrameRef, ...]:
-        """At most `count` frames, evenly spaced from the first to the last."""
-        refs = self.refs
-        rows = np.unique(np.linspace(0, len(refs) - 1, min(count, len(refs))).round().astype(int))
-        return tuple(refs[row] for row in rows)
+    @cached_property
+    def _by_name(self) -> dict[str, FrameSequence]:
+        return {each.name: each for each in self.sequences}
 
     def read(
         self, name: str, numbers: tuple[int, ...], fit: CropResize, *, partner: bool = False
@@ -141,6 +139,7 @@ def open_footage(
         DataError: for data that cannot be used, or that has no pairs.
     """
     source = recognise(data, stream)
+    partners: dict[str, FrameSequence] = {}
     # A store's cameras are those of its frames; all others are opened with the one that counts.
     if source.kind == "store":
         if camera is not None or stereo:
@@ -150,11 +149,11 @@ def open_footage(
                 got=str(data),
                 fix="give the data that the store was made from as --data",
             )
-        sequences, partners = source.select(split=None, part=None, whole=True).sequences, {}
+        sequences = source.select(split=None, part=None, whole=True).sequences
     elif stereo:
         sequences, partners = _pairs(source, camera)
     else:
-        sequences, partners = _with_cameras(source, camera, weights), {}
+        sequences = _with_cameras(source, camera, weights)
     times_s, timed = _running_times(source, sequences)
     return ScaleFootage(source=source, sequences=sequences, partners=partners, times_s=times_s, timed=timed)
 

@@ -56,7 +56,8 @@ class HeightWitness:
         """How the tilt of the road was found."""
         if self._travel is not None:
             pitch_deg = math.degrees(math.asin(max(-1.0, min(1.0, float(self._travel[1])))))
-            return (f"height: the road lies along the camera's way, {pitch_deg:+.1f} degrees below its axis",)
+            side = "below" if pitch_deg >= 0 else "above"
+            return (f"height: the camera's way, along the road, points {abs(pitch_deg):.1f} degrees {side} its axis",)
         return ("height: the camera's way is not known, so the tilt of the road is fitted to the depth, too",)
 
 
