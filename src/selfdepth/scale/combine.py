@@ -1,9 +1,11 @@
 """From the estimates of the witnesses to one factor: how large, how steady, and whether the witnesses agree.
 
 Each witness counts by its median m_i and its spread s_i, 1.4826 times the median absolute deviation as a share of the
-median. The factor is their mean in the logarithm, weighted by 1 / s_i^2. Its spread s has two parts, that within the
-witnesses and that between them: s^2 = sum_i w_i (s_i^2 + ln(m_i / m)^2), with weights w_i of sum 1. With one witness
-these are its own median and spread.
+median. The factor m is their mean in the logarithm, weighted by 1 / (s_i^2 + t^2). There t is 0 as long as the spreads
+explain how the medians differ; else it is what they leave unexplained (DerSimonian and Laird 1986), so that witnesses
+that contradict each other count about equally, however steady each is. The spread s of the factor has two parts, that
+within the witnesses and that between them: s^2 = sum_i w_i (s_i^2 + ln(m_i / m)^2), with weights w_i of sum 1. With one
+witness these are its own median and spread.
 """
 
 from __future__ import annotations
@@ -137,9 +139,8 @@ def combine(testimonies: Sequence[Testimony], *, timed: bool, known: float | Non
     findings = tuple(map(_finding, testimonies))
     # One whose spread nobody knows counts only where there is no other.
     sure = [each for each in findings if each.spread is not None] or list(findings)
-    spreads = np.array([_judged(each) for each in sure])
-    weights = spreads**-2 / (spreads**-2).sum()
     logs = np.log([each.factor for each in sure])
+    weights = _weights(logs, np.array([_judged(each) for each in sure]))
     mean = float(weights @ logs)
     spread = None
     if sure[0].spread is not None:
@@ -152,6 +153,18 @@ def combine(testimonies: Sequence[Testimony], *, timed: bool, known: float | Non
         timed=timed,
         known=known,
     )
+
+
+def _weights(logs: Float[ndarray, "n"], spreads: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
+    """Weights of sum 1: by the spreads, and by what these leave unexplained of the differences."""
+    if len(logs) == 1:
+        return np.ones(1)
+    precise = spreads**-2
+    mean = precise @ logs / precise.sum()
+    excess = precise @ (logs - mean) ** 2 - (len(logs) - 1)
+    unexplained = max(0.0, excess / (precise.sum() - (precise**2).sum() / precise.sum()))
+    weights = 1 / (spreads**2 + unexplained)
+    return np.asarray(weights / weights.sum())
 
 
 def median_slope(times: Float[ndarray, "n"], values: Float[ndarray, "n"]) -> float:
