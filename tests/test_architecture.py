@@ -47,7 +47,7 @@ FLOORS = (
     ("learners",),
     ("weights",),
     ("inference",),
-    ("evaluation.depth", "evaluation.odometry"),
+    ("evaluation.depth", "evaluation.odometry", "scale"),
     ("engine", "paper"),
     ("demo",),
     ("cli",),
