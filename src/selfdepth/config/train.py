@@ -151,14 +151,6 @@ class TrainConfig:
             self.offsets,
         )
         self._check_motion()
-        check_known_scale(
-            speed=self.speed,
-            speed_offset=self.speed_offset,
-            camera_height=self.camera_height,
-            loss=self.loss,
-            stereo=self.stereo != "none",
-            offsets=self.offsets,
-        )
         if self.motion_first and self.stereo != "none":
             raise ConfigError(
                 "depth need not wait for the motion: the stereo pair gives one",
@@ -207,7 +199,15 @@ class TrainConfig:
         )
 
     def _check_motion(self) -> None:
-        """Refuse options of the pose network that do not go with the offsets."""
+        """Refuse options of the motion and its length that do not go with the offsets, or with each other."""
+        check_known_scale(
+            speed=self.speed,
+            speed_offset=self.speed_offset,
+            camera_height=self.camera_height,
+            loss=self.loss,
+            stereo=self.stereo != "none",
+            offsets=self.offsets,
+        )
         n = len(self.offsets)
         if n == 0 and self.loss.align_motion:
             raise ConfigError(
