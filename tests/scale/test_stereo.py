@@ -67,7 +67,7 @@ def test_errors_of_the_depth_and_a_moving_thing_leave_the_factor(drive: Syntheti
 
 def test_pictures_that_show_nothing_are_left_out_with_the_reason(drive: SyntheticDrive) -> None:
     grey = np.full_like(pair(drive)[0], 128)
-    assert "no factor" in str(best_factor(frame(drive, 1.0), grey, grey, TO_RIGHT))
+    assert "too little texture" in str(best_factor(frame(drive, 1.0), grey, grey, TO_RIGHT))
     noise = np.random.default_rng(0).integers(0, 255, (2, *grey.shape), np.uint8)
     assert "no factor" in str(best_factor(frame(drive, 1.0), noise[0], noise[1], TO_RIGHT))
 

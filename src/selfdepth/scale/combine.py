@@ -20,7 +20,6 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from selfdepth.errors import DataError
 from selfdepth.scale.witness import Testimony
 from selfdepth.structs import MetricScale
 
@@ -131,11 +130,7 @@ class Calibration:
 
 
 def combine(testimonies: Sequence[Testimony], *, timed: bool, known: float | None = None) -> Calibration:
-    """The factor by one or more witnesses. Args: as in `Calibration`.
-
-    Raises:
-        DataError: for a witness without any estimate.
-    """
+    """The factor by one or more witnesses. Args: as in `Calibration`."""
     findings = tuple(map(_finding, testimonies))
     # One whose spread nobody knows counts only where there is no other.
     sure = [each for each in findings if each.spread is not None] or list(findings)
@@ -180,10 +175,6 @@ def median_slope(times: Float[ndarray, "n"], values: Float[ndarray, "n"]) -> flo
 
 def _finding(testimony: Testimony) -> Finding:
     factors = testimony.factors
-    name = f"{testimony.witness} {testimony.source}".strip()
-    if not len(factors):
-        reasons = ", ".join(f"{count} frames: {reason}" for reason, count in testimony.left_out.items())
-        raise DataError("a witness of the scale says nothing", where=name, expected="one frame or more", got=reasons)
     median = float(np.median(factors))
     if len(factors) < MIN_ESTIMATES:
         return Finding(testimony=testimony, factor=median, spread=None, drift=None)

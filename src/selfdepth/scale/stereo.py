@@ -24,7 +24,7 @@ COARSE, FINE = 1.03, 1.004
 """Ratio of two successive factors, in the search over all and near the best of those."""
 CLEAR = 0.9
 """The smallest difference must be below this share of the median over all factors: else nothing stands out."""
-_MOST_PIXELS, _WINDOW_PX, _CAP = 6000, 9, 1.5
+_FEWEST_PIXELS, _MOST_PIXELS, _WINDOW_PX, _CAP = 100, 6000, 9, 1.5
 
 
 class StereoWitness:
@@ -63,6 +63,8 @@ def best_factor(
     """
     pixels, texture = _even(own), _even(other)
     rows, columns = _sampled(pixels)
+    if len(rows) < _FEWEST_PIXELS:
+        return "the picture has too little texture"
     rays, depth, values = frame.rays()[rows, columns], frame.depth[rows, columns], pixels[rows, columns]
     camera = frame.camera
 
