@@ -28,7 +28,9 @@ def road(height: float, *, pitch_deg: float = 0.0, roll_deg: float = 0.0) -> nda
     pitch, roll = math.radians(pitch_deg), math.radians(roll_deg)
     down = np.array([math.sin(roll), math.cos(roll) * math.cos(pitch), math.sin(pitch)])
     down /= np.linalg.norm(down)
-    steepness = frame_of(np.ones((CAMERA.height, CAMERA.width))).rays() @ down
+    v, u = np.mgrid[: CAMERA.height, : CAMERA.width]
+    rays = np.stack([(u - CAMERA.cx) / CAMERA.fx, (v - CAMERA.cy) / CAMERA.fy, np.ones(u.shape)], axis=-1)
+    steepness = rays @ down
     return np.where(steepness > height / FAR, height / np.where(steepness > 0, steepness, 1), FAR)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from selfdepth.data.frames import FrameRef
@@ -94,26 +94,31 @@ class DistanceWitness:
             size = np.array([frame.camera.width, frame.camera.height])
             if not ((pixels >= -0.5) & (pixels <= size - 0.5)).all():
                 continue
-            points = _points(frame, pixels)
+            points, seen = _points(frame, pixels)
+            if not seen.all():
+                continue
             units = float(np.linalg.norm(points[0] if len(points) == 1 else points[0] - points[1]))
             if units > 0:
                 factors.append(each.metres / units)
-        return tuple(factors) or "the measured pixels are cropped off"
+        return tuple(factors) or "the measured pixels have no depth"
 
 
-def _points(frame: ScaleFrame, pixels: Float[ndarray, "n 2"]) -> Float[ndarray, "n 3"]:
-    """The points seen at pixels of the depth map. The inverse depth is interpolated, which is linear on planes."""
+def _points(frame: ScaleFrame, pixels: Float[ndarray, "n 2"]) -> tuple[Float[ndarray, "n 3"], Bool[ndarray, "n"]]:
+    """The points seen at pixels of the depth map, and whether they are known.
+
+    The inverse depth is interpolated, which is linear on planes.
+    """
     height, width = frame.depth.shape
     u, v = np.clip(pixels[:, 0], 0, width - 1), np.clip(pixels[:, 1], 0, height - 1)
     left, top = np.minimum(u.astype(int), max(0, width - 2)), np.minimum(v.astype(int), max(0, height - 2))
     right, bottom = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
-    a, b, inverse = u - left, v - top, 1 / frame.depth
-    upper = inverse[top, left] * (1 - a) + inverse[top, right] * a
-    lower = inverse[bottom, left] * (1 - a) + inverse[bottom, right] * a
-    depth = 1 / (upper * (1 - b) + lower * b)
-    camera = frame.camera
-    x, y = (pixels[:, 0] - camera.cx) / camera.fx, (pixels[:, 1] - camera.cy) / camera.fy
-    return np.asarray(depth[:, None] * np.stack([x, y, np.ones(len(x))], axis=1))
+    corners = np.stack([frame.depth[y, x] for y in (top, bottom) for x in (left, right)])
+    known = (corners > 0).all(0)
+    inverse = 1 / np.where(known, corners, 1)
+    a, b = u - left, v - top
+    upper, lower = inverse[0] * (1 - a) + inverse[1] * a, inverse[2] * (1 - a) + inverse[3] * a
+    rays, seen = frame.rays(pixels)
+    return rays / (upper * (1 - b) + lower * b)[:, None], known & seen
 
 
 def _words(line: str) -> list[str]:

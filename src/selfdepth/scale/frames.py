@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 
 from selfdepth.data.footage import FrameSelection
@@ -32,7 +33,9 @@ from selfdepth.inference.predictor import Predictor
 from selfdepth.weights.files import LoadedWeights
 
 BATCH = 8
-"""Frames that are predicted, or read, together."""
+"""Frames that are predicted together."""
+_LEAST_Z = 0.05
+"""Of the unit ray of a pixel whose depth is along z: 87 degrees from the axis."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +45,10 @@ class ScaleFrame:
     Attributes:
         ref: the frame.
         time_s: its time in the data; a frame number where the times are unknown.
-        depth: predicted, positive, in the unit whose metres are wanted; along z.
+        depth: predicted, positive, in the unit whose metres are wanted; 0 where a pixel has none.
         whole: camera of the frame itself, before crop and resize.
         crop: what was cut off the frame before it was resized to the depth map.
+        depth_is: along "z", the camera's axis, or along the "ray" of the pixel.
     """
 
     ref: FrameRef
@@ -52,6 +56,7 @@ class ScaleFrame:
     depth: Float[ndarray, "h w"]
     whole: Camera
     crop: Crop = NO_CROP
+    depth_is: Literal["z", "ray"] = "z"
 
     @property
     def fit(self) -> CropResize:
@@ -69,11 +74,16 @@ class ScaleFrame:
         scale = np.array([self.camera.width / size[0], self.camera.height / size[1]])
         return np.asarray((pixels - (self.crop.left, self.crop.top) + 0.5) * scale - 0.5)
 
-    def rays(self) -> Float[ndarray, "h w 3"]:
-        """The direction of each pixel of the map: a point is its depth times its ray. Here z of a ray is 1."""
-        camera = self.camera
-        u, v = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
-        return np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, np.ones(u.shape)], axis=-1)
+    def rays(self, pixels: Float[ndarray, "n 2"]) -> tuple[Float[ndarray, "n 3"], Bool[ndarray, "n"]]:
+        """The rays of pixels (u, v) of the map, and which have one: a point is its depth times its ray.
+
+        Rays are unit vectors if the depth is along them; else their z is 1.
+        """
+        rays, seen = self.camera.unproject(pixels)
+        if self.depth_is == "ray":
+            return rays, seen
+        ahead = rays[:, 2] > _LEAST_Z
+        return rays / np.where(ahead, rays[:, 2], 1)[:, None], seen & ahead
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,14 +95,19 @@ class ScaleFootage:
         sequences: those whose scale is wanted, with their cameras.
         partners: other cameras of stereo pairs, by the name of their sequence.
         times_s: time of each frame, running on from one sequence to the next.
-        timed: whether these are seconds; else they count frames.
+        own_times_s: seconds of the frames of a sequence, by its name, on the clock of the data; None if unknown.
     """
 
     source: DataSource
     sequences: tuple[FrameSequence, ...]
     partners: dict[str, FrameSequence]
     times_s: dict[FrameRef, float]
-    timed: bool
+    own_times_s: dict[str, Float[ndarray, "n"] | None]
+
+    @property
+    def timed(self) -> bool:
+        """Whether the times of all frames are known."""
+        return all(times is not None for times in self.own_times_s.values())
 
     @property
     def refs(self) -> tuple[FrameRef, ...]:
@@ -154,8 +169,9 @@ def open_footage(
         sequences, partners = _pairs(source, camera)
     else:
         sequences = _with_cameras(source, camera, weights)
-    times_s, timed = _running_times(source, sequences)
-    return ScaleFootage(source=source, sequences=sequences, partners=partners, times_s=times_s, timed=timed)
+    own = {each.name: _times(source, each) for each in sequences}
+    running = _running_times(sequences, own)
+    return ScaleFootage(source=source, sequences=sequences, partners=partners, times_s=running, own_times_s=own)
 
 
 def _pairs(source: DataSource, camera: str | None) -> tuple[tuple[FrameSequence, ...], dict[str, FrameSequence]]:
@@ -183,22 +199,22 @@ def _with_cameras(source: DataSource, camera: str | None, weights: LoadedWeights
     return tuple(replace(each, camera=own.resized(each.camera.width, each.camera.height)) for each in sequences)
 
 
-def _running_times(source: DataSource, sequences: Iterable[FrameSequence]) -> tuple[dict[FrameRef, float], bool]:
-    """Time of each frame from the start, sequence after sequence, and whether they are seconds."""
-    sequences = tuple(sequences)
-    all_times = [_times(source, sequence) for sequence in sequences]
-    timed = all(times is not None for times in all_times)
+def _running_times(
+    sequences: Sequence[FrameSequence], own: Mapping[str, Float[ndarray, "_n"] | None]
+) -> dict[FrameRef, float]:
+    """Time of each frame, sequence after sequence: in seconds if all are known, else frame numbers."""
+    counted = any(times is None for times in own.values())
     running: dict[FrameRef, float] = {}
     start = 0.0
-    for sequence, known in zip(sequences, all_times, strict=True):
-        times = known if timed and known is not None else np.array(sequence.numbers, np.float64)
+    for sequence in sequences:
+        known = own[sequence.name]
+        times = np.array(sequence.numbers, np.float64) if counted or known is None else known
         refs = [FrameRef(sequence.name, number) for number in sequence.numbers]
-        # A single sequence keeps its own times, those of a log; others would overlap.
-        shift = start - times[0] if len(sequences) > 1 else 0.0
+        # A single sequence keeps its own times; those of several would overlap.
+        shift = start - float(times[0]) if len(sequences) > 1 else 0.0
         running.update(zip(refs, (times + shift).tolist(), strict=True))
-        step = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
-        start = float(times[-1] + shift + step)
-    return running, timed
+        start = float(times[-1]) + shift + (float(np.median(np.diff(times))) if len(times) > 1 else 1.0)
+    return running
 
 
 def _times(source: DataSource, sequence: FrameSequence) -> Float[ndarray, "n"] | None:
@@ -221,9 +237,8 @@ def model_depths(
         SelfDepthError: for a frame that cannot be read, or a store that does not fit the model.
     """
     predictor = Predictor(replace(weights, metric=None), device=device, precision="fp32")
-    is_store = footage.source.kind == "store"
-    sides = {each.name: weights.config.crop_px if is_store else _crop(each, weights) for each in footage.sequences}
-    if any(crop != weights.config.crop_px for crop in sides.values()):
+    fits = {each.name: fit_of(each, weights, footage) for each in footage.sequences}
+    if any(fit.crop != weights.config.crop_px for fit in fits.values()):
         warnings.warn(
             f"the model was trained on frames cropped by {weights.config.crop_px} (top, bottom, left, right), but "
             "frames of another size are not cropped: their depth may be worse",
@@ -231,8 +246,7 @@ def model_depths(
             stacklevel=2,
         )
     for name, group in itertools.groupby(refs, key=lambda ref: ref.sequence):
-        whole, crop = footage.sequence(name).camera, sides[name]
-        fit = CropResize(width=weights.config.width, height=weights.config.height, crop=crop)
+        whole, fit = footage.sequence(name).camera, fits[name]
         chosen = list(group)
         images = footage.read(name, tuple(ref.number for ref in chosen), fit)
         for start in range(0, len(chosen), BATCH):
@@ -244,15 +258,15 @@ def model_depths(
                     time_s=footage.times_s[ref],
                     depth=prediction.depth.astype(np.float64),
                     whole=whole,
-                    crop=crop,
+                    crop=fit.crop,
                 )
 
 
-def _crop(sequence: FrameSequence, weights: LoadedWeights) -> Crop:
-    """The model's crop, if the frames have the size of its training frames; else none."""
-    own = weights.camera
+def fit_of(sequence: FrameSequence, weights: LoadedWeights, footage: ScaleFootage) -> CropResize:
+    """What turns frames of a sequence into a network's input. Its crop is for frames of the training frames' size."""
+    own, fit = weights.camera, weights.fit
     same = own is None or (own.width, own.height) == (sequence.camera.width, sequence.camera.height)
-    return weights.config.crop_px if same else NO_CROP
+    return fit if same or footage.source.kind == "store" else replace(fit, crop=NO_CROP)
 
 
 class GivenDepths:

@@ -26,7 +26,7 @@ TOLERANCE = 0.1
 """A point belongs to a plane if its inverse depth is within this share of the plane's."""
 MIN_SHARE = 0.4
 """Of the points that are looked at: fewer on the plane are no road."""
-_MOST_POINTS, _TRIES, _ROUNDS = 3000, 400, 12
+_FEWEST_POINTS, _MOST_POINTS, _TRIES, _ROUNDS = 20, 3000, 400, 12
 _TUKEY = 4.685
 """Tukey's constant: in standard deviations, where a point no longer counts."""
 
@@ -68,6 +68,8 @@ def fit_height(frame: ScaleFrame, travel: Float[ndarray, "3"] | None = None) -> 
         travel: as for `HeightWitness`; the plane's normal is then upright to it.
     """
     rays, inverse_depth = _points(frame)
+    if len(rays) < _FEWEST_POINTS:
+        return "no depth where the road should be"
     basis = np.eye(3) if travel is None else _upright_to(travel)  # a = basis @ (the numbers that are fitted)
     terms = rays @ basis
     # The same draws for every frame: its height is a function of the frame alone.
@@ -96,10 +98,13 @@ def _upright_to(travel: Float[ndarray, "3"]) -> Float[ndarray, "3 2"]:
 def _points(frame: ScaleFrame) -> tuple[Float[ndarray, "n 3"], Float[ndarray, "n"]]:
     """Rays and inverse depths of evenly spaced pixels of the lower middle of the picture."""
     height, width = frame.depth.shape
-    window = (slice(int(TOP * height), height), slice(int(LEFT * width), math.ceil(RIGHT * width)))
-    rays, depth = frame.rays()[window], frame.depth[window]
-    step = max(1, math.ceil(math.sqrt(depth.size / _MOST_POINTS)))
-    return rays[::step, ::step].reshape(-1, 3), 1 / depth[::step, ::step].reshape(-1)
+    top, left, right = int(TOP * height), int(LEFT * width), math.ceil(RIGHT * width)
+    step = max(1, math.ceil(math.sqrt((height - top) * (right - left) / _MOST_POINTS)))
+    v, u = (each.ravel() for each in np.mgrid[top:height:step, left:right:step])
+    rays, seen = frame.rays(np.stack([u, v], axis=1).astype(np.float64))
+    depth = frame.depth[v, u]
+    known = seen & (depth > 0)
+    return rays[known], 1 / depth[known]
 
 
 def _is_ground(planes: Float[ndarray, "n 3"]) -> ndarray:

@@ -34,8 +34,10 @@ class LidarWitness:
         depth_m = cropped_truth(self._truth, frame.ref, frame.whole, frame.crop)
         if depth_m is None:
             return "without measured depth"
-        counts = self._protocol.mask(depth_m)
+        shape = (depth_m.shape[0], depth_m.shape[1])
+        known = frame.depth > 0
+        disparity = resize_disparity(1 / np.where(known, frame.depth, 1), shape)
+        counts = self._protocol.mask(depth_m) & (resize_disparity(known.astype(np.float64), shape) == 1)
         if counts.sum() < MIN_PIXELS:
             return f"fewer than {MIN_PIXELS} measured pixels"
-        disparity = resize_disparity(1 / frame.depth, (depth_m.shape[0], depth_m.shape[1]))
         return (float(np.median(depth_m[counts] * disparity[counts])),)

@@ -65,15 +65,17 @@ def best_factor(
     rows, columns = _sampled(pixels)
     if len(rows) < _FEWEST_PIXELS:
         return "the picture has too little texture"
-    rays, depth, values = frame.rays()[rows, columns], frame.depth[rows, columns], pixels[rows, columns]
-    camera = frame.camera
+    rays, seen = frame.rays(np.stack([columns, rows], axis=1).astype(np.float64))
+    known = seen & (frame.depth[rows, columns] > 0)
+    rows, columns, rays = rows[known], columns[known], rays[known]
+    if len(rows) < _FEWEST_PIXELS:
+        return "too few pixels with depth"
+    depth, values, camera = frame.depth[rows, columns], pixels[rows, columns], frame.camera
 
     def difference(factor: float) -> float:
-        points = factor * depth[:, None] * rays + translation_m
-        ahead = points[:, 2] > 0
-        z = np.where(ahead, points[:, 2], 1)
-        u, v = points[:, 0] / z * camera.fx + camera.cx, points[:, 1] / z * camera.fy + camera.cy
-        inside = ahead & (u >= 0) & (u <= camera.width - 1) & (v >= 0) & (v <= camera.height - 1)
+        seen_at, seen = camera.project(factor * depth[:, None] * rays + translation_m)
+        u, v = seen_at.T
+        inside = seen & (u >= 0) & (u <= camera.width - 1) & (v >= 0) & (v <= camera.height - 1)
         if inside.sum() < len(values) / 2:
             return math.inf
         sampled = _bilinear(texture, u[inside], v[inside])
