@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 class CalibrateArgs:
     """Find the factor that turns the depth of MODEL into metres, and write it into the model.
 
-    A network that learned from one moving camera knows depth up to a factor. A witness knows a length: the camera's
-    height above the road, a stereo baseline, distances measured by hand, a LiDAR. Several may be asked at once.
+    A network that learned from one moving camera knows depth up to a factor. A witness knows a length: the speed of the
+    vehicle, the camera's height above the road, a stereo baseline, distances measured by hand, a LiDAR. Several may be
+    asked at once.
     From then on every verb gives metres, and says by what witness and how sure: depth is "metric" if the factor varies
     by at most 10 %, else "metric within 18 %".
     """
@@ -46,14 +47,20 @@ class CalibrateArgs:
     u2, v2, metres (between two points)."""
     lidar: bool = False
     """Witness: the ground-truth depth of --data."""
+    speed: str | None = None
+    """Witness: log of the vehicle's speed. A table of time and speed with units in its first line, GPX, NMEA; or oxts,
+    the measurements of KITTI raw. MODEL needs a pose network, --predictions a --trajectory."""
+    clock_offset: str | None = None
+    """Seconds to add to times of the frames to get times of the speed log; or auto, where the speeds fit best. Default:
+    0 for clocks of the same kind, else auto."""
     predictions: str | None = None
     """Depth of any method, instead of MODEL: .npy or .npz with maps (images, height, width) for all frames of --data;
     or a folder with one .npy, .npz or 16-bit .png per frame, named like the frame."""
     predictions_are: Literal["disparity", "depth"] = "disparity"
     """What --predictions holds. A disparity is an inverse depth."""
     trajectory: str | None = None
-    """With --predictions: the camera's path in the unit of the depth, in KITTI's or TUM's format. --height then knows
-    the tilt of the road."""
+    """With --predictions: the camera's path in the unit of the depth, in KITTI's or TUM's format. --speed needs it, and
+    --height then knows the tilt of the road."""
     camera: str | None = None
     """Camera of the frames, as for train. Default: that of --data, else the model's where it fits."""
     stream: int | None = None
@@ -71,9 +78,11 @@ class CalibrateArgs:
     """auto, cpu, cuda, cuda:1 or mps."""
 
 
+_MOST_DIGITS = 40
+
 SECTIONS = {
     "input": ("model", "data", "predictions", "predictions_are", "trajectory", "camera", "stream", "frames"),
-    "witnesses": ("height", "stereo", "distance", "lidar"),
+    "witnesses": ("speed", "clock_offset", "height", "stereo", "distance", "lidar"),
     "output": ("out", "dry_run", "json"),
     "machine": ("device",),
 }
@@ -89,7 +98,7 @@ def calibrate(args: CalibrateArgs) -> None:
     _check(args)
     from selfdepth.cli.progress import progress
     from selfdepth.files import require_writable, require_writable_file
-    from selfdepth.scale.run import WitnessRequest, calibrate_model, calibrate_predictions, count_frames
+    from selfdepth.scale.run import WitnessRequest, calibrate_model, calibrate_predictions
 
     if args.out is not None:
         require_writable(path_of(args.out), option="--out")
@@ -100,12 +109,14 @@ def calibrate(args: CalibrateArgs) -> None:
         stereo=args.stereo,
         distance=_path(args.distance),
         lidar=args.lidar,
+        speed=args.speed,
+        clock_offset_s=_offset(args.clock_offset),
         camera=args.camera,
         stream=args.stream,
         frames=args.frames,
     )
     data, out = path_of(args.data), _path(args.out)
-    with progress("calibrating", count_frames(request, model=args.model is not None), "frames") as advance:
+    with progress("calibrating", None, "frames") as advance:
         if args.predictions is not None:
             done = calibrate_predictions(
                 path_of(args.predictions),
@@ -132,9 +143,10 @@ def _check(args: CalibrateArgs) -> None:
             "there is nothing to calibrate" if args.model is None else "MODEL and --predictions exclude each other",
             expected="MODEL, or --predictions FILE",
         )
-    if args.height is None and not args.stereo and args.distance is None and not args.lidar:
+    if not (args.stereo or args.lidar) and {args.speed, args.height, args.distance} == {None}:
         raise ConfigError(
-            "no witness of the scale is given", expected="one or more of --height, --stereo, --distance, --lidar"
+            "no witness of the scale is given",
+            expected="one or more of --speed, --height, --stereo, --distance, --lidar",
         )
     for option, given in (
         ("--trajectory", args.trajectory),
@@ -142,8 +154,19 @@ def _check(args: CalibrateArgs) -> None:
     ):
         if given is not None and args.predictions is None:
             raise ConfigError(f"{option} applies only with --predictions", got=given, fix="leave it out")
-    if args.trajectory is not None and args.height is None:
-        raise ConfigError("--trajectory applies only to --height", got=args.trajectory, fix="leave it out")
+    if args.trajectory is not None and args.height is None and args.speed is None:
+        raise ConfigError("--trajectory applies only to --speed and --height", got=args.trajectory, fix="leave it out")
+    if args.predictions is not None and args.speed is not None and args.trajectory is None:
+        raise ConfigError(
+            "a speed log needs the camera's path",
+            where=f"--speed {args.speed}",
+            expected="--trajectory FILE in the unit of the depth",
+            got="--predictions alone",
+            fix="add it, or give another witness",
+        )
+    if args.clock_offset is not None and args.speed is None:
+        raise ConfigError("--clock-offset applies only to --speed", got=args.clock_offset, fix="leave it out")
+    _offset(args.clock_offset)
     if args.predictions is not None and args.device != "auto":
         raise ConfigError("--device and --predictions exclude each other", got=args.device, fix="leave it out")
     if args.dry_run and args.out is not None:
@@ -153,6 +176,18 @@ def _check(args: CalibrateArgs) -> None:
     )
     require(0 < args.frames <= LARGEST, "--frames", "at least 1", args.frames)
     require_stream(args.stream)
+
+
+def _offset(text: str | None) -> float | Literal["auto"] | None:
+    """The value of --clock-offset. Raises ConfigError."""
+    if text is None or text == "auto":
+        return "auto" if text else None
+    try:
+        seconds = float(text) if len(text) <= _MOST_DIGITS else math.nan
+    except ValueError:
+        seconds = math.nan
+    require(math.isfinite(seconds), "--clock-offset", "a number of seconds, or auto", text)
+    return seconds
 
 
 def _path(text: str | None) -> Path | None:

@@ -37,7 +37,7 @@ class LidarWitness:
         shape = (depth_m.shape[0], depth_m.shape[1])
         known = frame.depth > 0
         disparity = resize_disparity(1 / np.where(known, frame.depth, 1), shape)
-        counts = self._protocol.mask(depth_m) & (resize_disparity(known.astype(np.float64), shape) == 1)
+        counts = self._protocol.mask(depth_m) & (resize_disparity(known.astype(np.float64), shape) > 0.999)
         if counts.sum() < MIN_PIXELS:
             return f"fewer than {MIN_PIXELS} measured pixels"
         return (float(np.median(depth_m[counts] * disparity[counts])),)

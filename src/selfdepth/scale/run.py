@@ -20,15 +20,18 @@ from selfdepth.errors import DataError, OutputError
 from selfdepth.evaluation.depth.arrays import Quantity
 from selfdepth.evaluation.depth.metrics import PROTOCOLS
 from selfdepth.files import checksum, whole_file
+from selfdepth.inference.odometry import require_pose_network
 from selfdepth.scale.combine import Calibration, combine
 from selfdepth.scale.distance import DistanceWitness
+from selfdepth.scale.driven import Offset, driven_testimony
 from selfdepth.scale.frames import GivenDepths, ScaleFootage, ScaleFrame, model_depths, open_footage
 from selfdepth.scale.ground import HeightWitness
 from selfdepth.scale.lidar import LidarWitness
 from selfdepth.scale.plot import plot_calibration
 from selfdepth.scale.stereo import StereoWitness
-from selfdepth.scale.travel import travel_of_model, travel_of_path
+from selfdepth.scale.travel import follow, travel_of_model, travel_of_path
 from selfdepth.scale.witness import Testimony, WitnessKind
+from selfdepth.structs import Trajectory
 from selfdepth.weights.files import load_weights
 from selfdepth.weights.locate import CALIBRATION_FILES, WEIGHTS_FILE
 from selfdepth.weights.metres import require_own, write_copy, write_metric
@@ -63,6 +66,8 @@ class WitnessRequest:
         stereo: the baseline of the data's stereo pairs.
         distance: list of measured distances (`read_distances`).
         lidar: the ground-truth depth of the data.
+        speed: log of the vehicle's speed, a file or "oxts" (`driven_testimony`).
+        clock_offset_s: from the clock of the footage to that of the log.
         camera: as `parse_camera` reads it.
         stream: number of the video stream to take; None: the one with the most frames.
         frames: at most this many, evenly spaced; measured distances have their own.
@@ -72,6 +77,8 @@ class WitnessRequest:
     stereo: bool = False
     distance: Path | None = None
     lidar: bool = False
+    speed: str | None = None
+    clock_offset_s: Offset = None
     camera: str | None = None
     stream: int | None = None
     frames: int = 100
@@ -124,7 +131,18 @@ def calibrate_model(
     if request.height_m is not None:
         steps = _evenly(footage.refs, min(request.frames, _MOST_STEPS))
         travel = travel_of_model(footage, steps, weights, device=device, advance=advance)
-    testimonies = _testimonies(
+    testimonies = []
+    if request.speed is not None:
+        require_pose_network(weights)
+        testimonies.append(
+            driven_testimony(
+                footage,
+                request.speed,
+                request.clock_offset_s,
+                lambda name: follow(footage, name, weights, device=device, advance=advance),
+            )
+        )
+    testimonies += _testimonies(
         _asked(footage, footage.refs, request, travel),
         lambda refs: model_depths(footage, refs, weights, device=device),
         advance,
@@ -164,9 +182,14 @@ def calibrate_predictions(
     """
     footage = open_footage(data, camera=request.camera, stream=request.stream, stereo=request.stereo)
     given = GivenDepths(predictions, quantity, footage)
-    travel = None if trajectory is None else travel_of_path(read_trajectory(trajectory))
-    asked = _asked(footage, given.refs, request, travel)
-    done = combine(_testimonies(asked, given.depths, advance), timed=footage.timed)
+    path = None if trajectory is None else _given_path(trajectory, footage)
+    asked = _asked(footage, given.refs, request, None if path is None else travel_of_path(path))
+    testimonies = []
+    if request.speed is not None:
+        assert path is not None, "the command line refuses a speed log without it"
+        known = path
+        testimonies.append(driven_testimony(footage, request.speed, request.clock_offset_s, lambda name: [known]))
+    done = combine([*testimonies, *_testimonies(asked, given.depths, advance)], timed=footage.timed)
     if out is not None:
         write_report(out, done)
     return done
@@ -180,9 +203,17 @@ def write_report(folder: Path, calibration: Calibration) -> None:
         path.write_text(json.dumps(calibration.to_json(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def count_frames(request: WitnessRequest, *, model: bool) -> int:
-    """About how many frames will be looked at, for a display of progress."""
-    return request.frames + (min(request.frames, _MOST_STEPS) if model and request.height_m is not None else 0)
+def _given_path(trajectory: Path, footage: ScaleFootage) -> Trajectory:
+    """The path in a file. Raises DataError for several sequences, or a file that does not fit the one."""
+    if len(footage.sequences) > 1:
+        raise DataError(
+            "one trajectory cannot be that of several sequences",
+            where=trajectory,
+            got=f"{len(footage.sequences)} sequences in {footage.source.path}",
+            fix="give the folder of one sequence as --data",
+        )
+    times = footage.own_times_s[footage.sequences[0].name]
+    return read_trajectory(trajectory, timestamps=times)  # a file in TUM's format has its own
 
 
 def _require_no_other_model(out: Path, measured_with: str | None) -> None:

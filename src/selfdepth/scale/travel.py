@@ -1,4 +1,4 @@
-"""The direction in which a camera travels, seen from the camera. It lies in the road, upright to the road's normal.
+"""The camera's way: its direction, which lies in the road, upright to the road's normal; and the path for a speed log.
 
 A plane fitted to predicted depth alone has the right distances and a wrong tilt: a depth that errs by a few percent
 more at the horizon than before the wheels turns the plane by a degree, which changes the camera's height by a tenth.
@@ -7,6 +7,7 @@ The motion tells the tilt better.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -17,8 +18,8 @@ from numpy import ndarray
 
 from selfdepth.data.frames import FrameRef
 from selfdepth.geometry.rigid import inverse
-from selfdepth.inference.odometry import MotionPredictor, has_pose_network
-from selfdepth.scale.frames import ScaleFootage
+from selfdepth.inference.odometry import MotionPredictor, Odometer, has_pose_network, too_few_frames
+from selfdepth.scale.frames import BATCH, ScaleFootage, fit_of
 from selfdepth.structs import Trajectory
 from selfdepth.weights.files import LoadedWeights
 
@@ -55,11 +56,55 @@ def travel_of_model(
         advance(1)
         if not {*numbers} <= {*sequence.numbers}:
             continue
-        images = np.stack(list(footage.read(sequence.name, numbers, weights.fit)))
-        camera = weights.fit.camera(sequence.camera)
-        T_next_current = motion.motions(torch.from_numpy(images), [start], [start], camera)
+        fit = fit_of(sequence, weights, footage)
+        images = np.stack(list(footage.read(sequence.name, numbers, fit)))
+        T_next_current = motion.motions(torch.from_numpy(images), [start], [start], fit.camera(sequence.camera))
         steps.append(inverse(T_next_current)[0, :3, 3])
     return common_direction(np.array(steps).reshape(-1, 3))
+
+
+def follow(
+    footage: ScaleFootage,
+    name: str,
+    weights: LoadedWeights,
+    *,
+    device: str = "auto",
+    advance: Callable[[int], None] = lambda frames: None,
+) -> list[Trajectory]:
+    """The camera's path along a sequence by a model, in the network's own unit: one for each stretch without gaps.
+
+    Stretches that are too short for the pose network are left out.
+
+    Raises:
+        SelfDepthError: for a model without a pose network, a frame that cannot be read, or no such stretch at all.
+    """
+    motion = MotionPredictor(weights, device=device, precision="fp32")
+    sequence, times = footage.sequence(name), footage.own_times_s[name]
+    fit = fit_of(sequence, weights, footage)
+    paths = []
+    for rows in _stretches(sequence.numbers):
+        if len(rows[:: motion.spacing]) < max(2, motion.plan.min_frames):
+            advance(len(rows))
+            continue
+        images = footage.read(name, tuple(sequence.numbers[row] for row in rows), fit)
+        odometer = Odometer(motion, fit.camera(sequence.camera))
+        answers: list[ndarray | None] = []
+        while batch := list(itertools.islice(images, BATCH * motion.spacing)):
+            answers += odometer.advance(batch)
+            advance(len(batch))
+        poses = [pose for pose in (*answers, *odometer.finish()) if pose is not None]
+        at = rows[:: motion.spacing]
+        stamps = np.array(at, np.float64) if times is None else times[at]
+        paths.append(Trajectory(T_world_camera=np.stack(poses), timestamps=stamps))
+    if not paths:
+        raise too_few_frames(motion, len(sequence.numbers), where=name)
+    return paths
+
+
+def _stretches(numbers: tuple[int, ...]) -> list[list[int]]:
+    """Rows of frames whose numbers follow each other without a gap."""
+    starts = [0, *(np.flatnonzero(np.diff(numbers) > 1) + 1).tolist(), len(numbers)]
+    return [list(range(start, end)) for start, end in itertools.pairwise(starts)]
 
 
 def travel_of_path(trajectory: Trajectory) -> Float[ndarray, "3"] | None:
