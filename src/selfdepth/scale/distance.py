@@ -181,8 +181,8 @@ def _frames_by_name(footage: ScaleFootage) -> dict[str, list[FrameRef]]:
             ref = FrameRef(sequence.name, number)
             # A name of digits is a number; where another frame is counted by it, as in a folder that begins at 1, the
             # name counts.
-            words = {name, _bare(name)} | (set() if name.isdecimal() else {str(number)})
-            for word in words:
+            words = [name, _bare(name), *([] if name.isdecimal() else [str(number)])]
+            for word in dict.fromkeys(words):
                 frames.setdefault(word, []).append(ref)
                 frames.setdefault(f"{sequence.name}/{word}", []).append(ref)
     return frames
