@@ -13,10 +13,10 @@ from selfdepth.errors import ConfigError
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"speed_offset": 1.0}, "--speed-offset; expected --speed with it"),
+        ({"clock_offset": 1.0}, "--clock-offset; expected --speed with it"),
         ({"loss": LossConfig(speed=0.5)}, "--loss.speed; expected --speed with it"),
         ({"loss": LossConfig(height=0.5)}, "--loss.height; expected --camera-height with it"),
-        ({"speed": "a", "speed_offset": float("nan")}, "--speed-offset"),
+        ({"speed": "a", "clock_offset": float("nan")}, "--clock-offset"),
         ({"camera_height": 0.0}, "--camera-height; expected metres above the road, more than 0; got 0.0"),
         ({"camera_height": -1.65}, "--camera-height"),
         ({"camera_height": float("inf")}, "--camera-height"),

@@ -75,7 +75,7 @@ class TrainConfig:
     """Log of the vehicle's speed, which gives the motion its length (--loss.speed), so that depth is learned in metres:
     a table with units in its first line (time_s,speed_km_h), GPX, NMEA; or oxts, KITTI's own. Depth then starts at 5 m,
     and is 0.5 m at least, unless --loss.near, --loss.start-depth or --init are given."""
-    speed_offset: float | None = None
+    clock_offset: float | None = None
     """Seconds to add to the times of the frames to give those of the speed log. Default: 0, if both count from 1970 or
     neither does."""
     camera_height: float | None = None
@@ -202,7 +202,7 @@ class TrainConfig:
         """Refuse options of the motion and its length that do not go with the offsets, or with each other."""
         check_known_scale(
             speed=self.speed,
-            speed_offset=self.speed_offset,
+            clock_offset=self.clock_offset,
             camera_height=self.camera_height,
             loss=self.loss,
             stereo=self.stereo != "none",
