@@ -13,6 +13,8 @@ OXTS = "oxts"
 NEAR_M, START_M = 0.5, 5.0
 """Depths in metres from which a run with a known scale learns, unless it is told others: those of the stereo presets.
 The published start of about 0.2 would shift the sources out of the image by a motion in metres."""
+RELATIVE_RANGES = ((0.1, None), (0.02, 0.2))
+"""(near, start_depth) that suit a unit which is free: the published ones, and those of the presets without a GPU."""
 
 
 def check_known_scale(
