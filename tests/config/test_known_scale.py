@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from selfdepth.config import LossConfig, TrainConfig
 from selfdepth.errors import ConfigError
+from selfdepth.presets import PRESETS
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"speed_offset": 1.0}, "--speed-offset; expected --speed with it"),
+        ({"clock_offset": 1.0}, "--clock-offset; expected --speed with it"),
         ({"loss": LossConfig(speed=0.5)}, "--loss.speed; expected --speed with it"),
         ({"loss": LossConfig(height=0.5)}, "--loss.height; expected --camera-height with it"),
-        ({"speed": "a", "speed_offset": float("nan")}, "--speed-offset"),
+        ({"speed": "a", "clock_offset": float("nan")}, "--clock-offset"),
         ({"camera_height": 0.0}, "--camera-height; expected metres above the road, more than 0; got 0.0"),
         ({"camera_height": -1.65}, "--camera-height"),
         ({"camera_height": float("inf")}, "--camera-height"),
@@ -46,6 +48,13 @@ def test_a_known_scale_is_metres_and_depth_starts_where_metres_are(options: dict
     loss = config.with_metric_start().loss
     assert (loss.near, loss.start_depth) == (0.5, 5.0)
     assert config.with_metric_start().with_metric_start() == config.with_metric_start()
+
+
+def test_of_every_preset_without_a_stereo_pair_depth_starts_where_metres_are() -> None:
+    for name, config in PRESETS.items():
+        if config.stereo == "none":
+            loss = replace(config, camera_height=1.65).with_metric_start().loss
+            assert (loss.near, loss.start_depth) == (0.5, 5.0), name
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ SECTIONS = {
     "run": ("preset", "config", "resume"),
     "data": (
         *("data", "split", "camera", "every", "crop", "stream", "width", "height", "offsets", "stereo", "on_error"),
-        *("store", "speed", "speed_offset", "camera_height"),
+        *("store", "speed", "clock_offset", "camera_height"),
     ),
     "networks": ("encoder", "init", "freeze_batch_norm"),
     "objective": ("method", "loss", "motion_first", "self_teacher", "anchor"),

@@ -13,12 +13,14 @@ OXTS = "oxts"
 NEAR_M, START_M = 0.5, 5.0
 """Depths in metres from which a run with a known scale learns, unless it is told others: those of the stereo presets.
 The published start of about 0.2 would shift the sources out of the image by a motion in metres."""
+RELATIVE_RANGES = ((0.1, None), (0.02, 0.2))
+"""(near, start_depth) that suit a unit which is free: the published ones, and those of the presets without a GPU."""
 
 
 def check_known_scale(
     *,
     speed: str | None,
-    speed_offset: float | None,
+    clock_offset: float | None,
     camera_height: float | None,
     loss: LossConfig,
     stereo: bool,
@@ -32,15 +34,15 @@ def check_known_scale(
     # Options of a part that is switched off are refused: whoever gives them expects an effect.
     on = {"--speed": speed is not None, "--camera-height": camera_height is not None}
     needs = (
-        ("--speed-offset", speed_offset is None, "--speed"),
+        ("--clock-offset", clock_offset is None, "--speed"),
         ("--loss.speed", loss.speed == LossConfig.speed, "--speed"),
         ("--loss.height", loss.height == LossConfig.height, "--camera-height"),
     )
     for option, untouched, of in needs:
         if not (untouched or on[of]):
             raise ConfigError("the option has no effect by itself", where=option, expected=f"{of} with it")
-    finite = speed_offset is None or math.isfinite(speed_offset)
-    require(finite, "--speed-offset", "a number of seconds", speed_offset)
+    finite = clock_offset is None or math.isfinite(clock_offset)
+    require(finite, "--clock-offset", "a number of seconds", clock_offset)
     positive = camera_height is None or 0 < camera_height < math.inf
     require(positive, "--camera-height", "metres above the road, more than 0", camera_height)
     for option, given in on.items():

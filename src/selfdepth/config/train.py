@@ -20,7 +20,7 @@ from selfdepth.checks import (
 )
 from selfdepth.config.augment import AugmentConfig
 from selfdepth.config.encoder import POSE_ENCODER, EncoderConfig
-from selfdepth.config.known_scale import NEAR_M, START_M, check_known_scale
+from selfdepth.config.known_scale import NEAR_M, RELATIVE_RANGES, START_M, check_known_scale
 from selfdepth.config.loss import LossConfig
 from selfdepth.config.teacher import TeacherConfig
 from selfdepth.config.v1_options import check_v1_options
@@ -75,7 +75,7 @@ class TrainConfig:
     """Log of the vehicle's speed, which gives the motion its length (--loss.speed), so that depth is learned in metres:
     a table with units in its first line (time_s,speed_km_h), GPX, NMEA; or oxts, KITTI's own. Depth then starts at 5 m,
     and is 0.5 m at least, unless --loss.near, --loss.start-depth or --init are given."""
-    speed_offset: float | None = None
+    clock_offset: float | None = None
     """Seconds to add to the times of the frames to give those of the speed log. Default: 0, if both count from 1970 or
     neither does."""
     camera_height: float | None = None
@@ -202,7 +202,7 @@ class TrainConfig:
         """Refuse options of the motion and its length that do not go with the offsets, or with each other."""
         check_known_scale(
             speed=self.speed,
-            speed_offset=self.speed_offset,
+            clock_offset=self.clock_offset,
             camera_height=self.camera_height,
             loss=self.loss,
             stereo=self.stereo != "none",
@@ -265,9 +265,9 @@ class TrainConfig:
 
     def with_metric_start(self) -> TrainConfig:
         """The configuration with a range of depths from which metres are learned, if the scale is known and the range
-        is still the default one. A model to start from has learned with a range, which stays."""
-        untouched = (self.loss.near, self.loss.start_depth) == (LossConfig.near, None)
-        if not (self.knows_scale and untouched and self.init is None and self.self_teacher is None):
+        is still that of a preset without. A model to start from has learned with a range, which stays."""
+        relative = (self.loss.near, self.loss.start_depth) in RELATIVE_RANGES
+        if not (self.knows_scale and relative and self.init is None and self.self_teacher is None):
             return self
         return dataclasses.replace(self, loss=dataclasses.replace(self.loss, near=NEAR_M, start_depth=START_M))
 

@@ -105,16 +105,16 @@ def _times_of_log(
             fix="give the video, or frames whose names or data.csv state their times; a store of an older version must "
             "be made again",
         )
-    if config.speed_offset is None and clock_of(times_s) != log.clock:
+    if config.clock_offset is None and clock_of(times_s) != log.clock:
         kinds = {"unix": "since 1970", "relative": "since some other moment"}
         raise ConfigError(
             "the clocks of the speed log and the frames differ",
             where=f"--speed {config.speed}",
             expected=f"times {kinds[clock_of(times_s)]}, as those of the frames",
             got=f"times {kinds[log.clock]}",
-            fix="give --speed-offset SECONDS; selfdepth calibrate finds it with a model of the same footage",
+            fix="give --clock-offset SECONDS; selfdepth calibrate finds it with a model of the same footage",
         )
-    return times_s + (config.speed_offset or 0.0)
+    return times_s + (config.clock_offset or 0.0)
 
 
 def _require_some(driven: Float[ndarray, "clips s"], speed: str) -> None:
@@ -125,7 +125,7 @@ def _require_some(driven: Float[ndarray, "clips s"], speed: str) -> None:
             where=f"--speed {speed}",
             expected="speeds at the times of the training frames",
             got="none",
-            fix="check its times, or give --speed-offset SECONDS; selfdepth calibrate finds it with a model of this "
+            fix="check its times, or give --clock-offset SECONDS; selfdepth calibrate finds it with a model of this "
             "footage",
         )
     if not np.nanmax(driven) > 0:
