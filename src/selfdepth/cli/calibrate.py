@@ -66,7 +66,8 @@ class CalibrateArgs:
     stream: int | None = None
     """Number of the video stream to take, from 0. Default: the one with the most frames."""
     frames: int = 100
-    """Ask about at most this many frames, evenly spaced."""
+    """Ask about at most this many frames, evenly spaced. A speed log is compared with the whole path, and a list of
+    distances has its own frames."""
     out: str | None = None
     """Folder for a calibrated copy of MODEL, which then stays as it is, and for calibration.json and calibration.png.
     Default: all goes into the model."""

@@ -32,7 +32,7 @@ from selfdepth.scale.stereo import StereoWitness
 from selfdepth.scale.travel import follow, travel_of_model, travel_of_path
 from selfdepth.scale.witness import Testimony, WitnessKind
 from selfdepth.structs import Trajectory
-from selfdepth.weights.files import load_weights
+from selfdepth.weights.files import LoadedWeights, load_weights
 from selfdepth.weights.locate import CALIBRATION_FILES, WEIGHTS_FILE
 from selfdepth.weights.metres import require_own, write_copy, write_metric
 
@@ -120,43 +120,47 @@ def calibrate_model(
     """
     weights = load_weights(model)
     is_metric = weights.config.metres_per_unit == 1
-    if write and out is None and not is_metric:
-        require_own(model)
     own = weights.folder / WEIGHTS_FILE
     measured_with = checksum(own) if own.is_file() else None  # a published model has other files
     if write and out is not None:
         _require_no_other_model(out, measured_with)
+    elif write and not is_metric:
+        require_own(model)
     footage = open_footage(data, camera=request.camera, stream=request.stream, stereo=request.stereo, weights=weights)
+    said = _said_of_model(footage, weights, request, device, advance)
+    done = combine(said, timed=footage.timed, known=weights.config.metres_per_unit)
+    if not write or (is_metric and out is None):
+        return done
+    if not is_metric and out is not None:
+        write_copy(out, weights, done.scale)
+    elif not is_metric:
+        assert measured_with is not None, "a model of the user has its weights"
+        write_metric(weights.folder, done.scale, measured_with=measured_with)
+    write_report(out or weights.folder, done)
+    return done
+
+
+def _said_of_model(
+    footage: ScaleFootage, weights: LoadedWeights, request: WitnessRequest, device: str, advance: Advance
+) -> list[Testimony]:
+    """What all witnesses say of a model's depth and motion."""
+    said = []
+    if request.speed is not None:
+        require_pose_network(weights)
+
+        def paths_of(name: str) -> list[Trajectory]:
+            return follow(footage, name, weights, device=device, advance=advance)
+
+        said.append(driven_testimony(footage, request.speed, request.clock_offset_s, paths_of))
     travel = None
     if request.height_m is not None:
         steps = _evenly(footage.refs, min(request.frames, _MOST_STEPS))
         travel = travel_of_model(footage, steps, weights, device=device, advance=advance)
-    testimonies = []
-    if request.speed is not None:
-        require_pose_network(weights)
-        testimonies.append(
-            driven_testimony(
-                footage,
-                request.speed,
-                request.clock_offset_s,
-                lambda name: follow(footage, name, weights, device=device, advance=advance),
-            )
-        )
-    testimonies += _testimonies(
-        _asked(footage, footage.refs, request, travel),
-        lambda refs: model_depths(footage, refs, weights, device=device),
-        advance,
-    )
-    done = combine(testimonies, timed=footage.timed, known=weights.config.metres_per_unit)
-    if write and out is None and not is_metric:
-        assert measured_with is not None, "a model of the user has its weights"
-        write_metric(weights.folder, done.scale, measured_with=measured_with)
-        write_report(weights.folder, done)
-    elif write and out is not None:
-        if not is_metric:
-            write_copy(out, weights, done.scale)
-        write_report(out, done)
-    return done
+
+    def depths(refs: Sequence[FrameRef]) -> Iterator[ScaleFrame]:
+        return model_depths(footage, refs, weights, device=device)
+
+    return said + _testimonies(_asked(footage, footage.refs, request, travel), depths, advance)
 
 
 def calibrate_predictions(
