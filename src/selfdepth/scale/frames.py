@@ -122,6 +122,14 @@ class ScaleFootage:
     def _by_name(self) -> dict[str, FrameSequence]:
         return {each.name: each for each in self.sequences}
 
+    def has_partner(self, ref: FrameRef) -> bool:
+        """Whether a frame has a stereo partner."""
+        return ref.sequence in self.partners and ref.number in self._partner_numbers[ref.sequence]
+
+    @cached_property
+    def _partner_numbers(self) -> dict[str, frozenset[int]]:
+        return {name: frozenset(partner.numbers) for name, partner in self.partners.items()}
+
     def read(
         self, name: str, numbers: tuple[int, ...], fit: CropResize, *, partner: bool = False
     ) -> Iterator[UInt8[ndarray, "h w 3"]]:
@@ -147,7 +155,7 @@ def open_footage(
     Args:
         camera: as `parse_camera` reads it.
         stream: number of the video stream to take; None: the one with the most frames.
-        stereo: whether the stereo partners are wanted; frames without one are then left out.
+        stereo: whether the stereo partners are wanted.
         weights: the model, for its camera.
 
     Raises:
@@ -175,18 +183,17 @@ def open_footage(
 
 
 def _pairs(source: DataSource, camera: str | None) -> tuple[tuple[FrameSequence, ...], dict[str, FrameSequence]]:
-    """The sequences with a stereo partner, without the frames that it lacks; and the partners."""
+    """The sequences, those that are the partner of another excepted; and the partners."""
     # With 0 as the only offset every frame is its own neighbour, so all frames are opened.
     found = source.footage(camera=camera, offsets=(0,), stereo=True).sequences
     by_name = {each.name: each for each in found}
-    pairs: dict[str, FrameSequence] = {}
-    sequences = []
-    for each in found:
-        if each.partner is not None and each.partner.sequence in by_name:
-            other = by_name[each.partner.sequence]
-            sequences.append(each.without(frozenset(each.numbers) - frozenset(other.numbers)))
-            pairs[each.name] = other
-    return tuple(sequences), pairs
+    partners = {
+        each.name: by_name[each.partner.sequence]
+        for each in found
+        if each.partner is not None and each.partner.sequence in by_name
+    }
+    of_others = {partner.name for partner in partners.values()} - partners.keys()
+    return tuple(each for each in found if each.name not in of_others), partners
 
 
 def _with_cameras(source: DataSource, camera: str | None, weights: LoadedWeights | None) -> tuple[FrameSequence, ...]:
