@@ -21,6 +21,7 @@ from selfdepth.geometry.camera import Camera
 from selfdepth.synthetic.convoy import build_convoy
 from selfdepth.synthetic.kinds import KINDS, Street, furnish
 from selfdepth.synthetic.objects import Quads, car
+from selfdepth.synthetic.optics import SUPERSAMPLING, Optics, PinholeOptics
 from selfdepth.synthetic.raster import SKY, View, project, shade, trace
 from selfdepth.synthetic.road import Schedule, build_road, build_schedule
 from selfdepth.synthetic.scene import Scene, build_scene, paint_street
@@ -29,8 +30,6 @@ BASELINE_M = 0.54
 """Distance of the right camera from the left one, that of KITTI."""
 CAMERA_HEIGHT_M = 1.65
 """Height of the cameras above the ground, that of KITTI."""
-SUPERSAMPLING = 2
-"""Samples along each side of a pixel. With one, flickering edges would disturb the photometric error."""
 _LANE_M = 1.75
 """Middle of the right lane, metres to the right of the road's centre line."""
 
@@ -140,7 +139,7 @@ class SyntheticDrive:
 @dataclass(frozen=True, kw_only=True)
 class _World:
     spec: DriveSpec
-    camera: Camera
+    optics: Optics
     scene: Scene
     schedule: Schedule
     T_ground_camera: Float[ndarray, "n 4 4"]
@@ -176,7 +175,7 @@ def render_drive(
         images=images,
         depth=depth,
         T_world_camera=np.linalg.inv(T_ground_first) @ world.T_ground_camera,
-        camera=world.camera,
+        camera=world.optics.camera,
         partner=partner,
         timestamps=np.arange(n) / spec.fps,
         speed_mps=world.schedule.speed_mps,
@@ -213,7 +212,7 @@ def _build_world(spec: DriveSpec) -> _World:
     drift = np.sin(time * 0.9 + car_rng.uniform(0, 6)) + 0.6 * np.sin(time * 2.3 + car_rng.uniform(0, 6))
     return _World(
         spec=spec,
-        camera=spec.camera(),
+        optics=PinholeOptics(spec.camera()),
         scene=scene,
         schedule=schedule,
         T_ground_camera=np.stack([_pose(scene, s, street.sway) for s in schedule.s_m]),
@@ -267,17 +266,17 @@ def _traffic(world: _World, frame: int) -> tuple[list[Quads], ndarray]:
 
 def _render_frame(world: _World, frame: int) -> tuple[ndarray, ...]:
     """Image, depth, moving, comoving, and with stereo the image of the right camera."""
-    scene, camera = world.scene, world.camera
+    scene, optics = world.scene, world.optics
     T_ground_camera = world.T_ground_camera[frame]
     cars, places = _traffic(world, frame)
     quads = Quads.joined([scene.static, *cars])
     shades = np.concatenate([scene.parked, places])
-    view = project(quads, T_ground_camera, camera)
+    view = project(quads, T_ground_camera, optics)
     # Depth is traced apart from the colours, through the pixels' centres: an average over samples would put depths in
     # the air between an object and its background.
-    centres = trace(view, quads, scene.paint.atlas, camera, 1)
+    centres = trace(view, quads, scene.paint.atlas, optics, 1)
     has_depth = centres.surface != SKY
-    depth = np.where(has_depth, 1 / centres.inverse_depth, 0).astype(np.float32)
+    depth = np.where(has_depth, optics.depth(centres.inverse_depth), 0).astype(np.float32)
     # The number of the car that each quad belongs to, else -1. SKY and GROUND are -2 and -1: they index the two extra
     # entries at the end.
     car_of_quad = np.full(len(quads) + 2, -1)
@@ -300,15 +299,15 @@ def _render_frame(world: _World, frame: int) -> tuple[ndarray, ...]:
     T_target_stereo = np.eye(4)
     T_target_stereo[0, 3] = BASELINE_M
     T_ground_stereo = T_ground_camera @ T_target_stereo
-    right = _picture(world, frame, quads, project(quads, T_ground_stereo, camera), T_ground_stereo, shades)
+    right = _picture(world, frame, quads, project(quads, T_ground_stereo, optics), T_ground_stereo, shades)
     return image, depth, moving, comoving, right
 
 
 def _picture(
     world: _World, frame: int, quads: Quads, view: View, T_ground_camera: ndarray, shades: ndarray
 ) -> UInt8[ndarray, "h w 3"]:
-    n, camera = SUPERSAMPLING, world.camera
-    samples = trace(view, quads, world.scene.paint.atlas, camera, n)
+    n, optics = SUPERSAMPLING, world.optics
+    samples = trace(view, quads, world.scene.paint.atlas, optics, n)
     colours = shade(samples, view, quads, world.scene, T_ground_camera, shades, n)
-    pixels = colours.reshape(camera.height, n, camera.width, n, 3).mean(axis=(1, 3))
+    pixels = colours.reshape(optics.camera.height, n, optics.camera.width, n, 3).mean(axis=(1, 3))
     return np.asarray(np.clip(np.rint(pixels * world.exposure[frame]), 0, 255), np.uint8)
