@@ -169,7 +169,7 @@ class PinholeOptics(Optics):
 
     def extents(self, corners: Float[ndarray, "n 4 3"], boxes: Float[ndarray, "n 4"]) -> Float[ndarray, "n 2"]:
         """See the base class."""
-        return sizes(boxes)
+        return box_sizes(boxes)
 
 
 def sample_positions(camera: Camera, supersampling: int) -> tuple[Float[ndarray, "w"], Float[ndarray, "h"]]:
@@ -187,6 +187,6 @@ def extremes(x: Float[ndarray, "n k"], y: Float[ndarray, "n k"], valid: Bool[nda
     return np.stack(sides, axis=1)
 
 
-def sizes(boxes: Float[ndarray, "n 4"]) -> Float[ndarray, "n 2"]:
+def box_sizes(boxes: Float[ndarray, "n 4"]) -> Float[ndarray, "n 2"]:
     """Width and height of boxes given as x0, x1, y0, y1."""
     return np.stack([boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]], axis=1)
