@@ -83,6 +83,17 @@ def test_surfaces_are_those_that_every_ray_meets_first(name: str, atlas: Atlas) 
     np.testing.assert_allclose(found.inverse_depth[above], best[above], rtol=1e-9)
 
 
+def test_no_point_of_a_surface_is_nearer_or_farther_than_its_bounds() -> None:
+    rng = np.random.default_rng(5)
+    origin, u, v = rng.normal(0, 3, (3, 200, 1, 3))
+    corners = np.concatenate([origin, origin + u, origin + u + v, origin + v], axis=1)
+    nearest, farthest = optics_of("fisheye").distances(corners)
+    on_it = origin + rng.uniform(0, 1, (1, 500, 1)) * u + rng.uniform(0, 1, (1, 500, 1)) * v
+    largest = abs(on_it).max(-1)
+    assert (largest >= nearest[:, None]).all() and (largest <= farthest[:, None]).all()
+    assert (nearest > 1).sum() > 50, "the bound is of use"
+
+
 @pytest.mark.parametrize("name", LENSES)
 def test_a_small_far_surface_shows_at_the_pixel_to_which_its_centre_projects(name: str, atlas: Atlas) -> None:
     optics = optics_of(name)
