@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +68,16 @@ def lens_of(entries: Entries, family: Family, before: list[float]) -> Lens:
     return Lens(_model(family), tuple(named.get(name, 0.0) for name in order))
 
 
-def lens_of_message(distortion_model: str, coefficients: list[float], where: Path) -> Lens:
+def lens_of_message(distortion_model: str, coefficients: Sequence[float], where: str | Path) -> Lens:
     """The lens of ROS's camera_info: the name of its model and its D. Raises DataError as `family_of` and `lens_of`."""
-    entries = Entries([("distortion_model", distortion_model), ("D", [repr(float(d)) for d in coefficients])], where)
+    entries = Entries([("distortion_model", distortion_model), ("D", list(map(_written, coefficients)))], Path(where))
     return lens_of(entries, family_of(entries), [])
+
+
+def _written(number: float) -> str:
+    """As a file would have it, where the infinite is written with a point."""
+    text = repr(float(number))
+    return text if math.isfinite(number) else f".{text}".replace(".-", "-.")
 
 
 def warn_of_four(entries: Entries, lens: Lens) -> None:
