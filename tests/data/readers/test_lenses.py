@@ -168,7 +168,7 @@ def test_a_message_of_ros_gives_its_lens() -> None:
     assert lens_of_message("equidistant", [1, 2, 3, 4], HERE) == Lens("kannala-brandt", (1, 2, 3, 4))
     assert lens_of_message("", [], HERE) == PINHOLE
     for number in (float("nan"), float("-inf")):
-        with pytest.raises(DataError, match="not finite"):
-            lens_of_message("plumb_bob", [number], HERE)
+        with pytest.raises(DataError, match="not finite: /cam0/camera_info"):
+            lens_of_message("plumb_bob", [number], "/cam0/camera_info")
     with pytest.raises(DataError, match=r"not known.*scaramuzza"):
         lens_of_message("scaramuzza", [1, 2], HERE)

@@ -10,6 +10,7 @@ from typing import Any
 
 from selfdepth.data.readers.camera_entries import Entries, is_number, number_of, numbers_of, plain
 from selfdepth.data.readers.lens_names import Family, family_of, flat, is_distortion, names_a_lens, names_no_lens
+from selfdepth.data.readers.naming import naming
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.lens import NAMES, PINHOLE, Lens, LensModel
 
@@ -71,7 +72,8 @@ def lens_of(entries: Entries, family: Family, before: list[float]) -> Lens:
 def lens_of_message(distortion_model: str, coefficients: Sequence[float], where: str | Path) -> Lens:
     """The lens of ROS's camera_info: the name of its model and its D. Raises DataError as `family_of` and `lens_of`."""
     entries = Entries([("distortion_model", distortion_model), ("D", list(map(_written, coefficients)))], Path(where))
-    return lens_of(entries, family_of(entries), [])
+    with naming(str(where)):
+        return lens_of(entries, family_of(entries), [])
 
 
 def _written(number: float) -> str:
