@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from torch import Tensor
 
@@ -30,6 +30,19 @@ class HardTargets:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Driven:
+    """How far the vehicle drove between the target and each source in time, by a log of its speed.
+
+    Attributes:
+        metres: along the path, 0 or more; 0 where it is not known.
+        known: where it is.
+    """
+
+    metres: Float[Tensor, "b s"]
+    known: Bool[Tensor, "b s"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Batch:
     """Clips as the training step takes them. Colours are RGB in [0, 1].
 
@@ -44,6 +57,7 @@ class Batch:
         teacher: disparity of the target by a teacher, up to scale and shift: above 0 and at most 1, 0 where unknown.
             None where there is no teacher, and in validation.
         hard_targets: targets that the depth network must also understand in bad conditions; None for none.
+        driven: between target and sources; None without a speed log, and in validation.
     """
 
     frames: Float[Tensor, "b views 3 h w"]
@@ -53,6 +67,7 @@ class Batch:
     T_stereo_target: Float[Tensor, "b 4 4"] | None = None
     teacher: Float[Tensor, "b 1 h w"] | None = None
     hard_targets: HardTargets | None = None
+    driven: Driven | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from selfdepth.checks import (
 )
 from selfdepth.config.augment import AugmentConfig
 from selfdepth.config.encoder import POSE_ENCODER, EncoderConfig
+from selfdepth.config.known_scale import NEAR_M, RELATIVE_RANGES, START_M, check_known_scale
 from selfdepth.config.loss import LossConfig
 from selfdepth.config.teacher import TeacherConfig
 from selfdepth.config.v1_options import check_v1_options
@@ -71,6 +72,16 @@ class TrainConfig:
     then no pose network is built."""
     stereo: Stereo = "none"
     """Also learn from a stereo pair's other camera (KITTI). calibrated: in metres. nominal: at a baseline of 0.1."""
+    speed: str | None = None
+    """Log of the vehicle's speed, which gives the motion its length (--loss.speed), so that depth is learned in metres:
+    a table with units in its first line (time_s,speed_km_h), GPX, NMEA; or oxts, KITTI's own. Depth then starts at 5 m,
+    and is 0.5 m at least, unless --loss.near, --loss.start-depth or --init are given."""
+    clock_offset: float | None = None
+    """Seconds to add to the times of the frames to give those of the speed log. Default: 0, if both count from 1970 or
+    neither does."""
+    camera_height: float | None = None
+    """Metres from the road up to the camera, which give depth its scale (--loss.height); it is learned in metres, as
+    with --speed."""
     motion_first: bool = False
     """Hold depth constant, and the auto-mask off, until the motion explains most of the image (not the paper's). Depth
     is then learned sooner. Not with --stereo, which gives a motion; a model to start from (--init) has one already."""
@@ -174,7 +185,7 @@ class TrainConfig:
 
     def _check_names(self) -> None:
         """Refuse names that no file can have, before they are looked for at many places."""
-        for name in ("data", "split", "camera", "store", "init", "self_teacher"):
+        for name in ("data", "split", "camera", "store", "speed", "init", "self_teacher"):
             if getattr(self, name):
                 require_name(getattr(self, name), f"--{name}".replace("_", "-"))
 
@@ -189,7 +200,15 @@ class TrainConfig:
         )
 
     def _check_motion(self) -> None:
-        """Refuse options of the pose network that do not go with the offsets."""
+        """Refuse options of the motion and its length that do not go with the offsets, or with each other."""
+        check_known_scale(
+            speed=self.speed,
+            clock_offset=self.clock_offset,
+            camera_height=self.camera_height,
+            loss=self.loss,
+            stereo=self.stereo != "none",
+            offsets=self.offsets,
+        )
         n = len(self.offsets)
         if n == 0 and self.loss.align_motion:
             raise ConfigError(
@@ -241,8 +260,23 @@ class TrainConfig:
         return len(self.offsets) + (self.stereo != "none")
 
     @property
+    def knows_scale(self) -> bool:
+        """Whether a speed or the camera's height gives the metres."""
+        return self.speed is not None or self.camera_height is not None
+
+    def with_metric_start(self) -> TrainConfig:
+        """The configuration with a range of depths from which metres are learned, if the scale is known and the range
+        is still that of a preset without. A model to start from has learned with a range, which stays."""
+        relative = (self.loss.near, self.loss.start_depth) in RELATIVE_RANGES
+        if not (self.knows_scale and relative and self.init is None and self.self_teacher is None):
+            return self
+        return dataclasses.replace(self, loss=dataclasses.replace(self.loss, near=NEAR_M, start_depth=START_M))
+
+    @property
     def metres_per_unit(self) -> float | None:
-        """Factor from predicted depth to metres; None for monocular runs, whose scale is arbitrary."""
+        """Factor from predicted depth to metres; None for monocular runs whose scale is arbitrary."""
+        if self.knows_scale:
+            return 1.0
         return {"none": None, "calibrated": 1.0, "nominal": NOMINAL_FACTOR}[self.stereo]
 
     @cached_property

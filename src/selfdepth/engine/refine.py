@@ -7,10 +7,10 @@ other.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from selfdepth.config import TrainConfig
+from selfdepth.config import LossConfig, TrainConfig
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.sources.source import DataSource
 from selfdepth.errors import CheckpointError, ConfigError, SelfDepthWarning
@@ -66,10 +66,10 @@ def refinement(model: str, footage: str, options: RefineOptions) -> TrainConfig:
     _require_motion(weights, model)
     source = recognise(path_of(footage), options.stream)
     config = weights.config
-    if config.stereo != "none":
+    if config.metres_per_unit is not None and config.camera_height is None:
         warnings.warn(
-            "footage of one camera does not keep metres: the refined depth is relative. With stereo pairs, refine by "
-            "selfdepth train --init MODEL --anchor WEIGHT --freeze-batch-norm",
+            "footage of one camera does not keep metres: the refined depth is relative. With stereo pairs, or a speed "
+            "log, refine by selfdepth train --init MODEL --anchor WEIGHT --freeze-batch-norm",
             SelfDepthWarning,
             stacklevel=2,
         )
@@ -84,7 +84,8 @@ def refinement(model: str, footage: str, options: RefineOptions) -> TrainConfig:
         height=config.height,
         offsets=config.offsets,
         encoder=config.encoder,
-        loss=config.loss,
+        loss=replace(config.loss, speed=LossConfig.speed),
+        camera_height=config.camera_height,  # the same vehicle, in another place
         init=model,
         anchor=options.anchor,
         freeze_batch_norm=True,

@@ -134,6 +134,8 @@ def _shared_options(config: TrainConfig) -> dict[str, Any]:
         "--loss.near": float(config.loss.near),
         "--loss.far": float(config.loss.far),
         "--stereo": config.stereo,
+        "--speed": config.speed,
+        "--camera-height": config.camera_height,
         "--offsets": config.offsets,
     }
     if config.offsets:  # without them there is no pose network

@@ -67,6 +67,7 @@ def train(
             gradients, a lack of memory, or a checkpoint that cannot be written.
         Interrupted: after Ctrl-C, SIGTERM or SIGHUP, once everything is saved.
     """
+    config = config.with_metric_start()
     with sole_run(folder):
         check_folder(config, folder, resume=resume)
         clear_leftovers(folder)

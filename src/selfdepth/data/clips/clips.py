@@ -30,7 +30,7 @@ from selfdepth.data.clips.zoom import apply_zoom, draw_zoom
 from selfdepth.data.frames import FrameRef, StereoPartner
 from selfdepth.data.store.store import Store
 from selfdepth.data.store.teacher_maps import TeacherMaps
-from selfdepth.structs import Batch
+from selfdepth.structs import Batch, Driven
 
 _PREFETCHED = 2
 """Batches that the thread gathers ahead of the training step."""
@@ -54,6 +54,7 @@ class ClipSet:
             for clips without a partner. None without stereo.
         n_dropped: targets left out because they, or a source that they need, are not in the store.
         teacher: a teacher's maps of all targets, which then come with the batches.
+        driven_m: metres that the vehicle drove between target and sources; NaN where it is not known. None: not at all.
     """
 
     rows: Int[ndarray, "clips views"] = field(repr=False)
@@ -64,6 +65,7 @@ class ClipSet:
     T_stereo_target: Float32[ndarray, "clips 4 4"] | None = field(default=None, repr=False)
     n_dropped: int
     teacher: TeacherMaps | None = field(default=None, repr=False)
+    driven_m: Float32[ndarray, "clips s"] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.refs)
@@ -146,13 +148,14 @@ def _translation(partner: StereoPartner, stereo: Stereo) -> tuple[float, float, 
 
 
 class _Gathered(NamedTuple):
-    """Frames (uint8, or their rows if the frames are on the device), geometry and a teacher's maps (16 bits, or their
-    indices likewise) of some clips, on the host."""
+    """Frames (uint8, or their rows if the frames are on the device), geometry, a teacher's maps (16 bits, or their
+    indices likewise) and driven metres of some clips, on the host."""
 
     pixels: Tensor
     K: Tensor
     T_stereo_target: Tensor | None
     teacher: Tensor | None
+    driven_m: Tensor | None
 
 
 class ClipLoader:
@@ -287,7 +290,8 @@ class ClipLoader:
             pixels = torch.unflatten(self.store.gather(rows.reshape(-1)), 0, rows.shape)
         K = torch.from_numpy(self.clips.K[indices])
         maps = None if self.clips.teacher is None else self.clips.teacher.gather(rows[:, 0])
-        gathered = _Gathered(pixels, K, T, maps)
+        driven_m = None if self.clips.driven_m is None else torch.from_numpy(self.clips.driven_m[indices])
+        gathered = _Gathered(pixels, K, T, maps, driven_m)
         # Only from pinned memory does a copy to the GPU run beside its computation.
         if self.device.type == "cuda":
             return _Gathered(*(None if tensor is None else tensor.pin_memory() for tensor in gathered))  # type: ignore[arg-type]
@@ -295,7 +299,7 @@ class ClipLoader:
 
     def _on_device(self, gathered: _Gathered) -> Batch:
         pinned = self.device.type == "cuda"
-        pixels, K, T, maps = (
+        pixels, K, T, maps, driven_m = (
             None if tensor is None else tensor.to(self.device, non_blocking=pinned) for tensor in gathered
         )
         assert pixels is not None and K is not None
@@ -304,7 +308,18 @@ class ClipLoader:
             pixels = torch.unflatten(self.resident.index_select(0, pixels.flatten()), 0, pixels.shape)
         # The pixels travel as bytes, and become four times as large only on the device.
         frames = pixels.to(torch.float32).div_(255)
-        return Batch(frames=frames, inputs=frames, K=K, offsets=self.clips.offsets, T_stereo_target=T, teacher=teacher)
+        driven = None
+        if driven_m is not None:
+            driven = Driven(metres=driven_m.nan_to_num(0.0), known=~driven_m.isnan())
+        return Batch(
+            frames=frames,
+            inputs=frames,
+            K=K,
+            offsets=self.clips.offsets,
+            T_stereo_target=T,
+            teacher=teacher,
+            driven=driven,
+        )
 
     def _finish(self, step: int, gathered: _Gathered) -> Batch:
         batch, config = self._on_device(gathered), self.augment

@@ -33,6 +33,7 @@ from selfdepth.data.store.index import (
 )
 from selfdepth.data.store.store import Store, is_store, open_store, training_size
 from selfdepth.data.store.target import check_target, no_space
+from selfdepth.data.store.times import write_times
 from selfdepth.errors import DataError, OutputError, SelfDepthWarning
 from selfdepth.files import make_folder, put_in_place, recover, remove_tree, writing_to
 from selfdepth.geometry.crop import NO_CROP, Crop
@@ -161,7 +162,7 @@ def build_store(
             partial_folder.mkdir(parents=True)
         _write_frames(footage, fit, partial_folder / FRAMES_FILE, _Counter(n_frames, progress))
         with _writing(folder, needed_bytes):
-            values["frames_sha256"] = digest_of_file(partial_folder / FRAMES_FILE)
+            values |= _checksums(partial_folder, footage)
             (partial_folder / INDEX_FILE).write_text(encode_index(values, sequences), encoding="utf-8")
         _require_accepted(partial_folder, accept)
         with _writing(folder, needed_bytes):
@@ -170,6 +171,12 @@ def build_store(
         remove_tree(partial_folder)
         raise
     return open_store(folder)
+
+
+def _checksums(folder: Path, footage: Footage) -> dict[str, str | None]:
+    """Of the frames, and of the times, which are written."""
+    times = write_times(folder, footage.sequences)
+    return {"frames_sha256": digest_of_file(folder / FRAMES_FILE), "times_sha256": times}
 
 
 def _require_accepted(folder: Path, accept: Accept | None) -> None:
