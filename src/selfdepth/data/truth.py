@@ -32,6 +32,10 @@ class DepthTruth(ABC):
         """Whether the depth of a frame is along the camera's z axis, or the distance along each pixel's ray."""
         return "z"
 
+    def may_have(self, ref: FrameRef) -> bool:
+        """Whether a frame may have a map: quick to ask of all frames, and never wrongly false."""
+        return True
+
     @property
     def root(self) -> Path | None:
         """The folder that the maps are read from; None if they do not come from files."""

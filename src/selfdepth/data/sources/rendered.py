@@ -85,6 +85,10 @@ class RenderedTruth(DepthTruth):
     path: Path
     folders: tuple[tuple[str, Path], ...]
 
+    def may_have(self, ref: FrameRef) -> bool:
+        """Whether the drive of the frame was written with depth."""
+        return (dict(self.folders)[ref.sequence] / DEPTH_FILE).is_file()
+
     @property
     def root(self) -> Path:
         """The folder of the drives."""

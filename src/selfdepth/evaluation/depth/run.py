@@ -78,9 +78,10 @@ def evaluate_model(
     # fp32 everywhere: with "auto" the errors of one model would depend on the machine.
     predictor = Predictor(weights, device=device, precision="fp32")
     if options.factor is None:
-        options = dataclasses.replace(options, factor=config.metres_per_unit)
+        options = dataclasses.replace(options, factor=predictor.metres_per_unit)
     pairs = _predict(predictor, frames, batch_size=batch_size, post_process=post_process)
-    return _compare(pairs, frames, options, both_scalings=config.metres_per_unit is not None)
+    done = _compare(pairs, frames, options, both_scalings=predictor.metres_per_unit is not None)
+    return dataclasses.replace(done, metric=weights.metric)
 
 
 def evaluate_predictions(
