@@ -224,6 +224,7 @@ def _plan(footage: Footage, fit: CropResize) -> tuple[StoredSequence, ...]:
     """The stored sequences, with their rows and the cameras of the cropped and resized frames."""
     planned, start = [], 0
     for sequence in footage.sequences:
+        stored = fit.camera(sequence.camera)
         planned.append(
             StoredSequence(
                 name=sequence.name,
@@ -231,7 +232,8 @@ def _plan(footage: Footage, fit: CropResize) -> tuple[StoredSequence, ...]:
                 numbers=np.array(sequence.numbers, dtype=np.int64),
                 names=sequence.names,
                 camera=sequence.camera,
-                K=fit.camera(sequence.camera).matrix(),
+                stored_camera=stored,
+                K=stored.matrix(),
                 partner=sequence.partner,
             )
         )

@@ -140,11 +140,11 @@ def _sequence(entry: _Fields, runs: list[tuple[int, int]], start: int, fit: Crop
         raise entry.wrong("names", f"{len(numbers)} texts, one for each frame", f"{len(names)} values")
     camera = _camera(_Fields(entry.of("camera", dict), entry.path, f"{entry.place}camera: "))
     try:
-        K = fit.camera(camera).matrix()
+        stored = fit.camera(camera)
     except DataError as error:
         raise entry.wrong("camera", "a camera that the crop leaves something of", error.got or error.what) from error
     rows = [entry.finite(row, "K", 3) for row in entry.of("K", list)]
-    if len(rows) != 3 or not np.allclose(rows, K, rtol=1e-6, atol=1e-6):
+    if len(rows) != 3 or not np.allclose(rows, stored.matrix(), rtol=1e-6, atol=1e-6):
         raise entry.wrong("K", "the camera's, cropped and resized", json.dumps(rows)[:120])
     partner = entry.of("partner", dict, None)
     return StoredSequence(
@@ -153,6 +153,7 @@ def _sequence(entry: _Fields, runs: list[tuple[int, int]], start: int, fit: Crop
         numbers=numbers,
         names=tuple(names),
         camera=camera,
+        stored_camera=stored,
         K=np.array(rows, np.float64),
         partner=None if partner is None else _partner(_Fields(partner, entry.path, f"{entry.place}partner: ")),
     )

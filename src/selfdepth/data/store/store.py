@@ -88,7 +88,8 @@ class Store:
         digest = hashlib.sha256(json.dumps([frames, self.frames.shape, self.spacing]).encode())
         for each in self.sequences:
             partner = each.partner and (names.index(each.partner.sequence), each.partner.translation_m)
-            digest.update(json.dumps([each.start, each.numbers.tolist(), each.K.tolist(), partner]).encode())
+            lens = [] if each.stored_camera.is_pinhole else [each.stored_camera.lens.to_json()]
+            digest.update(json.dumps([each.start, each.numbers.tolist(), each.K.tolist(), partner, *lens]).encode())
         digest.update(json.dumps([encode_refs(refs, names) for refs in (self.train, self.val)]).encode())
         return digest.hexdigest()
 
