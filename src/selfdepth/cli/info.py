@@ -10,6 +10,7 @@ import tyro
 from selfdepth.cli.printing import say
 
 if TYPE_CHECKING:
+    from selfdepth.geometry.camera import Camera
     from selfdepth.weights.files import LoadedWeights
 
 
@@ -67,15 +68,27 @@ def describe(model: str) -> dict[str, str]:
         "depth": describe_unit(weights.scale, config.metres_per_unit, weights.metric),
         "depth range": _depth_range(weights),
         "confidence": f"learned from {config.self_teacher}" if config.has_confidence else "none",
-        "camera": "unknown"
-        if camera is None
-        else f"fx {camera.fx:.2f} fy {camera.fy:.2f} cx {camera.cx:.2f} cy {camera.cy:.2f}"
-        f" for frames of {camera.width}x{camera.height}",
+        "camera": "unknown" if camera is None else _camera(camera),
         "trained on": config.data or "unknown",
         "split": config.split or "none",
         "steps": "unknown" if weights.step is None else str(weights.step),
         **({"warning": "; ".join(ills)} if ills else {}),
     }
+
+
+def _camera(camera: Camera) -> str:
+    """Intrinsics, size, lens and field of view."""
+    from selfdepth.geometry.field_of_view import horizontal_fov_deg
+    from selfdepth.geometry.lens import NAMES
+
+    lens = camera.lens
+    named = [f"{name} {c:g}" for name, c in zip(NAMES[lens.model], lens.coefficients, strict=True) if c != 0]
+    return (
+        f"fx {camera.fx:.2f} fy {camera.fy:.2f} cx {camera.cx:.2f} cy {camera.cy:.2f}"
+        f" for frames of {camera.width}x{camera.height}"
+        + ("" if lens.is_pinhole else f", lens {lens.model}" + "".join(f" {each}" for each in named))
+        + f", {horizontal_fov_deg(camera):.0f} degrees wide"
+    )
 
 
 def _depth_range(weights: LoadedWeights) -> str:
