@@ -48,6 +48,7 @@ class ScaleFrame:
         depth: predicted, positive, in the unit whose metres are wanted; 0 where a pixel has none.
         whole: camera of the frame itself, before crop and resize.
         crop: what was cut off the frame before it was resized to the depth map.
+        rectify: whether a frame of a camera with a lens was rectified, so that the map is that of a pinhole's view.
         depth_is: along "z", the camera's axis, or along the "ray" of the pixel.
     """
 
@@ -56,12 +57,14 @@ class ScaleFrame:
     depth: Float[ndarray, "h w"]
     whole: Camera
     crop: Crop = NO_CROP
+    rectify: bool = False
     depth_is: Literal["z", "ray"] = "z"
 
     @property
     def fit(self) -> CropResize:
         """What turns the frame's picture, and that of its stereo partner, into one of the size of the depth map."""
-        return CropResize(width=self.depth.shape[1], height=self.depth.shape[0], crop=self.crop)
+        height, width = self.depth.shape
+        return CropResize(width=width, height=height, crop=self.crop, rectify=self.rectify)
 
     @cached_property
     def camera(self) -> Camera:
@@ -69,7 +72,11 @@ class ScaleFrame:
         return self.fit.camera(self.whole)
 
     def in_map(self, pixels: Float[ndarray, "n 2"]) -> Float[ndarray, "n 2"]:
-        """Pixels (u, v) of the whole frame, as pixels of the depth map; outside it if they are cropped off."""
+        """Pixels (u, v) of the whole frame, as pixels of the depth map; outside it if the map does not show them."""
+        if self.fit.rectifies(self.whole):
+            rays, seen = self.whole.unproject(pixels)
+            mapped, shown = self.camera.project(rays)
+            return np.where((seen & shown)[:, None], mapped, -1e6)
         size = self.crop.size_of(self.whole.width, self.whole.height)
         scale = np.array([self.camera.width / size[0], self.camera.height / size[1]])
         return np.asarray((pixels - (self.crop.left, self.crop.top) + 0.5) * scale - 0.5)
@@ -258,7 +265,7 @@ def model_depths(
         images = footage.read(name, tuple(ref.number for ref in chosen), fit)
         for start in range(0, len(chosen), BATCH):
             batch = chosen[start : start + BATCH]
-            predictions = predictor.predict_batch(list(itertools.islice(images, len(batch))))
+            predictions = predictor.predict_fitted(list(itertools.islice(images, len(batch))))
             for ref, prediction in zip(batch, predictions, strict=True):
                 yield ScaleFrame(
                     ref=ref,
@@ -266,6 +273,7 @@ def model_depths(
                     depth=prediction.depth.astype(np.float64),
                     whole=whole,
                     crop=fit.crop,
+                    rectify=fit.rectify,
                 )
 
 
