@@ -33,6 +33,7 @@ from selfdepth.texts import whole_number
 Stereo = Literal["none", "calibrated", "nominal"]
 Method = Literal["monodepth2", "monodepth-v1"]
 OnError = Literal["stop", "skip"]
+Rectify = Literal["auto", "yes", "no"]
 NOMINAL_BASELINE = 0.1
 NOMINAL_FACTOR = 5.4
 """The paper sets KITTI's stereo baseline to 0.1, so depth learned from it times 5.4 (0.54 m / 0.1) is in metres."""
@@ -48,13 +49,17 @@ class TrainConfig:
     """Folder with train_files.txt, val_files.txt and test_files.txt (lines of "folder frame side"); or a published
     split, downloaded once: eigen_zhou, eigen_full, odom (KITTI)."""
     camera: str | None = None
-    """fx,fy,cx,cy in pixels of the frames; a YAML file (ours, OpenCV, ROS, Kalibr, EuRoC); fov:DEGREES; or paper, its
-    one camera for all of KITTI. Default: KITTI's calibration, else fov:60."""
+    """fx,fy,cx,cy in pixels of the frames; a calibration file (ours, OpenCV, ROS, Kalibr, EuRoC, COLMAP, nerfstudio,
+    KITTI-360), as FILE:NAME where it holds several cameras; fov:DEGREES; or paper, its one camera for all of KITTI.
+    Default: KITTI's calibration, else fov:60."""
     every: str | None = None
     """Frames between a target and its neighbours: a number, or auto (by motion; drops parked stretches).
     Default: 1, or the store's."""
     crop: str | None = None
     """Pixels to cut off, as top,bottom,left,right (bonnet, overlays); the camera follows."""
+    rectify: Rectify = "auto"
+    """For a camera with a lens (a file with distortion). yes: frames become those of a pinhole camera, up to 60 degrees
+    from its axis. auto: yes if that holds every pixel. no: learn in the frames as they are, along their rays."""
     stream: int | None = None
     """Number of the video stream to take, from 0, of files with several cameras. Default: the one with the most
     frames."""
