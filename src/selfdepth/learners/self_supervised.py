@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from selfdepth.config import TrainConfig
+from selfdepth.config import LossConfig, TrainConfig
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
 from selfdepth.learners.frozen import FrozenDepth
 from selfdepth.losses.alignment import align, alignment_loss
@@ -88,6 +88,8 @@ class SelfSupervisedDepth(nn.Module):
         if config.loss.start_depth is not None:
             self.depth_net.decoder.start_at(config.loss.depth_range.sigmoid(config.loss.start_depth))
         self.pose_net = pose_network(config.encoder, config.offsets, channels=self.depth_net.encoder.channels[-1])
+        if config.knows_scale:
+            self.pose_net.start_larger(config.loss.untrained_depth / LossConfig().untrained_depth)
         self.pose_passes = POSE_INPUTS[config.encoder.pose_input]
         self.stage: Stage = "full"
         """Of training; the training loop sets it."""
