@@ -49,7 +49,7 @@ class CheckArgs:
     """When frames cannot be read: end with an error after the report, or report them as training with the same option
     would leave them out."""
     picture: str | None = None
-    """PNG file for a picture of a camera with a lens: the first frame, above what training sees of it when rectified."""
+    """PNG file for a picture, of a camera with a lens: the first frame, above what training sees of it rectified."""
     json: str | None = None
     """File for the report as JSON, with everything that is missing."""
 
