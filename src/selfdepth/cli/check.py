@@ -151,7 +151,7 @@ def _sequence_table(summary: FootageSummary, data: str) -> Table:
             str(row.n_frames),
             f"{row.width}x{row.height}",
             f"{row.fps:.3g}" if row.fps else "-",
-            f"{row.camera}, {row.fov_deg:.0f} deg",
+            f"{row.camera}, {'' if row.lens == 'pinhole' else row.lens + ', '}{row.fov_deg:.0f} deg",
             _ranges(row.gaps),
             _ranges(row.parked),
             str(row.every),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from selfdepth.data.scan import Scan, refuse_unreadable, scan
 from selfdepth.data.sources.source import DataSource
 from selfdepth.data.store.build import Progress
 from selfdepth.errors import DataError, SelfDepthWarning
+from selfdepth.geometry.field_of_view import horizontal_fov_deg
 
 UNEVEN = 1.5
 """Factor between the longest and the shortest steps in time, but for outliers, from which on a rate varies."""
@@ -35,7 +35,8 @@ class SequenceSummary:
         width, height: size of the upright frames in pixels.
         fps: frames per second; None if the frames are images, 0 if the video does not state it.
         camera: where the intrinsics come from: "given", "calibration" or "assumed".
-        fov_deg: horizontal field of view in degrees.
+        lens: the model of the lens; "pinhole" without distortion.
+        fov_deg: horizontal field of view in degrees, which a fisheye may have more than 180 of.
         gaps: places where the frame numbers jump, as (last before, first after).
         parked: stretches in which the camera stands still, as (first, last).
         every: the spacing that `--every auto` would choose for this sequence alone, 1 to 10.
@@ -47,6 +48,7 @@ class SequenceSummary:
     height: int
     fps: float | None
     camera: str
+    lens: str
     fov_deg: float
     gaps: tuple[tuple[int, int], ...]
     parked: tuple[tuple[int, int], ...]
@@ -107,7 +109,8 @@ def inspect_source(
             height=sequence.camera.height,
             fps=sequence.fps,
             camera=source.camera_origin(camera),
-            fov_deg=math.degrees(2 * math.atan(sequence.camera.width / 2 / sequence.camera.fx)),
+            lens=sequence.camera.lens.model,
+            fov_deg=horizontal_fov_deg(sequence.camera),
             gaps=find_gaps(sequence.numbers),
             parked=motion.parked,
             every=choose_spacing([motion]),

@@ -1,4 +1,4 @@
-"""Brings frames to the size of the network's input: crops, then resizes, and changes the camera with them."""
+"""Brings frames to the size of the network's input: crops, resizes or rectifies, and changes the camera with them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from PIL import Image
 
 from selfdepth.geometry.camera import FILTER, Camera, crop, resize
 from selfdepth.geometry.crop import NO_CROP, Crop
+from selfdepth.geometry.rectify import Rectification, rectification, view_of
 
 _REDUCTIONS = (8, 4, 2)
 """Factors by which a JPEG decoder can shrink an image while decoding, for a fraction of the work. Largest first."""
@@ -18,34 +19,48 @@ _REDUCTIONS = (8, 4, 2)
 
 @dataclass(frozen=True, kw_only=True)
 class CropResize:
-    """A crop, then a resize.
+    """A crop, then a resize; or, of a camera with a lens, the rectified view of what the crop leaves.
 
     Attributes:
         width, height: size after both, pixels.
         crop: pixels to cut off first, counted at the frame's own size.
+        rectify: whether frames of cameras with a lens become those of a pinhole camera.
     """
 
     width: int
     height: int
     crop: Crop = NO_CROP
+    rectify: bool = False
 
     def __call__(self, image: UInt8[ndarray, "h w 3"], camera: Camera) -> tuple[UInt8[ndarray, "_h _w 3"], Camera]:
-        """Crop and resize an image, and its camera with it. Raises DataError where `crop` and `resize` do."""
+        """Bring an image to this size, and its camera with it. Raises DataError where `crop` and `resize` do."""
+        if self.rectifies(camera):
+            table = self._rectification(camera)
+            return table(image), table.view
         return resize(*crop(image, camera, self.crop), width=self.width, height=self.height)
 
     def camera(self, camera: Camera) -> Camera:
         """The camera that `__call__` and `reduced` return, computed without an image."""
-        return camera.cropped(self.crop).resized(self.width, self.height)
+        cropped = camera.cropped(self.crop)
+        if self.rectifies(camera):
+            return view_of(cropped, self.width, self.height)
+        return cropped.resized(self.width, self.height)
+
+    def rectifies(self, camera: Camera) -> bool:
+        """Whether the frames of a camera are rectified, and not only resized."""
+        return self.rectify and not camera.is_pinhole
 
     def reduction(self, camera: Camera) -> int:
         """The factor (1, 2, 4 or 8) by which the decoder may shrink frames and still leave enough pixels to resize."""
+        if self.rectifies(camera):
+            return self._rectification(camera).reduction
         width, height = self.crop.size_of(camera.width, camera.height)
         spare = min(width / self.width, height / self.height)
         return next((reduction for reduction in _REDUCTIONS if reduction <= spare), 1)
 
     def reduced(self, image: UInt8[ndarray, "_h _w 3"], camera: Camera) -> tuple[UInt8[ndarray, "_h2 _w2 3"], Camera]:
         """As `__call__`, for an image that the decoder may have shrunk by `reduction`. `camera` has the full size."""
-        if image.shape[:2] == (camera.height, camera.width):
+        if self.rectifies(camera) or image.shape[:2] == (camera.height, camera.width):
             return self(image, camera)
         # The crop in pixels of the smaller image may be fractional. Rounding it would move the principal point. The box
         # also leaves out the padding of a decoder that rounds odd sizes up.
@@ -54,3 +69,6 @@ class CropResize:
         box = (sides.left / reduction, sides.top / reduction, right / reduction, bottom / reduction)
         small = Image.fromarray(image).resize((self.width, self.height), FILTER, box=box)
         return np.asarray(small), self.camera(camera)
+
+    def _rectification(self, camera: Camera) -> Rectification:
+        return rectification(camera, self.crop, self.width, self.height)
