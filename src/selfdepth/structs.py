@@ -14,6 +14,7 @@ from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.lenses import Lenses, seen_at
 from selfdepth.geometry.quaternion import quaternion_from_rotation
+from selfdepth.geometry.ray_depth import DepthIs
 from selfdepth.geometry.rigid import inverse
 
 
@@ -99,12 +100,15 @@ class DepthPrediction:
     """Depth of one image at the image's own resolution.
 
     Attributes:
-        depth: along z, float32; in metres if `scale` is "metric", else up to one unknown factor.
-        disparity: 1 / depth.
+        depth: of what `depth_is` says, float32; in metres if `scale` is "metric", else up to one unknown factor. 0 for
+            pixels without a ray, whose depth is not known.
+        disparity: 1 / depth, or 0 where it is not known.
         scale: "relative" or "metric".
         camera: intrinsics for the image's own resolution, or None if the camera is unknown.
         confidence: of the depth, in (0, 1), float32: 1 / (1 + r), where r is the deviation that the model expects of
             the depth, as a share of it. None if the model does not predict it.
+        depth_is: "z", along the camera's axis, or "ray", the distance along the ray of each pixel, as a model predicts
+            that was trained through a lens.
     """
 
     depth: Float[ndarray, "h w"]
@@ -112,6 +116,7 @@ class DepthPrediction:
     scale: Literal["relative", "metric"]
     camera: Camera | None
     confidence: Float[ndarray, "h w"] | None = None
+    depth_is: DepthIs = "z"
 
     def in_metres(self, metres_per_unit: float) -> DepthPrediction:
         """The same prediction in metres: its depth times `metres_per_unit`."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy import ndarray
 
 from selfdepth.data.frames import FrameRef
@@ -15,6 +16,7 @@ from selfdepth.engine.setup import Run
 from selfdepth.errors import DataError
 from selfdepth.evaluation.depth.frames import cropped_truth
 from selfdepth.evaluation.depth.metrics import METRICS, DepthReport, evaluate_set
+from selfdepth.structs import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +85,8 @@ def validate(run: Run, constant: float | None = None) -> Validation:
             else:  # a target without sources cannot be rebuilt, but its depth can be evaluated
                 finest = run.learner.predict_disparity(batch)
             predicted = run.depth_range.disparity(finest)[:, 0].float().cpu().numpy()
+            spreads += _spreads(predicted, batch)
             for ref, disparity in zip(refs, predicted, strict=True):
-                spreads.append(float(disparity.std() / max(disparity.mean(), 1e-12)))
                 try:
                     truth = _truth(run, ref)
                 except DataError as error:  # a damaged scan must not end a run that does not learn from it
@@ -109,6 +111,15 @@ def validate(run: Run, constant: float | None = None) -> Validation:
     return Validation(loss=loss, depth=depth, scaled=scaled, spread=spread, constant=constant, problems=found)
 
 
+def _spreads(disparities: Float[ndarray, "b h w"], batch: Batch) -> list[float]:
+    """Standard deviation over mean of each image, of the pixels that have a ray."""
+    seen = batch.seen((disparities.shape[-2], disparities.shape[-1]))
+    counted = [*disparities]
+    if seen is not None:
+        counted = [each[chosen] for each, chosen in zip(disparities, seen[:, 0].cpu().numpy(), strict=True)]
+    return [float(each.std() / max(each.mean(), 1e-12)) for each in counted]
+
+
 def _truth(run: Run, ref: FrameRef) -> ndarray | None:
     """Ground-truth depth of the part of a frame that the networks see; None if there is none.
 
@@ -116,7 +127,7 @@ def _truth(run: Run, ref: FrameRef) -> ndarray | None:
         DataError: if it cannot be read, or has another size than the frame and so cannot be cropped with it.
     """
     camera = run.data.store.by_name[ref.sequence].camera
-    return cropped_truth(run.data.truth, ref, camera, run.config.crop_px)
+    return cropped_truth(run.data.truth, ref, camera, run.config.crop_px, run.data.depth_is)
 
 
 def _of_constant(run: Run, truths: list[ndarray]) -> float:

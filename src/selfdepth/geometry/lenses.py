@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -118,6 +119,16 @@ class Lenses:
 
     def _each(self, change: object) -> Lenses:
         return replace(self, **{name: change(getattr(self, name)) for name in _TENSORS})  # type: ignore[operator]
+
+
+def lens_for(camera: Camera, b: int, device: torch.device) -> Lenses:
+    """The lens of one camera for each of b clips."""
+    return _lens_of(camera).to(device).select(torch.zeros(b, dtype=torch.int64, device=device))
+
+
+@lru_cache(maxsize=4)
+def _lens_of(camera: Camera) -> Lenses:
+    return Lenses.of([camera])
 
 
 _TENSORS = ("values", "rays", "seen")

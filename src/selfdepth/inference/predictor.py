@@ -24,6 +24,7 @@ from selfdepth.data.readers.pictures import read_image, rgb_of
 from selfdepth.device import Precision, memory_errors, resolve_device, resolve_precision
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera, resample
+from selfdepth.geometry.ray_depth import black_without_ray, rays_of
 from selfdepth.inference.fold import for_prediction
 from selfdepth.losses.self_teaching import confidence_of
 from selfdepth.structs import DepthPrediction
@@ -48,6 +49,7 @@ class Predictor:
         camera: intrinsics of the training frames at their original size; None if unknown, or if they were cropped.
         device: on which the network runs.
         has_confidence: whether predictions have a confidence: those of a self-taught model do.
+        depth_is: "z"; or "ray", of a model that learned through a lens: the distance along the ray of each pixel.
     """
 
     def __init__(self, weights: LoadedWeights, *, device: str = "auto", precision: Precision = "auto") -> None:
@@ -57,6 +59,7 @@ class Predictor:
         self.scale = weights.scale
         self.metres_per_unit = config.metres_per_unit
         self.has_confidence = config.has_confidence
+        self.depth_is = weights.depth_is
         # The camera of a cropped image has another principal point, so it must not be scaled to images of other sizes.
         self.camera = None if config.crop_px else weights.camera
         self.device = resolve_device(device)
@@ -84,24 +87,42 @@ class Predictor:
 
         Args:
             image: a file, a PIL image, or RGB pixels in uint8; of any size and aspect.
-            camera: its intrinsics, which the prediction then holds; the network does not use them. Default: the
-                training camera, resized, if the image has the aspect of the training frames within 1 %.
+            camera: its intrinsics, which the prediction then holds. The network does not use them; but what its lens
+                does not see is black to the network, and has depth 0. Default: the training camera, resized, if the
+                image has the aspect of the training frames within 1 %.
 
         Raises:
             DataError: for anything but such an image, or a camera for images of another size.
         """
-        pixels = as_pixels(image)
-        if camera is not None and (camera.height, camera.width) != pixels.shape[:2]:
-            raise DataError(
-                "the camera belongs to images of another size",
-                expected=f"a camera for {pixels.shape[1]}x{pixels.shape[0]}",
-                got=f"{camera.width}x{camera.height}",
-            )
-        return self._predict_pixels([pixels], camera)[0]
+        return self.predict_batch([image], [camera])[0]
 
-    def predict_batch(self, images: Sequence[ImageLike]) -> list[DepthPrediction]:
-        """Depth of several images in one forward pass; their sizes may differ. Raises what `predict` raises."""
-        return self._predict_pixels([as_pixels(image) for image in images], None) if images else []
+    def predict_batch(
+        self, images: Sequence[ImageLike], cameras: Sequence[Camera | None] | None = None
+    ) -> list[DepthPrediction]:
+        """Depth of several images in one forward pass; their sizes may differ.
+
+        Args:
+            images, cameras: as for `predict`; one camera, or None, per image.
+
+        Raises:
+            DataError: as `predict`.
+        """
+        pixels = [as_pixels(image) for image in images]
+        given = cameras or [None] * len(pixels)
+        for image, camera in zip(pixels, given, strict=True):
+            if camera is not None and (camera.height, camera.width) != image.shape[:2]:
+                raise DataError(
+                    "the camera belongs to images of another size",
+                    expected=f"a camera for {image.shape[1]}x{image.shape[0]}",
+                    got=f"{camera.width}x{camera.height}",
+                )
+        sizes = [(image.shape[0], image.shape[1]) for image in pixels]
+        seen_by = [
+            camera or self.training_camera(height=height, width=width)
+            for camera, (height, width) in zip(given, sizes, strict=True)
+        ]
+        maps = self.maps(pixels, seen_by) if pixels else []
+        return [self._prediction(*each, camera) for each, camera in zip(maps, seen_by, strict=True)]
 
     def predict_stream(self, images: Iterable[ImageLike], batch_size: int = 8) -> Iterator[DepthPrediction]:
         """Depth of any number of images, in order, `batch_size` per forward pass. Raises what `predict` raises."""
@@ -109,11 +130,17 @@ class Predictor:
         while batch := list(itertools.islice(iterator, batch_size)):
             yield from self.predict_batch(batch)
 
-    def _predict_pixels(
-        self, images: Sequence[UInt8[ndarray, "_h _w 3"]], camera: Camera | None
-    ) -> list[DepthPrediction]:
+    def maps(
+        self, images: Sequence[UInt8[ndarray, "_h _w 3"]], cameras: Sequence[Camera | None]
+    ) -> list[tuple[Float[ndarray, "_h _w"], Float[ndarray, "_h _w"] | None]]:
+        """Disparity and, if the model has it, confidence of each image at its size, also of pixels without a ray, whose
+        values say nothing.
+
+        Args:
+            cameras: of the images, if known: what no ray reaches is black to the network.
+        """
         # One batch, whatever the sizes of the images, since the network sees them all at its own.
-        small = np.stack([resample(image, self.width, self.height) for image in images])
+        small = np.stack([self._input(image, camera) for image, camera in zip(images, cameras, strict=True)])
         with torch.inference_mode(), memory_errors("give a smaller --batch-size"):
             disparities, confidences = self._maps(torch.from_numpy(small))
             sizes = [(image.shape[0], image.shape[1]) for image in images]
@@ -121,16 +148,27 @@ class Predictor:
             sure: list[ndarray | None] = [None] * len(images)
             if confidences is not None:
                 sure = [_resize(confidence, size) for confidence, size in zip(confidences, sizes, strict=True)]
-        return [
-            DepthPrediction(
-                depth=1 / disparity,
-                disparity=disparity,
-                scale=self.scale,
-                camera=camera or self.training_camera(height=disparity.shape[0], width=disparity.shape[1]),
-                confidence=confidence,
-            )
-            for disparity, confidence in zip(full, sure, strict=True)
-        ]
+        return list(zip(full, sure, strict=True))
+
+    def _input(self, image: UInt8[ndarray, "_h _w 3"], camera: Camera | None) -> UInt8[ndarray, "_h2 _w2 3"]:
+        """An image at the network's size, as in training."""
+        small = resample(image, self.width, self.height)
+        return small if camera is None else black_without_ray(small, camera.resized(self.width, self.height))
+
+    def _prediction(self, disparity: ndarray, confidence: ndarray | None, camera: Camera | None) -> DepthPrediction:
+        depth = 1 / disparity
+        if camera is not None and not camera.is_pinhole:
+            _, seen = rays_of(camera)
+            depth, disparity = depth * seen, disparity * seen
+            confidence = None if confidence is None else confidence * seen
+        return DepthPrediction(
+            depth=depth,
+            disparity=disparity,
+            scale=self.scale,
+            camera=camera,
+            confidence=confidence,
+            depth_is=self.depth_is,
+        )
 
     def _maps(
         self, images: UInt8[Tensor, "b h w 3"]

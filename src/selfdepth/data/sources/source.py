@@ -215,7 +215,8 @@ class DataSource(ABC):
         self.refuse_split(split)
         if part is not None:
             raise no_frames(part, self.path)
-        sequences = self.sequences(ANY_CAMERA)
+        # A camera that the data states is needed to compare depth along z with depth along the ray.
+        sequences = self.sequences(None if self.calibrated else ANY_CAMERA)
         refs = tuple(FrameRef(sequence.name, number) for sequence in sequences for number in sequence.numbers)
         return FrameSelection(part="all", refs=refs, sequences=sequences)
 

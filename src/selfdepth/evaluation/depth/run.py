@@ -18,13 +18,21 @@ from selfdepth.data.frames import FrameRef
 from selfdepth.data.kitti.improved import IMPROVED
 from selfdepth.data.truth import GivenTruth
 from selfdepth.errors import ConfigError, DataError
-from selfdepth.evaluation.depth.arrays import Quantity, check_aspect, check_pairs, read_predictions, read_truths
+from selfdepth.evaluation.depth.arrays import (
+    Quantity,
+    check_aspect,
+    check_pairs,
+    depth_is_of,
+    read_predictions,
+    read_truths,
+)
 from selfdepth.evaluation.depth.compare import ComparisonOptions, DepthEvaluation, Pair, compare
 from selfdepth.evaluation.depth.frames import EvaluationFrames, frames_to_evaluate
 from selfdepth.evaluation.depth.metrics import flip_post_process
-from selfdepth.evaluation.depth.predictions import predictions_of, read_folder
+from selfdepth.evaluation.depth.predictions import kind_of_predictions, predictions_of, read_folder
 from selfdepth.evaluation.depth.truth_cache import CachedTruth
 from selfdepth.geometry.crop_resize import CropResize
+from selfdepth.geometry.ray_depth import DepthIs, describe_depth_is
 from selfdepth.inference.predictor import Predictor
 from selfdepth.weights.files import load_weights
 
@@ -73,6 +81,8 @@ def evaluate_model(
             fix="leave it out",
         )
     frames = _frames(data, split, weights.fit, ground_truth, options)
+    if weights.depth_is == "ray":
+        frames = frames.predicted_by(weights.camera, weights.depth_is)
     if options.at_most is not None:
         frames = frames.evenly(options.at_most)
     # fp32 everywhere: with "auto" the errors of one model would depend on the machine.
@@ -104,6 +114,7 @@ def evaluate_predictions(
     """
     options = options or ComparisonOptions()
     frames = _frames(data, split, None, ground_truth, options)
+    frames = dataclasses.replace(frames, depth_is=kind_of_predictions(predictions, frames))
     disparities = predictions_of(predictions, frames, quantity)
 
     def pairs() -> Iterator[Pair]:
@@ -136,8 +147,9 @@ def evaluate_files(
         DataError: for files that cannot be used or do not belong together.
     """
     truths = read_truths(ground_truth)
+    depth_is = _kind_of_files(predictions, ground_truth)
     if predictions.is_dir():
-        by_name = read_folder(predictions, quantity)
+        by_name = read_folder(predictions, quantity, depth_is)
         names, disparities = list(by_name), list(by_name.values())
     else:
         disparities = read_predictions(predictions, quantity)
@@ -149,6 +161,22 @@ def evaluate_files(
         for name, disparity, truth in zip(names, disparities, truths, strict=True)
     )
     return compare(pairs, options.protocol_on("eigen"), options, f"images of {predictions.name}")
+
+
+def _kind_of_files(predictions: Path, ground_truth: Path) -> DepthIs:
+    """What the depths of predictions and ground truth are. Raises DataError if they differ: no camera converts them."""
+    first = min(predictions.glob("*.npz"), default=None) if predictions.is_dir() else predictions
+    given = None if first is None else depth_is_of(first)
+    given, true = given or "z", depth_is_of(ground_truth) or "z"
+    if given != true:
+        raise DataError(
+            "the predictions and the ground truth are not the same, and without a camera neither can be converted",
+            where=predictions,
+            expected=f"predictions that are {describe_depth_is(true)}, as {ground_truth.name}",
+            got=f"predictions that are {describe_depth_is(given)}",
+            fix="give the data that they are of with --data",
+        )
+    return given
 
 
 def _compare(
@@ -204,18 +232,20 @@ def _predicted(
     predictor: Predictor, images: Sequence[UInt8[ndarray, "h w 3"]], post_process: bool
 ) -> list[tuple[Float[ndarray, "h w"], Float[ndarray, "h w"] | None]]:
     """Disparities of images of the network's size, at that size, and their confidences if the model has them."""
-    maps = [(each.disparity, each.confidence) for each in predictor.predict_batch(images)]
+    if not images:
+        return []
+    # The frames were read with their camera: what its lens does not see is black already, and has no ground truth.
+    unknown = [None] * len(images)
+    maps = predictor.maps(images, unknown)
     if not post_process:
         return maps
-    mirrored = predictor.predict_batch([np.ascontiguousarray(image[:, ::-1]) for image in images])
+    mirrored = predictor.maps([np.ascontiguousarray(image[:, ::-1]) for image in images], unknown)
     return [
         (
-            flip_post_process(disparity, other.disparity[:, ::-1]),
-            None
-            if confidence is None or other.confidence is None
-            else flip_post_process(confidence, other.confidence[:, ::-1]),
+            flip_post_process(disparity, other[:, ::-1]),
+            None if confidence is None or also is None else flip_post_process(confidence, also[:, ::-1]),
         )
-        for (disparity, confidence), other in zip(maps, mirrored, strict=True)
+        for (disparity, confidence), (other, also) in zip(maps, mirrored, strict=True)
     ]
 
 
