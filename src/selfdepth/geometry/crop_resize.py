@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 from selfdepth.geometry.camera import FILTER, Camera, crop, resize
 from selfdepth.geometry.crop import NO_CROP, Crop
 from selfdepth.geometry.ray_depth import black_without_ray
-from selfdepth.geometry.rectify import Rectification, rectification, view_of
+from selfdepth.geometry.rectify import MOST_DEG, Rectification, rectification, view_of
 
 _REDUCTIONS = (8, 4, 2)
 """Factors by which a JPEG decoder can shrink an image while decoding, for a fraction of the work. Largest first."""
@@ -56,6 +57,10 @@ class CropResize:
         """Whether the frames of a camera are rectified, and not only resized."""
         return self.rectify and not camera.is_pinhole
 
+    def lost(self, camera: Camera) -> float:
+        """The share of a frame's pixels, after the crop, that rectifying it loses."""
+        return self._rectification(camera).lost if self.rectifies(camera) else 0.0
+
     def reduction(self, camera: Camera) -> int:
         """The factor (1, 2, 4 or 8) by which the decoder may shrink frames and still leave enough pixels to resize."""
         if self.rectifies(camera):
@@ -76,6 +81,23 @@ class CropResize:
         small = Image.fromarray(image).resize((self.width, self.height), FILTER, box=box)
         resized = self.camera(camera)
         return black_without_ray(np.asarray(small), resized), resized
+
+    def describe_lenses(self, cameras: Iterable[Camera]) -> str | None:
+        """A sentence: what happens to the frames of those of these cameras that have a lens; None if none has one."""
+        lenses = [camera for camera in dict.fromkeys(cameras) if not camera.is_pinhole]
+        if not lenses:
+            return None
+        names = " and ".join(dict.fromkeys(camera.lens.model for camera in lenses))
+        if not self.rectify:
+            return f"lens {names}: the frames stay as they are, and depth is the distance along the ray (--rectify no)"
+        tables = [self._rectification(camera) for camera in lenses]
+        black, lost = max(table.black for table in tables), max(table.lost for table in tables)
+        return (
+            f"lens {names}: the frames are rectified, into a pinhole's view of {self.width}x{self.height}, {black:.0%} "
+            f"of which is black; {lost:.1%} of the frames' pixels are lost"
+            + (f", beyond {MOST_DEG:g} degrees from the axis or without a ray" if lost else "")
+            + " (--rectify yes)"
+        )
 
     def _rectification(self, camera: Camera) -> Rectification:
         return rectification(camera, self.crop, self.width, self.height)

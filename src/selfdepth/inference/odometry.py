@@ -7,7 +7,7 @@ by aligning the two images at the predicted depth, where their camera is known.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,13 +22,15 @@ from selfdepth.device import Precision, memory_errors, resolve_device, resolve_p
 from selfdepth.errors import CheckpointError, ConfigError, DataError
 from selfdepth.geometry.camera import Camera, resample
 from selfdepth.geometry.lenses import lens_for
-from selfdepth.geometry.ray_depth import black_without_ray
 from selfdepth.geometry.rigid import inverse
 from selfdepth.learners.self_supervised import SelfSupervisedDepth
 from selfdepth.losses.alignment import align
 from selfdepth.losses.objective import upsample
 from selfdepth.structs import Batch, Trajectory
 from selfdepth.weights.files import LoadedWeights
+
+Fitted = Callable[[UInt8[ndarray, "_h _w 3"]], UInt8[ndarray, "h w 3"]]
+"""Brings a frame to the size of the network."""
 
 _POSE_PREFIX = "pose_net."
 
@@ -188,12 +190,12 @@ class Odometer:
     known only some frames later.
 
     Args:
-        camera: of the frames at the network's size; None if it is not known. What its lens does not see is black to
-            the network.
+        camera: of the frames as the network takes them; None if it is not known.
+        fitted: brings a frame to the network's size; None: it is resized.
     """
 
-    def __init__(self, predictor: MotionPredictor, camera: Camera | None = None) -> None:
-        self._predictor, self._camera = predictor, camera
+    def __init__(self, predictor: MotionPredictor, camera: Camera | None = None, fitted: Fitted | None = None) -> None:
+        self._predictor, self._camera, self._fitted = predictor, camera, fitted
         # Images at the network's size, one per spacing, as far as clips of coming motions need them.
         self._buffer: list[UInt8[ndarray, "h w 3"]] = []
         self._buffer_start = 0  # index of its first image among those at the spacing
@@ -213,11 +215,11 @@ class Odometer:
             and `finish` there is one per frame.
         """
         size = (self._predictor.width, self._predictor.height)
+        fitted = self._fitted or (lambda image: resample(image, *size))
         for image in images:
             if self._n_frames % self._predictor.spacing == 0:
                 # Resized now: the buffer then holds a few small images, whatever the size of the frames.
-                small = resample(image, *size)
-                self._buffer.append(small if self._camera is None else black_without_ray(small, self._camera))
+                self._buffer.append(fitted(image))
             self._n_frames += 1
         return self._next_poses(ended=False)
 

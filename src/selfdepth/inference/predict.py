@@ -72,11 +72,12 @@ def predict_inputs(
     folders = output_folders(inputs, out, options.kinds)
     require_writable(out, option="--out")
     weights = load_weights(model)
-    _require_confidence(weights, model, options.kinds)
-    _require_z(weights, model, options.kinds)
+    _require_what_is_saved(weights, model, options.kinds)
     inputs = crop_as_trained(inputs, weights, options.kinds, say)
     predictor = Predictor(weights, device=device, precision=precision)
     warn_of_other_cameras(weights, inputs)
+    for each in inputs:
+        say_lens(predictor, each, say)
     if "kitti" in options.kinds:
         factor = benchmark_factor(predictor.metres_per_unit, options.metres_per_unit, model)
         options = replace(options, metres_per_unit=factor)
@@ -136,6 +137,26 @@ def crop_as_trained(
     return cropped
 
 
+def say_lens(predictor: Predictor, source: PredictionInput, say: Callable[[str], None]) -> None:
+    """Say what becomes of the frames of a camera with a lens.
+
+    Warns:
+        SelfDepthWarning: if the model was trained on rectified frames, and the camera of these is not known.
+    """
+    width, height = source.first_size
+    camera = source.camera_for(width, height) or predictor.training_camera(width=width, height=height)
+    sentence = predictor.describe_lens(camera)
+    if sentence is not None:
+        say(f"{source.name}: {sentence}")
+    if camera is None and predictor.trained_on_rectified:
+        warnings.warn(
+            f"the model was trained on rectified frames, and its camera does not fit those of {source.name}, "
+            f"{width}x{height}: they are taken as they are; if they have distortion, give --camera FILE",
+            SelfDepthWarning,
+            stacklevel=2,
+        )
+
+
 def motion_predictor(
     weights: LoadedWeights,
     inputs: Sequence[PredictionInput],
@@ -192,6 +213,11 @@ def _require_confidence(weights: LoadedWeights, model: str, kinds: tuple[SaveKin
             got=model,
             fix="leave it out, or teach one: selfdepth train PRESET --data DATA --self-teacher MODEL --out RUN",
         )
+
+
+def _require_what_is_saved(weights: LoadedWeights, model: str, kinds: tuple[SaveKind, ...]) -> None:
+    _require_confidence(weights, model, kinds)
+    _require_z(weights, model, kinds)
 
 
 def _require_z(weights: LoadedWeights, model: str, kinds: tuple[SaveKind, ...]) -> None:

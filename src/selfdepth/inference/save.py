@@ -151,7 +151,11 @@ def _odometer(predictor: Predictor, source: PredictionInput, motion: MotionPredi
         return None
     width, height = source.first_size
     camera = source.camera_for(width, height) or predictor.training_camera(width=width, height=height)
-    return Odometer(motion, None if camera is None else camera.resized(motion.width, motion.height))
+
+    def fitted(image: UInt8[ndarray, "_h _w 3"]) -> UInt8[ndarray, "h w 3"]:
+        return predictor.fitted(image, camera if (image.shape[1], image.shape[0]) == (width, height) else None)
+
+    return Odometer(motion, None if camera is None else predictor.fitted_camera(camera), fitted)
 
 
 def check_points(predictor: Predictor, source: PredictionInput) -> None:

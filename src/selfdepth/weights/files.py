@@ -87,8 +87,12 @@ class LoadedWeights:
 
     @property
     def fit(self) -> CropResize:
-        """The crop and the resize that turn a frame into the networks' input, as at training."""
-        return CropResize(width=self.config.width, height=self.config.height, crop=self.config.crop_px)
+        """The crop and the resize that turn a frame into the networks' input, as at training.
+
+        Networks that learned from the frames of pinhole cameras take those of a lens rectified.
+        """
+        config = self.config
+        return CropResize(width=config.width, height=config.height, crop=config.crop_px, rectify=config.rectify != "no")
 
 
 def save_weights(folder: Path, state: Mapping[str, Tensor], meta: WeightsMeta) -> None:

@@ -69,6 +69,14 @@ def any_camera(width: int, height: int) -> Camera:
     return parse_camera(ANY_CAMERA, width=width, height=height)
 
 
+def or_models(camera: Camera, models: Camera | None) -> Camera:
+    """A camera; for a stand-in (`ANY_CAMERA`), a model's own, if frames of that size can be its own."""
+    size = (camera.width, camera.height)
+    if models is None or camera != any_camera(*size) or not models.has_aspect_of(*size):
+        return camera
+    return models.resized(*size)
+
+
 def in_pixels(spec: str | None) -> bool:
     """Whether a camera is given as four numbers in pixels, which are right for frames of one size only."""
     # A file name may contain commas, too.

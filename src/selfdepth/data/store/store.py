@@ -50,6 +50,7 @@ class Store:
         kind: kind of the data it was made from: "kitti-raw", "kitti-odometry", "folder", "video", ...
         protocol: name of the depth protocol that fits the data's ground truth.
         crop: pixels cut off the original frames.
+        rectified: whether the frames of cameras with a lens are those of pinhole cameras; False if there are none.
         spacing: distance in frames between the neighbours of a clip, for which the targets were chosen.
         origin: path and options of the data it was made from; None for data that did not come from files.
         fingerprint: digest of the files and settings it was made from.
@@ -68,6 +69,7 @@ class Store:
     kind: str
     protocol: str
     crop: Crop
+    rectified: bool
     spacing: int
     origin: Origin | None
     fingerprint: str
@@ -136,11 +138,11 @@ class Store:
         return torch.from_numpy(np.take(self._in_ram if self.load_to_ram else self.frames, rows, axis=0))
 
 
-def training_size(camera_width: int, camera_height: int, width: int, height: int | None = None) -> tuple[int, int]:
+def training_size(camera_width: float, camera_height: float, width: int, height: int | None = None) -> tuple[int, int]:
     """Training size (width, height) in pixels. Without a height: the multiple of 32 closest to the aspect ratio.
 
     Args:
-        camera_width, camera_height: size of the frames after the crop, in pixels.
+        camera_width, camera_height: size of the frames after the crop, or of their view, in any unit.
         width, height: requested training size.
     """
     if height is None:

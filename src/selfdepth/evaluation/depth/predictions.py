@@ -22,7 +22,7 @@ from selfdepth.evaluation.depth.arrays import (
     require_positive,
 )
 from selfdepth.evaluation.depth.frames import EvaluationFrames
-from selfdepth.geometry.ray_depth import DepthIs
+from selfdepth.geometry.ray_depth import DepthIs, describe_depth_is
 
 KINDS = (".npy", ".npz", ".png")
 """Endings of prediction files. If a frame has several files, the first ending here is taken: `predict` may have written
@@ -63,6 +63,29 @@ def kind_of_predictions(path: Path, frames: EvaluationFrames) -> DepthIs:
         DataError: if a frame has no prediction, or the file cannot be used.
     """
     return depth_is_of(_files(path, frames)[0] if path.is_dir() else path) or "z"
+
+
+def kind_of_files(predictions: Path, ground_truth: Path) -> DepthIs:
+    """What the depths are of files of predictions and of ground truth.
+
+    Args:
+        predictions: file, or folder with a file for each image.
+
+    Raises:
+        DataError: if they differ: there is no camera to convert one of them.
+    """
+    first = min(predictions.glob("*.npz"), default=None) if predictions.is_dir() else predictions
+    given = None if first is None else depth_is_of(first)
+    given, true = given or "z", depth_is_of(ground_truth) or "z"
+    if given != true:
+        raise DataError(
+            "the predictions and the ground truth are not the same, and without a camera neither can be converted",
+            where=predictions,
+            expected=f"predictions that are {describe_depth_is(true)}, as {ground_truth.name}",
+            got=f"predictions that are {describe_depth_is(given)}",
+            fix="give the data that they are of with --data",
+        )
+    return given
 
 
 def _files(path: Path, frames: EvaluationFrames) -> list[Path]:

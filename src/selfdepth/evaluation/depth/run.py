@@ -22,17 +22,16 @@ from selfdepth.evaluation.depth.arrays import (
     Quantity,
     check_aspect,
     check_pairs,
-    depth_is_of,
     read_predictions,
     read_truths,
 )
 from selfdepth.evaluation.depth.compare import ComparisonOptions, DepthEvaluation, Pair, compare
-from selfdepth.evaluation.depth.frames import EvaluationFrames, frames_to_evaluate
+from selfdepth.evaluation.depth.frames import EvaluationFrames, compared, frames_to_evaluate, on_frame
 from selfdepth.evaluation.depth.metrics import flip_post_process
-from selfdepth.evaluation.depth.predictions import kind_of_predictions, predictions_of, read_folder
+from selfdepth.evaluation.depth.predictions import kind_of_files, kind_of_predictions, predictions_of, read_folder
 from selfdepth.evaluation.depth.truth_cache import CachedTruth
+from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.crop_resize import CropResize
-from selfdepth.geometry.ray_depth import DepthIs, describe_depth_is
 from selfdepth.inference.predictor import Predictor
 from selfdepth.weights.files import load_weights
 
@@ -80,9 +79,8 @@ def evaluate_model(
             got=model,
             fix="leave it out",
         )
-    frames = _frames(data, split, weights.fit, ground_truth, options)
-    if weights.depth_is == "ray":
-        frames = frames.predicted_by(weights.camera, weights.depth_is)
+    frames = _frames(data, split, weights.fit, ground_truth, options, weights.camera)
+    frames = dataclasses.replace(frames, depth_is=weights.depth_is, seen_by=weights.camera)
     if options.at_most is not None:
         frames = frames.evenly(options.at_most)
     # fp32 everywhere: with "auto" the errors of one model would depend on the machine.
@@ -147,7 +145,7 @@ def evaluate_files(
         DataError: for files that cannot be used or do not belong together.
     """
     truths = read_truths(ground_truth)
-    depth_is = _kind_of_files(predictions, ground_truth)
+    depth_is = kind_of_files(predictions, ground_truth)
     if predictions.is_dir():
         by_name = read_folder(predictions, quantity, depth_is)
         names, disparities = list(by_name), list(by_name.values())
@@ -161,22 +159,6 @@ def evaluate_files(
         for name, disparity, truth in zip(names, disparities, truths, strict=True)
     )
     return compare(pairs, options.protocol_on("eigen"), options, f"images of {predictions.name}")
-
-
-def _kind_of_files(predictions: Path, ground_truth: Path) -> DepthIs:
-    """What the depths of predictions and ground truth are. Raises DataError if they differ: no camera converts them."""
-    first = min(predictions.glob("*.npz"), default=None) if predictions.is_dir() else predictions
-    given = None if first is None else depth_is_of(first)
-    given, true = given or "z", depth_is_of(ground_truth) or "z"
-    if given != true:
-        raise DataError(
-            "the predictions and the ground truth are not the same, and without a camera neither can be converted",
-            where=predictions,
-            expected=f"predictions that are {describe_depth_is(true)}, as {ground_truth.name}",
-            got=f"predictions that are {describe_depth_is(given)}",
-            fix="give the data that they are of with --data",
-        )
-    return given
 
 
 def _compare(
@@ -204,8 +186,26 @@ def _predict(predictor: Predictor, frames: EvaluationFrames, *, batch_size: int,
         predicted = iter(_predicted(predictor, list(frames.read(with_truth)), post_process))
         for ref, truth in batch:
             # Without ground truth there is nothing to compare, so the network is not run on such frames.
-            disparity, confidence = (None, None) if truth is None else next(predicted)
-            yield Pair(name=_name(ref), disparity=disparity, truth=truth, confidence=confidence)
+            if truth is None:
+                yield Pair(name=_name(ref), disparity=None, truth=None)
+            else:
+                yield _pair(frames, ref, truth, *next(predicted))
+
+
+def _pair(
+    frames: EvaluationFrames,
+    ref: FrameRef,
+    truth: Float[ndarray, "_h _w"],
+    disparity: Float[ndarray, "h w"],
+    confidence: Float[ndarray, "h w"] | None,
+) -> Pair:
+    """What the network predicted for a frame, and its ground truth; pixel by pixel if the frame was rectified."""
+    if frames.fit is not None:
+        camera, fit = frames.cameras[ref.sequence], frames.source.fitting(frames.fit)
+        if confidence is not None:
+            confidence, _ = on_frame(confidence, (truth.shape[0], truth.shape[1]), camera, fit)
+        disparity, truth = compared(disparity, truth, camera, fit)
+    return Pair(name=_name(ref), disparity=disparity, truth=truth, confidence=confidence)
 
 
 def _truths_ahead(
@@ -232,29 +232,32 @@ def _predicted(
     predictor: Predictor, images: Sequence[UInt8[ndarray, "h w 3"]], post_process: bool
 ) -> list[tuple[Float[ndarray, "h w"], Float[ndarray, "h w"] | None]]:
     """Disparities of images of the network's size, at that size, and their confidences if the model has them."""
-    if not images:
-        return []
-    # The frames were read with their camera: what its lens does not see is black already, and has no ground truth.
-    unknown = [None] * len(images)
-    maps = predictor.maps(images, unknown)
+    maps = [(each.disparity, each.confidence) for each in predictor.predict_fitted(images)]
     if not post_process:
         return maps
-    mirrored = predictor.maps([np.ascontiguousarray(image[:, ::-1]) for image in images], unknown)
+    mirrored = predictor.predict_fitted([np.ascontiguousarray(image[:, ::-1]) for image in images])
     return [
         (
-            flip_post_process(disparity, other[:, ::-1]),
-            None if confidence is None or also is None else flip_post_process(confidence, also[:, ::-1]),
+            flip_post_process(disparity, other.disparity[:, ::-1]),
+            None
+            if confidence is None or other.confidence is None
+            else flip_post_process(confidence, other.confidence[:, ::-1]),
         )
-        for (disparity, confidence), (other, also) in zip(maps, mirrored, strict=True)
+        for (disparity, confidence), other in zip(maps, mirrored, strict=True)
     ]
 
 
 def _frames(
-    data: Path, split: str | Path | None, fit: CropResize | None, ground_truth: Path | None, options: ComparisonOptions
+    data: Path,
+    split: str | Path | None,
+    fit: CropResize | None,
+    ground_truth: Path | None,
+    options: ComparisonOptions,
+    camera: Camera | None = None,
 ) -> EvaluationFrames:
     """The frames that the options choose, with the ground truth to compare with."""
     whole = ground_truth is not None
-    frames = frames_to_evaluate(data, split, fit, part=options.part, stream=options.stream, whole=whole)
+    frames = frames_to_evaluate(data, split, fit, part=options.part, stream=options.stream, whole=whole, camera=camera)
     return _with_truth(frames, split, ground_truth, options)
 
 
