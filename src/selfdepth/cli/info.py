@@ -43,6 +43,7 @@ def describe(model: str) -> dict[str, str]:
     """
     from selfdepth.engine.health import collapse
     from selfdepth.engine.tracking import read_metrics
+    from selfdepth.geometry.ray_depth import describe_depth_is
     from selfdepth.weights.files import depth_network, describe_unit, load_weights
 
     weights = load_weights(model)
@@ -65,6 +66,7 @@ def describe(model: str) -> dict[str, str]:
         + (f"pose {_millions(pose_parameters)}" if pose_parameters else "no pose network"),
         "size": f"{config.width}x{config.height} pixels",
         "depth": describe_unit(weights.scale, config.metres_per_unit),
+        "depth is": describe_depth_is(weights.depth_is),
         "depth range": str(weights.depth_range),
         "confidence": f"learned from {config.self_teacher}" if config.has_confidence else "none",
         "camera": "unknown" if camera is None else _camera(camera),

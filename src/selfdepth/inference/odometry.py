@@ -21,6 +21,7 @@ from selfdepth.config import TrainConfig
 from selfdepth.device import Precision, memory_errors, resolve_device, resolve_precision
 from selfdepth.errors import CheckpointError, ConfigError, DataError
 from selfdepth.geometry.camera import Camera, resample
+from selfdepth.geometry.lenses import lens_for
 from selfdepth.geometry.rigid import inverse
 from selfdepth.learners.self_supervised import SelfSupervisedDepth
 from selfdepth.losses.alignment import align
@@ -92,6 +93,7 @@ class MotionPredictor:
         spacing: frames between the views of a clip. A network has learned motions over the spacing of its training.
         plan: the frames that the network sees together: two, or a whole clip.
         metres_per_unit: factor from the translations to metres; as `Predictor.metres_per_unit`.
+        depth_is: as `Predictor.depth_is`.
         device: on which the network runs.
     """
 
@@ -111,6 +113,7 @@ class MotionPredictor:
         self.spacing = _spacing(weights, spacing)
         self.width, self.height = config.width, config.height
         self.metres_per_unit = config.metres_per_unit
+        self.depth_is = weights.depth_is
         self._loss_config = config.loss
         self.plan = ClipPlan(times=(0, *_offsets(config, weights.folder)))
         self.device = resolve_device(device)
@@ -150,12 +153,14 @@ class MotionPredictor:
         # Without a camera the matrix is not read: the pose network sees images only.
         matrix = np.eye(3) if camera is None else camera.matrix()
         K = torch.as_tensor(matrix, dtype=torch.float32, device=self.device).expand(len(clips), 3, 3)
-        batch = Batch(frames=clips, inputs=clips, K=K, offsets=times[1:])
+        # A lens belongs to a model that learned through one: for others, the camera is taken for a pinhole as it was.
+        lenses = None if camera is None or self.depth_is == "z" else lens_for(camera, len(clips), self.device)
+        batch = Batch(frames=clips, inputs=clips, K=K, offsets=times[1:], lenses=lenses)
         with torch.inference_mode(), memory_errors("give a smaller --batch-size"):
             # Chained in float64: the rounding of thousands of float32 products would bend the path.
             predicted = self._learner.relative_transforms(batch)
             if camera is not None and self._loss_config.align_motion:
-                predicted = align(predicted, self._depth(batch), clips, K)
+                predicted = align(predicted, self._depth(batch), clips, K, lenses)
             T_source_target = predicted.double().cpu().numpy()
         # The target is a view as well, at time 0, with the identity for its motion.
         T_view_target = np.concatenate([np.tile(np.eye(4), (len(clips), 1, 1, 1)), T_source_target], axis=1)
