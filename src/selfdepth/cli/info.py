@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from selfdepth.cli.printing import say
+
+if TYPE_CHECKING:
+    from selfdepth.geometry.camera import Camera
+    from selfdepth.geometry.crop_resize import CropResize
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +43,7 @@ def describe(model: str) -> dict[str, str]:
     """
     from selfdepth.engine.health import collapse
     from selfdepth.engine.tracking import read_metrics
+    from selfdepth.geometry.ray_depth import describe_depth_is
     from selfdepth.weights.files import depth_network, describe_unit, load_weights
 
     weights = load_weights(model)
@@ -61,17 +66,36 @@ def describe(model: str) -> dict[str, str]:
         + (f"pose {_millions(pose_parameters)}" if pose_parameters else "no pose network"),
         "size": f"{config.width}x{config.height} pixels",
         "depth": describe_unit(weights.scale, config.metres_per_unit),
+        "depth is": describe_depth_is(weights.depth_is),
         "depth range": str(weights.depth_range),
         "confidence": f"learned from {config.self_teacher}" if config.has_confidence else "none",
-        "camera": "unknown"
-        if camera is None
-        else f"fx {camera.fx:.2f} fy {camera.fy:.2f} cx {camera.cx:.2f} cy {camera.cy:.2f}"
-        f" for frames of {camera.width}x{camera.height}",
+        "camera": "unknown" if camera is None else _camera(camera),
+        **({} if camera is None or camera.is_pinhole else {"frames": _frames(weights.fit, camera)}),
         "trained on": config.data or "unknown",
         "split": config.split or "none",
         "steps": "unknown" if weights.step is None else str(weights.step),
         **({"warning": "; ".join(ills)} if ills else {}),
     }
+
+
+def _frames(fit: CropResize, camera: Camera) -> str:
+    """What the networks see of frames of a camera with a lens."""
+    return (fit.describe_lenses([camera]) or "").partition(": the frames ")[2]
+
+
+def _camera(camera: Camera) -> str:
+    """Intrinsics, size, lens and field of view."""
+    from selfdepth.geometry.field_of_view import horizontal_fov_deg
+    from selfdepth.geometry.lens import NAMES
+
+    lens = camera.lens
+    named = [f"{name} {c:g}" for name, c in zip(NAMES[lens.model], lens.coefficients, strict=True) if c != 0]
+    return (
+        f"fx {camera.fx:.2f} fy {camera.fy:.2f} cx {camera.cx:.2f} cy {camera.cy:.2f}"
+        f" for frames of {camera.width}x{camera.height}"
+        + ("" if lens.is_pinhole else f", lens {lens.model}" + "".join(f" {each}" for each in named))
+        + f", {horizontal_fov_deg(camera):.0f} degrees wide"
+    )
 
 
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")

@@ -74,6 +74,7 @@ def predict(args: PredictArgs) -> None:
     """
     _check(args)
     from selfdepth.cli.progress import progress
+    from selfdepth.geometry.ray_depth import describe_depth_is
     from selfdepth.inference.inputs import open_inputs
     from selfdepth.inference.kitti_benchmark import describe_benchmark
     from selfdepth.inference.pointcloud import CloudLimits
@@ -102,6 +103,8 @@ def predict(args: PredictArgs) -> None:
         )
     own_factor = done.predictor.metres_per_unit
     unit = describe_unit(done.predictor.scale, own_factor)
+    if done.predictor.depth_is == "ray":
+        unit += f", and is {describe_depth_is(done.predictor.depth_is)}"
     frames = "1 frame" if done.count == 1 else f"{done.count} frames"
     say(f"wrote {', '.join(options.kinds)} for {frames} to {args.out}; the depth is {unit}")
     if "kitti" in options.kinds:

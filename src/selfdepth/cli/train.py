@@ -50,8 +50,8 @@ class TrainArgs:
 SECTIONS = {
     "run": ("preset", "config", "resume"),
     "data": (
-        *("data", "split", "camera", "every", "crop", "stream", "width", "height", "offsets", "stereo", "on_error"),
-        "store",
+        *("data", "split", "camera", "every", "crop", "rectify", "stream", "width", "height", "offsets", "stereo"),
+        *("on_error", "store"),
     ),
     "networks": ("encoder", "init", "freeze_batch_norm"),
     "objective": ("method", "loss", "motion_first", "self_teacher", "anchor"),

@@ -4,7 +4,15 @@ from selfdepth.config.augment import AugmentConfig
 from selfdepth.config.encoder import LITE0, POSE_ENCODER, EncoderConfig, PoseInput, PoseNetworkName
 from selfdepth.config.loss import LossConfig
 from selfdepth.config.teacher import TeacherConfig
-from selfdepth.config.train import NOMINAL_BASELINE, NOMINAL_FACTOR, Method, ResolvedConfig, Stereo, TrainConfig
+from selfdepth.config.train import (
+    NOMINAL_BASELINE,
+    NOMINAL_FACTOR,
+    Method,
+    Rectify,
+    ResolvedConfig,
+    Stereo,
+    TrainConfig,
+)
 from selfdepth.config.values import from_json, to_json
 
 __all__ = [
@@ -18,6 +26,7 @@ __all__ = [
     "Method",
     "PoseInput",
     "PoseNetworkName",
+    "Rectify",
     "ResolvedConfig",
     "Stereo",
     "TeacherConfig",

@@ -32,6 +32,7 @@ from selfdepth.texts import whole_number
 Stereo = Literal["none", "calibrated", "nominal"]
 Method = Literal["monodepth2", "monodepth-v1"]
 OnError = Literal["stop", "skip"]
+Rectify = Literal["auto", "yes", "no"]
 NOMINAL_BASELINE = 0.1
 NOMINAL_FACTOR = 5.4
 """The paper sets KITTI's stereo baseline to 0.1, so depth learned from it times 5.4 (0.54 m / 0.1) is in metres."""
@@ -54,6 +55,9 @@ class TrainConfig:
     Default: 1, or the store's."""
     crop: str | None = None
     """Pixels to cut off, as top,bottom,left,right (bonnet, overlays); the camera follows."""
+    rectify: Rectify = "auto"
+    """For a camera with a lens (a file with distortion). yes: frames become those of a pinhole camera, up to 60 degrees
+    from its axis. auto: yes if that holds every pixel. no: learn in the frames as they are, along their rays."""
     stream: int | None = None
     """Number of the video stream to take, from 0, of files with several cameras. Default: the one with the most
     frames."""

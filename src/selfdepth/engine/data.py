@@ -28,6 +28,7 @@ from selfdepth.engine.pairs import focal_baseline_of
 from selfdepth.errors import ConfigError, SelfDepthWarning
 from selfdepth.evaluation.depth.metrics import PROTOCOLS, DepthProtocol
 from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.ray_depth import DepthIs
 from selfdepth.places import path_of
 from selfdepth.presets import DEFAULT_EPOCHS
 
@@ -52,6 +53,11 @@ class Data:
     protocol: DepthProtocol
     camera: Camera
     focal_baseline: float | None = None
+
+    @property
+    def depth_is(self) -> DepthIs:
+        """What the depth is that the run learns: along z, or through lenses the distance along the ray."""
+        return "z" if self.train.clips.lenses is None else "ray"
 
 
 def open_data(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from selfdepth.config import TrainConfig
+from selfdepth.data.readers.cameras import is_camera_file
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.sources.source import DataSource
 from selfdepth.errors import CheckpointError, ConfigError, SelfDepthWarning
@@ -79,6 +80,7 @@ def refinement(model: str, footage: str, options: RefineOptions) -> TrainConfig:
         stream=options.stream,
         camera=options.camera or _camera(source, weights),
         crop=_crop(source, weights),
+        rectify=config.rectify,
         every=str(options.every) if options.every is not None else config.every,
         width=config.width,
         height=config.height,
@@ -113,13 +115,27 @@ def _require_motion(weights: LoadedWeights, model: str) -> None:
 
 
 def _camera(source: DataSource, weights: LoadedWeights) -> str | None:
-    """The model's camera, in pixels of the frames, if they come without one and have its aspect; else None."""
+    """The model's camera, in pixels of the frames, if they come without one and have its aspect; else None.
+
+    Raises:
+        ConfigError: for a camera with a lens whose file is no longer there.
+    """
     if source.calibrated or weights.camera is None:
         return None
     sizes = _sizes(source)
     size = next(iter(sizes))
     if len(sizes) > 1 or not weights.camera.has_aspect_of(*size):
         return None
+    if not weights.camera.is_pinhole:  # four numbers cannot say it
+        if is_camera_file(weights.config.camera):
+            return weights.config.camera
+        raise ConfigError(
+            "the model's camera has a lens, which only a file can tell",
+            where="--camera",
+            expected=f"its calibration file ({weights.camera.lens.model})",
+            got="none" if weights.config.camera is None else f"{weights.config.camera}, which is not there",
+            fix="give it with --camera FILE",
+        )
     camera = weights.camera.resized(*size)
     return ",".join(f"{value:.6g}" for value in (camera.fx, camera.fy, camera.cx, camera.cy))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from selfdepth.config import TrainConfig
 from selfdepth.data.footage import Footage
+from selfdepth.data.store.prepare import lenses_of
 from selfdepth.engine.checkpoint import not_finite
 from selfdepth.engine.compiled import training_step
 from selfdepth.engine.failures import (
@@ -87,6 +88,9 @@ def _train(run: Run, watcher: Watcher) -> Run:
     folder = run.folder
     if run.config.every == "auto":
         watcher.say(f"the motion suggests neighbours {run.data.store.spacing} frames apart (--every auto)")
+    lenses = lenses_of(run.data.store)
+    if lenses is not None:
+        watcher.say(lenses)
     if run.progress.step > 0:
         restore_models(run)
     if run.is_finished:

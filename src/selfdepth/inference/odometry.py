@@ -7,7 +7,7 @@ by aligning the two images at the predicted depth, where their camera is known.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,12 +21,16 @@ from selfdepth.config import TrainConfig
 from selfdepth.device import Precision, memory_errors, resolve_device, resolve_precision
 from selfdepth.errors import CheckpointError, ConfigError, DataError
 from selfdepth.geometry.camera import Camera, resample
+from selfdepth.geometry.lenses import lens_for
 from selfdepth.geometry.rigid import inverse
 from selfdepth.learners.self_supervised import SelfSupervisedDepth
 from selfdepth.losses.alignment import align
 from selfdepth.losses.objective import upsample
 from selfdepth.structs import Batch, Trajectory
 from selfdepth.weights.files import LoadedWeights
+
+Fitted = Callable[[UInt8[ndarray, "_h _w 3"]], UInt8[ndarray, "h w 3"]]
+"""Brings a frame to the size of the network."""
 
 _POSE_PREFIX = "pose_net."
 
@@ -89,6 +93,7 @@ class MotionPredictor:
         spacing: frames between the views of a clip. A network has learned motions over the spacing of its training.
         plan: the frames that the network sees together: two, or a whole clip.
         metres_per_unit: factor from the translations to metres; as `Predictor.metres_per_unit`.
+        depth_is: as `Predictor.depth_is`.
         device: on which the network runs.
     """
 
@@ -108,6 +113,7 @@ class MotionPredictor:
         self.spacing = _spacing(weights, spacing)
         self.width, self.height = config.width, config.height
         self.metres_per_unit = config.metres_per_unit
+        self.depth_is = weights.depth_is
         self._loss_config = config.loss
         self.plan = ClipPlan(times=(0, *_offsets(config, weights.folder)))
         self.device = resolve_device(device)
@@ -147,12 +153,14 @@ class MotionPredictor:
         # Without a camera the matrix is not read: the pose network sees images only.
         matrix = np.eye(3) if camera is None else camera.matrix()
         K = torch.as_tensor(matrix, dtype=torch.float32, device=self.device).expand(len(clips), 3, 3)
-        batch = Batch(frames=clips, inputs=clips, K=K, offsets=times[1:])
+        # A lens belongs to a model that learned through one: for others, the camera is taken for a pinhole as it was.
+        lenses = None if camera is None or self.depth_is == "z" else lens_for(camera, len(clips), self.device)
+        batch = Batch(frames=clips, inputs=clips, K=K, offsets=times[1:], lenses=lenses)
         with torch.inference_mode(), memory_errors("give a smaller --batch-size"):
             # Chained in float64: the rounding of thousands of float32 products would bend the path.
             predicted = self._learner.relative_transforms(batch)
             if camera is not None and self._loss_config.align_motion:
-                predicted = align(predicted, self._depth(batch), clips, K)
+                predicted = align(predicted, self._depth(batch), clips, K, lenses)
             T_source_target = predicted.double().cpu().numpy()
         # The target is a view as well, at time 0, with the identity for its motion.
         T_view_target = np.concatenate([np.tile(np.eye(4), (len(clips), 1, 1, 1)), T_source_target], axis=1)
@@ -182,11 +190,12 @@ class Odometer:
     known only some frames later.
 
     Args:
-        camera: of the frames at the network's size; None if it is not known.
+        camera: of the frames as the network takes them; None if it is not known.
+        fitted: brings a frame to the network's size; None: it is resized.
     """
 
-    def __init__(self, predictor: MotionPredictor, camera: Camera | None = None) -> None:
-        self._predictor, self._camera = predictor, camera
+    def __init__(self, predictor: MotionPredictor, camera: Camera | None = None, fitted: Fitted | None = None) -> None:
+        self._predictor, self._camera, self._fitted = predictor, camera, fitted
         # Images at the network's size, one per spacing, as far as clips of coming motions need them.
         self._buffer: list[UInt8[ndarray, "h w 3"]] = []
         self._buffer_start = 0  # index of its first image among those at the spacing
@@ -206,10 +215,11 @@ class Odometer:
             and `finish` there is one per frame.
         """
         size = (self._predictor.width, self._predictor.height)
+        fitted = self._fitted or (lambda image: resample(image, *size))
         for image in images:
             if self._n_frames % self._predictor.spacing == 0:
                 # Resized now: the buffer then holds a few small images, whatever the size of the frames.
-                self._buffer.append(resample(image, *size))
+                self._buffer.append(fitted(image))
             self._n_frames += 1
         return self._next_poses(ended=False)
 

@@ -122,7 +122,7 @@ def save_predictions(
     """
     frame_kinds = tuple(kind for kind in options.kinds if kind in FRAME_WRITERS)
     if "png16" in frame_kinds:
-        write_png16_note(folder / "png16", predictor.scale, predictor.metres_per_unit)
+        write_png16_note(folder / "png16", predictor.scale, predictor.metres_per_unit, predictor.depth_is)
     metres_per_unit = options.metres_per_unit or predictor.metres_per_unit or 1.0
     count = 0
     odometer = _odometer(predictor, source, motion) if options.follows_camera(source) else None
@@ -151,7 +151,11 @@ def _odometer(predictor: Predictor, source: PredictionInput, motion: MotionPredi
         return None
     width, height = source.first_size
     camera = source.camera_for(width, height) or predictor.training_camera(width=width, height=height)
-    return Odometer(motion, None if camera is None else camera.resized(motion.width, motion.height))
+
+    def fitted(image: UInt8[ndarray, "_h _w 3"]) -> UInt8[ndarray, "h w 3"]:
+        return predictor.fitted(image, camera if (image.shape[1], image.shape[0]) == (width, height) else None)
+
+    return Odometer(motion, None if camera is None else predictor.fitted_camera(camera), fitted)
 
 
 def check_points(predictor: Predictor, source: PredictionInput) -> None:
@@ -234,12 +238,10 @@ def _predictions(
         while batch := list(itertools.islice(named, batch_size)):
             images = [image for _, image in batch]
             poses = [None] * len(images) if odometer is None else odometer.advance(images)
-            for (name, image), prediction in zip(batch, predictor.predict_batch(images), strict=True):
+            cameras = [source.camera_for(image.shape[1], image.shape[0]) for image in images]
+            for (name, image), prediction in zip(batch, predictor.predict_batch(images, cameras), strict=True):
                 # Stills of different places have nothing to flicker against, so each gets its own range.
                 colours = smooth_range(colours if source.continuous else None, colour_range(prediction.disparity))
-                camera = source.camera_for(image.shape[1], image.shape[0])
-                if camera is not None:
-                    prediction = dataclasses.replace(prediction, camera=camera)
                 waiting.append(
                     _Frame(name=name, image=image, prediction=prediction, colours=colours, T_world_camera=None)
                 )

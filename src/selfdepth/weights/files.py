@@ -21,6 +21,7 @@ from selfdepth.files import checksum, whole_file
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.geometry.depth_range import DepthRange
+from selfdepth.geometry.ray_depth import DepthIs
 from selfdepth.networks.depth import DepthNet
 from selfdepth.texts import read_json, reason
 from selfdepth.weights.locate import CONFIG_FILE, WEIGHTS_FILE, find_weights
@@ -45,6 +46,8 @@ class WeightsMeta:
         step: number of optimiser steps taken; None if unknown.
         focal_baseline: of Monodepth v1, the focal length in image widths times the stereo baseline, which turn its
             disparity d, a share of the width, into depth: focal_baseline / d. None for Monodepth2.
+        depth_is: "z", along the camera's axis, or "ray", the distance along the ray, of a model that learned through a
+            lens.
     """
 
     config: TrainConfig
@@ -52,6 +55,7 @@ class WeightsMeta:
     scale: Scale
     step: int | None = None
     focal_baseline: float | None = None
+    depth_is: DepthIs = "z"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +64,7 @@ class LoadedWeights:
 
     Attributes:
         state: tensors by name, `depth_net.*` and `pose_net.*`, on the CPU.
-        config, camera, scale, step, focal_baseline: as in WeightsMeta.
+        config, camera, scale, step, focal_baseline, depth_is: as in WeightsMeta.
         folder: the folder that holds the files.
         unused_entries: entries of a published checkpoint that our networks do not use, by file and name. An export
             writes them back, so that a published checkpoint survives the round trip bit by bit.
@@ -73,6 +77,7 @@ class LoadedWeights:
     step: int | None
     folder: Path
     focal_baseline: float | None = None
+    depth_is: DepthIs = "z"
     unused_entries: Entries = field(default_factory=dict)
 
     @property
@@ -82,8 +87,12 @@ class LoadedWeights:
 
     @property
     def fit(self) -> CropResize:
-        """The crop and the resize that turn a frame into the networks' input, as at training."""
-        return CropResize(width=self.config.width, height=self.config.height, crop=self.config.crop_px)
+        """The crop and the resize that turn a frame into the networks' input, as at training.
+
+        Networks that learned from the frames of pinhole cameras take those of a lens rectified.
+        """
+        config = self.config
+        return CropResize(width=config.width, height=config.height, crop=config.crop_px, rectify=config.rectify != "no")
 
 
 def save_weights(folder: Path, state: Mapping[str, Tensor], meta: WeightsMeta) -> None:
@@ -113,6 +122,8 @@ def save_weights(folder: Path, state: Mapping[str, Tensor], meta: WeightsMeta) -
     }
     if meta.focal_baseline is not None:
         values["focal_baseline"] = meta.focal_baseline
+    if meta.depth_is != "z":
+        values["depth_is"] = meta.depth_is
     data = save(tensors)
     # One block for both: neither file is renamed to its final name before both are written.
     with (
@@ -159,6 +170,7 @@ def load_weights(model: str | Path) -> LoadedWeights:
         step=meta.step,
         folder=folder,
         focal_baseline=meta.focal_baseline,
+        depth_is=meta.depth_is,
     )
 
 
@@ -296,12 +308,16 @@ def _meta_from(values: dict[str, Any], path: Path) -> WeightsMeta:
     focal_baseline = values.get("focal_baseline")
     if config.method == "monodepth-v1" and not (isinstance(focal_baseline, float) and 0 < focal_baseline < math.inf):
         raise TypeError(f"focal_baseline {focal_baseline!r}")
+    depth_is = values.get("depth_is", "z")  # older versions knew nothing else
+    if depth_is not in ("z", "ray"):
+        raise TypeError(f"depth_is {depth_is!r}")
     return WeightsMeta(
         config=config,
         camera=None if camera is None else Camera.from_json(camera),
         scale=scale,
         step=_checked_step(values.get("step")),
         focal_baseline=focal_baseline if config.method == "monodepth-v1" else None,
+        depth_is=depth_is,
     )
 
 

@@ -53,6 +53,9 @@ __all__ = [
 _FINGERPRINT = 3
 """What a fingerprint begins with. Another number would make every store that exists a stranger to its own data."""
 
+_RECTIFIED = "rectified 1"
+"""What the fingerprint of rectified frames ends with. Another number for another choice of the view or its pixels."""
+
 Progress = Callable[[int, int], None]
 """Called with (frames done, frames in total)."""
 Accept = Callable[[Store], None]
@@ -66,6 +69,7 @@ def open_or_build(
     width: int,
     height: int,
     crop: Crop = NO_CROP,
+    rectify: bool = False,
     progress: Progress | None = None,
     accept: Accept | None = None,
 ) -> Store:
@@ -73,7 +77,7 @@ def open_or_build(
 
     Args and errors as in `build_store`.
     """
-    wanted = fingerprint(footage, width=width, height=height, crop=crop)
+    wanted = fingerprint(footage, width=width, height=height, crop=crop, rectify=rectify)
     store = _open_if(wanted, folder)
     if store is not None:
         return store
@@ -81,7 +85,8 @@ def open_or_build(
         store = _open_if(wanted, folder)  # another process may have built it while this one waited
         if store is not None:
             return store
-        return build_store(footage, folder, width=width, height=height, crop=crop, progress=progress, accept=accept)
+        size: dict[str, Any] = {"width": width, "height": height, "crop": crop, "rectify": rectify}
+        return build_store(footage, folder, **size, progress=progress, accept=accept)
 
 
 def _open_if(wanted: str, folder: Path) -> Store | None:
@@ -128,6 +133,7 @@ def build_store(
     width: int,
     height: int,
     crop: Crop = NO_CROP,
+    rectify: bool = False,
     progress: Progress | None = None,
     accept: Accept | None = None,
 ) -> Store:
@@ -137,6 +143,7 @@ def build_store(
         folder: the store's folder. It must not exist, be empty, or be a store, which is then replaced.
         width, height: size of the stored frames in pixels.
         crop: pixels to cut off before resizing.
+        rectify: whether the frames of cameras with a lens become those of a pinhole camera.
         progress: called with (frames done, frames in total).
         accept: called with the new store before it gets its name. If it raises, what had the name before stays.
 
@@ -145,7 +152,7 @@ def build_store(
         OutputError: if the folder holds other files or cannot be written, or the disk is too small.
     """
     folder = folder.resolve()
-    fit = CropResize(width=width, height=height, crop=crop)
+    fit = CropResize(width=width, height=height, crop=crop, rectify=rectify)
     sequences = _plan(footage, fit)
     n_frames = sum(len(sequence.numbers) for sequence in sequences)
     needed_bytes = n_frames * 3 * height * width
@@ -177,7 +184,7 @@ def _require_accepted(folder: Path, accept: Accept | None) -> None:
         accept(open_store(folder))
 
 
-def fingerprint(footage: Footage, *, width: int, height: int, crop: Crop = NO_CROP) -> str:
+def fingerprint(footage: Footage, *, width: int, height: int, crop: Crop = NO_CROP, rectify: bool = False) -> str:
     """A digest of everything that a store depends on: files (names, sizes, times), cameras, frames, splits, settings.
 
     Raises:
@@ -203,6 +210,8 @@ def fingerprint(footage: Footage, *, width: int, height: int, crop: Crop = NO_CR
             add(file.name, status.st_size, status.st_mtime_ns)
     for refs in (footage.train, footage.val, footage.test):
         add([(ref.sequence, ref.number) for ref in refs])
+    if rectify:
+        add(_RECTIFIED)
     return digest.hexdigest()
 
 
@@ -224,6 +233,7 @@ def _plan(footage: Footage, fit: CropResize) -> tuple[StoredSequence, ...]:
     """The stored sequences, with their rows and the cameras of the cropped and resized frames."""
     planned, start = [], 0
     for sequence in footage.sequences:
+        stored = fit.camera(sequence.camera)
         planned.append(
             StoredSequence(
                 name=sequence.name,
@@ -231,7 +241,8 @@ def _plan(footage: Footage, fit: CropResize) -> tuple[StoredSequence, ...]:
                 numbers=np.array(sequence.numbers, dtype=np.int64),
                 names=sequence.names,
                 camera=sequence.camera,
-                K=fit.camera(sequence.camera).matrix(),
+                stored_camera=stored,
+                K=stored.matrix(),
                 partner=sequence.partner,
             )
         )
@@ -247,10 +258,11 @@ def _index_values(footage: Footage, fit: CropResize) -> dict[str, Any]:
     return {
         "width": fit.width,
         "height": fit.height,
-        "fingerprint": fingerprint(footage, width=fit.width, height=fit.height, crop=fit.crop),
+        "fingerprint": fingerprint(footage, width=fit.width, height=fit.height, crop=fit.crop, rectify=fit.rectify),
         "kind": footage.kind,
         "protocol": footage.protocol,
         "crop": astuple(fit.crop),
+        "rectified": fit.rectify,
         "spacing": footage.spacing,
         "origin": _origin(footage),
         "train": encode_refs(footage.train, names),

@@ -50,6 +50,7 @@ class Store:
         kind: kind of the data it was made from: "kitti-raw", "kitti-odometry", "folder", "video", ...
         protocol: name of the depth protocol that fits the data's ground truth.
         crop: pixels cut off the original frames.
+        rectified: whether the frames of cameras with a lens are those of pinhole cameras; False if there are none.
         spacing: distance in frames between the neighbours of a clip, for which the targets were chosen.
         origin: path and options of the data it was made from; None for data that did not come from files.
         fingerprint: digest of the files and settings it was made from.
@@ -68,6 +69,7 @@ class Store:
     kind: str
     protocol: str
     crop: Crop
+    rectified: bool
     spacing: int
     origin: Origin | None
     fingerprint: str
@@ -88,7 +90,8 @@ class Store:
         digest = hashlib.sha256(json.dumps([frames, self.frames.shape, self.spacing]).encode())
         for each in self.sequences:
             partner = each.partner and (names.index(each.partner.sequence), each.partner.translation_m)
-            digest.update(json.dumps([each.start, each.numbers.tolist(), each.K.tolist(), partner]).encode())
+            lens = [] if each.stored_camera.is_pinhole else [each.stored_camera.lens.to_json()]
+            digest.update(json.dumps([each.start, each.numbers.tolist(), each.K.tolist(), partner, *lens]).encode())
         digest.update(json.dumps([encode_refs(refs, names) for refs in (self.train, self.val)]).encode())
         return digest.hexdigest()
 
@@ -135,11 +138,11 @@ class Store:
         return torch.from_numpy(np.take(self._in_ram if self.load_to_ram else self.frames, rows, axis=0))
 
 
-def training_size(camera_width: int, camera_height: int, width: int, height: int | None = None) -> tuple[int, int]:
+def training_size(camera_width: float, camera_height: float, width: int, height: int | None = None) -> tuple[int, int]:
     """Training size (width, height) in pixels. Without a height: the multiple of 32 closest to the aspect ratio.
 
     Args:
-        camera_width, camera_height: size of the frames after the crop, in pixels.
+        camera_width, camera_height: size of the frames after the crop, or of their view, in any unit.
         width, height: requested training size.
     """
     if height is None:

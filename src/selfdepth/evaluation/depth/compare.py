@@ -35,7 +35,8 @@ class Pair:
 
     Attributes:
         name: of the frame, for errors and reports.
-        disparity: predicted inverse depth at any resolution; None if the frame has no ground truth.
+        disparity: predicted inverse depth at any resolution, 0 where it is not known; None if the frame has no ground
+            truth.
         truth: depth in metres, 0 where unknown; None if the frame has none.
         confidence: of the prediction, of its shape; None if it has none.
     """
@@ -226,16 +227,25 @@ def _compare_pixels(
     """The errors of a pair and its pixels that count, or None if it has none."""
     if pair.truth is None or pair.disparity is None:
         return None
-    errors = evaluate(pair.disparity, pair.truth, name=pair.name)
+    truth = _where_known(pair.truth, pair.disparity)
+    errors = evaluate(pair.disparity, truth, name=pair.name)
     if errors is None:
         return None
-    mask = protocol.mask(pair.truth)
-    shape = (pair.truth.shape[0], pair.truth.shape[1])
+    mask = protocol.mask(truth)
+    shape = (truth.shape[0], truth.shape[1])
     # Resized here, because the pixels that count have no neighbours any more.
     needed = with_disparity or pair.confidence is not None
     disparity = resize_disparity(pair.disparity, shape)[mask][None] if needed else None
     confidence = None if pair.confidence is None else resize_disparity(pair.confidence, shape)[mask][None]
-    return _ComparedPixels(errors=errors, truth=pair.truth[mask][None], disparity=disparity, confidence=confidence)
+    return _ComparedPixels(errors=errors, truth=truth[mask][None], disparity=disparity, confidence=confidence)
+
+
+def _where_known(truth: Float[ndarray, "h w"], disparity: Float[ndarray, "_h _w"]) -> Float[ndarray, "h w"]:
+    """The ground truth without the pixels of which the prediction says that it knows no depth: there it is 0."""
+    if (disparity != 0).all():
+        return truth
+    known = resize_disparity((disparity != 0).astype(np.float32), (truth.shape[0], truth.shape[1]))
+    return np.asarray(np.where(known > 1 - 1e-4, truth, 0))
 
 
 def _at_one_scale(
