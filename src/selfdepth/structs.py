@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from torch import Tensor
 
@@ -44,6 +44,8 @@ class Batch:
         teacher: disparity of the target by a teacher, up to scale and shift: above 0 and at most 1, 0 where unknown.
             None where there is no teacher, and in validation.
         hard_targets: targets that the depth network must also understand in bad conditions; None for none.
+        mirrored: which clips are flipped left to right; None: none is. Only a learned camera asks.
+        camera: number of each clip's camera, one for each size of the original frames; None: all have the first.
     """
 
     frames: Float[Tensor, "b views 3 h w"]
@@ -53,6 +55,8 @@ class Batch:
     T_stereo_target: Float[Tensor, "b 4 4"] | None = None
     teacher: Float[Tensor, "b 1 h w"] | None = None
     hard_targets: HardTargets | None = None
+    mirrored: Bool[Tensor, "b"] | None = None
+    camera: Int[Tensor, "b"] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from selfdepth.cli.printing import say
+
+if TYPE_CHECKING:
+    from selfdepth.weights.files import LoadedWeights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +70,24 @@ def describe(model: str) -> dict[str, str]:
         if camera is None
         else f"fx {camera.fx:.2f} fy {camera.fy:.2f} cx {camera.cx:.2f} cy {camera.cy:.2f}"
         f" for frames of {camera.width}x{camera.height}",
+        **_learned_camera(weights),
         "trained on": config.data or "unknown",
         "split": config.split or "none",
         "steps": "unknown" if weights.step is None else str(weights.step),
         **({"warning": "; ".join(ills)} if ills else {}),
     }
+
+
+def _learned_camera(weights: LoadedWeights) -> dict[str, str]:
+    """How the camera was learned, and how well it is known; nothing of a camera that was given."""
+    from selfdepth.engine.camera_report import describe, read_verdicts
+
+    if not weights.config.learns_camera:
+        return {}
+    verdicts = read_verdicts(weights.folder.parent) if weights.folder.name in ("best", "last") else ()
+    if not verdicts:
+        return {"camera learned": "how well it is known is found at the end of the run, and not known here"}
+    return {"camera learned": "; ".join(describe(*each) for each in verdicts)}
 
 
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")

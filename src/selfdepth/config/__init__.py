@@ -4,10 +4,19 @@ from selfdepth.config.augment import AugmentConfig
 from selfdepth.config.encoder import LITE0, POSE_ENCODER, EncoderConfig, PoseInput, PoseNetworkName
 from selfdepth.config.loss import LossConfig
 from selfdepth.config.teacher import TeacherConfig
-from selfdepth.config.train import NOMINAL_BASELINE, NOMINAL_FACTOR, Method, ResolvedConfig, Stereo, TrainConfig
+from selfdepth.config.train import (
+    LEARN,
+    NOMINAL_BASELINE,
+    NOMINAL_FACTOR,
+    Method,
+    ResolvedConfig,
+    Stereo,
+    TrainConfig,
+)
 from selfdepth.config.values import from_json, to_json
 
 __all__ = [
+    "LEARN",
     "LITE0",
     "NOMINAL_BASELINE",
     "NOMINAL_FACTOR",

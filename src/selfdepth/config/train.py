@@ -32,6 +32,8 @@ from selfdepth.texts import whole_number
 Stereo = Literal["none", "calibrated", "nominal"]
 Method = Literal["monodepth2", "monodepth-v1"]
 OnError = Literal["stop", "skip"]
+LEARN, START = "learn", "fov:60"
+"""The camera that is learned, and where it starts if nothing else is said."""
 NOMINAL_BASELINE = 0.1
 NOMINAL_FACTOR = 5.4
 """The paper sets KITTI's stereo baseline to 0.1, so depth learned from it times 5.4 (0.54 m / 0.1) is in metres."""
@@ -48,7 +50,8 @@ class TrainConfig:
     split, downloaded once: eigen_zhou, eigen_full, odom (KITTI)."""
     camera: str | None = None
     """fx,fy,cx,cy in pixels of the frames; a YAML file (ours, OpenCV, ROS, Kalibr, EuRoC); fov:DEGREES; or paper, its
-    one camera for all of KITTI. Default: KITTI's calibration, else fov:60."""
+    one camera for all of KITTI. learn, or learn: and one of these to start from (else fov:60): focal length and
+    principal point are learned. Default: KITTI's calibration, else fov:60."""
     every: str | None = None
     """Frames between a target and its neighbours: a number, or auto (by motion; drops parked stretches).
     Default: 1, or the store's."""
@@ -140,6 +143,7 @@ class TrainConfig:
             self.offsets,
         )
         self._check_motion()
+        self._check_learned_camera()
         if self.motion_first and self.stereo != "none":
             raise ConfigError(
                 "depth need not wait for the motion: the stereo pair gives one",
@@ -187,6 +191,32 @@ class TrainConfig:
             "network_megapixels", pixels / 1e6, what="the size is too large", where="--width", error=ConfigError
         )
 
+    def _check_learned_camera(self) -> None:
+        """Refuse to learn a camera from what cannot tell, or without learning."""
+        if not self.learns_camera:
+            return
+        if self.stereo != "none":
+            raise ConfigError(
+                "the camera of a stereo pair is known: without it the pair could not have been rectified",
+                where=f"--camera {self.camera}",
+                expected="--stereo none",
+                got=f"--stereo {self.stereo}",
+                fix="leave --camera out, or give the pair's calibration",
+            )
+        if self.self_teacher is not None:
+            raise ConfigError(
+                "a student learns depth from its teacher alone, and no camera",
+                where=f"--camera {self.camera}",
+                expected="the camera of the teacher",
+                fix="leave --camera out, or give the file that the teacher's run has learned",
+            )
+        if self.start_camera == "":
+            raise ConfigError(
+                "the camera to start from is empty",
+                where=f"--camera {self.camera}",
+                expected="learn, or learn: and a camera, such as learn:fov:70",
+            )
+
     def _check_motion(self) -> None:
         """Refuse options of the pose network that do not go with the offsets."""
         n = len(self.offsets)
@@ -223,6 +253,18 @@ class TrainConfig:
                     got=got,
                     fix="leave it out, or give --offsets",
                 )
+
+    @property
+    def learns_camera(self) -> bool:
+        """Whether focal length and principal point are learned, from `start_camera` on."""
+        return self.camera == LEARN or (self.camera or "").startswith(f"{LEARN}:")
+
+    @property
+    def start_camera(self) -> str | None:
+        """`camera` as the readers of cameras take it: of one that is learned, its start."""
+        if not self.learns_camera or self.camera is None:
+            return self.camera
+        return START if self.camera == LEARN else self.camera.removeprefix(f"{LEARN}:")
 
     @property
     def has_confidence(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 
+from selfdepth.config import LEARN
 from selfdepth.data.readers.camera_files import CameraFile, read_camera_file
 from selfdepth.data.readers.naming import naming, warn_of_principal_point
 from selfdepth.errors import DataError, SelfDepthWarning
@@ -41,6 +42,14 @@ def parse_camera(spec: str | None, *, width: int, height: int) -> Camera:
     if spec == PAPER:
         # The published K: fractions of the frame, the same for every date although KITTI's calibrations differ.
         return Camera(fx=0.58 * width, fy=1.92 * height, cx=0.5 * width, cy=0.5 * height, width=width, height=height)
+    if spec == LEARN or spec.startswith(f"{LEARN}:"):
+        raise DataError(
+            "a camera is learned by a training run",
+            where=f"--camera {spec}",
+            expected=FORMS,
+            got=LEARN,
+            fix="give it to selfdepth train; of footage that was prepared, train learns it as well",
+        )
     where, path = f"--camera {spec}", path_of(spec, "--camera", error=DataError)
     if spec.startswith("fov:"):
         with naming(where):

@@ -177,7 +177,7 @@ class DataSource(ABC):
         """
         footage = self.footage(
             split=config.split,
-            camera=config.camera,
+            camera=config.start_camera,
             offsets=config.offsets,
             spacing=config.spacing,
             stereo=config.stereo != "none",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-from selfdepth.config import ResolvedConfig, TrainConfig
+from selfdepth.config import LEARN, ResolvedConfig, TrainConfig
 from selfdepth.data.footage import Footage, Origin
 from selfdepth.data.kitti.splits import split_path
 from selfdepth.data.scan import Unreadable, scan, without_unreadable
@@ -139,10 +139,12 @@ def check_agreement(config: TrainConfig, store: Store) -> None:
     requested_split = None if config.split is None else split_path(config.split)
     # "auto" agrees only with a store made by "auto": elsewhere parked stretches are still among the targets.
     every = [str(store.spacing), "auto"] if origin.auto else [str(store.spacing)]
+    # A camera that is learned may start from the store's.
+    camera = None if config.camera == LEARN else config.start_camera
     # Option, whether it agrees, the store's value, the requested value. An option that is not given always agrees.
     table = (
         ("--split", requested_split in (None, origin.split), origin.split, config.split),
-        ("--camera", _same_camera(config.camera, origin.camera), origin.camera, config.camera),
+        ("--camera", _same_camera(camera, origin.camera), origin.camera, camera),
         ("--every", config.every is None or config.every in every, " or ".join(every), config.every),
         ("--crop", config.crop is None or config.crop_px == store.crop, str(store.crop), config.crop),
     )

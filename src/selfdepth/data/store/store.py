@@ -80,6 +80,13 @@ class Store:
         return {sequence.name: sequence for sequence in self.sequences}
 
     @cached_property
+    def camera_numbers(self) -> dict[str, int]:
+        """The number of each sequence's camera: sequences whose original frames have one size share one."""
+        sizes = [(sequence.camera.width, sequence.camera.height) for sequence in self.sequences]
+        numbers = {size: number for number, size in enumerate(dict.fromkeys(sizes))}
+        return {sequence.name: numbers[size] for sequence, size in zip(self.sequences, sizes, strict=True)}
+
+    @cached_property
     def contents(self) -> str:
         """A digest of what is learned from: frames, cameras, and which clips they make. Names, sizes and times of files
         are not in it, so data that were copied or touched are the same."""
