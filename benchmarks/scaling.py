@@ -123,7 +123,15 @@ def sparse_store(folder: Path, n_frames: int) -> None:
         name = f"drive_{start // _FRAMES_PER_DRIVE:05d}"
         names = tuple(f"{number:06d}" for number in numbers)
         sequences.append(
-            StoredSequence(name=name, start=start, numbers=numbers, names=names, camera=camera, K=camera.matrix())
+            StoredSequence(
+                name=name,
+                start=start,
+                numbers=numbers,
+                names=names,
+                camera=camera,
+                stored_camera=camera,
+                K=camera.matrix(),
+            )
         )
         refs += [FrameRef(name, number) for number in range(1, len(numbers) - 1)]
     values = {

@@ -112,6 +112,7 @@ CHANGES: dict[str, Any] = {
     "camera": "fov:61",
     "every": "2",
     "crop": "0,8,0,0",
+    "rectify": "no",
     "stream": 1,
     "width": 128,
     "height": 96,

@@ -139,6 +139,15 @@ def test_switches_do_what_they_say() -> None:
     assert abs(np.arcsin(drive.T_world_camera[:, 0, 2])).max() < np.radians(3)
 
 
+def test_a_straight_drive_without_sway_never_turns() -> None:
+    """The focal length cannot be learned from one: a larger one and a deeper world explain the pictures as well."""
+    spec = DriveSpec(seed=1, frames=20, fps=2.0, width=32, height=16, bends=False, stops=False)
+    turns = {sway: _drive(replace(spec, sway=sway)).T_world_camera[:, :3, :3] - np.eye(3) for sway in (0.0, 1.0)}
+    assert abs(turns[0.0]).max() == 0 and abs(turns[1.0]).max() > 0.005
+    bent = _drive(replace(spec, sway=0.0, bends=True)).T_world_camera
+    assert np.ptp(np.arcsin(bent[:, 0, 2])) > np.radians(15)
+
+
 def test_exposure_drifts_by_no_more_than_asked() -> None:
     spec = DriveSpec(seed=1, frames=3, width=64, height=32, brightness_change=0.3)
     steady = _drive(replace(spec, brightness_change=0.0))
@@ -170,6 +179,8 @@ def test_the_plain_street_is_the_one_on_which_earlier_figures_were_measured() ->
         ("height", 0),
         ("fps", 0.0),
         ("brightness_change", 0.9),
+        ("sway", -0.1),
+        ("sway", float("nan")),
         ("seed", -1),
         ("kind", "forest"),
     ],

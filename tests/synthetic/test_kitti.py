@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 from selfdepth.errors import ConfigError
 from selfdepth.synthetic.drive import BASELINE_M, DriveSpec, SyntheticDrive, render_drive
 from selfdepth.synthetic.kitti import lidar_points, oxts_rows, write_kitti_raw
+from selfdepth.synthetic.lenses import LENSES
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +116,9 @@ def test_what_cannot_be_written_is_refused_by_name(
 ) -> None:
     with pytest.raises(ConfigError, match=option):
         write_kitti_raw(drive, tmp_path, **{option: value})  # type: ignore[arg-type]
+
+
+def test_a_drive_through_a_lens_is_refused_before_anything_is_written(drive: SyntheticDrive, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="lens; expected a pinhole; got brown"):
+        write_kitti_raw(replace(drive, camera=LENSES["brown"].camera(96, 32)), tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 from selfdepth.errors import ConfigError
 from selfdepth.synthetic.drive import BASELINE_M, DriveSpec, SyntheticDrive, render_drive
 from selfdepth.synthetic.kitti_odometry import write_kitti_odometry
+from selfdepth.synthetic.lenses import LENSES
 
 N = 3
 
@@ -70,4 +72,10 @@ def test_a_number_of_more_than_two_digits_is_refused_by_name(drive: SyntheticDri
     for number in (-1, 100):
         with pytest.raises(ConfigError, match="number; expected 0 to 99"):
             write_kitti_odometry(drive, tmp_path, number=number)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_drive_through_a_lens_is_refused_before_anything_is_written(drive: SyntheticDrive, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="lens; expected a pinhole; got ucm"):
+        write_kitti_odometry(replace(drive, camera=LENSES["ucm"].camera(96, 32)), tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -8,10 +8,12 @@ import pytest
 from selfdepth.geometry.camera import Camera
 from selfdepth.synthetic.atlas import Atlas, build_atlas
 from selfdepth.synthetic.objects import Face, Quads, quads
-from selfdepth.synthetic.raster import FAR_M, GROUND, NEAR_M, SKY, Samples, project, trace
+from selfdepth.synthetic.optics import FAR_M, NEAR_M, PinholeOptics
+from selfdepth.synthetic.raster import GROUND, SKY, Samples, project, trace
 
 CAMERA = Camera(fx=20.0, fy=20.0, cx=19.5, cy=9.5, width=40, height=24)
 HEIGHT_M = 1.6
+OPTICS = PinholeOptics(CAMERA)
 T_GROUND_CAMERA = np.eye(4)
 T_GROUND_CAMERA[1, 3] = -HEIGHT_M
 
@@ -30,7 +32,7 @@ def atlas() -> Atlas:
 
 
 def seen(parts: Quads, atlas: Atlas, *, supersampling: int = 1, T: np.ndarray = T_GROUND_CAMERA) -> Samples:
-    return trace(project(parts, T, CAMERA), parts, atlas, CAMERA, supersampling)
+    return trace(project(parts, T, OPTICS), parts, atlas, OPTICS, supersampling)
 
 
 def test_a_wall_ahead_is_at_its_own_depth_and_the_ground_at_that_of_its_row(atlas: Atlas) -> None:
@@ -78,6 +80,6 @@ def test_a_camera_that_drives_on_sees_the_wall_nearer(atlas: Atlas) -> None:
 def test_finer_samples_lie_around_the_pixels_centres(atlas: Atlas) -> None:
     fine = seen(quads([wall(5.0)]), atlas, supersampling=2)
     assert fine.surface.shape == (48, 80)
-    assert fine.xs[:2].tolist() == [-0.25, 0.25]
+    assert fine.grid.x[0, :2].tolist() == [-0.25, 0.25]
     share = (fine.surface == 0).mean()
     assert share == pytest.approx((seen(quads([wall(5.0)]), atlas).surface == 0).mean(), abs=0.05)

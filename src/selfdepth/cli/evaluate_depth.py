@@ -61,7 +61,7 @@ class EvaluateDepthArgs:
     """In metres: ignore ground truth beyond this, and clamp predictions to it. Default: the protocol's."""
     median_scaling: bool = True
     """Scale each prediction to the median of its ground truth first, as monocular depth has no unit. For a model that
-    learned from stereo pairs, both errors are shown."""
+    learned from stereo pairs or was calibrated, both errors are shown."""
     one_scale: bool = False
     """Scale all images by one number, the median of their ratios, instead of each by its own."""
     factor: float | None = None
@@ -223,6 +223,8 @@ def _show(done: DepthEvaluation, args: EvaluateDepthArgs) -> None:
     scaling = "all images at one scale, that median" if done.one_scale else _SCALING[report.median_scaling]
     bounds = [f"{option} {bound:g} m" for option, bound in (("from", args.min_depth), ("to", args.max_depth)) if bound]
     console.print(f"protocol: {', '.join([report.protocol.name, *bounds, scaling])}{factor}")
+    if done.metric is not None:
+        console.print(f"predictions: {done.metric}")
     pixels = sum(image.pixels for image in report.images)
     skipped = f"; {report.skipped} left out, without ground truth" if report.skipped else ""
     console.print(f"compared: {len(report.images)} of the {done.frames}, {pixels} pixels{skipped}")

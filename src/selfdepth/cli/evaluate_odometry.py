@@ -145,6 +145,8 @@ def _show(done: OdometryEvaluation, args: EvaluateOdometryArgs) -> None:
     console.print(_table(done))
     console.print(f"compared: {len(done.truth)} poses of {done.frames} true ones, along {done.length:.1f} m")
     console.print(f"alignment: {done.how}, predicted lengths times {done.absolute.alignment.scale:.4g}")
+    if done.predicted.metric is not None:
+        console.print(f"predictions: {done.predicted.metric}")
     console.print(
         f"straight line at the true mean speed: ATE {done.straight_rmse:.3f} m; unless the road is straight, a network "
         "should do better"

@@ -10,6 +10,7 @@ import tyro
 from selfdepth.cli.printing import say
 
 if TYPE_CHECKING:
+    from selfdepth.geometry.camera import Camera
     from selfdepth.weights.files import LoadedWeights
 
 
@@ -42,7 +43,8 @@ def describe(model: str) -> dict[str, str]:
     """
     from selfdepth.engine.health import collapse
     from selfdepth.engine.tracking import read_metrics
-    from selfdepth.weights.files import depth_network, describe_unit, load_weights
+    from selfdepth.weights.files import depth_network, load_weights
+    from selfdepth.weights.metres import describe_unit
 
     weights = load_weights(model)
     ills = []
@@ -63,13 +65,10 @@ def describe(model: str) -> dict[str, str]:
         "parameters": f"depth {_millions(depth_parameters)}, "
         + (f"pose {_millions(pose_parameters)}" if pose_parameters else "no pose network"),
         "size": f"{config.width}x{config.height} pixels",
-        "depth": describe_unit(weights.scale, config.metres_per_unit),
-        "depth range": str(weights.depth_range),
+        "depth": describe_unit(weights.scale, config.metres_per_unit, weights.metric),
+        "depth range": _depth_range(weights),
         "confidence": f"learned from {config.self_teacher}" if config.has_confidence else "none",
-        "camera": "unknown"
-        if camera is None
-        else f"fx {camera.fx:.2f} fy {camera.fy:.2f} cx {camera.cx:.2f} cy {camera.cy:.2f}"
-        f" for frames of {camera.width}x{camera.height}",
+        "camera": "unknown" if camera is None else _camera(camera),
         **_learned_camera(weights),
         "trained on": config.data or "unknown",
         "split": config.split or "none",
@@ -88,6 +87,30 @@ def _learned_camera(weights: LoadedWeights) -> dict[str, str]:
     if not verdicts:
         return {"camera learned": "how well it is known is found at the end of the run, and not known here"}
     return {"camera learned": "; ".join(describe(*each) for each in verdicts)}
+
+
+def _camera(camera: Camera) -> str:
+    """Intrinsics, size, lens and field of view."""
+    from selfdepth.geometry.field_of_view import horizontal_fov_deg
+    from selfdepth.geometry.lens import NAMES
+
+    lens = camera.lens
+    named = [f"{name} {c:g}" for name, c in zip(NAMES[lens.model], lens.coefficients, strict=True) if c != 0]
+    return (
+        f"fx {camera.fx:.2f} fy {camera.fy:.2f} cx {camera.cx:.2f} cy {camera.cy:.2f}"
+        f" for frames of {camera.width}x{camera.height}"
+        + ("" if lens.is_pinhole else f", lens {lens.model}" + "".join(f" {each}" for each in named))
+        + f", {horizontal_fov_deg(camera):.0f} degrees wide"
+    )
+
+
+def _depth_range(weights: LoadedWeights) -> str:
+    """The depths that the network can predict: in its own unit, and in metres if it is calibrated."""
+    own = weights.depth_range
+    if weights.metric is None:
+        return str(own)
+    factor = weights.metric.factor
+    return f"{own.near * factor:.4g} to {own.far * factor:.4g} m, {own} of the network's own unit times {factor:.4g}"
 
 
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")

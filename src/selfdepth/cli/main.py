@@ -28,6 +28,7 @@ VERBS: dict[str, str] = {
     "train": "learn depth from a video, a folder of images or KITTI",
     "refine": "adapt a model to one video, in a few minutes of training on it",
     "predict": "depth of images, folders and videos",
+    "calibrate": "find the factor that turns a model's depth into metres",
     "evaluate depth": "measure depth against ground truth",
     "evaluate odometry": "measure a trajectory against the true one",
     "export": "write a model in the format of other software",

@@ -37,7 +37,7 @@ class PredictArgs:
     points of each frame, and of a whole drive fused along its trajectory. trajectory: the path of the camera, from a
     video or a folder of numbered images, in the text formats of KITTI and TUM."""
     camera: str | None = None
-    """fx,fy,cx,cy in pixels of the inputs, a YAML file, or fov:DEGREES. Default: the model's, where it fits."""
+    """fx,fy,cx,cy in pixels of the inputs, a calibration file, or fov:DEGREES. Default: the model's, where it fits."""
     stream: int | None = None
     """Number of the video stream to take, from 0, of files with several cameras. Default: the one with the most
     frames."""
@@ -79,7 +79,7 @@ def predict(args: PredictArgs) -> None:
     from selfdepth.inference.pointcloud import CloudLimits
     from selfdepth.inference.predict import predict_inputs
     from selfdepth.inference.save import SaveOptions
-    from selfdepth.weights.files import describe_unit
+    from selfdepth.weights.metres import describe_unit
 
     inputs = open_inputs(args.inputs, camera=args.camera, stream=args.stream)
     options = SaveOptions(
@@ -101,7 +101,7 @@ def predict(args: PredictArgs) -> None:
             say=_say,
         )
     own_factor = done.predictor.metres_per_unit
-    unit = describe_unit(done.predictor.scale, own_factor)
+    unit = describe_unit(done.predictor.scale, own_factor, done.predictor.metric)
     frames = "1 frame" if done.count == 1 else f"{done.count} frames"
     say(f"wrote {', '.join(options.kinds)} for {frames} to {args.out}; the depth is {unit}")
     if "kitti" in options.kinds:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from selfdepth.cli.printing import say
-from selfdepth.config import TrainConfig
+from selfdepth.config import Rectify, TrainConfig
 from selfdepth.places import path_of
 from selfdepth.presets import PRESETS
 
@@ -32,12 +32,16 @@ class PrepareArgs:
     split: str | None = None
     """Folder with train_files.txt, val_files.txt, test_files.txt; or a published split: eigen_zhou, odom (KITTI)."""
     camera: str | None = None
-    """fx,fy,cx,cy in pixels of the frames; or a YAML file (ours, OpenCV, ROS, Kalibr, EuRoC); or fov:DEGREES; or, for
-    KITTI, paper: its one camera for all dates."""
+    """fx,fy,cx,cy in pixels of the frames; or a calibration file (ours, OpenCV, ROS, Kalibr, EuRoC, COLMAP, nerfstudio,
+    KITTI-360), as FILE:NAME where it holds several cameras; or fov:DEGREES; or, for KITTI, paper: its one camera for
+    all dates."""
     every: str | None = None
     """Frames between a target and its neighbours: a number, or auto (by motion). Default: 1."""
     crop: str | None = None
     """Pixels to cut off each side, top,bottom,left,right (bonnet, overlays); the camera follows."""
+    rectify: Rectify = "auto"
+    """For a camera with a lens (a file with distortion). yes: frames become those of a pinhole camera, up to 60 degrees
+    from its axis. auto: yes if that holds every pixel. no: keep the frames as they are."""
     stream: int | None = None
     """Number of the video stream to take, from 0. Default: the one with the most frames."""
     stereo: bool = False
@@ -69,6 +73,7 @@ def prepare(args: PrepareArgs) -> None:
         camera=args.camera,
         every=args.every,
         crop=args.crop,
+        rectify=args.rectify,
         stream=args.stream,
         stereo="calibrated" if args.stereo else "none",
         on_error=args.on_error,
@@ -100,6 +105,7 @@ def _describe(store: Store, source: DataSource, *, made: bool) -> list[str]:
         made: whether it was built now, and not reused.
     """
     from selfdepth.data.clips.clips import make_clips
+    from selfdepth.data.store.prepare import lenses_of
 
     frames, sequences = len(store.frames), len(store.sequences)
     n_sequences = "1 sequence" if sequences == 1 else f"{sequences} sequences"
@@ -117,6 +123,9 @@ def _describe(store: Store, source: DataSource, *, made: bool) -> list[str]:
         f"targets: {len(store.train)} to train on, {len(store.val)} to validate{test}; "
         f"neighbours {apart} apart{chosen}",
     ]
+    lenses = lenses_of(store)
+    if lenses is not None:
+        lines.append(lenses)
     truth = source.describe_truth()
     if truth is not None:
         lines.append(f"ground truth: {truth}")

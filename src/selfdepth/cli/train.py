@@ -50,8 +50,8 @@ class TrainArgs:
 SECTIONS = {
     "run": ("preset", "config", "resume"),
     "data": (
-        *("data", "split", "camera", "every", "crop", "stream", "width", "height", "offsets", "stereo", "on_error"),
-        "store",
+        *("data", "split", "camera", "every", "crop", "rectify", "stream", "width", "height", "offsets", "stereo"),
+        *("on_error", "store", "speed", "clock_offset", "camera_height"),
     ),
     "networks": ("encoder", "init", "freeze_batch_norm"),
     "objective": ("method", "loss", "motion_first", "self_teacher", "anchor"),
@@ -113,9 +113,10 @@ def with_whole_paths(config: TrainConfig) -> TrainConfig:
     from selfdepth.data.readers.cameras import is_camera_file
 
     changes: dict[str, Any] = {}
-    for name in ("data", "split", "store", "init", "self_teacher"):
+    for name in ("data", "split", "store", "speed", "init", "self_teacher"):
         value = getattr(config, name)
-        is_name = name in ("split", "init", "self_teacher") and value is not None and not path_of(value).exists()
+        may_be_name = name in ("split", "speed", "init", "self_teacher")
+        is_name = may_be_name and value is not None and not path_of(value).exists()
         if value and not is_name:
             changes[name] = str(path_of(value).resolve())
     start = config.start_camera

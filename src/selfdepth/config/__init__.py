@@ -2,13 +2,14 @@
 
 from selfdepth.config.augment import AugmentConfig
 from selfdepth.config.encoder import LITE0, POSE_ENCODER, EncoderConfig, PoseInput, PoseNetworkName
+from selfdepth.config.learned_camera import LEARN
 from selfdepth.config.loss import LossConfig
 from selfdepth.config.teacher import TeacherConfig
 from selfdepth.config.train import (
-    LEARN,
     NOMINAL_BASELINE,
     NOMINAL_FACTOR,
     Method,
+    Rectify,
     ResolvedConfig,
     Stereo,
     TrainConfig,
@@ -27,6 +28,7 @@ __all__ = [
     "Method",
     "PoseInput",
     "PoseNetworkName",
+    "Rectify",
     "ResolvedConfig",
     "Stereo",
     "TeacherConfig",

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from jaxtyping import Float
 from numpy import ndarray
@@ -21,11 +22,19 @@ class DepthTruth(ABC):
         """Depth map of an uncropped frame, or None if the frame has none.
 
         Returns:
-            metres along the camera's z axis, at the ground truth's own resolution; 0 where the depth is unknown.
+            metres, along what `depth_is` says, at the ground truth's own resolution; 0 where the depth is unknown.
 
         Raises:
             DataError: for files that cannot be used.
         """
+
+    def depth_is(self, ref: FrameRef) -> Literal["z", "ray"]:
+        """Whether the depth of a frame is along the camera's z axis, or the distance along each pixel's ray."""
+        return "z"
+
+    def may_have(self, ref: FrameRef) -> bool:
+        """Whether a frame may have a map: quick to ask of all frames, and never wrongly false."""
+        return True
 
     @property
     def root(self) -> Path | None:

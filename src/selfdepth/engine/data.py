@@ -24,6 +24,7 @@ from selfdepth.data.store.prepare import resolved
 from selfdepth.data.store.store import Store
 from selfdepth.data.store.teacher_maps import TeacherMaps
 from selfdepth.data.truth import DepthTruth
+from selfdepth.engine.driven import driven_distances
 from selfdepth.engine.pairs import focal_baseline_of
 from selfdepth.errors import ConfigError, SelfDepthWarning
 from selfdepth.evaluation.depth.metrics import PROTOCOLS, DepthProtocol
@@ -153,7 +154,8 @@ def make_loaders(
         warnings.warn(sentence, SelfDepthWarning, stacklevel=2)
     options: dict[str, Any] = {"batch_size": config.batch_size, "seed": config.seed, "device": device}
     options["resident"] = resident_frames(store, device)
-    train = replace(train, teacher=with_resident_maps(teacher, device))
+    driven_m = driven_distances(train, store, config)
+    train = replace(train, teacher=with_resident_maps(teacher, device), driven_m=driven_m)
     train_loader = ClipLoader(store, train, augment=config.augment, **options)
     train_loader.steps_per_epoch  # noqa: B018  raises if the clips do not fill one batch, before the first step does
     return Data(

@@ -7,10 +7,11 @@ other.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from selfdepth.config import TrainConfig
+from selfdepth.config import LossConfig, TrainConfig
+from selfdepth.data.readers.cameras import is_camera_file
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.sources.source import DataSource
 from selfdepth.errors import CheckpointError, ConfigError, SelfDepthWarning
@@ -66,10 +67,10 @@ def refinement(model: str, footage: str, options: RefineOptions) -> TrainConfig:
     _require_motion(weights, model)
     source = recognise(path_of(footage), options.stream)
     config = weights.config
-    if config.stereo != "none":
+    if config.metres_per_unit is not None and config.camera_height is None:
         warnings.warn(
-            "footage of one camera does not keep metres: the refined depth is relative. With stereo pairs, refine by "
-            "selfdepth train --init MODEL --anchor WEIGHT --freeze-batch-norm",
+            "footage of one camera does not keep metres: the refined depth is relative. With stereo pairs, or a speed "
+            "log, refine by selfdepth train --init MODEL --anchor WEIGHT --freeze-batch-norm",
             SelfDepthWarning,
             stacklevel=2,
         )
@@ -79,12 +80,14 @@ def refinement(model: str, footage: str, options: RefineOptions) -> TrainConfig:
         stream=options.stream,
         camera=options.camera or _camera(source, weights),
         crop=_crop(source, weights),
+        rectify=config.rectify,
         every=str(options.every) if options.every is not None else config.every,
         width=config.width,
         height=config.height,
         offsets=config.offsets,
         encoder=config.encoder,
-        loss=config.loss,
+        loss=replace(config.loss, speed=LossConfig.speed),
+        camera_height=config.camera_height,  # the same vehicle, in another place
         init=model,
         anchor=options.anchor,
         freeze_batch_norm=True,
@@ -113,13 +116,27 @@ def _require_motion(weights: LoadedWeights, model: str) -> None:
 
 
 def _camera(source: DataSource, weights: LoadedWeights) -> str | None:
-    """The model's camera, in pixels of the frames, if they come without one and have its aspect; else None."""
+    """The model's camera, in pixels of the frames, if they come without one and have its aspect; else None.
+
+    Raises:
+        ConfigError: for a camera with a lens whose file is no longer there.
+    """
     if source.calibrated or weights.camera is None:
         return None
     sizes = _sizes(source)
     size = next(iter(sizes))
     if len(sizes) > 1 or not weights.camera.has_aspect_of(*size):
         return None
+    if not weights.camera.is_pinhole:  # four numbers cannot say it
+        if is_camera_file(weights.config.camera):
+            return weights.config.camera
+        raise ConfigError(
+            "the model's camera has a lens, which only a file can tell",
+            where="--camera",
+            expected=f"its calibration file ({weights.camera.lens.model})",
+            got="none" if weights.config.camera is None else f"{weights.config.camera}, which is not there",
+            fix="give it with --camera FILE",
+        )
     camera = weights.camera.resized(*size)
     return ",".join(f"{value:.6g}" for value in (camera.fx, camera.fy, camera.cx, camera.cy))
 

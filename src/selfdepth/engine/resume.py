@@ -104,7 +104,10 @@ def check_same_run(config: TrainConfig, folder: Path) -> None:
         CheckpointError: if the run's configuration cannot be read.
     """
     run = recorded_config(folder)
-    requested = replace(config, height=config.height or run.height, every=config.every or str(config.spacing))
+    rectify = run.rectify if config.rectify == "auto" else config.rectify  # what auto found is recorded
+    requested = replace(
+        config, height=config.height or run.height, every=config.every or str(config.spacing), rectify=rectify
+    )
     before, now = to_json(run), to_json(requested)
     # Paths are compared as places: a run may be resumed from another working directory.
     before["data"], now["data"] = (v["data"] and str(path_of(v["data"]).resolve()) for v in (before, now))

@@ -113,7 +113,8 @@ def check_student(config: TrainConfig, teacher: LoadedWeights | None) -> None:
             fix="give that one",
         )
     ours, theirs = _shared_options(config), _shared_options(teacher.config)
-    differing = [option for option, value in ours.items() if value is not None and value != theirs[option]]
+    known = [option for option, value in ours.items() if value is not None and theirs[option] is not None]
+    differing = [option for option in known if ours[option] != theirs[option]]
     if differing:
         option = differing[0]
         raise ConfigError(
@@ -131,9 +132,12 @@ def _shared_options(config: TrainConfig) -> dict[str, Any]:
         "--width": config.width,
         "--height": config.height,
         "--crop": config.crop_px,
+        "--rectify": None if config.rectify == "auto" else config.rectify,
         "--loss.near": float(config.loss.near),
         "--loss.far": float(config.loss.far),
         "--stereo": config.stereo,
+        "--speed": config.speed,
+        "--camera-height": config.camera_height,
         "--offsets": config.offsets,
     }
     if config.offsets:  # without them there is no pose network

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,7 +26,7 @@ from selfdepth.engine.run_config import CONFIG_FILE, read_run_config, restore_co
 from selfdepth.engine.schedule import Budget
 from selfdepth.engine.self_teacher import anchor_of, check_spacing, check_student, student_of
 from selfdepth.engine.teach import ask_teacher, record_teacher
-from selfdepth.errors import CheckpointError
+from selfdepth.errors import CheckpointError, SelfDepthWarning
 from selfdepth.files import whole_file
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.depth_range import DepthRange
@@ -244,6 +245,9 @@ def start_from(learner: nn.Module, model: str) -> None:
     Args:
         model: any MODEL that `load_weights` accepts.
 
+    Warns:
+        SelfDepthWarning: about a calibrated model, whose factor to metres the run does not take over.
+
     Raises:
         CheckpointError: for a model that cannot be read, or one with other networks.
     """
@@ -251,7 +255,8 @@ def start_from(learner: nn.Module, model: str) -> None:
     if isinstance(learner, SelfTaughtDepth):
         required = {name: tensor for name, tensor in required.items() if not _is_pose(name) and not _is_sigma(name)}
     with_pose = any(_is_pose(name) for name in required)
-    state = {name: tensor for name, tensor in load_weights(model).state.items() if with_pose or not _is_pose(name)}
+    weights = load_weights(model)
+    state = {name: tensor for name, tensor in weights.state.items() if with_pose or not _is_pose(name)}
     mismatch = describe_mismatch(state, required)
     if mismatch:
         raise CheckpointError(
@@ -262,6 +267,13 @@ def start_from(learner: nn.Module, model: str) -> None:
             fix="give the preset and the --encoder options with which it was trained, or leave --init out",
         )
     learner.load_state_dict(learner.state_dict() | state)
+    if weights.metric is not None:
+        warnings.warn(
+            f"the metres of {model} (by {weights.metric.witness}) belong to its own weights, and not to what this run "
+            "learns: calibrate that again",
+            SelfDepthWarning,
+            stacklevel=2,
+        )
 
 
 def _is_sigma(name: str) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from selfdepth.config import TrainConfig
 from selfdepth.data.footage import Footage
+from selfdepth.data.store.prepare import lenses_of
 from selfdepth.engine.camera_report import VERDICT_FILE, finish
 from selfdepth.engine.checkpoint import not_finite
 from selfdepth.engine.compiled import training_step
@@ -69,6 +70,7 @@ def train(
             gradients, a lack of memory, or a checkpoint that cannot be written.
         Interrupted: after Ctrl-C, SIGTERM or SIGHUP, once everything is saved.
     """
+    config = config.with_metric_start()
     with sole_run(folder):
         check_folder(config, folder, resume=resume)
         clear_leftovers(folder)
@@ -89,6 +91,9 @@ def _train(run: Run, watcher: Watcher) -> Run:
     folder = run.folder
     if run.config.every == "auto":
         watcher.say(f"the motion suggests neighbours {run.data.store.spacing} frames apart (--every auto)")
+    lenses = lenses_of(run.data.store)
+    if lenses is not None:
+        watcher.say(lenses)
     if run.progress.step > 0:
         restore_models(run)
     if run.is_finished:

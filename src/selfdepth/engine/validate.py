@@ -13,8 +13,9 @@ from numpy import ndarray
 from selfdepth.data.frames import FrameRef
 from selfdepth.engine.setup import Run
 from selfdepth.errors import DataError
-from selfdepth.evaluation.depth.frames import cropped_truth
+from selfdepth.evaluation.depth.frames import compared, cropped_truth
 from selfdepth.evaluation.depth.metrics import METRICS, DepthReport, evaluate_set
+from selfdepth.geometry.crop_resize import CropResize
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +74,8 @@ def validate(run: Run, constant: float | None = None) -> Validation:
     disparities: list[ndarray] = []
     truths: list[ndarray] = []
     problems: list[str] = []
+    store = run.data.store
+    fit = CropResize(width=store.width, height=store.height, crop=store.crop, rectify=store.rectified)
     run.learner.eval()
     try:
         for refs, batch in run.data.val.evaluation_batches(run.config.batch_size):
@@ -91,6 +94,7 @@ def validate(run: Run, constant: float | None = None) -> Validation:
                     problems.append(str(error))
                     continue
                 if truth is not None:
+                    disparity, truth = compared(disparity, truth, store.by_name[ref.sequence].camera, fit)
                     disparities.append(disparity)
                     truths.append(truth)
     finally:

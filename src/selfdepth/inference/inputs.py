@@ -165,7 +165,14 @@ def _from_sequence(sequence: FrameSequence, path: Path) -> PredictionInput:
         times_s=sequence.times_s,
         files=sequence.files,
         any_size=isinstance(sequence, ImageSequence) and sequence.any_size,
+        # Of a camera that comes with the data only the lens matters here: without it, frames are taken as they are.
+        camera_for=no_camera if sequence.camera.is_pinhole else functools.partial(_resized, sequence.camera),
     )
+
+
+def _resized(camera: Camera, width: int, height: int) -> Camera | None:
+    """A camera for frames of this size; None if it cannot be theirs."""
+    return camera.resized(width, height) if camera.has_aspect_of(width, height) else None
 
 
 def _rate(sequence: FrameSequence) -> Fraction:

@@ -7,7 +7,7 @@ by aligning the two images at the predicted depth, where their camera is known.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,9 @@ from selfdepth.losses.alignment import align
 from selfdepth.losses.objective import upsample
 from selfdepth.structs import Batch, Trajectory
 from selfdepth.weights.files import LoadedWeights
+
+Fitted = Callable[[UInt8[ndarray, "_h _w 3"]], UInt8[ndarray, "h w 3"]]
+"""Brings a frame to the size of the network."""
 
 _POSE_PREFIX = "pose_net."
 
@@ -88,7 +91,9 @@ class MotionPredictor:
         width, height: size in pixels to which every image is resized for the network.
         spacing: frames between the views of a clip. A network has learned motions over the spacing of its training.
         plan: the frames that the network sees together: two, or a whole clip.
-        metres_per_unit: factor from the translations to metres; as `Predictor.metres_per_unit`.
+        metres_per_unit: factor from the translations to metres; None if unknown.
+        scale: what the lengths of a trajectory are: "relative", "metric", or `MetricScale.word` of a calibrated model.
+        metric: the witness of the metres, of a calibrated model; else None.
         device: on which the network runs.
     """
 
@@ -107,7 +112,9 @@ class MotionPredictor:
         require_pose_network(weights)
         self.spacing = _spacing(weights, spacing)
         self.width, self.height = config.width, config.height
-        self.metres_per_unit = config.metres_per_unit
+        self.metric, self.metres_per_unit = weights.metric, weights.metres_per_unit
+        known = "metric" if self.metric is None else self.metric.word
+        self.scale: str = "relative" if self.metres_per_unit is None else known
         self._loss_config = config.loss
         self.plan = ClipPlan(times=(0, *_offsets(config, weights.folder)))
         self.device = resolve_device(device)
@@ -172,7 +179,7 @@ class MotionPredictor:
         """Poses of an `Odometer`, in the model's unit, as a trajectory: in metres if the scale is known."""
         T_world_camera = np.stack(poses)
         T_world_camera[:, :3, 3] *= 1 if self.metres_per_unit is None else self.metres_per_unit
-        return Trajectory(T_world_camera=T_world_camera, timestamps=timestamps)
+        return Trajectory(T_world_camera=T_world_camera, timestamps=timestamps, metric=self.metric)
 
 
 class Odometer:
@@ -182,11 +189,12 @@ class Odometer:
     known only some frames later.
 
     Args:
-        camera: of the frames at the network's size; None if it is not known.
+        camera: of the frames as the network takes them; None if it is not known.
+        fitted: brings a frame to the network's size; None: it is resized.
     """
 
-    def __init__(self, predictor: MotionPredictor, camera: Camera | None = None) -> None:
-        self._predictor, self._camera = predictor, camera
+    def __init__(self, predictor: MotionPredictor, camera: Camera | None = None, fitted: Fitted | None = None) -> None:
+        self._predictor, self._camera, self._fitted = predictor, camera, fitted
         # Images at the network's size, one per spacing, as far as clips of coming motions need them.
         self._buffer: list[UInt8[ndarray, "h w 3"]] = []
         self._buffer_start = 0  # index of its first image among those at the spacing
@@ -206,10 +214,11 @@ class Odometer:
             and `finish` there is one per frame.
         """
         size = (self._predictor.width, self._predictor.height)
+        fitted = self._fitted or (lambda image: resample(image, *size))
         for image in images:
             if self._n_frames % self._predictor.spacing == 0:
                 # Resized now: the buffer then holds a few small images, whatever the size of the frames.
-                self._buffer.append(resample(image, *size))
+                self._buffer.append(fitted(image))
             self._n_frames += 1
         return self._next_poses(ended=False)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,9 @@ from selfdepth.data.readers.pictures import read_image, rgb_of
 from selfdepth.device import Precision, memory_errors, resolve_device, resolve_precision
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera, resample
+from selfdepth.geometry.crop import NO_CROP
+from selfdepth.geometry.depth_range import DepthRange
+from selfdepth.geometry.rectify import to_frame
 from selfdepth.inference.fold import for_prediction
 from selfdepth.losses.self_teaching import confidence_of
 from selfdepth.structs import DepthPrediction
@@ -41,24 +45,31 @@ class Predictor:
 
     Attributes:
         width, height: size in pixels to which every image is resized for the network.
-        scale: "metric" if depths are in metres, else "relative".
+        scale: "metric" if depths are in metres, else "relative"; of a calibrated model `MetricScale.word`.
+        metric: the witness of the metres of a calibrated model, with the factor that its depths are multiplied by.
         metres_per_unit: factor from the depths to metres: 1 if they are in metres, 5.4 for models trained with the
             nominal stereo baseline; None if unknown.
-        depth_range: the depths that the network can predict, in its own unit.
+        depth_range: the depths that can be predicted, in their unit.
         camera: intrinsics of the training frames at their original size; None if unknown, or if they were cropped.
         device: on which the network runs.
+        trained_on_rectified: whether the training frames were rectified.
         has_confidence: whether predictions have a confidence: those of a self-taught model do.
     """
 
     def __init__(self, weights: LoadedWeights, *, device: str = "auto", precision: Precision = "auto") -> None:
         config = weights.config
         self.width, self.height = config.width, config.height
-        self.depth_range = weights.depth_range
-        self.scale = weights.scale
-        self.metres_per_unit = config.metres_per_unit
+        self.metric = weights.metric
+        self.scale: str = weights.scale if self.metric is None else self.metric.word
+        self.metres_per_unit = config.metres_per_unit if self.metric is None else 1.0
+        self._own_range, self._factor = weights.depth_range, 1.0 if self.metric is None else self.metric.factor
+        self.depth_range = DepthRange(self._own_range.near * self._factor, self._own_range.far * self._factor)
         self.has_confidence = config.has_confidence
         # The camera of a cropped image has another principal point, so it must not be scaled to images of other sizes.
         self.camera = None if config.crop_px else weights.camera
+        self._fit = replace(weights.fit, crop=NO_CROP)  # frames come cropped
+        self._cropped_camera = _cropped(weights)
+        self.trained_on_rectified = weights.camera is not None and self._fit.rectifies(weights.camera)
         self.device = resolve_device(device)
         self._dtype = resolve_precision(precision, self.device)
         # Folded on the CPU before it moves to the device: once, and in float32.
@@ -84,8 +95,10 @@ class Predictor:
 
         Args:
             image: a file, a PIL image, or RGB pixels in uint8; of any size and aspect.
-            camera: its intrinsics, which the prediction then holds; the network does not use them. Default: the
-                training camera, resized, if the image has the aspect of the training frames within 1 %.
+            camera: its camera, which the prediction then holds. If it has a lens, the network sees the image
+                rectified, unless it was trained on frames with a lens (`--rectify no`); depth and disparity are 0
+                where the image is not in the rectified view. Default: the training camera, resized, if the image has
+                the aspect of the training frames within 1 %.
 
         Raises:
             DataError: for anything but such an image, or a camera for images of another size.
@@ -97,11 +110,23 @@ class Predictor:
                 expected=f"a camera for {pixels.shape[1]}x{pixels.shape[0]}",
                 got=f"{camera.width}x{camera.height}",
             )
-        return self._predict_pixels([pixels], camera)[0]
+        return self._predict_pixels([pixels], [camera])[0]
 
-    def predict_batch(self, images: Sequence[ImageLike]) -> list[DepthPrediction]:
-        """Depth of several images in one forward pass; their sizes may differ. Raises what `predict` raises."""
-        return self._predict_pixels([as_pixels(image) for image in images], None) if images else []
+    def predict_batch(
+        self, images: Sequence[ImageLike], cameras: Sequence[Camera | None] | None = None
+    ) -> list[DepthPrediction]:
+        """Depth of several images in one forward pass; their sizes may differ. Raises what `predict` raises.
+
+        Args:
+            cameras: one for each image, as for `predict`.
+        """
+        pixels = [as_pixels(image) for image in images]
+        return self._predict_pixels(pixels, cameras or [None] * len(pixels)) if pixels else []
+
+    def predict_fitted(self, images: Sequence[UInt8[ndarray, "h w 3"]]) -> list[DepthPrediction]:
+        """Depth of images as the network takes them: of its size, cropped and, if need be, rectified already."""
+        nowhere = Camera.from_fov(60, width=self.width, height=self.height)  # a pinhole: nothing is rectified
+        return [replace(each, camera=None) for each in self.predict_batch(images, [nowhere] * len(images))]
 
     def predict_stream(self, images: Iterable[ImageLike], batch_size: int = 8) -> Iterator[DepthPrediction]:
         """Depth of any number of images, in order, `batch_size` per forward pass. Raises what `predict` raises."""
@@ -110,48 +135,79 @@ class Predictor:
             yield from self.predict_batch(batch)
 
     def _predict_pixels(
-        self, images: Sequence[UInt8[ndarray, "_h _w 3"]], camera: Camera | None
+        self, images: Sequence[UInt8[ndarray, "_h _w 3"]], cameras: Sequence[Camera | None]
     ) -> list[DepthPrediction]:
+        sizes = [(image.shape[0], image.shape[1]) for image in images]
+        known = [
+            camera or self.training_camera(height=height, width=width)
+            for camera, (height, width) in zip(cameras, sizes, strict=True)
+        ]
         # One batch, whatever the sizes of the images, since the network sees them all at its own.
-        small = np.stack([resample(image, self.width, self.height) for image in images])
+        small = np.stack([self.fitted(image, camera) for image, camera in zip(images, known, strict=True)])
         with torch.inference_mode(), memory_errors("give a smaller --batch-size"):
             disparities, confidences = self._maps(torch.from_numpy(small))
-            sizes = [(image.shape[0], image.shape[1]) for image in images]
-            full = [_resize(disparity, size) for disparity, size in zip(disparities, sizes, strict=True)]
+            full = [self._at_pixels(*each) for each in zip(disparities, sizes, known, strict=True)]
             sure: list[ndarray | None] = [None] * len(images)
             if confidences is not None:
-                sure = [_resize(confidence, size) for confidence, size in zip(confidences, sizes, strict=True)]
+                sure = [self._at_pixels(*each) for each in zip(confidences, sizes, known, strict=True)]
         return [
             DepthPrediction(
-                depth=1 / disparity,
+                depth=np.divide(1, disparity, out=np.zeros_like(disparity), where=disparity > 0),
                 disparity=disparity,
                 scale=self.scale,
-                camera=camera or self.training_camera(height=disparity.shape[0], width=disparity.shape[1]),
+                camera=camera,
                 confidence=confidence,
+                metric=self.metric,
             )
-            for disparity, confidence in zip(full, sure, strict=True)
+            for disparity, confidence, camera in zip(full, sure, known, strict=True)
         ]
+
+    def fitted(self, image: UInt8[ndarray, "_h _w 3"], camera: Camera | None) -> UInt8[ndarray, "h w 3"]:
+        """An image as the network takes it: resized, or rectified if its camera has a lens. It is cropped already."""
+        if camera is None or not self._fit.rectifies(camera):
+            return resample(image, self.width, self.height)
+        return self._fit(image, camera)[0]
+
+    def fitted_camera(self, camera: Camera) -> Camera:
+        """The camera of `fitted`."""
+        return self._fit.camera(camera)
+
+    def describe_lens(self, camera: Camera | None) -> str | None:
+        """A sentence on what becomes of frames of this camera; None if it has no lens."""
+        return None if camera is None else self._fit.describe_lenses([camera])
+
+    def _at_pixels(
+        self, maps: Float[Tensor, "1 h w"], size: tuple[int, int], camera: Camera | None
+    ) -> Float[ndarray, "_height _width"]:
+        """A map of the network at the pixels of an image of this height and width; 0 at those it did not see."""
+        if camera is None or not self._fit.rectifies(camera):
+            return _resize(maps, size)
+        return to_frame(maps[None], self._fit.camera(camera), camera)[0][0, 0].cpu().numpy()
 
     def _maps(
         self, images: UInt8[Tensor, "b h w 3"]
     ) -> tuple[Float[Tensor, "b 1 _h _w"], Float[Tensor, "b 1 _h _w"] | None]:
-        """The scaled disparities and, if the model has it, their confidence."""
+        """The scaled disparities, in the unit of the predictions, and, if the model has it, their confidence."""
         # Pixels come with the channels last; permuting the axes of the view gives channels_last without a copy.
         frames = images.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float() / 255
         # Autocast converts the activations between the convolutions in bf16 and the rest; the heads turn it off.
         low_precision = self._dtype != torch.float32
         with torch.autocast(self.device.type, dtype=self._dtype, enabled=low_precision):
             if not self.has_confidence:
-                return self.depth_range.disparity(self._network(frames)[0].float()), None
+                return self._own_range.disparity(self._network(frames)[0].float()) / self._factor, None
             disparities, log_sigmas = self._network.forward_with_log_sigma(frames)
-        disparity = self.depth_range.disparity(disparities[0].float())
-        return disparity, confidence_of(log_sigmas[0].float(), disparity)
+        disparity = self._own_range.disparity(disparities[0].float())  # sigma is in this unit, too
+        return disparity / self._factor, confidence_of(log_sigmas[0].float(), disparity)
 
     def training_camera(self, *, height: int, width: int) -> Camera | None:
         """Intrinsics of the training frames, resized to images of this size in pixels.
 
-        None if they are unknown, or if the aspect differs.
+        None if they are unknown, or if the aspect differs. Cropped frames have one only at their own size, and only
+        with a lens, without which they cannot be rectified.
         """
+        cropped = self._cropped_camera
+        if cropped is not None and (width, height) == (cropped.width, cropped.height):
+            return cropped
         if self.camera is None or not self.camera.has_aspect_of(width, height):
             return None
         return self.camera.resized(width, height)
@@ -195,6 +251,12 @@ def require_large_enough(width: int, height: int, where: str | Path) -> None:
             expected=f"at least {MIN_SIDE_PX} pixels a side",
             got=f"{width}x{height}",
         )
+
+
+def _cropped(weights: LoadedWeights) -> Camera | None:
+    """The camera of cropped training frames that are rectified; None for others."""
+    fit, camera = weights.fit, weights.camera
+    return camera.cropped(fit.crop) if camera is not None and fit.crop and fit.rectifies(camera) else None
 
 
 def _resize(maps: Float[Tensor, "1 h w"], size: tuple[int, int]) -> Float[ndarray, "_height _width"]:

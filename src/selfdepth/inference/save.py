@@ -44,7 +44,7 @@ from selfdepth.inference.writers import (
     write_trajectory,
 )
 from selfdepth.structs import DepthPrediction
-from selfdepth.weights.files import Scale, describe_unit
+from selfdepth.weights.metres import describe_unit
 
 SaveKind = Literal["color", "npz", "png16", "confidence", "kitti", "mp4", "ply", "trajectory"]
 VIDEO_NAME = "video.mp4"
@@ -122,7 +122,7 @@ def save_predictions(
     """
     frame_kinds = tuple(kind for kind in options.kinds if kind in FRAME_WRITERS)
     if "png16" in frame_kinds:
-        write_png16_note(folder / "png16", predictor.scale, predictor.metres_per_unit)
+        write_png16_note(folder / "png16", predictor.scale, predictor.metres_per_unit, predictor.metric)
     metres_per_unit = options.metres_per_unit or predictor.metres_per_unit or 1.0
     count = 0
     odometer = _odometer(predictor, source, motion) if options.follows_camera(source) else None
@@ -151,7 +151,11 @@ def _odometer(predictor: Predictor, source: PredictionInput, motion: MotionPredi
         return None
     width, height = source.first_size
     camera = source.camera_for(width, height) or predictor.training_camera(width=width, height=height)
-    return Odometer(motion, None if camera is None else camera.resized(motion.width, motion.height))
+
+    def fitted(image: UInt8[ndarray, "_h _w 3"]) -> UInt8[ndarray, "h w 3"]:
+        return predictor.fitted(image, camera if (image.shape[1], image.shape[0]) == (width, height) else None)
+
+    return Odometer(motion, None if camera is None else predictor.fitted_camera(camera), fitted)
 
 
 def check_points(predictor: Predictor, source: PredictionInput) -> None:
@@ -184,7 +188,7 @@ class _SequenceWriter:
         motion: MotionPredictor | None,
     ) -> None:
         self._source, self._folder, self._options = source, folder, options
-        self._unit = describe_unit(predictor.scale, predictor.metres_per_unit)
+        self._unit = describe_unit(predictor.scale, predictor.metres_per_unit, predictor.metric)
         self._motion = motion
         self._poses: list[ndarray] = []
         self._times: list[float] = []
@@ -215,9 +219,8 @@ class _SequenceWriter:
         if "trajectory" in self._options.kinds:
             assert self._motion is not None, "a trajectory is not saved without a pose network"
             trajectory = self._motion.trajectory(self._poses, np.array(self._times))
-            scale: Scale = "relative" if self._motion.metres_per_unit is None else "metric"
             timed = self._source.times_s is not None
-            write_trajectory(self._folder / "trajectory", trajectory, scale=scale, timed=timed)
+            write_trajectory(self._folder / "trajectory", trajectory, scale=self._motion.scale, timed=timed)
 
 
 _CAMERA_AXES = "x right, y down, z forward"
@@ -234,12 +237,10 @@ def _predictions(
         while batch := list(itertools.islice(named, batch_size)):
             images = [image for _, image in batch]
             poses = [None] * len(images) if odometer is None else odometer.advance(images)
-            for (name, image), prediction in zip(batch, predictor.predict_batch(images), strict=True):
+            cameras = [source.camera_for(image.shape[1], image.shape[0]) for image in images]
+            for (name, image), prediction in zip(batch, predictor.predict_batch(images, cameras), strict=True):
                 # Stills of different places have nothing to flicker against, so each gets its own range.
                 colours = smooth_range(colours if source.continuous else None, colour_range(prediction.disparity))
-                camera = source.camera_for(image.shape[1], image.shape[0])
-                if camera is not None:
-                    prediction = dataclasses.replace(prediction, camera=camera)
                 waiting.append(
                     _Frame(name=name, image=image, prediction=prediction, colours=colours, T_world_camera=None)
                 )

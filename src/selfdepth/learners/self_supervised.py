@@ -20,8 +20,10 @@ from selfdepth.losses.anchor import anchor_loss
 from selfdepth.losses.consistency import consistency_loss
 from selfdepth.losses.distillation import distillation_loss
 from selfdepth.losses.hard_targets import hard_target_loss
+from selfdepth.losses.height import height_loss
 from selfdepth.losses.motion_first import motion_loss, unmasked_loss
 from selfdepth.losses.objective import self_supervised_loss, upsample
+from selfdepth.losses.speed import speed_loss
 from selfdepth.networks.depth import DepthNet
 from selfdepth.networks.pose import DepthFeatures
 from selfdepth.networks.pose_variants import POSE_INPUTS, pose_network
@@ -74,6 +76,7 @@ class SelfSupervisedDepth(nn.Module):
         self.anchor, self.anchor_weight = anchor, config.anchor or 0.0
         self.freeze_batch_norm = config.freeze_batch_norm
         self.loss_config = config.loss
+        self.camera_height = config.camera_height
         self.teacher_weight = config.teacher.weight
         self.weather_weight = config.augment.weather_weight
         self.network_dtype = network_dtype
@@ -229,6 +232,13 @@ class SelfSupervisedDepth(nn.Module):
             terms["weather"] = (self.weather_weight, hard_target_loss(predicted.hard_disparities, clear, depths))
         if batch.teacher is not None:  # in shape alone, free of scale and shift
             terms["teacher"] = (self.teacher_weight, distillation_loss(predicted.disparities[0], batch.teacher))
+        if batch.driven is not None:  # the sources in time come first
+            n = len(batch.offsets)
+            terms["speed"] = (self.loss_config.speed, speed_loss(T_source_target[:, :n], batch.driven))
+        # The loss of validation shows how well the images are explained, with a known height or without.
+        if self.camera_height is not None and self.training:
+            depth = depths.depth(upsample(predicted.disparities[0], (batch.frames.shape[-2], batch.frames.shape[-1])))
+            terms["height"] = (self.loss_config.height, height_loss(depth, batch.K, self.camera_height))
         if self.anchor is not None:
             # Of the clean colours, too: the start must not be judged by the jitter.
             start = self.anchor.disparity(batch.frames[:, 0])

@@ -20,7 +20,10 @@ from selfdepth.errors import ConfigError
 from selfdepth.geometry.camera import Camera
 from selfdepth.synthetic.convoy import build_convoy
 from selfdepth.synthetic.kinds import KINDS, Street, furnish
+from selfdepth.synthetic.lens_optics import LensOptics
+from selfdepth.synthetic.lenses import LENSES, DriveLens
 from selfdepth.synthetic.objects import Quads, car
+from selfdepth.synthetic.optics import SUPERSAMPLING, DepthIs, Optics, PinholeOptics
 from selfdepth.synthetic.raster import SKY, View, project, shade, trace
 from selfdepth.synthetic.road import Schedule, build_road, build_schedule
 from selfdepth.synthetic.scene import Scene, build_scene, paint_street
@@ -29,8 +32,6 @@ BASELINE_M = 0.54
 """Distance of the right camera from the left one, that of KITTI."""
 CAMERA_HEIGHT_M = 1.65
 """Height of the cameras above the ground, that of KITTI."""
-SUPERSAMPLING = 2
-"""Samples along each side of a pixel. With one, flickering edges would disturb the photometric error."""
 _LANE_M = 1.75
 """Middle of the right lane, metres to the right of the road's centre line."""
 
@@ -52,6 +53,9 @@ class DriveSpec:
         kind: what is difficult. "street": a little of everything. "occlusions": poles and trees in close rows beside
             the lane. "comoving": the cars ahead keep the camera's speed, and all of them wait together for a quarter of
             the time. "fine": walls and ground with texture that an image averaged to an eighth no longer has.
+        sway: factor on how much the camera sways in its lane and nods, 0 to 5. Without sway and bends it goes straight
+            ahead, and never turns.
+        lens: what the camera sees the street through: one of LENSES, or any other.
 
     Raises:
         ConfigError: for a value out of its range, an unknown kind, or one that needs what is switched off.
@@ -68,6 +72,8 @@ class DriveSpec:
     bends: bool = True
     brightness_change: float = 0.06
     kind: str = "street"
+    sway: float = 1.0
+    lens: DriveLens = LENSES["pinhole"]
 
     def __post_init__(self) -> None:
         ranges = {
@@ -77,6 +83,7 @@ class DriveSpec:
             "height": (16, 4096),
             "fps": (1.0, 240.0),
             "brightness_change": (0.0, 0.5),
+            "sway": (0.0, 5.0),
         }
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
@@ -103,9 +110,8 @@ class DriveSpec:
         return KINDS[self.kind]
 
     def camera(self) -> Camera:
-        """KITTI's field of view (81 degrees). An off-centre principal point exposes mistakes with it in tests."""
-        w, h = self.width, self.height
-        return Camera(fx=0.58 * w, fy=0.58 * w, cx=0.492 * w - 0.5, cy=0.47 * h - 0.5, width=w, height=h)
+        """The camera of the images: KITTI's field of view (81 degrees), unless there is another lens."""
+        return self.lens.camera(self.width, self.height)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,10 +120,12 @@ class SyntheticDrive:
 
     Attributes:
         images: RGB of the left camera.
-        depth: along z at the centres of the pixels, metres; 0 for the sky, which has none.
+        depth: at the centres of the pixels, metres; 0 for the sky, which has none, and where the lens sees nothing.
+        depth_is: "z", along the camera's axis, or "ray", the distance along the pixel's ray: for lenses that see
+            farther than 60 degrees from their axis.
         T_world_camera: poses of the left camera, float64, metres; the world is the first camera (x right, y down, z
             forward).
-        camera: intrinsics of both cameras.
+        camera: intrinsics and lens of both cameras.
         partner: RGB of the right camera, or None. T_stereo_target is the translation (-BASELINE_M, 0, 0).
         timestamps: seconds since the first frame.
         speed_mps: speed of the camera along the road, m/s.
@@ -135,12 +143,13 @@ class SyntheticDrive:
     speed_mps: Float[ndarray, "n"]
     moving: Bool[ndarray, "n h w"]
     comoving: Bool[ndarray, "n h w"]
+    depth_is: DepthIs = "z"
 
 
 @dataclass(frozen=True, kw_only=True)
 class _World:
     spec: DriveSpec
-    camera: Camera
+    optics: Optics
     scene: Scene
     schedule: Schedule
     T_ground_camera: Float[ndarray, "n 4 4"]
@@ -176,12 +185,13 @@ def render_drive(
         images=images,
         depth=depth,
         T_world_camera=np.linalg.inv(T_ground_first) @ world.T_ground_camera,
-        camera=world.camera,
+        camera=world.optics.camera,
         partner=partner,
         timestamps=np.arange(n) / spec.fps,
         speed_mps=world.schedule.speed_mps,
         moving=moving,
         comoving=comoving,
+        depth_is=world.optics.depth_is,
     )
 
 
@@ -213,13 +223,20 @@ def _build_world(spec: DriveSpec) -> _World:
     drift = np.sin(time * 0.9 + car_rng.uniform(0, 6)) + 0.6 * np.sin(time * 2.3 + car_rng.uniform(0, 6))
     return _World(
         spec=spec,
-        camera=spec.camera(),
+        optics=_optics(spec),
         scene=scene,
         schedule=schedule,
-        T_ground_camera=np.stack([_pose(scene, s, street.sway) for s in schedule.s_m]),
+        T_ground_camera=np.stack([_pose(scene, s, street.sway * spec.sway) for s in schedule.s_m]),
         designs=_designs(car_rng, scene, len(schedule.cars_s_m)),
         exposure=1 + spec.brightness_change * drift / 1.6,
     )
+
+
+def _optics(spec: DriveSpec) -> Optics:
+    camera, circle_deg = spec.camera(), spec.lens.circle_deg
+    if camera.is_pinhole and circle_deg is None:
+        return PinholeOptics(camera)
+    return LensOptics(camera, None if circle_deg is None else np.radians(circle_deg))
 
 
 def _designs(rng: np.random.Generator, scene: Scene, count: int) -> tuple[int, ...]:
@@ -267,17 +284,17 @@ def _traffic(world: _World, frame: int) -> tuple[list[Quads], ndarray]:
 
 def _render_frame(world: _World, frame: int) -> tuple[ndarray, ...]:
     """Image, depth, moving, comoving, and with stereo the image of the right camera."""
-    scene, camera = world.scene, world.camera
+    scene, optics = world.scene, world.optics
     T_ground_camera = world.T_ground_camera[frame]
     cars, places = _traffic(world, frame)
     quads = Quads.joined([scene.static, *cars])
     shades = np.concatenate([scene.parked, places])
-    view = project(quads, T_ground_camera, camera)
+    view = project(quads, T_ground_camera, optics)
     # Depth is traced apart from the colours, through the pixels' centres: an average over samples would put depths in
     # the air between an object and its background.
-    centres = trace(view, quads, scene.paint.atlas, camera, 1)
+    centres = trace(view, quads, scene.paint.atlas, optics, 1)
     has_depth = centres.surface != SKY
-    depth = np.where(has_depth, 1 / centres.inverse_depth, 0).astype(np.float32)
+    depth = np.where(has_depth, optics.depth(centres.inverse_depth), 0).astype(np.float32)
     # The number of the car that each quad belongs to, else -1. SKY and GROUND are -2 and -1: they index the two extra
     # entries at the end.
     car_of_quad = np.full(len(quads) + 2, -1)
@@ -300,15 +317,15 @@ def _render_frame(world: _World, frame: int) -> tuple[ndarray, ...]:
     T_target_stereo = np.eye(4)
     T_target_stereo[0, 3] = BASELINE_M
     T_ground_stereo = T_ground_camera @ T_target_stereo
-    right = _picture(world, frame, quads, project(quads, T_ground_stereo, camera), T_ground_stereo, shades)
+    right = _picture(world, frame, quads, project(quads, T_ground_stereo, optics), T_ground_stereo, shades)
     return image, depth, moving, comoving, right
 
 
 def _picture(
     world: _World, frame: int, quads: Quads, view: View, T_ground_camera: ndarray, shades: ndarray
 ) -> UInt8[ndarray, "h w 3"]:
-    n, camera = SUPERSAMPLING, world.camera
-    samples = trace(view, quads, world.scene.paint.atlas, camera, n)
+    n, optics = SUPERSAMPLING, world.optics
+    samples = trace(view, quads, world.scene.paint.atlas, optics, n)
     colours = shade(samples, view, quads, world.scene, T_ground_camera, shades, n)
-    pixels = colours.reshape(camera.height, n, camera.width, n, 3).mean(axis=(1, 3))
+    pixels = colours.reshape(optics.camera.height, n, optics.camera.width, n, 3).mean(axis=(1, 3))
     return np.asarray(np.clip(np.rint(pixels * world.exposure[frame]), 0, 255), np.uint8)

@@ -55,9 +55,11 @@ def write_kitti_raw(
         The drive's folder, <root>/<date>/<date>_drive_<number>_sync.
 
     Raises:
-        ConfigError: for an invalid date or number, or a scan of a frame that the drive does not have.
+        ConfigError: for an invalid date or number, a scan of a frame that the drive does not have, or a drive that was
+            not rendered through a pinhole: KITTI's images are rectified.
     """
     # Every argument is checked before the first file is written.
+    require_pinhole(drive)
     start = _check(date, number, scan_every)
     scan_frames = _scan_frames(len(drive.images), scan_every, scans)
     folder = root / date / f"{date}_drive_{number:04d}_sync"
@@ -98,6 +100,18 @@ def lidar_points(depth: Float32[ndarray, "h w"], camera: Camera) -> Float32[ndar
     points = np.stack([x, y, z, np.ones_like(z)], axis=-1) @ T_velo_cam2.T
     points[:, 3] = 0.3
     return np.asarray(points, np.float32)
+
+
+def require_pinhole(drive: SyntheticDrive) -> None:
+    """Raise ConfigError for a drive through another lens than a pinhole, which KITTI's layout has no place for."""
+    if not drive.camera.is_pinhole:
+        raise ConfigError(
+            "this drive cannot be written in KITTI's layout, whose images are rectified",
+            where="lens",
+            expected="a pinhole",
+            got=drive.camera.lens.model,
+            fix="write it with selfdepth.data.sources.rendered.write_drive",
+        )
 
 
 def _check(date: str, number: int, scan_every: int) -> datetime:

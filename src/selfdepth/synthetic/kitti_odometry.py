@@ -11,7 +11,7 @@ from PIL import Image
 from selfdepth.errors import ConfigError
 from selfdepth.structs import Trajectory
 from selfdepth.synthetic.drive import BASELINE_M, SyntheticDrive
-from selfdepth.synthetic.kitti import LEFT_OF_CAMERA_0_M, T_CAM2_CAM0
+from selfdepth.synthetic.kitti import LEFT_OF_CAMERA_0_M, T_CAM2_CAM0, require_pinhole
 
 
 def write_kitti_odometry(
@@ -28,10 +28,11 @@ def write_kitti_odometry(
         The sequence's folder, <root>/sequences/<number>.
 
     Raises:
-        ConfigError: for an invalid number.
+        ConfigError: for an invalid number, or a drive that was not rendered through a pinhole.
     """
     if not 0 <= number <= 99:
         raise ConfigError("invalid number of a sequence", where="number", expected="0 to 99", got=str(number))
+    require_pinhole(drive)
     folder = root / "sequences" / f"{number:02d}"
     for name, images in (("image_2", drive.images), ("image_3", drive.partner)):
         if images is None:

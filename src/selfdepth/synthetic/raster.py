@@ -1,8 +1,8 @@
 """Draws one image of the street: first the surface that each sample hits, then its colour.
 
-The inverse depth w = 1/z of a plane is affine in the pixel, and so are u w and v w of a quad on it. Nine numbers per
-image therefore describe a quad, the visible surface is the one with the largest w, and the derivatives that give the
-footprint of a sample are exact.
+The inverse depth w of a plane is linear in the direction of a sample, and so are u w and v w of a quad on it. Nine
+numbers per image therefore describe a quad, the visible surface is the one with the largest w, and the derivatives that
+give the footprint of a sample follow from how the direction changes. `optics` knows the directions.
 """
 
 from __future__ import annotations
@@ -13,16 +13,13 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 from numpy import ndarray
 
-from selfdepth.geometry.camera import Camera
 from selfdepth.synthetic.atlas import Atlas, sample, solid
 from selfdepth.synthetic.objects import Quads
+from selfdepth.synthetic.optics import FAR_M, NEAR_M, Grid, Optics, Points
 from selfdepth.synthetic.props import SKY_TOP_RAD
 from selfdepth.synthetic.scene import Scene
 from selfdepth.synthetic.textures import GROUND_HALF_WIDTH_M, GROUND_LENGTH_M
 
-NEAR_M = 0.4
-FAR_M = 220.0
-"""Depths between which surfaces are drawn; the ground ends at FAR_M, and what lies beyond is sky."""
 SKY, GROUND = -2, -1
 """Surfaces that are not quads, in `Samples.surface`."""
 HAZE_RGB = np.array([200.0, 212.0, 224.0], np.float32)
@@ -35,9 +32,10 @@ class View:
     """Quads projected into one camera.
 
     Attributes:
-        planes: u w, v w and w of each quad (rows) as affine functions of the pixel (column, row, constant).
+        planes: u w, v w and w of each quad (rows) as linear functions of a sample's coordinates (columns).
         ground: the same for the ground plane, where u and v are X and Z relative to the camera, metres.
         boxes: bounding box of each quad in pixels: columns x0, x1, rows y0, y1.
+        extents: width and height of each whole quad in pixels.
         order: indices of the quads that may be visible, nearest first.
         nearest_m: depth of the nearest corner of each quad, at least NEAR_M.
     """
@@ -45,6 +43,7 @@ class View:
     planes: Float[ndarray, "n 3 3"]
     ground: Float[ndarray, "3 3"]
     boxes: Float[ndarray, "n 4"]
+    extents: Float[ndarray, "n 2"]
     order: Int[ndarray, "k"]
     nearest_m: Float[ndarray, "n"]
 
@@ -55,101 +54,87 @@ class Samples:
 
     Attributes:
         surface: index of the quad, or GROUND or SKY.
-        inverse_depth: 1 / depth, 1/m.
-        xs, ys: pixel coordinates of the columns and rows of samples.
+        inverse_depth: w, 1/m; of a pinhole 1 / z.
+        grid: the samples.
     """
 
     surface: Int[ndarray, "h w"]
     inverse_depth: Float[ndarray, "h w"]
-    xs: Float[ndarray, "w"]
-    ys: Float[ndarray, "h"]
+    grid: Grid
 
 
-def project(quads: Quads, T_ground_camera: Float[ndarray, "4 4"], camera: Camera) -> View:
+def project(quads: Quads, T_ground_camera: Float[ndarray, "4 4"], optics: Optics) -> View:
     """Project all quads, which are in ground coordinates, into the camera."""
+    camera = optics.camera
     rotation, centre = T_ground_camera[:3, :3], T_ground_camera[:3, 3]
-    inverse_K = np.linalg.inv(camera.matrix())
     origin, u, v = (quads.origin - centre) @ rotation, quads.edge_u @ rotation, quads.edge_v @ rotation
     frames = np.stack([u, v, origin], axis=-1)
-    # A ray d = K^-1 p meets the quad at z d = origin + u edge_u + v edge_v: (u w, v w, w) = frames^-1 d. A quad seen
-    # edge-on has no inverse and no area.
+    # A ray d meets the quad at d / w = origin + u edge_u + v edge_v: (u w, v w, w) = frames^-1 d. A quad seen edge-on
+    # has no inverse and no area.
     usable = abs(np.linalg.det(frames)) > 1e-6
     frames[~usable] = np.eye(3)
-    planes = np.linalg.inv(frames) @ inverse_K
+    planes = np.linalg.inv(frames) @ optics.to_directions
     corners = np.stack([origin, origin + u, origin + u + v, origin + v], axis=1)
-    boxes = _boxes(corners, camera)
+    boxes = optics.boxes(corners)
     inside = (boxes[:, 0] < camera.width) & (boxes[:, 1] > -1) & (boxes[:, 2] < camera.height) & (boxes[:, 3] > -1)
-    near_enough = (corners[..., 2].min(axis=1) < FAR_M) & (corners[..., 2].max(axis=1) > NEAR_M)
+    nearest, farthest = optics.distances(corners)
+    near_enough = (nearest < FAR_M) & (farthest > NEAR_M)
     order = np.nonzero(usable & inside & near_enough)[0]
-    nearest_m = np.maximum(corners[..., 2].min(axis=1), NEAR_M)
+    nearest_m = np.maximum(nearest, NEAR_M)
     # Nearest first, so that most quads behind others are skipped whole. Stable, so that equal depths keep their order.
     order = order[np.argsort(nearest_m[order], kind="stable")]
     # The same for the ground: the plane Y = 0 with unit edges along X and Z, its origin below the camera.
     level = np.stack([rotation[0], rotation[2], -centre[1] * rotation[1]], axis=-1)
-    return View(planes=planes, ground=np.linalg.inv(level) @ inverse_K, boxes=boxes, order=order, nearest_m=nearest_m)
+    return View(
+        planes=planes,
+        ground=np.linalg.inv(level) @ optics.to_directions,
+        boxes=boxes,
+        extents=optics.extents(corners, boxes),
+        order=order,
+        nearest_m=nearest_m,
+    )
 
 
-def _boxes(corners: Float[ndarray, "n 4 3"], camera: Camera) -> Float[ndarray, "n 4"]:
-    """Bounding boxes, in pixels, of those parts of parallelograms that lie beyond NEAR_M.
-
-    Corners behind the camera have no projection: where an edge crosses NEAR_M, the crossing takes the corner's place.
-    """
-    following = np.roll(corners, -1, axis=1)
-    step = following[..., 2] - corners[..., 2]
-    part = (NEAR_M - corners[..., 2]) / np.where(step == 0, 1, step)
-    crossing = corners + part[..., None] * (following - corners)
-    crosses = (step != 0) & (part > 0) & (part < 1)
-    points = np.concatenate([corners, crossing], axis=1)
-    valid = np.concatenate([corners[..., 2] >= NEAR_M, crosses], axis=1)
-    z = np.where(valid, points[..., 2], 1.0)
-    x, y = camera.fx * points[..., 0] / z + camera.cx, camera.fy * points[..., 1] / z + camera.cy
-    low, high = np.where(valid, 0, np.inf), np.where(valid, 0, -np.inf)
-    sides = (x + low).min(1), (x + high).max(1), (y + low).min(1), (y + high).max(1)
-    return np.stack(sides, axis=1)
-
-
-def trace(view: View, quads: Quads, atlas: Atlas, camera: Camera, supersampling: int) -> Samples:
+def trace(view: View, quads: Quads, atlas: Atlas, optics: Optics, supersampling: int) -> Samples:
     """Find the nearest surface of each sample.
 
     Args:
         supersampling: samples along each side of a pixel; with 1, the sample is the centre of the pixel.
     """
     n = supersampling
-    xs = ((np.arange(camera.width * n) + 0.5) / n - 0.5).astype(np.float64)
-    ys = ((np.arange(camera.height * n) + 0.5) / n - 0.5).astype(np.float64)
+    grid = optics.grid(n)
+    height, width = grid.shape
     # The ground first, up to FAR_M; quads then replace it where they are nearer.
-    g = view.ground[2]
-    w = g[0] * xs[None] + (g[1] * ys + g[2])[:, None]
+    w = grid.plane(view.ground[2])
     grounded = w > 1 / FAR_M
     best = np.where(grounded, w, 1 / FAR_M)
     surface = np.where(grounded, GROUND, SKY).astype(np.int32)
-    limits = np.array([len(xs), len(xs), len(ys), len(ys)])
+    limits = np.array([width, width, height, height])
     spans = np.clip((np.clip(view.boxes, -1e6, 1e6) + 0.5) * n - 0.5, -1, limits)
     for k in view.order:
         x0, x1, y0, y1 = spans[k]
         columns, rows = slice(max(0, int(np.ceil(x0))), int(x1) + 1), slice(max(0, int(np.ceil(y0))), int(y1) + 1)
-        x, y = xs[columns], ys[rows, None]
-        if x.size == 0 or y.size == 0 or best[rows, columns].min() >= 1 / view.nearest_m[k]:
+        if best[rows, columns].size == 0 or best[rows, columns].min() >= 1 / view.nearest_m[k]:
             continue  # outside the image, or hidden behind nearer surfaces in its whole box
-        pu, pv, pw = view.planes[k]
-        w = pw[0] * x + (pw[1] * y + pw[2])
-        u = pu[0] * x + (pu[1] * y + pu[2])
-        v = pv[0] * x + (pv[1] * y + pv[2])
+        part = grid.window(rows, columns)
+        u, v, w = (part.plane(each) for each in view.planes[k])
         # u and v still carry the factor w, so that the quad spans 0 to w.
         visible = (u >= 0) & (u <= w) & (v >= 0) & (v <= w) & (w > best[rows, columns]) & (w < 1 / NEAR_M)
         if quads.cutout[k] and visible.any():
-            extent = (view.boxes[k, 1] - view.boxes[k, 0], view.boxes[k, 3] - view.boxes[k, 2])
+            extent = view.extents[k]
             u, v = u[visible] / w[visible], v[visible] / w[visible]
             visible[visible] = solid(atlas, int(quads.texture[k]), u, v, (extent[0] * n, extent[1] * n))
         np.copyto(best[rows, columns], w, where=visible)
         np.copyto(surface[rows, columns], k, where=visible)
-    return Samples(surface=surface, inverse_depth=best, xs=xs, ys=ys)
+    return Samples(surface=surface, inverse_depth=best, grid=grid)
 
 
-def _footprint(plane: ndarray, uv: ndarray, w: ndarray, n: int) -> Float[ndarray, "2 m"]:
+def _footprint(points: Points, plane: ndarray, uv: ndarray, w: ndarray, n: int) -> Float[ndarray, "2 m"]:
     """Extent of a sample in u and v: the larger of the derivatives of (u w) / w by pixel column and by pixel row."""
-    along_x = abs(plane[:, :2, 0].T - uv * plane[:, 2, 0])
-    along_y = abs(plane[:, :2, 1].T - uv * plane[:, 2, 1])
+    along_x, along_y = (
+        abs(np.stack([points.slope(plane[:, i], axis) for i in range(2)]) - uv * points.slope(plane[:, 2], axis))
+        for axis in range(2)
+    )
     return np.asarray(np.maximum(along_x, along_y) / (w * n))
 
 
@@ -169,7 +154,9 @@ def shade(
     clear = np.exp(-1 / (HAZE_M * samples.inverse_depth.astype(np.float32)))[..., None]
     colours = HAZE_RGB + (colours - HAZE_RGB) * clear
     rows, columns = np.nonzero(samples.surface == SKY)
-    colours[rows, columns] = _sky(scene.paint.sky, view, T_ground_camera[1, 3], samples.xs[columns], samples.ys[rows])
+    colours[rows, columns] = _sky(scene.paint.sky, view, T_ground_camera[1, 3], samples.grid.at(rows, columns))
+    if samples.grid.valid is not None:
+        colours[~samples.grid.valid] = 0
     return colours
 
 
@@ -177,9 +164,9 @@ def _shade_quads(colours: ndarray, samples: Samples, view: View, quads: Quads, a
     rows, columns = np.nonzero(samples.surface >= 0)
     k = samples.surface[rows, columns]
     plane, w = view.planes[k], samples.inverse_depth[rows, columns]
-    x, y = samples.xs[columns], samples.ys[rows]
-    uv = np.stack([(plane[:, i, 0] * x + plane[:, i, 1] * y + plane[:, i, 2]) / w for i in range(2)])
-    rgba = sample(atlas, quads.texture[k], uv, _footprint(plane, uv, w, n))
+    points = samples.grid.at(rows, columns)
+    uv = np.stack([points.value(plane[:, i]) / w for i in range(2)])
+    rgba = sample(atlas, quads.texture[k], uv, _footprint(points, plane, uv, w, n))
     colours[rows, columns] = rgba[:, :3] * quads.tint.astype(np.float32)[k]
 
 
@@ -189,9 +176,9 @@ def _shade_ground(
     # The ground is no quad: its texture follows the bends of the road, so each point is looked up in road coordinates.
     centre, shades = place
     rows, columns = np.nonzero(samples.surface == GROUND)
-    x, y, w = samples.xs[columns], samples.ys[rows], samples.inverse_depth[rows, columns]
+    points, w = samples.grid.at(rows, columns), samples.inverse_depth[rows, columns]
     g = view.ground
-    flat = np.stack([(g[i, 0] * x + g[i, 1] * y + g[i, 2]) / w for i in range(2)])
+    flat = np.stack([points.value(g[i]) / w for i in range(2)])
     X, Z = flat[0] + centre[0], flat[1] + centre[2]
     s, d, index, stretch = scene.road.locate(X, Z)
     index = index.astype(np.int64)
@@ -199,7 +186,7 @@ def _shade_ground(
     cos, sin = np.cos(scene.road.heading_rad)[index], np.sin(scene.road.heading_rad)[index]
     extent = np.zeros((2, len(w)))
     for axis in range(2):
-        by_x, by_z = ((g[i, axis] - flat[i] * g[2, axis]) / (w * n) for i in range(2))
+        by_x, by_z = ((points.slope(g[i], axis) - flat[i] * points.slope(g[2], axis)) / (w * n) for i in range(2))
         extent[0] = np.maximum(extent[0], abs(by_x * sin + by_z * cos) * stretch)
         extent[1] = np.maximum(extent[1], abs(by_x * cos - by_z * sin))
     # Beyond the painted strip the texture of the garden is mirrored back and forth, without a seam.
@@ -227,11 +214,11 @@ def _car_shade(X: ndarray, Z: ndarray, shades: Float[ndarray, "c 5"]) -> Float32
     return light
 
 
-def _sky(sky: ndarray, view: View, down_m: float, x: ndarray, y: ndarray) -> Float32[ndarray, "m 3"]:
+def _sky(sky: ndarray, view: View, down_m: float, points: Points) -> Float32[ndarray, "m 3"]:
     """The colour of the sky in the direction of each sample. Directions only: the sky is infinitely far away."""
     # The rows of view.ground are the ray's X, its Z, and its Y divided by the height of the camera.
     g = view.ground * np.array([[1.0], [1.0], [-down_m]])
-    ray = [g[i, 0] * x + g[i, 1] * y + g[i, 2] for i in range(3)]
+    ray = [points.value(g[i]) for i in range(3)]
     azimuth = np.arctan2(ray[0], ray[1]) / (2 * np.pi) * sky.shape[1]
     elevation = np.arctan2(-ray[2], np.hypot(ray[0], ray[1]))
     row = np.clip((1 - elevation / SKY_TOP_RAD) * sky.shape[0] - 0.5, 0, sky.shape[0] - 1.001)

@@ -22,8 +22,9 @@ from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.geometry.depth_range import DepthRange
 from selfdepth.networks.depth import DepthNet
+from selfdepth.structs import MetricScale
 from selfdepth.texts import read_json, reason
-from selfdepth.weights.locate import CONFIG_FILE, WEIGHTS_FILE, find_weights
+from selfdepth.weights.locate import CALIBRATION_FILES, CONFIG_FILE, WEIGHTS_FILE, find_weights
 from selfdepth.weights.published import Entries, is_published, read_published
 from selfdepth.weights.tensors import COPY_AGAIN, read_tensors, require_modest, unreadable
 
@@ -45,6 +46,7 @@ class WeightsMeta:
         step: number of optimiser steps taken; None if unknown.
         focal_baseline: of Monodepth v1, the focal length in image widths times the stereo baseline, which turn its
             disparity d, a share of the width, into depth: focal_baseline / d. None for Monodepth2.
+        metric: the factor to metres that a witness gave for these very weights; None if there was none.
     """
 
     config: TrainConfig
@@ -52,6 +54,7 @@ class WeightsMeta:
     scale: Scale
     step: int | None = None
     focal_baseline: float | None = None
+    metric: MetricScale | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +63,8 @@ class LoadedWeights:
 
     Attributes:
         state: tensors by name, `depth_net.*` and `pose_net.*`, on the CPU.
-        config, camera, scale, step, focal_baseline: as in WeightsMeta.
+        config, camera, scale, step, focal_baseline, metric: as in WeightsMeta. Networks and depth range are in the
+            model's own unit, `metric` or not.
         folder: the folder that holds the files.
         unused_entries: entries of a published checkpoint that our networks do not use, by file and name. An export
             writes them back, so that a published checkpoint survives the round trip bit by bit.
@@ -74,6 +78,12 @@ class LoadedWeights:
     folder: Path
     focal_baseline: float | None = None
     unused_entries: Entries = field(default_factory=dict)
+    metric: MetricScale | None = None
+
+    @property
+    def metres_per_unit(self) -> float | None:
+        """Factor from the network's depth to metres, of a witness or of training with stereo pairs; None if unknown."""
+        return self.config.metres_per_unit if self.metric is None else self.metric.factor
 
     @property
     def depth_range(self) -> DepthRange:
@@ -82,8 +92,12 @@ class LoadedWeights:
 
     @property
     def fit(self) -> CropResize:
-        """The crop and the resize that turn a frame into the networks' input, as at training."""
-        return CropResize(width=self.config.width, height=self.config.height, crop=self.config.crop_px)
+        """The crop and the resize that turn a frame into the networks' input, as at training.
+
+        Networks that learned from the frames of pinhole cameras take those of a lens rectified.
+        """
+        config = self.config
+        return CropResize(width=config.width, height=config.height, crop=config.crop_px, rectify=config.rectify != "no")
 
 
 def save_weights(folder: Path, state: Mapping[str, Tensor], meta: WeightsMeta) -> None:
@@ -113,6 +127,8 @@ def save_weights(folder: Path, state: Mapping[str, Tensor], meta: WeightsMeta) -
     }
     if meta.focal_baseline is not None:
         values["focal_baseline"] = meta.focal_baseline
+    if meta.metric is not None:
+        values["metric"] = meta.metric.to_json()
     data = save(tensors)
     # One block for both: neither file is renamed to its final name before both are written.
     with (
@@ -122,6 +138,9 @@ def save_weights(folder: Path, state: Mapping[str, Tensor], meta: WeightsMeta) -
         values["weights"] = [{"sha256": hashlib.sha256(data).hexdigest(), "step": meta.step}, *_present(folder)]
         config_path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
         weights_path.write_bytes(data)
+    # Other weights have another scale: what was measured with the older ones is no longer about this model.
+    for name in CALIBRATION_FILES:
+        (folder / name).unlink(missing_ok=True)
 
 
 def saved_step(folder: Path) -> int | None:
@@ -159,6 +178,7 @@ def load_weights(model: str | Path) -> LoadedWeights:
         step=meta.step,
         folder=folder,
         focal_baseline=meta.focal_baseline,
+        metric=meta.metric,
     )
 
 
@@ -182,19 +202,6 @@ def _load_published(folder: Path) -> LoadedWeights:
         folder=folder,
         unused_entries=published.unused_entries,
     )
-
-
-def describe_unit(scale: Scale, metres_per_unit: float | None) -> str:
-    """A phrase for the unit of a model's depth.
-
-    Args:
-        metres_per_unit: factor from the model's unit to metres; None if unknown.
-    """
-    if scale == "metric":
-        return "metric, in metres"
-    if metres_per_unit is None:
-        return "relative: up to one unknown factor, not metres"
-    return f"relative: times {metres_per_unit:g} it is in metres"
 
 
 def depth_network(weights: LoadedWeights) -> DepthNet:
@@ -293,6 +300,7 @@ def _meta_from(values: dict[str, Any], path: Path) -> WeightsMeta:
         raise TypeError("no height")
     if scale not in ("relative", "metric"):
         raise TypeError(f"scale {scale!r}")
+    metric = values.get("metric")
     focal_baseline = values.get("focal_baseline")
     if config.method == "monodepth-v1" and not (isinstance(focal_baseline, float) and 0 < focal_baseline < math.inf):
         raise TypeError(f"focal_baseline {focal_baseline!r}")
@@ -302,6 +310,7 @@ def _meta_from(values: dict[str, Any], path: Path) -> WeightsMeta:
         scale=scale,
         step=_checked_step(values.get("step")),
         focal_baseline=focal_baseline if config.method == "monodepth-v1" else None,
+        metric=None if metric is None else MetricScale.from_json(metric),
     )
 
 

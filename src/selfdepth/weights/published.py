@@ -126,6 +126,8 @@ def _lost_settings(config: TrainConfig) -> Iterator[str]:
         yield f"the depth range: read the model with {depth_range} instead of {default}"
     if config.crop_px:
         yield f"the crop at training: cut {config.crop} (top, bottom, left, right) off the images first"
+    if config.rectify == "yes":
+        yield "the rectification at training: give the model frames without distortion"
     if config.offsets and config.every not in (None, "1"):
         yield f"the frame spacing: the pose network takes images {config.every} frames apart"
 

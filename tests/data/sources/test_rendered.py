@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.sources.rendered import RenderedDrives, write_drive
 from selfdepth.errors import DataError, OutputError
 from selfdepth.synthetic.drive import DriveSpec, SyntheticDrive, render_drive
+from selfdepth.synthetic.lenses import LENSES
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,16 @@ def test_depth_comes_back_for_the_drives_that_were_written_with_it(root: Path, d
     assert source.truth.root == root
 
 
+def test_depth_comes_back_as_what_it_is(root: Path, drive: SyntheticDrive, tmp_path: Path) -> None:
+    small = DriveSpec(seed=3, frames=2, width=64, height=32, stops=False)
+    write_drive(render_drive(replace(small, lens=LENSES["fisheye"])), tmp_path / "wide", with_depth=True)
+    first, second, wide = FrameRef("first", 0), FrameRef("second", 0), FrameRef("wide", 1)
+    assert recognise(tmp_path / "wide").truth.depth_is(wide) == "ray"
+    assert {recognise(root).truth.depth_is(ref) for ref in (first, second)} == {"z"}
+    np.savez(root / "first/depth.npz", depth=drive.depth)
+    assert recognise(root).truth.depth_is(first) == "z", "as drives were written before there were lenses"
+
+
 def test_another_camera_may_be_given(root: Path) -> None:
     source = recognise(root)
     assert {sequence.camera.fx for sequence in source.sequences("50,50,31.5,15.5")} == {50}
@@ -81,6 +93,7 @@ def test_depth_that_is_written_again_is_read_again(root: Path) -> None:
         ({"depth": np.ones((6, 32, 64), np.int32)}, "cannot be used: .*got int32, 6x32x64"),
         ({"disparity": np.ones((6, 32, 64))}, "cannot be read"),
         ({"depth": np.array([None])}, "cannot be read"),
+        ({"depth": np.ones((6, 32, 64)), "depth_is": "up"}, "cannot be used: .*expected depth_is z or ray; got up"),
     ],
 )
 def test_a_broken_depth_file_is_refused_by_name(root: Path, arrays: dict[str, np.ndarray], sentence: str) -> None:

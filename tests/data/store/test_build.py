@@ -58,7 +58,8 @@ def test_every_frame_is_cropped_resized_and_found_by_its_number(drive: Footage, 
 def test_the_camera_follows_crop_and_resize(drive: Footage, built: Store) -> None:
     for item in drive.sequences:
         _, camera = fitted(pixels(item.name, 0), item.camera)
-        assert np.allclose(built.by_name[item.name].K, camera.matrix())
+        stored = built.by_name[item.name]
+        assert np.allclose(stored.K, camera.matrix()) and stored.stored_camera == camera
         assert built.by_name[item.name].camera == item.camera
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from helpers.depth_world import SEQUENCE, World
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.kitti.raw import KittiTruth
+from selfdepth.data.truth import GivenTruth
 from selfdepth.errors import OutputError
 from selfdepth.evaluation.depth.truth_cache import CachedTruth
 
@@ -42,6 +44,15 @@ def test_a_cached_map_is_the_computed_one(truth: KittiTruth, tmp_path: Path) -> 
         found = cached(REF)
         assert found is not None and found.dtype == expected.dtype
         np.testing.assert_array_equal(found, expected)
+
+
+def test_a_cached_map_is_of_the_kind_of_depth_that_it_caches(truth: KittiTruth, tmp_path: Path) -> None:
+    class Distances(GivenTruth):
+        def depth_is(self, ref: FrameRef) -> Literal["z", "ray"]:
+            return "ray"
+
+    assert CachedTruth(truth, tmp_path).depth_is(REF) == "z"
+    assert CachedTruth(Distances({}), tmp_path).depth_is(REF) == "ray"
 
 
 def test_a_second_call_reads_the_file(truth: KittiTruth, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from selfdepth.data.clips.zoom import apply_zoom, draw_zoom
 from selfdepth.data.frames import FrameRef, StereoPartner
 from selfdepth.data.store.store import Store
 from selfdepth.data.store.teacher_maps import TeacherMaps
-from selfdepth.structs import Batch
+from selfdepth.structs import Batch, Driven
 
 _PREFETCHED = 2
 """Batches that the thread gathers ahead of the training step."""
@@ -55,6 +55,7 @@ class ClipSet:
         n_dropped: targets left out because they, or a source that they need, are not in the store.
         teacher: a teacher's maps of all targets, which then come with the batches.
         cameras: number of each clip's camera, as `camera_numbers` gives it; None where all have the same.
+        driven_m: metres that the vehicle drove between target and sources; NaN where it is not known. None: not at all.
     """
 
     rows: Int[ndarray, "clips views"] = field(repr=False)
@@ -66,6 +67,7 @@ class ClipSet:
     n_dropped: int
     teacher: TeacherMaps | None = field(default=None, repr=False)
     cameras: Int[ndarray, "clips"] | None = field(default=None, repr=False)
+    driven_m: Float32[ndarray, "clips s"] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.refs)
@@ -114,14 +116,12 @@ def make_clips(
     partner_rows = np.full(len(refs), -1, dtype=np.int64)
     K = np.zeros((len(refs), 3, 3), dtype=np.float32)
     T = np.tile(np.eye(4, dtype=np.float32), (len(refs), 1, 1))
-    numbers_of, cameras = store.camera_numbers, np.zeros(len(refs), dtype=np.int64)
     for name, indices in targets.items():
         sequence = store.by_name.get(name)
         if sequence is None:
             continue
         rows[indices] = sequence.rows(numbers[indices, None] + steps)
         K[indices] = sequence.K
-        cameras[indices] = numbers_of[name]
         if sequence.partner is not None and stereo != "none":
             partner_rows[indices] = store.by_name[sequence.partner.sequence].rows(numbers[indices])
             T[indices, :3, 3] = _translation(sequence.partner, stereo)
@@ -139,7 +139,7 @@ def make_clips(
         spacing=spacing,
         T_stereo_target=None if stereo == "none" else T[complete],
         n_dropped=int((~complete).sum()),
-        cameras=cameras[complete] if any(numbers_of.values()) else None,
+        cameras=store.cameras_of([refs[i] for i in np.flatnonzero(complete).tolist()]),
     )
 
 
@@ -151,13 +151,14 @@ def _translation(partner: StereoPartner, stereo: Stereo) -> tuple[float, float, 
 
 
 class _Gathered(NamedTuple):
-    """Frames (uint8, or their rows if the frames are on the device), geometry and a teacher's maps (16 bits, or their
-    indices likewise) and cameras of some clips, on the host."""
+    """Frames (uint8, or their rows if the frames are on the device), geometry, a teacher's maps (16 bits, or their
+    indices likewise), driven metres and cameras of some clips, on the host."""
 
     pixels: Tensor
     K: Tensor
     T_stereo_target: Tensor | None
     teacher: Tensor | None
+    driven_m: Tensor | None
     camera: Tensor | None
 
 
@@ -293,8 +294,9 @@ class ClipLoader:
             pixels = torch.unflatten(self.store.gather(rows.reshape(-1)), 0, rows.shape)
         K = torch.from_numpy(self.clips.K[indices])
         maps = None if self.clips.teacher is None else self.clips.teacher.gather(rows[:, 0])
+        driven_m = None if self.clips.driven_m is None else torch.from_numpy(self.clips.driven_m[indices])
         cameras = None if self.clips.cameras is None else torch.from_numpy(self.clips.cameras[indices])
-        gathered = _Gathered(pixels, K, T, maps, cameras)
+        gathered = _Gathered(pixels, K, T, maps, driven_m, cameras)
         # Only from pinned memory does a copy to the GPU run beside its computation.
         if self.device.type == "cuda":
             return _Gathered(*(None if tensor is None else tensor.pin_memory() for tensor in gathered))  # type: ignore[arg-type]
@@ -302,7 +304,7 @@ class ClipLoader:
 
     def _on_device(self, gathered: _Gathered) -> Batch:
         pinned = self.device.type == "cuda"
-        pixels, K, T, maps, camera = (
+        pixels, K, T, maps, driven_m, camera = (
             None if tensor is None else tensor.to(self.device, non_blocking=pinned) for tensor in gathered
         )
         assert pixels is not None and K is not None
@@ -311,6 +313,7 @@ class ClipLoader:
             pixels = torch.unflatten(self.resident.index_select(0, pixels.flatten()), 0, pixels.shape)
         # The pixels travel as bytes, and become four times as large only on the device.
         frames = pixels.to(torch.float32).div_(255)
+        driven = None if driven_m is None else Driven(metres=driven_m.nan_to_num(0.0), known=~driven_m.isnan())
         return Batch(
             frames=frames,
             inputs=frames,
@@ -318,6 +321,7 @@ class ClipLoader:
             offsets=self.clips.offsets,
             T_stereo_target=T,
             teacher=teacher,
+            driven=driven,
             camera=camera,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -139,12 +139,14 @@ class PreparedStore(DataSource):
     def fitting(self, fit: CropResize) -> CropResize:
         """`fit`, with which the frames were stored. Raises DataError if they have another size or crop."""
         store = self.store
-        if (store.width, store.height, store.crop) != (fit.width, fit.height, fit.crop):
+        rectified = any(fit.rectifies(sequence.camera) for sequence in store.sequences)
+        held = CropResize(width=store.width, height=store.height, crop=store.crop, rectify=store.rectified)
+        if held != replace(fit, rectify=rectified):
             raise DataError(
                 "the store does not fit the model",
                 where=self.path,
-                expected=f"frames of {fit.width}x{fit.height} with --crop {fit.crop}",
-                got=f"{store.width}x{store.height} with --crop {store.crop}",
+                expected=f"frames of {fit.width}x{fit.height} with --crop {fit.crop}" + " --rectify yes" * rectified,
+                got=f"{store.width}x{store.height} with --crop {store.crop}" + " --rectify yes" * store.rectified,
                 fix="give the data that the store was made from as --data",
             )
         return fit

@@ -1,6 +1,7 @@
 """Rendered drives on disk: images with their exact camera and poses and, if it was written, their exact depth.
 
-FOLDER/000000.png ...   FOLDER/camera.yaml   FOLDER/poses.txt (KITTI's text)   FOLDER/depth.npz ("depth", n h w, metres)
+FOLDER/000000.png ...   FOLDER/camera.yaml   FOLDER/poses.txt (KITTI's text)   FOLDER/depth.npz ("depth", n h w, metres;
+"depth_is", "z" or "ray": along the camera's axis, or along the ray of each pixel)
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -84,6 +85,10 @@ class RenderedTruth(DepthTruth):
     path: Path
     folders: tuple[tuple[str, Path], ...]
 
+    def may_have(self, ref: FrameRef) -> bool:
+        """Whether the drive of the frame was written with depth."""
+        return (dict(self.folders)[ref.sequence] / DEPTH_FILE).is_file()
+
     @property
     def root(self) -> Path:
         """The folder of the drives."""
@@ -96,10 +101,10 @@ class RenderedTruth(DepthTruth):
 
     def __call__(self, ref: FrameRef) -> Float[ndarray, "h w"] | None:
         """Depth in metres, or None if the drive was written without depth. Raises DataError for a broken file."""
-        file = dict(self.folders)[ref.sequence] / DEPTH_FILE
+        file = self._file(ref)
         if not file.is_file():
             return None
-        depth = _read_depth(file, file.stat().st_mtime_ns)
+        depth, _ = _read_depth(file, file.stat().st_mtime_ns)
         if not 0 <= ref.number < len(depth):
             raise DataError(
                 "the drive has fewer depth maps than frames",
@@ -109,6 +114,14 @@ class RenderedTruth(DepthTruth):
             )
         depth_map: ndarray = depth[ref.number]
         return depth_map
+
+    def depth_is(self, ref: FrameRef) -> Literal["z", "ray"]:
+        """What the file of the frame's drive says. Raises DataError for a broken file."""
+        file = self._file(ref)
+        return _read_depth(file, file.stat().st_mtime_ns)[1] if file.is_file() else "z"
+
+    def _file(self, ref: FrameRef) -> Path:
+        return dict(self.folders)[ref.sequence] / DEPTH_FILE
 
 
 def write_drive(drive: SyntheticDrive, folder: Path, *, with_depth: bool = False) -> None:
@@ -128,19 +141,23 @@ def write_drive(drive: SyntheticDrive, folder: Path, *, with_depth: bool = False
         for number, image in enumerate(drive.images):
             Image.fromarray(image).save(folder / f"{number:06d}.png", compress_level=2)
         if with_depth:
-            np.savez_compressed(folder / DEPTH_FILE, depth=drive.depth)
+            np.savez_compressed(folder / DEPTH_FILE, depth=drive.depth, depth_is=np.array(drive.depth_is))
 
 
 @lru_cache(maxsize=4)
-def _read_depth(file: Path, changed_ns: int) -> Float[ndarray, "n h w"]:
+def _read_depth(file: Path, changed_ns: int) -> tuple[Float[ndarray, "n h w"], Literal["z", "ray"]]:
     # One compressed array holds a whole drive, so it is unpacked once for all frames. `changed_ns` is unused here: as
     # part of the key it makes the cache miss after the file was written again.
     what, expected = "the rendered depth cannot be read", 'an array "depth", n h w'
-    arrays = read_arrays(file, what=what, expected=expected, wanted=lambda names: ["depth"])
+    arrays = read_arrays(file, what=what, expected=expected, wanted=lambda names: ["depth", "depth_is"])
     if "depth" not in arrays:
         raise DataError(what, where=file, expected=expected, got="no such array")
     depth = arrays["depth"]
     if depth.ndim != 3 or depth.dtype.kind != "f":
         got = f"{depth.dtype}, {'x'.join(map(str, depth.shape))}"
         raise DataError("the rendered depth cannot be used", where=file, expected="floats, n h w", got=got)
-    return depth
+    depth_is = str(arrays.get("depth_is", "z"))
+    if depth_is not in ("z", "ray"):
+        what = "the rendered depth cannot be used"
+        raise DataError(what, where=file, expected="depth_is z or ray", got=depth_is[:40])
+    return depth, "z" if depth_is == "z" else "ray"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -28,7 +29,7 @@ from selfdepth.data.readers.cameras import ANY_CAMERA, PAPER, is_camera_file
 from selfdepth.data.readers.trajectories import POSES_FILE, read_trajectory
 from selfdepth.data.sources.one_camera import require_one_camera
 from selfdepth.data.store.build import Accept, Progress
-from selfdepth.data.store.prepare import store_of
+from selfdepth.data.store.prepare import require_learnable, store_of
 from selfdepth.data.store.store import Store
 from selfdepth.data.truth import DepthTruth, NoTruth
 from selfdepth.errors import ConfigError, DataError, SelfDepthWarning
@@ -89,11 +90,14 @@ class DataSource(ABC):
         """
 
     def sequences_to_predict(self) -> tuple[FrameSequence, ...]:
-        """The sequences that `predict` reads, of any length. Their camera may be a stand-in (`ANY_CAMERA`).
+        """The sequences that `predict` reads, of any length; else as `sequences_to_compare`."""
+        return self.sequences_to_compare()
 
-        Raises:
-            DataError: as `sequences`.
-        """
+    def sequences_to_compare(self) -> tuple[FrameSequence, ...]:
+        """As `sequences`, with a stand-in (`ANY_CAMERA`) where the data does not tell their camera."""
+        if self.calibrated:
+            with suppress(DataError):  # a missing calibration is no obstacle
+                return self.sequences()
         return self.sequences(ANY_CAMERA)
 
     def at_stream(self, stream: int) -> DataSource:
@@ -135,11 +139,7 @@ class DataSource(ABC):
         return replace(footage, spacing=request.spacing, origin=self._origin(request))
 
     def clips(self, request: ClipRequest) -> Footage:
-        """The data with the targets of the split in `request`, or of the hold-out rule.
-
-        Raises:
-            DataError: as `footage`.
-        """
+        """The targets of the split in `request`, or of the hold-out rule. Raises DataError as `footage`."""
         self._refuse_kitti_options(request)
         if request.camera == PAPER and not self.calibrated:
             warnings.warn(
@@ -182,6 +182,7 @@ class DataSource(ABC):
             spacing=config.spacing,
             stereo=config.stereo != "none",
         )
+        require_learnable(config, (sequence.camera for sequence in footage.sequences))
         if check is not None:
             check(config, len(footage.train))
         return store_of(config, footage, folder, progress, accept)
@@ -215,7 +216,7 @@ class DataSource(ABC):
         self.refuse_split(split)
         if part is not None:
             raise no_frames(part, self.path)
-        sequences = self.sequences(ANY_CAMERA)
+        sequences = self.sequences_to_compare()
         refs = tuple(FrameRef(sequence.name, number) for sequence in sequences for number in sequence.numbers)
         return FrameSelection(part="all", refs=refs, sequences=sequences)
 

@@ -33,6 +33,7 @@ from selfdepth.data.store.index import (
 )
 from selfdepth.data.store.store import Store, is_store, open_store, training_size
 from selfdepth.data.store.target import check_target, no_space
+from selfdepth.data.store.times import write_times
 from selfdepth.errors import DataError, OutputError, SelfDepthWarning
 from selfdepth.files import make_folder, put_in_place, recover, remove_tree, writing_to
 from selfdepth.geometry.crop import NO_CROP, Crop
@@ -53,6 +54,9 @@ __all__ = [
 _FINGERPRINT = 3
 """What a fingerprint begins with. Another number would make every store that exists a stranger to its own data."""
 
+_RECTIFIED = "rectified 1"
+"""What the fingerprint of rectified frames ends with. Another number for another choice of the view or its pixels."""
+
 Progress = Callable[[int, int], None]
 """Called with (frames done, frames in total)."""
 Accept = Callable[[Store], None]
@@ -66,6 +70,7 @@ def open_or_build(
     width: int,
     height: int,
     crop: Crop = NO_CROP,
+    rectify: bool = False,
     progress: Progress | None = None,
     accept: Accept | None = None,
 ) -> Store:
@@ -73,7 +78,7 @@ def open_or_build(
 
     Args and errors as in `build_store`.
     """
-    wanted = fingerprint(footage, width=width, height=height, crop=crop)
+    wanted = fingerprint(footage, width=width, height=height, crop=crop, rectify=rectify)
     store = _open_if(wanted, folder)
     if store is not None:
         return store
@@ -81,7 +86,8 @@ def open_or_build(
         store = _open_if(wanted, folder)  # another process may have built it while this one waited
         if store is not None:
             return store
-        return build_store(footage, folder, width=width, height=height, crop=crop, progress=progress, accept=accept)
+        size: dict[str, Any] = {"width": width, "height": height, "crop": crop, "rectify": rectify}
+        return build_store(footage, folder, **size, progress=progress, accept=accept)
 
 
 def _open_if(wanted: str, folder: Path) -> Store | None:
@@ -128,6 +134,7 @@ def build_store(
     width: int,
     height: int,
     crop: Crop = NO_CROP,
+    rectify: bool = False,
     progress: Progress | None = None,
     accept: Accept | None = None,
 ) -> Store:
@@ -137,6 +144,7 @@ def build_store(
         folder: the store's folder. It must not exist, be empty, or be a store, which is then replaced.
         width, height: size of the stored frames in pixels.
         crop: pixels to cut off before resizing.
+        rectify: whether the frames of cameras with a lens become those of a pinhole camera.
         progress: called with (frames done, frames in total).
         accept: called with the new store before it gets its name. If it raises, what had the name before stays.
 
@@ -145,7 +153,7 @@ def build_store(
         OutputError: if the folder holds other files or cannot be written, or the disk is too small.
     """
     folder = folder.resolve()
-    fit = CropResize(width=width, height=height, crop=crop)
+    fit = CropResize(width=width, height=height, crop=crop, rectify=rectify)
     sequences = _plan(footage, fit)
     n_frames = sum(len(sequence.numbers) for sequence in sequences)
     needed_bytes = n_frames * 3 * height * width
@@ -161,7 +169,7 @@ def build_store(
             partial_folder.mkdir(parents=True)
         _write_frames(footage, fit, partial_folder / FRAMES_FILE, _Counter(n_frames, progress))
         with _writing(folder, needed_bytes):
-            values["frames_sha256"] = digest_of_file(partial_folder / FRAMES_FILE)
+            values |= _checksums(partial_folder, footage)
             (partial_folder / INDEX_FILE).write_text(encode_index(values, sequences), encoding="utf-8")
         _require_accepted(partial_folder, accept)
         with _writing(folder, needed_bytes):
@@ -172,12 +180,18 @@ def build_store(
     return open_store(folder)
 
 
+def _checksums(folder: Path, footage: Footage) -> dict[str, str | None]:
+    """Of the frames, and of the times, which are written."""
+    times = write_times(folder, footage.sequences)
+    return {"frames_sha256": digest_of_file(folder / FRAMES_FILE), "times_sha256": times}
+
+
 def _require_accepted(folder: Path, accept: Accept | None) -> None:
     if accept is not None:
         accept(open_store(folder))
 
 
-def fingerprint(footage: Footage, *, width: int, height: int, crop: Crop = NO_CROP) -> str:
+def fingerprint(footage: Footage, *, width: int, height: int, crop: Crop = NO_CROP, rectify: bool = False) -> str:
     """A digest of everything that a store depends on: files (names, sizes, times), cameras, frames, splits, settings.
 
     Raises:
@@ -203,6 +217,8 @@ def fingerprint(footage: Footage, *, width: int, height: int, crop: Crop = NO_CR
             add(file.name, status.st_size, status.st_mtime_ns)
     for refs in (footage.train, footage.val, footage.test):
         add([(ref.sequence, ref.number) for ref in refs])
+    if rectify:
+        add(_RECTIFIED)
     return digest.hexdigest()
 
 
@@ -224,6 +240,7 @@ def _plan(footage: Footage, fit: CropResize) -> tuple[StoredSequence, ...]:
     """The stored sequences, with their rows and the cameras of the cropped and resized frames."""
     planned, start = [], 0
     for sequence in footage.sequences:
+        stored = fit.camera(sequence.camera)
         planned.append(
             StoredSequence(
                 name=sequence.name,
@@ -231,7 +248,8 @@ def _plan(footage: Footage, fit: CropResize) -> tuple[StoredSequence, ...]:
                 numbers=np.array(sequence.numbers, dtype=np.int64),
                 names=sequence.names,
                 camera=sequence.camera,
-                K=fit.camera(sequence.camera).matrix(),
+                stored_camera=stored,
+                K=stored.matrix(),
                 partner=sequence.partner,
             )
         )
@@ -247,10 +265,11 @@ def _index_values(footage: Footage, fit: CropResize) -> dict[str, Any]:
     return {
         "width": fit.width,
         "height": fit.height,
-        "fingerprint": fingerprint(footage, width=fit.width, height=fit.height, crop=fit.crop),
+        "fingerprint": fingerprint(footage, width=fit.width, height=fit.height, crop=fit.crop, rectify=fit.rectify),
         "kind": footage.kind,
         "protocol": footage.protocol,
         "crop": astuple(fit.crop),
+        "rectified": fit.rectify,
         "spacing": footage.spacing,
         "origin": _origin(footage),
         "train": encode_refs(footage.train, names),

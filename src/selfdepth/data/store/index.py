@@ -37,7 +37,8 @@ class StoredSequence:
         numbers: strictly increasing frame numbers; frame `numbers[i]` is row `start + i`.
         names: output name of each frame.
         camera: camera of the original frames, before crop and resize.
-        K: intrinsics in pixels of the stored frames, after crop and resize.
+        stored_camera: camera of the stored frames, after crop and resize or rectification.
+        K: its intrinsics in pixels.
         partner: the other camera of a stereo pair, if the store was made with stereo.
     """
 
@@ -46,6 +47,7 @@ class StoredSequence:
     numbers: Int[ndarray, "n"]
     names: tuple[str, ...]
     camera: Camera
+    stored_camera: Camera
     K: Float[ndarray, "3 3"]
     partner: StereoPartner | None = None
 

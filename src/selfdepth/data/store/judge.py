@@ -46,6 +46,7 @@ class StoreIndex:
 
     Attributes:
         frames_digest: of the file of frames, as `digest_of_frames` computes it; None in a store of version 3.
+        times_digest: of the file of times; None in a store that has none.
     """
 
     width: int
@@ -57,10 +58,12 @@ class StoreIndex:
     kind: str
     protocol: str
     crop: Crop
+    rectified: bool
     spacing: int
     origin: Origin | None
     fingerprint: str
     frames_digest: str | None
+    times_digest: str | None
 
 
 def read_index(folder: Path) -> StoreIndex:
@@ -98,7 +101,9 @@ def _decode(fields: _Fields, folder: Path, version: int) -> StoreIndex:
     n_frames = sum(count for each in runs for _, count in each)
     require_within("store_frames", n_frames, what="the store has too many frames", where=fields.path)
     _require_size(folder / FRAMES_FILE, n_frames, width, height)
-    fit = CropResize(width=width, height=height, crop=crop)
+    # Stores that were made before lenses were known have no such field.
+    rectified = fields.of("rectified", bool) if "rectified" in fields.values else False
+    fit = CropResize(width=width, height=height, crop=crop, rectify=rectified)
     sequences: list[StoredSequence] = []
     for entry, numbers in zip(entries, runs, strict=True):
         start = sequences[-1].start + len(sequences[-1].numbers) if sequences else 0
@@ -118,10 +123,13 @@ def _decode(fields: _Fields, folder: Path, version: int) -> StoreIndex:
         kind=fields.of("kind", str),
         protocol=fields.of("protocol", str),
         crop=crop,
+        rectified=rectified,
         spacing=fields.whole("spacing", 1, 10**9),
         origin=None if origin is None else _origin(_Fields(origin, fields.path, "origin: ")),
         fingerprint=fields.of("fingerprint", str),
         frames_digest=fields.of("frames_sha256", str, None) if version == VERSION else None,
+        # Stores that were made before times were kept have no such field.
+        times_digest=fields.of("times_sha256", str, None) if "times_sha256" in fields.values else None,
         **parts,
     )
 
@@ -140,12 +148,12 @@ def _sequence(entry: _Fields, runs: list[tuple[int, int]], start: int, fit: Crop
         raise entry.wrong("names", f"{len(numbers)} texts, one for each frame", f"{len(names)} values")
     camera = _camera(_Fields(entry.of("camera", dict), entry.path, f"{entry.place}camera: "))
     try:
-        K = fit.camera(camera).matrix()
+        stored = fit.camera(camera)
     except DataError as error:
         raise entry.wrong("camera", "a camera that the crop leaves something of", error.got or error.what) from error
     rows = [entry.finite(row, "K", 3) for row in entry.of("K", list)]
-    if len(rows) != 3 or not np.allclose(rows, K, rtol=1e-6, atol=1e-6):
-        raise entry.wrong("K", "the camera's, cropped and resized", json.dumps(rows)[:120])
+    if len(rows) != 3 or not np.allclose(rows, stored.matrix(), rtol=1e-6, atol=1e-6):
+        raise entry.wrong("K", "the camera's, cropped and resized or rectified", json.dumps(rows)[:120])
     partner = entry.of("partner", dict, None)
     return StoredSequence(
         name=entry.of("name", str),
@@ -153,6 +161,7 @@ def _sequence(entry: _Fields, runs: list[tuple[int, int]], start: int, fit: Crop
         numbers=numbers,
         names=tuple(names),
         camera=camera,
+        stored_camera=stored,
         K=np.array(rows, np.float64),
         partner=None if partner is None else _partner(_Fields(partner, entry.path, f"{entry.place}partner: ")),
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from selfdepth.config import LEARN, ResolvedConfig, TrainConfig
 from selfdepth.data.footage import Footage, Origin
@@ -12,6 +14,9 @@ from selfdepth.data.scan import Unreadable, scan, without_unreadable
 from selfdepth.data.store.build import Accept, Progress, fingerprint, open_or_build
 from selfdepth.data.store.store import Store, is_store, open_store, training_size
 from selfdepth.errors import ConfigError, DataError, SelfDepthWarning
+from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.crop_resize import CropResize
+from selfdepth.geometry.rectify import is_rectified, view_shape
 from selfdepth.places import path_of
 
 _LISTED = 5
@@ -32,9 +37,8 @@ def store_of(
     Raises:
         DataError, OutputError: as `build_store`. The error for frames that cannot be read counts all of them.
     """
-    # Without --height, the aspect ratio of the first sequence decides for all: a store has a single size.
-    crop, camera = config.crop_px, footage.sequences[0].camera
-    width, height = training_size(*crop.size_of(camera.width, camera.height), config.width, config.height)
+    _refuse_lenses_of_pairs(footage)
+    fit = fit_of(config, [sequence.camera for sequence in footage.sequences])
 
     done = 0
 
@@ -45,7 +49,7 @@ def store_of(
             progress(done, total)
 
     def build(of: Footage) -> Store:
-        return open_or_build(of, folder, width=width, height=height, crop=crop, progress=on_frames, accept=accept)
+        return open_or_build(of, folder, **vars(fit), progress=on_frames, accept=accept)
 
     if config.on_error == "skip":
         kept = _as_stored(config, footage, folder)
@@ -60,6 +64,40 @@ def store_of(
             raise
         left = without_unreadable(footage, unreadable, on_error=config.on_error, steps=_steps(config, footage))
         return _say_left_out(build(left), footage)
+
+
+def fit_of(config: TrainConfig, cameras: Sequence[Camera]) -> CropResize:
+    """How a configuration brings the frames of these cameras to the networks' size, and whether it rectifies them.
+
+    Without --height, the aspect ratio of the first one decides for all: a store has a single size.
+
+    Raises:
+        DataError: for a crop or a view that leaves nothing of the frames.
+    """
+    cropped = [camera.cropped(config.crop_px) for camera in cameras]
+    first, rectified = cropped[0], is_rectified(config.rectify, cropped)
+    across, down = view_shape(first) if rectified and not first.is_pinhole else (first.width, first.height)
+    width, height = training_size(across, down, config.width, config.height)
+    return CropResize(width=width, height=height, crop=config.crop_px, rectify=rectified)
+
+
+def lenses_of(store: Store) -> str | None:
+    """A sentence: what was done with the frames of cameras with a lens; None if there are none in the store."""
+    fit = CropResize(width=store.width, height=store.height, crop=store.crop, rectify=store.rectified)
+    return fit.describe_lenses([sequence.camera for sequence in store.sequences])
+
+
+def _refuse_lenses_of_pairs(footage: Footage) -> None:
+    for sequence in footage.sequences:
+        if sequence.partner is not None and not sequence.camera.is_pinhole:
+            raise DataError(
+                "a stereo pair of cameras with a lens cannot be learned from: rectifying each along its own axis does "
+                "not make their rows agree",
+                where=sequence.name,
+                expected="the frames of a rectified pair, without distortion",
+                got=f"the lens {sequence.camera.lens.model}",
+                fix="rectify the pair first (OpenCV: stereoRectify), or leave --stereo out",
+            )
 
 
 def _as_stored(config: TrainConfig, footage: Footage, folder: Path) -> Footage | None:
@@ -79,9 +117,8 @@ def _as_stored(config: TrainConfig, footage: Footage, folder: Path) -> Footage |
         left = without_unreadable(footage, absent, on_error="skip", steps=_steps(config, footage))
     except DataError:
         return None
-    crop, size = config.crop_px, (store.width, store.height)
-    same = fingerprint(left, width=size[0], height=size[1], crop=crop) == store.fingerprint
-    return left if absent and same else None
+    fit = CropResize(width=store.width, height=store.height, crop=config.crop_px, rectify=store.rectified)
+    return left if absent and fingerprint(left, **vars(fit)) == store.fingerprint else None
 
 
 def _say_left_out(store: Store, footage: Footage) -> Store:
@@ -107,10 +144,31 @@ def _steps(config: TrainConfig, footage: Footage) -> tuple[int, ...]:
 
 
 def resolved(config: TrainConfig, store: Store) -> ResolvedConfig:
-    """The configuration with the store's size, spacing and crop filled in, as a run records it."""
+    """The configuration with the store's size, spacing, crop and rectification filled in, as a run records it."""
     crop = str(store.crop) if store.crop else None
     every = config.every or str(store.spacing)
-    return ResolvedConfig.of(config, width=store.width, height=store.height, crop=config.crop or crop, every=every)
+    changes: dict[str, Any] = {"width": store.width, "height": store.height}
+    changes |= {"crop": config.crop or crop, "every": every}
+    if any(not sequence.camera.is_pinhole for sequence in store.sequences):
+        changes["rectify"] = "yes" if store.rectified else "no"
+    return ResolvedConfig.of(config, **changes)
+
+
+def require_learnable(config: TrainConfig, cameras: Iterable[Camera]) -> None:
+    """Refuse to learn a camera with a lens: only focal length and principal point are learned, of straight images.
+
+    Raises:
+        ConfigError: naming the lens.
+    """
+    lens = next((camera.lens for camera in cameras if not camera.is_pinhole), None)
+    if config.learns_camera and lens is not None:
+        raise ConfigError(
+            "a camera with a lens cannot be learned: its distortion belongs to its focal length",
+            where=f"--camera {config.camera}",
+            expected="a start without distortion",
+            got=f"a lens of the model {lens.model}",
+            fix="give the file without learn:, or rectify the frames and learn the camera of those",
+        )
 
 
 def check_agreement(config: TrainConfig, store: Store) -> None:
@@ -120,6 +178,7 @@ def check_agreement(config: TrainConfig, store: Store) -> None:
         ConfigError: naming the first option that differs.
     """
     origin = store.origin or Origin(path=store.folder)
+    require_learnable(config, (sequence.camera for sequence in store.sequences))
     if (config.width, config.height or store.height) != (store.width, store.height):
         raise ConfigError(
             "the store holds frames of another size",
@@ -141,12 +200,16 @@ def check_agreement(config: TrainConfig, store: Store) -> None:
     every = [str(store.spacing), "auto"] if origin.auto else [str(store.spacing)]
     # A camera that is learned may start from the store's.
     camera = None if config.camera == LEARN else config.start_camera
+    # Without a lens, there was nothing to choose.
+    lens = any(not sequence.camera.is_pinhole for sequence in store.sequences)
+    agreeing = ["auto", "yes" if store.rectified else "no"] if lens else ["auto", "yes", "no"]
     # Option, whether it agrees, the store's value, the requested value. An option that is not given always agrees.
     table = (
         ("--split", requested_split in (None, origin.split), origin.split, config.split),
         ("--camera", _same_camera(camera, origin.camera), origin.camera, camera),
         ("--every", config.every is None or config.every in every, " or ".join(every), config.every),
         ("--crop", config.crop is None or config.crop_px == store.crop, str(store.crop), config.crop),
+        ("--rectify", config.rectify in agreeing, " or ".join(agreeing), config.rectify),
     )
     for option, agrees, made_with, requested in table:
         if not agrees:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, UInt8
+import torch
+from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 
 from selfdepth.data.footage import PARTS, FrameSelection
 from selfdepth.data.frames import FrameRef
+from selfdepth.data.readers.cameras import or_models
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.sources.source import DataSource
 from selfdepth.data.truth import DepthTruth
-from selfdepth.errors import DataError
+from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.camera import Camera, crop
 from selfdepth.geometry.crop import NO_CROP, Crop
 from selfdepth.geometry.crop_resize import CropResize
+from selfdepth.geometry.rectify import to_frame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +100,7 @@ def frames_to_evaluate(
     part: str | None = None,
     stream: int | None = None,
     whole: bool = False,
+    camera: Camera | None = None,
 ) -> EvaluationFrames:
     """The frames of a data set that depth is evaluated on.
 
@@ -109,6 +114,10 @@ def frames_to_evaluate(
         stream: number of the video stream to take; None: the one with the most frames.
         whole: without a split, take all frames, not only those for validation: ground truth from a file covers them
             all.
+        camera: the model's, for frames that it fits and whose own is not known.
+
+    Warns:
+        SelfDepthWarning: if frames are rectified, and a part of them is in no view and so not compared.
 
     Raises:
         DataError: for data or a split that cannot be used, a part without frames, or a store that does not fit the
@@ -116,13 +125,54 @@ def frames_to_evaluate(
     """
     source = recognise(data, stream)
     selection = source.select(split=None if split is None else str(split), part=part, whole=whole)
+    known = tuple(replace(each, camera=or_models(each.camera, camera)) for each in selection.sequences)
+    selection = replace(selection, sequences=known)
     frames = EvaluationFrames(source=source, selection=selection, fit=fit, truth=source.truth, protocol=source.protocol)
     # A store that cannot serve is refused here, not after minutes of comparing.
     if fit is None:
         frames.names  # noqa: B018  given predictions are found by names, which a store does not hold
     else:
-        source.fitting(fit)  # a store holds frames of one size and crop
+        fit = source.fitting(fit)  # a store holds frames of one size and crop
+        lost = max((fit.lost(sequence.camera) for sequence in known), default=0.0)
+        if lost > 0:
+            sentence = f"{lost:.1%} of the frames' pixels are not in the rectified view, and are not compared"
+            warnings.warn(sentence, SelfDepthWarning, stacklevel=2)
     return frames
+
+
+def on_frame(
+    maps: Float[ndarray, "h w"], shape: tuple[int, int], camera: Camera, fit: CropResize
+) -> tuple[Float[ndarray, "_h _w"], Bool[ndarray, "_h _w"] | None]:
+    """A map over the network's view, such as a disparity, at the pixels of the frame if that was rectified.
+
+    Args:
+        shape: height and width of the result, of the frame after the crop at any resolution.
+        camera: of the whole frame.
+        fit: how it became the network's input.
+
+    Returns:
+        The map, 0 where the frame is not in the view, and where it is. Without rectification: as it is, and None.
+    """
+    if not fit.rectifies(camera):
+        return maps, None
+    frame = camera.cropped(fit.crop).resized(shape[1], shape[0])
+    exact = torch.from_numpy(np.asarray(maps, np.float64))[None, None]
+    mapped, inside = to_frame(exact, fit.camera(camera), frame)
+    return mapped[0, 0].numpy(), inside
+
+
+def compared(
+    disparity: Float[ndarray, "h w"], truth: Float[ndarray, "_h _w"], camera: Camera, fit: CropResize
+) -> tuple[Float[ndarray, "_h2 _w2"], Float[ndarray, "_h _w"]]:
+    """A disparity over the network's view and the ground truth of the frame's pixels, to be compared pixel by pixel.
+
+    Returns:
+        The disparity at the frame's pixels, as `on_frame`, and the ground truth, 0 (unknown) where there is none.
+    """
+    mapped, inside = on_frame(disparity, (truth.shape[0], truth.shape[1]), camera, fit)
+    if inside is None:
+        return mapped, truth
+    return np.where(inside, mapped, disparity.mean()), np.where(inside, truth, 0)
 
 
 def cropped_truth(truth: DepthTruth, ref: FrameRef, camera: Camera, sides: Crop) -> Float[ndarray, "h w"] | None:

@@ -20,10 +20,11 @@ from selfdepth.data.truth import GivenTruth
 from selfdepth.errors import ConfigError, DataError
 from selfdepth.evaluation.depth.arrays import Quantity, check_aspect, check_pairs, read_predictions, read_truths
 from selfdepth.evaluation.depth.compare import ComparisonOptions, DepthEvaluation, Pair, compare
-from selfdepth.evaluation.depth.frames import EvaluationFrames, frames_to_evaluate
+from selfdepth.evaluation.depth.frames import EvaluationFrames, compared, frames_to_evaluate, on_frame
 from selfdepth.evaluation.depth.metrics import flip_post_process
 from selfdepth.evaluation.depth.predictions import predictions_of, read_folder
 from selfdepth.evaluation.depth.truth_cache import CachedTruth
+from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.inference.predictor import Predictor
 from selfdepth.weights.files import load_weights
@@ -72,15 +73,16 @@ def evaluate_model(
             got=model,
             fix="leave it out",
         )
-    frames = _frames(data, split, weights.fit, ground_truth, options)
+    frames = _frames(data, split, weights.fit, ground_truth, options, weights.camera)
     if options.at_most is not None:
         frames = frames.evenly(options.at_most)
     # fp32 everywhere: with "auto" the errors of one model would depend on the machine.
     predictor = Predictor(weights, device=device, precision="fp32")
     if options.factor is None:
-        options = dataclasses.replace(options, factor=config.metres_per_unit)
+        options = dataclasses.replace(options, factor=predictor.metres_per_unit)
     pairs = _predict(predictor, frames, batch_size=batch_size, post_process=post_process)
-    return _compare(pairs, frames, options, both_scalings=config.metres_per_unit is not None)
+    done = _compare(pairs, frames, options, both_scalings=predictor.metres_per_unit is not None)
+    return dataclasses.replace(done, metric=weights.metric)
 
 
 def evaluate_predictions(
@@ -176,8 +178,26 @@ def _predict(predictor: Predictor, frames: EvaluationFrames, *, batch_size: int,
         predicted = iter(_predicted(predictor, list(frames.read(with_truth)), post_process))
         for ref, truth in batch:
             # Without ground truth there is nothing to compare, so the network is not run on such frames.
-            disparity, confidence = (None, None) if truth is None else next(predicted)
-            yield Pair(name=_name(ref), disparity=disparity, truth=truth, confidence=confidence)
+            if truth is None:
+                yield Pair(name=_name(ref), disparity=None, truth=None)
+            else:
+                yield _pair(frames, ref, truth, *next(predicted))
+
+
+def _pair(
+    frames: EvaluationFrames,
+    ref: FrameRef,
+    truth: Float[ndarray, "_h _w"],
+    disparity: Float[ndarray, "h w"],
+    confidence: Float[ndarray, "h w"] | None,
+) -> Pair:
+    """What the network predicted for a frame, and its ground truth; pixel by pixel if the frame was rectified."""
+    if frames.fit is not None:
+        camera, fit = frames.cameras[ref.sequence], frames.source.fitting(frames.fit)
+        if confidence is not None:
+            confidence, _ = on_frame(confidence, (truth.shape[0], truth.shape[1]), camera, fit)
+        disparity, truth = compared(disparity, truth, camera, fit)
+    return Pair(name=_name(ref), disparity=disparity, truth=truth, confidence=confidence)
 
 
 def _truths_ahead(
@@ -204,10 +224,10 @@ def _predicted(
     predictor: Predictor, images: Sequence[UInt8[ndarray, "h w 3"]], post_process: bool
 ) -> list[tuple[Float[ndarray, "h w"], Float[ndarray, "h w"] | None]]:
     """Disparities of images of the network's size, at that size, and their confidences if the model has them."""
-    maps = [(each.disparity, each.confidence) for each in predictor.predict_batch(images)]
+    maps = [(each.disparity, each.confidence) for each in predictor.predict_fitted(images)]
     if not post_process:
         return maps
-    mirrored = predictor.predict_batch([np.ascontiguousarray(image[:, ::-1]) for image in images])
+    mirrored = predictor.predict_fitted([np.ascontiguousarray(image[:, ::-1]) for image in images])
     return [
         (
             flip_post_process(disparity, other.disparity[:, ::-1]),
@@ -220,11 +240,16 @@ def _predicted(
 
 
 def _frames(
-    data: Path, split: str | Path | None, fit: CropResize | None, ground_truth: Path | None, options: ComparisonOptions
+    data: Path,
+    split: str | Path | None,
+    fit: CropResize | None,
+    ground_truth: Path | None,
+    options: ComparisonOptions,
+    camera: Camera | None = None,
 ) -> EvaluationFrames:
     """The frames that the options choose, with the ground truth to compare with."""
     whole = ground_truth is not None
-    frames = frames_to_evaluate(data, split, fit, part=options.part, stream=options.stream, whole=whole)
+    frames = frames_to_evaluate(data, split, fit, part=options.part, stream=options.stream, whole=whole, camera=camera)
     return _with_truth(frames, split, ground_truth, options)
 
 

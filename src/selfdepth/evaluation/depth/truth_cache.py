@@ -6,6 +6,7 @@ import threading
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -60,6 +61,10 @@ class CachedTruth(DepthTruth):
                 file, made_of=np.array(fingerprint), shape=depth.shape, index=index, depth=depth.reshape(-1)[index]
             )
         return depth
+
+    def depth_is(self, ref: FrameRef) -> Literal["z", "ray"]:
+        """What the maps are that it caches."""
+        return self.truth.depth_is(ref)
 
 
 def _read(path: Path, fingerprint: str) -> Float[ndarray, "h w"] | None:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from selfdepth.data.readers.cameras import or_models
 from selfdepth.data.readers.trajectories import read_trajectory
 from selfdepth.errors import DataError
 from selfdepth.evaluation.odometry.drift import DriftError, RelativePoseError, kitti_drift, relative_pose_error
@@ -80,6 +81,7 @@ class OdometryEvaluation:
             "length": self.length,
             "poses": len(self.truth),
             "frames": self.frames,
+            **({} if self.predicted.metric is None else {"metric": self.predicted.metric.to_json()}),
         }
 
 
@@ -108,8 +110,9 @@ def predict_trajectory(
     numbers = sequence.numbers[:: motion.spacing]
     if len(numbers) < motion.plan.min_frames:
         raise too_few_frames(motion, len(sequence.numbers), where=sequence.name)
-    images = (weights.fit(image, sequence.camera)[0] for image in sequence.read(sequence.numbers))
-    odometer, answers = Odometer(motion, weights.fit.camera(sequence.camera)), []
+    camera = or_models(sequence.camera, weights.camera)
+    images = (weights.fit(image, camera)[0] for image in sequence.read(sequence.numbers))
+    odometer, answers = Odometer(motion, weights.fit.camera(camera)), []
     while batch := list(itertools.islice(images, batch_size * motion.spacing)):
         answers += odometer.advance(batch)
     # Frames between two at the spacing have no pose.
@@ -180,7 +183,7 @@ def matched(predicted: Trajectory, truth: Trajectory, *, where: str) -> tuple[Tr
 
 
 def _rows(trajectory: Trajectory, rows: ndarray) -> Trajectory:
-    return Trajectory(T_world_camera=trajectory.T_world_camera[rows], timestamps=trajectory.timestamps[rows])
+    return replace(trajectory, T_world_camera=trajectory.T_world_camera[rows], timestamps=trajectory.timestamps[rows])
 
 
 def _straight(truth: Float[ndarray, "n 4 4"]) -> Float[ndarray, "n 4 4"]:

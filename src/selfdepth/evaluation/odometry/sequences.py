@@ -11,7 +11,6 @@ from numpy import ndarray
 from scipy.spatial.transform import Rotation, Slerp
 
 from selfdepth.data.frames import FrameSequence, find_gaps, gaps_refused
-from selfdepth.data.readers.cameras import ANY_CAMERA
 from selfdepth.data.readers.trajectories import FORMATS, read_trajectory
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.sources.source import DataSource
@@ -50,7 +49,7 @@ def sequence_to_evaluate(
             sequence without true poses.
     """
     source = recognise(data, stream)
-    chosen = _choose(source.sequences(ANY_CAMERA), sequence, data)
+    chosen = _choose(source.sequences_to_compare(), sequence, data)
     gaps = find_gaps(chosen.numbers)
     if gaps:  # a motion across a gap would be larger than any that the network has learned
         raise gaps_refused(chosen.name, gaps)

@@ -1,0 +1,327 @@
+"""The frames from which the scale is found: of any data, evenly spaced, with their cameras, times and predicted depth.
+
+The depth may be a model's, in the network's own unit, or come from files of any method.
+"""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+from numpy import ndarray
+
+from selfdepth.data.footage import FrameSelection
+from selfdepth.data.frames import FrameRef, FrameSequence
+from selfdepth.data.readers.cameras import ANY_CAMERA
+from selfdepth.data.readers.frame_files import files_of_frames, find_files_of_frames
+from selfdepth.data.sources.recognise import recognise
+from selfdepth.data.sources.source import DataSource
+from selfdepth.errors import DataError, SelfDepthWarning
+from selfdepth.evaluation.depth.arrays import Quantity, check_aspect, read_predictions
+from selfdepth.evaluation.depth.predictions import KINDS, read_prediction
+from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.crop import NO_CROP, Crop
+from selfdepth.geometry.crop_resize import CropResize
+from selfdepth.inference.predictor import Predictor
+from selfdepth.weights.files import LoadedWeights
+
+BATCH = 8
+"""Frames that are predicted together."""
+_LEAST_Z = 0.05
+"""Of the unit ray of a pixel whose depth is along z: 87 degrees from the axis."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleFrame:
+    """A frame with its predicted depth.
+
+    Attributes:
+        ref: the frame.
+        time_s: its time in the data; a frame number where the times are unknown.
+        depth: predicted, positive, in the unit whose metres are wanted; 0 where a pixel has none.
+        whole: camera of the frame itself, before crop and resize.
+        crop: what was cut off the frame before it was resized to the depth map.
+        depth_is: along "z", the camera's axis, or along the "ray" of the pixel.
+    """
+
+    ref: FrameRef
+    time_s: float
+    depth: Float[ndarray, "h w"]
+    whole: Camera
+    crop: Crop = NO_CROP
+    depth_is: Literal["z", "ray"] = "z"
+
+    @property
+    def fit(self) -> CropResize:
+        """What turns the frame's picture, and that of its stereo partner, into one of the size of the depth map."""
+        return CropResize(width=self.depth.shape[1], height=self.depth.shape[0], crop=self.crop)
+
+    @cached_property
+    def camera(self) -> Camera:
+        """The camera of the depth map's pixels."""
+        return self.fit.camera(self.whole)
+
+    def in_map(self, pixels: Float[ndarray, "n 2"]) -> Float[ndarray, "n 2"]:
+        """Pixels (u, v) of the whole frame, as pixels of the depth map; outside it if they are cropped off."""
+        size = self.crop.size_of(self.whole.width, self.whole.height)
+        scale = np.array([self.camera.width / size[0], self.camera.height / size[1]])
+        return np.asarray((pixels - (self.crop.left, self.crop.top) + 0.5) * scale - 0.5)
+
+    def rays(self, pixels: Float[ndarray, "n 2"]) -> tuple[Float[ndarray, "n 3"], Bool[ndarray, "n"]]:
+        """The rays of pixels (u, v) of the map, and which have one: a point is its depth times its ray.
+
+        Rays are unit vectors if the depth is along them; else their z is 1.
+        """
+        rays, seen = self.camera.unproject(pixels)
+        if self.depth_is == "ray":
+            return rays, seen
+        ahead = rays[:, 2] > _LEAST_Z
+        return rays / np.where(ahead, rays[:, 2], 1)[:, None], seen & ahead
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleFootage:
+    """All frames of the data.
+
+    Attributes:
+        source: the data.
+        sequences: those whose scale is wanted, with their cameras.
+        partners: other cameras of stereo pairs, by the name of their sequence.
+        times_s: time of each frame, running on from one sequence to the next.
+        own_times_s: seconds of the frames of a sequence, by its name, on the clock of the data; None if unknown.
+    """
+
+    source: DataSource
+    sequences: tuple[FrameSequence, ...]
+    partners: dict[str, FrameSequence]
+    times_s: dict[FrameRef, float]
+    own_times_s: dict[str, Float[ndarray, "n"] | None]
+
+    @property
+    def timed(self) -> bool:
+        """Whether the times of all frames are known."""
+        return all(times is not None for times in self.own_times_s.values())
+
+    @property
+    def refs(self) -> tuple[FrameRef, ...]:
+        """All frames, in their order."""
+        return tuple(self.times_s)
+
+    def sequence(self, name: str) -> FrameSequence:
+        """The sequence with this name."""
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, FrameSequence]:
+        return {each.name: each for each in self.sequences}
+
+    def read(
+        self, name: str, numbers: tuple[int, ...], fit: CropResize, *, partner: bool = False
+    ) -> Iterator[UInt8[ndarray, "h w 3"]]:
+        """Frames of a sequence, or of its stereo partner, cropped and resized."""
+        sequence = self.partners[name] if partner else self.sequence(name)
+        selection = FrameSelection(part="all", refs=(), sequences=(sequence,))
+        return self.source.read(selection, tuple(FrameRef(sequence.name, number) for number in numbers), fit)
+
+
+def open_footage(
+    data: Path,
+    *,
+    camera: str | None = None,
+    stream: int | None = None,
+    stereo: bool = False,
+    weights: LoadedWeights | None = None,
+) -> ScaleFootage:
+    """Open the data for calibration.
+
+    The camera is the user's, else the data's own, else the model's where the frames have its aspect, else 60 degrees
+    are assumed, with a warning.
+
+    Args:
+        camera: as `parse_camera` reads it.
+        stream: number of the video stream to take; None: the one with the most frames.
+        stereo: whether the stereo partners are wanted; frames without one are then left out.
+        weights: the model, for its camera.
+
+    Raises:
+        DataError: for data that cannot be used, or that has no pairs.
+    """
+    source = recognise(data, stream)
+    partners: dict[str, FrameSequence] = {}
+    # A store's cameras are those of its frames; all others are opened with the one that counts.
+    if source.kind == "store":
+        if camera is not None or stereo:
+            raise DataError(
+                "a store has its camera, and no pairs that could be compared",
+                where="--stereo" if stereo else f"--camera {camera}",
+                got=str(data),
+                fix="give the data that the store was made from as --data",
+            )
+        sequences = source.select(split=None, part=None, whole=True).sequences
+    elif stereo:
+        sequences, partners = _pairs(source, camera)
+    else:
+        sequences = _with_cameras(source, camera, weights)
+    own = {each.name: _times(source, each) for each in sequences}
+    running = _running_times(sequences, own)
+    return ScaleFootage(source=source, sequences=sequences, partners=partners, times_s=running, own_times_s=own)
+
+
+def _pairs(source: DataSource, camera: str | None) -> tuple[tuple[FrameSequence, ...], dict[str, FrameSequence]]:
+    """The sequences with a stereo partner, without the frames that it lacks; and the partners."""
+    # With 0 as the only offset every frame is its own neighbour, so all frames are opened.
+    found = source.footage(camera=camera, offsets=(0,), stereo=True).sequences
+    by_name = {each.name: each for each in found}
+    pairs: dict[str, FrameSequence] = {}
+    sequences = []
+    for each in found:
+        if each.partner is not None and each.partner.sequence in by_name:
+            other = by_name[each.partner.sequence]
+            sequences.append(each.without(frozenset(each.numbers) - frozenset(other.numbers)))
+            pairs[each.name] = other
+    return tuple(sequences), pairs
+
+
+def _with_cameras(source: DataSource, camera: str | None, weights: LoadedWeights | None) -> tuple[FrameSequence, ...]:
+    own = None if weights is None else weights.camera
+    if camera is not None or source.calibrated or own is None:
+        return source.sequences(camera)
+    sequences = source.sequences(ANY_CAMERA)
+    if not all(own.has_aspect_of(each.camera.width, each.camera.height) for each in sequences):
+        return source.sequences(None)
+    return tuple(replace(each, camera=own.resized(each.camera.width, each.camera.height)) for each in sequences)
+
+
+def _running_times(
+    sequences: Sequence[FrameSequence], own: Mapping[str, Float[ndarray, "_n"] | None]
+) -> dict[FrameRef, float]:
+    """Time of each frame, sequence after sequence: in seconds if all are known, else frame numbers."""
+    counted = any(times is None for times in own.values())
+    running: dict[FrameRef, float] = {}
+    start = 0.0
+    for sequence in sequences:
+        known = own[sequence.name]
+        times = np.array(sequence.numbers, np.float64) if counted or known is None else known
+        refs = [FrameRef(sequence.name, number) for number in sequence.numbers]
+        # A single sequence keeps its own times; those of several would overlap.
+        shift = start - float(times[0]) if len(sequences) > 1 else 0.0
+        running.update(zip(refs, (times + shift).tolist(), strict=True))
+        start = float(times[-1]) + shift + (float(np.median(np.diff(times))) if len(times) > 1 else 1.0)
+    return running
+
+
+def _times(source: DataSource, sequence: FrameSequence) -> Float[ndarray, "n"] | None:
+    """Seconds of the frames; None if they are unknown."""
+    try:
+        times = source.times(sequence)
+    except DataError:  # a missing or broken list of times is no obstacle: the frames are counted
+        return None
+    return None if np.array_equal(times, sequence.numbers) and sequence.times_s is None else times
+
+
+def model_depths(
+    footage: ScaleFootage, refs: Sequence[FrameRef], weights: LoadedWeights, *, device: str = "auto"
+) -> Iterator[ScaleFrame]:
+    """The frames with the depth that a network predicts at its own size, in its own unit, in float32.
+
+    Frames of the training frames' size are cropped as at training; others are not, with a warning.
+
+    Raises:
+        SelfDepthError: for a frame that cannot be read, or a store that does not fit the model.
+    """
+    predictor = Predictor(replace(weights, metric=None), device=device, precision="fp32")
+    fits = {each.name: fit_of(each, weights, footage) for each in footage.sequences}
+    if any(fit.crop != weights.config.crop_px for fit in fits.values()):
+        warnings.warn(
+            f"the model was trained on frames cropped by {weights.config.crop_px} (top, bottom, left, right), but "
+            "frames of another size are not cropped: their depth may be worse",
+            SelfDepthWarning,
+            stacklevel=2,
+        )
+    for name, group in itertools.groupby(refs, key=lambda ref: ref.sequence):
+        whole, fit = footage.sequence(name).camera, fits[name]
+        chosen = list(group)
+        images = footage.read(name, tuple(ref.number for ref in chosen), fit)
+        for start in range(0, len(chosen), BATCH):
+            batch = chosen[start : start + BATCH]
+            predictions = predictor.predict_batch(list(itertools.islice(images, len(batch))))
+            for ref, prediction in zip(batch, predictions, strict=True):
+                yield ScaleFrame(
+                    ref=ref,
+                    time_s=footage.times_s[ref],
+                    depth=prediction.depth.astype(np.float64),
+                    whole=whole,
+                    crop=fit.crop,
+                )
+
+
+def fit_of(sequence: FrameSequence, weights: LoadedWeights, footage: ScaleFootage) -> CropResize:
+    """What turns frames of a sequence into a network's input. Its crop is for frames of the training frames' size."""
+    own, fit = weights.camera, weights.fit
+    same = own is None or (own.width, own.height) == (sequence.camera.width, sequence.camera.height)
+    return fit if same or footage.source.kind == "store" else replace(fit, crop=NO_CROP)
+
+
+class GivenDepths:
+    """Predictions in files for the frames of the data, by any method, at any resolution.
+
+    Args:
+        path: a file with one map per frame of the data, in their order; or a folder with a file per frame, named like
+            the frame, which may lack some (`files_of_frames`).
+        quantity: what the files hold.
+
+    Raises:
+        DataError: for a file that cannot be used or has another number of maps, or a folder without any prediction of a
+            frame.
+    """
+
+    def __init__(self, path: Path, quantity: Quantity, footage: ScaleFootage) -> None:
+        self._path, self._quantity, self._footage = path, quantity, footage
+        self._files: dict[FrameRef, Path] = {}
+        self._maps: dict[FrameRef, ndarray] = {}
+        refs = footage.refs
+        if path.is_dir():
+            selection = FrameSelection(part="all", refs=refs, sequences=footage.sequences)
+            by_ref = footage.source.names(selection)
+            names = [by_ref[ref] for ref in refs]
+            found = find_files_of_frames(path, refs, names, kinds=KINDS, wanted="prediction")
+            if not any(found):
+                files_of_frames(path, refs, names, kinds=KINDS, wanted="prediction")  # raises, naming the first
+            self._files = {ref: file for ref, file in zip(refs, found, strict=True) if file is not None}
+            return
+        maps = read_predictions(path, quantity)
+        if len(maps) != len(refs):
+            raise DataError(
+                "there are not as many predictions as frames",
+                where=path,
+                expected=f"{len(refs)}, one for each frame of {footage.source.path}, in their order",
+                got=str(len(maps)),
+                fix="give a folder with a file per frame if some frames have none",
+            )
+        self._maps = dict(zip(refs, maps, strict=True))
+
+    @property
+    def refs(self) -> tuple[FrameRef, ...]:
+        """The frames that have a prediction, in their order."""
+        return tuple(self._maps or self._files)
+
+    def depths(self, refs: Iterable[FrameRef]) -> Iterator[ScaleFrame]:
+        """The frames with their depth. Raises DataError for a map that cannot be used, or of another aspect."""
+        for ref in refs:
+            disparity = self._maps[ref] if self._maps else read_prediction(self._files[ref], self._quantity)
+            whole = self._footage.sequence(ref.sequence).camera
+            shape = (disparity.shape[0], disparity.shape[1])
+            check_aspect(shape, (whole.height, whole.width), f"{self._path}, {ref.sequence} {ref.number}")
+            yield ScaleFrame(
+                ref=ref,
+                time_s=self._footage.times_s[ref],
+                depth=1 / disparity.astype(np.float64),
+                whole=whole,
+            )

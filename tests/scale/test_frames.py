@@ -1,0 +1,165 @@
+"""The frames from which the scale is found: their cameras, their times, their depth from a model or from files."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy import ndarray
+
+from helpers.models import tiny_config, write_model
+from selfdepth.data.frames import FrameRef
+from selfdepth.data.sources.rendered import write_drive
+from selfdepth.errors import DataError, SelfDepthWarning
+from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.crop import Crop
+from selfdepth.inference.predictor import Predictor
+from selfdepth.scale.frames import GivenDepths, ScaleFrame, model_depths, open_footage
+from selfdepth.structs import MetricScale
+from selfdepth.synthetic.drive import DriveSpec, SyntheticDrive, render_drive
+from selfdepth.weights.files import load_weights
+from selfdepth.weights.metres import write_copy
+
+SIZE = (96, 64)
+
+
+@pytest.fixture(scope="module")
+def drive() -> SyntheticDrive:
+    return render_drive(DriveSpec(seed=2, frames=6, width=SIZE[0], height=SIZE[1]))
+
+
+@pytest.fixture(scope="module")
+def data(drive: SyntheticDrive, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "street"
+    write_drive(drive, folder, with_depth=True)
+    return folder
+
+
+def full(depth: ndarray) -> ndarray:
+    """Depth without holes: the sky is far away."""
+    return np.where(depth > 0, depth, 500.0).astype(np.float32)
+
+
+def test_frames_keep_their_camera_and_count_where_there_are_no_times(data: Path, drive: SyntheticDrive) -> None:
+    footage = open_footage(data)
+    assert footage.sequences[0].camera == drive.camera
+    assert not footage.timed and list(footage.times_s.values()) == [0, 1, 2, 3, 4, 5]
+    assert [ref.number for ref in footage.refs] == [0, 1, 2, 3, 4, 5]
+
+
+def test_times_run_on_from_one_sequence_to_the_next(data: Path, drive: SyntheticDrive, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_drive(drive, tmp_path / name)
+    times = list(open_footage(tmp_path).times_s.values())
+    assert times == list(range(12))
+
+
+def test_a_camera_comes_from_the_user_else_the_data_else_the_model(data: Path, tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    for file in data.glob("*.png"):
+        (plain / file.name).write_bytes(file.read_bytes())
+    own = Camera(fx=50, fy=50, cx=40, cy=30, width=2 * SIZE[0], height=2 * SIZE[1])
+    weights = load_weights(write_model(tmp_path / "model", tiny_config(), camera=own))
+    assert open_footage(plain, weights=weights).sequences[0].camera == own.resized(*SIZE)
+    assert open_footage(plain, camera="70,70,48,32", weights=weights).sequences[0].camera.fx == 70
+    with pytest.warns(SelfDepthWarning, match="60 degrees is ASSUMED"):
+        open_footage(plain)
+    other = Camera(fx=50, fy=50, cx=40, cy=30, width=100, height=100)
+    unlike = load_weights(write_model(tmp_path / "unlike", tiny_config(), camera=other))
+    with pytest.warns(SelfDepthWarning, match="60 degrees is ASSUMED"):
+        open_footage(plain, weights=unlike)
+
+
+def test_a_model_is_asked_for_depth_in_its_own_unit_calibrated_or_not(data: Path, tmp_path: Path) -> None:
+    weights = load_weights(write_model(tmp_path / "model", tiny_config()))
+    write_copy(tmp_path / "copy", weights, MetricScale(factor=7.0, spread=0.1, witness="x"))
+    footage = open_footage(data)
+    own, calibrated = (
+        [frame.depth for frame in model_depths(footage, footage.refs, load_weights(tmp_path / name), device="cpu")]
+        for name in ("model", "copy")
+    )
+    np.testing.assert_array_equal(own, calibrated)
+    image = next(footage.sequences[0].read((0,)))
+    expected = Predictor(weights, device="cpu", precision="fp32").predict(image).depth
+    np.testing.assert_allclose(own[0], expected, rtol=1e-5)
+
+
+def test_frames_of_the_training_size_are_cropped_and_their_camera_with_them(
+    data: Path, tmp_path: Path, drive: SyntheticDrive
+) -> None:
+    config = tiny_config(crop="8,4,16,0")
+    weights = load_weights(write_model(tmp_path / "model", config, camera=drive.camera))
+    footage = open_footage(data)
+    (frame,) = model_depths(footage, footage.refs[:1], weights, device="cpu")
+    assert frame.crop == Crop(8, 4, 16, 0) and frame.depth.shape == (64, 96)
+    assert frame.camera == drive.camera.cropped(frame.crop).resized(96, 64)
+    other = Camera(fx=50, fy=50, cx=40, cy=30, width=300, height=200)
+    elsewhere = load_weights(write_model(tmp_path / "other", config, camera=other))
+    with pytest.warns(SelfDepthWarning, match="frames of another size are not cropped"):
+        (frame,) = model_depths(footage, footage.refs[:1], elsewhere, device="cpu")
+    assert not frame.crop and frame.camera == drive.camera.resized(96, 64)
+
+
+def test_a_pixel_of_the_frame_lies_on_the_same_ray_in_the_map(drive: SyntheticDrive) -> None:
+    frame = ScaleFrame(
+        ref=FrameRef("a", 0), time_s=0.0, depth=np.ones((16, 48)), whole=drive.camera, crop=Crop(8, 4, 16, 0)
+    )
+    u, v = 40.0, 20.0
+    ((mapped_u, mapped_v),) = frame.in_map(np.array([[u, v]]))
+    camera, whole = frame.camera, drive.camera
+    assert (mapped_u - camera.cx) / camera.fx == pytest.approx((u - whole.cx) / whole.fx)
+    assert (mapped_v - camera.cy) / camera.fy == pytest.approx((v - whole.cy) / whole.fy)
+    rays, seen = frame.rays(np.array([[7.0, 3.0]]))
+    assert rays[0] == pytest.approx([(7 - camera.cx) / camera.fx, (3 - camera.cy) / camera.fy, 1]) and seen.all()
+
+
+def test_given_depths_are_matched_by_order_or_by_name_at_any_resolution(
+    data: Path, tmp_path: Path, drive: SyntheticDrive
+) -> None:
+    footage = open_footage(data)
+    maps = full(drive.depth)[:, ::2, ::2]
+    np.savez(tmp_path / "all.npz", depth=maps)
+    np.save(tmp_path / "disparity.npy", 1 / maps)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for number in (1, 4):
+        np.save(folder / f"{number:010d}.npy", maps[number])
+    for path, quantity, numbers in (
+        (tmp_path / "all.npz", "depth", range(6)),
+        (tmp_path / "disparity.npy", "disparity", range(6)),
+        (folder, "depth", (1, 4)),
+    ):
+        given = GivenDepths(path, quantity, footage)
+        assert [ref.number for ref in given.refs] == list(numbers)
+        frames = list(given.depths(given.refs))
+        np.testing.assert_allclose([frame.depth for frame in frames], maps[list(numbers)], rtol=1e-5)
+        assert frames[0].camera == drive.camera.resized(48, 32)
+
+
+def test_given_depths_that_are_not_of_these_frames_are_refused(
+    data: Path, tmp_path: Path, drive: SyntheticDrive
+) -> None:
+    footage = open_footage(data)
+    np.save(tmp_path / "short.npy", full(drive.depth)[:3])
+    with pytest.raises(DataError, match=r"not as many predictions as frames.*expected 6.*got 3"):
+        GivenDepths(tmp_path / "short.npy", "depth", footage)
+    np.save(tmp_path / "tall.npy", full(drive.depth).transpose(0, 2, 1))
+    tall = GivenDepths(tmp_path / "tall.npy", "depth", footage)
+    with pytest.raises(DataError, match="cannot be of the same image"):
+        list(tall.depths(tall.refs))
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    with pytest.raises(DataError, match="there is no prediction"):
+        GivenDepths(folder, "depth", footage)
+    np.save(folder / "other.npy", full(drive.depth)[0])
+    with pytest.raises(DataError, match="a frame has no prediction"):
+        GivenDepths(folder, "depth", footage)
+
+
+def test_data_without_pairs_has_no_stereo(data: Path) -> None:
+    with pytest.raises(DataError, match="no stereo pairs"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        open_footage(data, stereo=True)
