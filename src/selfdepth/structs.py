@@ -60,6 +60,8 @@ class Batch:
         teacher: disparity of the target by a teacher, up to scale and shift: above 0 and at most 1, 0 where unknown.
             None where there is no teacher, and in validation.
         hard_targets: targets that the depth network must also understand in bad conditions; None for none.
+        mirrored: which clips are flipped left to right; None: none is. Only a learned camera asks.
+        camera: number of each clip's camera, one for each size of the original frames; None: all have the first.
         driven: between target and sources; None without a speed log, and in validation.
         lenses: at the size of the frames, one per clip for all its views; depth is then the distance along the ray.
             None for pinholes, whose depth is along z.
@@ -72,6 +74,8 @@ class Batch:
     T_stereo_target: Float[Tensor, "b 4 4"] | None = None
     teacher: Float[Tensor, "b 1 h w"] | None = None
     hard_targets: HardTargets | None = None
+    mirrored: Bool[Tensor, "b"] | None = None
+    camera: Int[Tensor, "b"] | None = None
     driven: Driven | None = None
     lenses: Lenses | None = None
 

@@ -31,6 +31,10 @@ NAN = float("nan")
             {"loss": LossConfig(align_motion=True), "offsets": (), "stereo": "calibrated"},
             "needs no alignment: --loss.align-motion; expected --offsets; got none; add --loss.no-align-motion",
         ),
+        ({"camera": "learn", "stereo": "calibrated"}, "the camera of a stereo pair is known"),
+        ({"camera": "learn:fov:70", "stereo": "nominal"}, "--camera learn:fov:70; expected --stereo none"),
+        ({"camera": "learn", "self_teacher": "run"}, "a student learns depth from its teacher alone"),
+        ({"camera": "learn:"}, "the camera to start from is empty"),
         ({"width": 0}, "--width"),
         ({"width": 32}, "at least 64"),
         ({"width": 100}, "try 96 or 128"),
@@ -81,6 +85,23 @@ def test_spacing_and_crop_are_read_as_numbers() -> None:
     assert TrainConfig(every="auto").spacing is None
     assert TrainConfig(crop=" 1, 2,3 ,4").crop_px == Crop(top=1, bottom=2, left=3, right=4)
     assert TrainConfig().crop_px == Crop()
+
+
+@pytest.mark.parametrize(
+    ("camera", "learns", "start"),
+    [
+        (None, False, None),
+        ("fov:70", False, "fov:70"),
+        ("learned.yaml", False, "learned.yaml"),
+        ("learn", True, "fov:60"),
+        ("learn:fov:70", True, "fov:70"),
+        ("learn:500,500,320,240", True, "500,500,320,240"),
+        ("learn:a:b.yaml", True, "a:b.yaml"),
+    ],
+)
+def test_a_camera_that_is_learned_has_a_start(camera: str | None, learns: bool, start: str | None) -> None:
+    config = TrainConfig(camera=camera)
+    assert (config.learns_camera, config.start_camera) == (learns, start)
 
 
 def test_depth_of_the_nominal_baseline_is_not_in_metres() -> None:

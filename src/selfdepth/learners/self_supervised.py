@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from selfdepth.config import LossConfig, TrainConfig
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
+from selfdepth.learners.camera import LearnedCamera, held_in_image
 from selfdepth.learners.frozen import FrozenDepth
 from selfdepth.losses.alignment import align, alignment_loss
 from selfdepth.losses.anchor import anchor_loss
@@ -91,6 +93,8 @@ class SelfSupervisedDepth(nn.Module):
         if config.knows_scale:
             self.pose_net.start_larger(config.loss.untrained_depth / LossConfig().untrained_depth)
         self.pose_passes = POSE_INPUTS[config.encoder.pose_input]
+        self.camera: LearnedCamera | None = None
+        """The camera to learn; None: that of the data is known. Set by `learn_camera`."""
         self.stage: Stage = "full"
         """Of training; the training loop sets it."""
         self.train()  # as modules begin, but with the statistics that are to stay
@@ -106,6 +110,8 @@ class SelfSupervisedDepth(nn.Module):
 
     def forward(self, batch: Batch) -> StepOutput:
         """One training step up to the loss: predict depth, predict motion, rebuild the target, compare."""
+        if self.camera is not None:
+            batch = replace(batch, K=self.camera(batch.K, batch.camera, batch.mirrored))
         if self.training and self.stage == "motion":
             return self._learn_motion(batch)
         # Section 3.1: depth from the target alone, so that one image is enough for prediction later; motion from the
@@ -121,6 +127,8 @@ class SelfSupervisedDepth(nn.Module):
         # inputs: the jitter makes the networks robust, and must not count as an error.
         compare = unmasked_loss if self.training and self.stage == "unmasked" else self_supervised_loss
         compared, misaligned = self._aligned(batch, disparities[0], T_source_target)
+        if self.camera is not None:
+            compared = held_in_image(compared, batch.K)
         objective = compare(disparities, compared, batch.frames, batch.K, self.loss_config, masks, batch.lenses)
 
         scales = self.depth_net.decoder.scales
@@ -129,6 +137,8 @@ class SelfSupervisedDepth(nn.Module):
         added = self._added_terms(batch, predicted, compared)
         if misaligned is not None:
             added["alignment"] = (1.0, misaligned)
+        if self.camera is not None:
+            added["camera"] = (1.0, self.camera.prior())
         for name, (weight, term) in added.items():
             terms[f"loss/{name}"] = term.detach()
             loss = loss + weight * term
@@ -147,7 +157,9 @@ class SelfSupervisedDepth(nn.Module):
         T_source_target = self.relative_transforms(batch)
         depth_range, untrained = self.loss_config.depth_range, self.loss_config.untrained_depth
         depth = torch.full_like(batch.frames[:, 0, :1], untrained)
-        loss, explained = motion_loss(untrained, T_source_target, batch.frames, batch.K, self.loss_config, batch.lenses)
+        # At a depth that is the same everywhere, any camera is the right one.
+        K = batch.K.detach()
+        loss, explained = motion_loss(untrained, T_source_target, batch.frames, K, self.loss_config, batch.lenses)
         return StepOutput(
             loss=loss,
             terms={},

@@ -55,6 +55,7 @@ class ClipSet:
             for clips without a partner. None without stereo.
         n_dropped: targets left out because they, or a source that they need, are not in the store.
         teacher: a teacher's maps of all targets, which then come with the batches.
+        cameras: number of each clip's camera, as `camera_numbers` gives it; None where all have the same.
         driven_m: metres that the vehicle drove between target and sources; NaN where it is not known. None: not at all.
         lenses: of the cameras; None if all of them are pinholes.
     """
@@ -67,6 +68,7 @@ class ClipSet:
     T_stereo_target: Float32[ndarray, "clips 4 4"] | None = field(default=None, repr=False)
     n_dropped: int
     teacher: TeacherMaps | None = field(default=None, repr=False)
+    cameras: Int[ndarray, "clips"] | None = field(default=None, repr=False)
     driven_m: Float32[ndarray, "clips s"] | None = field(default=None, repr=False)
     lenses: ClipLenses | None = field(default=None, repr=False)
 
@@ -138,6 +140,7 @@ def make_clips(
         T_stereo_target=None if stereo == "none" else T[complete],
         n_dropped=int((~complete).sum()),
         lenses=lenses_of(store, kept),
+        cameras=store.cameras_of(kept),
     )
 
 
@@ -157,7 +160,7 @@ def _translation(partner: StereoPartner, stereo: Stereo) -> tuple[float, float, 
 
 class _Gathered(NamedTuple):
     """Frames (uint8, or their rows if the frames are on the device), geometry, a teacher's maps (16 bits, or their
-    indices likewise), driven metres and the indices of the lenses of some clips, on the host."""
+    indices likewise), driven metres, and the numbers of the lenses and cameras of some clips, on the host."""
 
     pixels: Tensor
     K: Tensor
@@ -165,6 +168,7 @@ class _Gathered(NamedTuple):
     teacher: Tensor | None
     driven_m: Tensor | None
     lens_of: Tensor | None
+    camera: Tensor | None
 
 
 class ClipLoader:
@@ -302,7 +306,8 @@ class ClipLoader:
         maps = None if self.clips.teacher is None else self.clips.teacher.gather(rows[:, 0])
         driven_m = None if self.clips.driven_m is None else torch.from_numpy(self.clips.driven_m[indices])
         lens_of = None if self.clips.lenses is None else torch.from_numpy(self.clips.lenses.of[indices])
-        gathered = _Gathered(pixels, K, T, maps, driven_m, lens_of)
+        cameras = None if self.clips.cameras is None else torch.from_numpy(self.clips.cameras[indices])
+        gathered = _Gathered(pixels, K, T, maps, driven_m, lens_of, cameras)
         # Only from pinned memory does a copy to the GPU run beside its computation.
         if self.device.type == "cuda":
             return _Gathered(*(None if tensor is None else tensor.pin_memory() for tensor in gathered))  # type: ignore[arg-type]
@@ -310,7 +315,7 @@ class ClipLoader:
 
     def _on_device(self, gathered: _Gathered) -> Batch:
         pinned = self.device.type == "cuda"
-        pixels, K, T, maps, driven_m, lens_of = (
+        pixels, K, T, maps, driven_m, lens_of, camera = (
             None if tensor is None else tensor.to(self.device, non_blocking=pinned) for tensor in gathered
         )
         assert pixels is not None and K is not None
@@ -319,9 +324,7 @@ class ClipLoader:
             pixels = torch.unflatten(self.resident.index_select(0, pixels.flatten()), 0, pixels.shape)
         # The pixels travel as bytes, and become four times as large only on the device.
         frames = pixels.to(torch.float32).div_(255)
-        driven = None
-        if driven_m is not None:
-            driven = Driven(metres=driven_m.nan_to_num(0.0), known=~driven_m.isnan())
+        driven = None if driven_m is None else Driven(metres=driven_m.nan_to_num(0.0), known=~driven_m.isnan())
         return Batch(
             frames=frames,
             inputs=frames,
@@ -331,6 +334,7 @@ class ClipLoader:
             teacher=teacher,
             driven=driven,
             lenses=None if self._lenses is None or lens_of is None else self._lenses.select(lens_of),
+            camera=camera,
         )
 
     def _finish(self, step: int, gathered: _Gathered) -> Batch:

@@ -29,7 +29,7 @@ from selfdepth.data.readers.cameras import ANY_CAMERA, PAPER, is_camera_file
 from selfdepth.data.readers.trajectories import POSES_FILE, read_trajectory
 from selfdepth.data.sources.one_camera import require_one_camera
 from selfdepth.data.store.build import Accept, Progress
-from selfdepth.data.store.prepare import store_of
+from selfdepth.data.store.prepare import require_learnable, store_of
 from selfdepth.data.store.store import Store
 from selfdepth.data.truth import DepthTruth, NoTruth
 from selfdepth.errors import ConfigError, DataError, SelfDepthWarning
@@ -177,11 +177,12 @@ class DataSource(ABC):
         """
         footage = self.footage(
             split=config.split,
-            camera=config.camera,
+            camera=config.start_camera,
             offsets=config.offsets,
             spacing=config.spacing,
             stereo=config.stereo != "none",
         )
+        require_learnable(config, (sequence.camera for sequence in footage.sequences))
         if check is not None:
             check(config, len(footage.train))
         return store_of(config, footage, folder, progress, accept)
