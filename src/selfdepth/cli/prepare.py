@@ -40,6 +40,8 @@ class PrepareArgs:
     """Pixels to cut off each side, top,bottom,left,right (bonnet, overlays); the camera follows."""
     stream: int | None = None
     """Number of the video stream to take, from 0. Default: the one with the most frames."""
+    topic: str | None = None
+    """Name of the topic of images to take from ROS bags. Default: that of the only camera."""
     stereo: bool = False
     """Take the other camera's images too (KITTI), for training with --stereo."""
     on_error: Literal["stop", "skip"] = "stop"
@@ -51,7 +53,7 @@ class PrepareArgs:
 
 
 SECTIONS = {
-    "data": ("data", "split", "camera", "every", "crop", "stream", "stereo", "on_error"),
+    "data": ("data", "split", "camera", "every", "crop", "stream", "topic", "stereo", "on_error"),
     "output": ("out", "width", "height"),
 }
 """How `--help` groups the options."""
@@ -70,6 +72,7 @@ def prepare(args: PrepareArgs) -> None:
         every=args.every,
         crop=args.crop,
         stream=args.stream,
+        topic=args.topic,
         stereo="calibrated" if args.stereo else "none",
         on_error=args.on_error,
         width=args.width,
@@ -78,7 +81,7 @@ def prepare(args: PrepareArgs) -> None:
     from selfdepth.cli.progress import progress
     from selfdepth.data.sources.recognise import recognise
 
-    source = recognise(path_of(args.data), args.stream)
+    source = recognise(path_of(args.data), args.stream, args.topic)
     shown, advance = 0, None
     with ExitStack() as stack:
 

@@ -36,6 +36,8 @@ class RefineArgs:
     """Frames between a target and its neighbours. Default: as the model was trained."""
     stream: int | None = None
     """Number of the video stream to take, from 0. Default: the one with the most frames."""
+    topic: str | None = None
+    """Name of the topic of images to take from ROS bags. Default: that of the only camera."""
     anchor: float = 0.01
     """Weight of |log d - log d0|, which keeps the depth d near the model's first depth d0. Smaller adapts more."""
     learning_rate: float | None = None
@@ -57,7 +59,7 @@ class RefineArgs:
 
 
 SECTIONS = {
-    "input": ("model", "footage", "camera", "every", "stream"),
+    "input": ("model", "footage", "camera", "every", "stream", "topic"),
     "objective": ("anchor",),
     "schedule": ("steps", "minutes", "learning_rate", "batch_size", "seed"),
     "output": ("out", "save_every"),
@@ -85,6 +87,7 @@ def refine(args: RefineArgs) -> None:
         camera=args.camera,
         every=args.every,
         stream=args.stream,
+        topic=args.topic,
         learning_rate=args.learning_rate,
         steps=args.steps,
         minutes=args.minutes,

@@ -50,7 +50,8 @@ class TrainArgs:
 SECTIONS = {
     "run": ("preset", "config", "resume"),
     "data": (
-        *("data", "split", "camera", "every", "crop", "stream", "width", "height", "offsets", "stereo", "on_error"),
+        *("data", "split", "camera", "every", "crop", "stream", "topic", "width", "height", "offsets", "stereo"),
+        "on_error",
         "store",
     ),
     "networks": ("encoder", "init", "freeze_batch_norm"),

@@ -57,6 +57,8 @@ class TrainConfig:
     stream: int | None = None
     """Number of the video stream to take, from 0, of files with several cameras. Default: the one with the most
     frames."""
+    topic: str | None = None
+    """Name of the topic of images to take from ROS bags. Default: that of the only camera."""
     on_error: OnError = "stop"
     """When frames cannot be read: stop and name them, or leave them out, with a word, up to 1 percent of the frames."""
     store: str | None = None

@@ -31,6 +31,7 @@ class RefineOptions:
         camera: as `TrainConfig.camera`; None: the data's own, else the model's where it fits the frames.
         every: frames between the neighbours of a clip; None: as the model was trained.
         stream: number of the video stream to take; None: the one with the most frames.
+        topic: name of the topic of a bag to take; None: that of its only camera.
         learning_rate: None: a tenth of the model's.
         steps, minutes: the budget, at most one of them; None: DEFAULT_MINUTES.
         run: other fields of the run's configuration, such as its batch size and device.
@@ -40,6 +41,7 @@ class RefineOptions:
     camera: str | None = None
     every: int | None = None
     stream: int | None = None
+    topic: str | None = None
     learning_rate: float | None = None
     steps: int | None = None
     minutes: float | None = None
@@ -64,7 +66,7 @@ def refinement(model: str, footage: str, options: RefineOptions) -> TrainConfig:
     """
     weights = load_weights(model)
     _require_motion(weights, model)
-    source = recognise(path_of(footage), options.stream)
+    source = recognise(path_of(footage), options.stream, options.topic)
     config = weights.config
     if config.stereo != "none":
         warnings.warn(
@@ -77,6 +79,7 @@ def refinement(model: str, footage: str, options: RefineOptions) -> TrainConfig:
     return TrainConfig(
         data=footage,
         stream=options.stream,
+        topic=options.topic,
         camera=options.camera or _camera(source, weights),
         crop=_crop(source, weights),
         every=str(options.every) if options.every is not None else config.every,

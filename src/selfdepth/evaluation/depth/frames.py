@@ -95,6 +95,7 @@ def frames_to_evaluate(
     *,
     part: str | None = None,
     stream: int | None = None,
+    topic: str | None = None,
     whole: bool = False,
 ) -> EvaluationFrames:
     """The frames of a data set that depth is evaluated on.
@@ -107,6 +108,7 @@ def frames_to_evaluate(
             cropped.
         part: "train", "val" or "test" of the split or data set, instead of that choice.
         stream: number of the video stream to take; None: the one with the most frames.
+        topic: name of the topic of a bag to take; None: that of its only camera.
         whole: without a split, take all frames, not only those for validation: ground truth from a file covers them
             all.
 
@@ -114,7 +116,7 @@ def frames_to_evaluate(
         DataError: for data or a split that cannot be used, a part without frames, or a store that does not fit the
             network.
     """
-    source = recognise(data, stream)
+    source = recognise(data, stream, topic)
     selection = source.select(split=None if split is None else str(split), part=part, whole=whole)
     frames = EvaluationFrames(source=source, selection=selection, fit=fit, truth=source.truth, protocol=source.protocol)
     # A store that cannot serve is refused here, not after minutes of comparing.
