@@ -48,6 +48,7 @@ FLOORS = (
     ("weights",),
     ("inference",),
     ("evaluation.depth", "evaluation.odometry"),
+    ("scale",),
     ("engine", "paper"),
     ("demo",),
     ("cli",),

@@ -1,4 +1,4 @@
-"""The pinhole camera, and the operations that change an image and its camera together.
+"""The camera, and the operations that change an image and its camera together.
 
 Conventions (docs/conventions.md): pixel centres are integers, (0, 0) is the first. Resizing by s maps
 u' = (u + 1/2) s - 1/2; a horizontal flip maps u' = W - 1 - u.
@@ -12,17 +12,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Shaped, UInt8
+from jaxtyping import Bool, Float, Shaped, UInt8
 from numpy import ndarray
 from PIL import Image
 from torch import Tensor
 
 from selfdepth.errors import DataError
 from selfdepth.geometry.crop import Crop
+from selfdepth.geometry.lens import PINHOLE, Lens, project, unproject
 
 PixelConvention = Literal["center", "corner"]
 FILTER = Image.Resampling.LANCZOS
@@ -34,12 +36,16 @@ for a crop to pass as a resize."""
 
 @dataclass(frozen=True, kw_only=True)
 class Camera:
-    """An ideal pinhole camera and the size of the image it belongs to.
+    """A camera and the size of the image it belongs to.
+
+    It looks along z; x is to the right, y is down. What `lens` puts at (x, y) of the normalised image plane is seen at
+    the pixel (fx x + cx, fy y + cy).
 
     Attributes:
         fx, fy: focal lengths in pixels, finite and positive.
         cx, cy: principal point in pixels, finite (integer pixel centres).
         width, height: image size in pixels to which fx, fy, cx and cy refer.
+        lens: a pinhole by default.
 
     Raises:
         DataError: for a focal length that is not positive and finite, a principal point that is not finite, or an
@@ -52,6 +58,7 @@ class Camera:
     cy: float
     width: int
     height: int
+    lens: Lens = PINHOLE
 
     def __post_init__(self) -> None:
         for name in ("fx", "fy"):
@@ -115,19 +122,62 @@ class Camera:
         if (width, height) == (self.width, self.height):
             return self  # the formula below could change the last bit, and a store would seem to be another one
         sx, sy = width / self.width, height / self.height
-        return Camera(
-            fx=self.fx * sx,
-            fy=self.fy * sy,
-            cx=(self.cx + 0.5) * sx - 0.5,
-            cy=(self.cy + 0.5) * sy - 0.5,
-            width=width,
-            height=height,
-        )
+        cx, cy = (self.cx + 0.5) * sx - 0.5, (self.cy + 0.5) * sy - 0.5
+        return replace(self, fx=self.fx * sx, fy=self.fy * sy, cx=cx, cy=cy, width=width, height=height)
 
     def cropped(self, sides: Crop) -> Camera:
         """The camera of its images after a crop. Raises DataError if nothing is left of them."""
         width, height = sides.size_of(self.width, self.height)
         return replace(self, cx=self.cx - sides.left, cy=self.cy - sides.top, width=width, height=height)
+
+    def mirrored(self) -> Camera:
+        """The camera of its images after a horizontal flip: u' = W - 1 - u."""
+        return replace(self, cx=self.width - 1 - self.cx, lens=self.lens.mirrored())
+
+    @property
+    def is_pinhole(self) -> bool:
+        """Whether straight lines are straight in its images: the lens does nothing."""
+        return self.lens.is_pinhole
+
+    def project(self, points: Float[ndarray, "n 3"]) -> tuple[Float[ndarray, "n 2"], Bool[ndarray, " n"]]:
+        """The pixels (u, v) at which points in the camera's frame are seen, in the image or beside it.
+
+        Returns:
+            Pixels, float64, and whether the lens sees the point. The pixel of one that it does not see is finite, and
+            says nothing.
+        """
+        x, y, z = torch.from_numpy(np.asarray(points, np.float64)).unbind(-1)
+        x, y, seen = project(self.lens.model, self._lens_values(), x, y, z)
+        return torch.stack([self.fx * x + self.cx, self.fy * y + self.cy], -1).numpy(), seen.numpy()
+
+    def unproject(self, pixels: Float[ndarray, "n 2"]) -> tuple[Float[ndarray, "n 3"], Bool[ndarray, " n"]]:
+        """The rays of pixels (u, v), in the image or beside it, in the camera's frame: the inverse of `project`.
+
+        Returns:
+            Unit rays, float64, and whether the lens has one there. Those of other pixels are finite, and say nothing.
+        """
+        u, v = torch.from_numpy(np.asarray(pixels, np.float64)).unbind(-1)
+        *ray, seen = unproject(self.lens.model, self._lens_values(), (u - self.cx) / self.fx, (v - self.cy) / self.fy)
+        return torch.stack(ray, -1).numpy(), seen.numpy()
+
+    def rays(self) -> tuple[Float[ndarray, "h w 3"], Bool[ndarray, "h w"]]:
+        """The unit rays of all pixel centres, and which pixels have one, as `unproject` returns them."""
+        rows, columns = np.mgrid[: self.height, : self.width]
+        rays, seen = self.unproject(np.stack([columns.ravel(), rows.ravel()], -1).astype(np.float64))
+        return rays.reshape(self.height, self.width, 3), seen.reshape(self.height, self.width)
+
+    def to_json(self) -> dict[str, Any]:
+        """Its fields, for JSON; a pinhole has no entry `lens`."""
+        values: dict[str, Any] = {name: getattr(self, name) for name in ("fx", "fy", "cx", "cy", "width", "height")}
+        return values if self.lens == PINHOLE else {**values, "lens": self.lens.to_json()}
+
+    @staticmethod
+    def from_json(values: dict[str, Any]) -> Camera:
+        """The inverse of `to_json`. Raises DataError, KeyError or TypeError for anything else."""
+        return Camera(**{**values, "lens": Lens.from_json(values.get("lens"))})
+
+    def _lens_values(self) -> list[Tensor]:
+        return [torch.tensor(value, dtype=torch.float64) for value in self.lens.values]
 
 
 def resize(

@@ -11,8 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
+
+from selfdepth.errors import DataError
 
 WitnessKind = Literal["speed", "height", "stereo", "distance", "lidar"]
 
@@ -28,6 +31,9 @@ class Testimony:
         factors: metres per unit of the model, one per frame or stretch of frames; positive.
         left_out: numbers of frames that gave no estimate, by the reason.
         notes: sentences for the user, such as the clock offset that was found.
+
+    Raises:
+        DataError: if there is no estimate, or one that is not positive and finite.
     """
 
     witness: WitnessKind
@@ -36,3 +42,15 @@ class Testimony:
     factors: Float[ndarray, "n"]
     left_out: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        good = np.isfinite(self.factors) & (self.factors > 0)
+        if len(good) and good.all():
+            return
+        reasons = ", ".join(f"{count} frames: {reason}" for reason, count in self.left_out.items())
+        raise DataError(
+            f"the {self.witness} gives no scale",
+            where=self.source,
+            expected="at least one frame that shows how many metres a unit of the depth has",
+            got=f"{self.factors[~good][0]:g} metres per unit" if len(good) else reasons or "no estimate",
+        )

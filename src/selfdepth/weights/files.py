@@ -107,7 +107,7 @@ def save_weights(folder: Path, state: Mapping[str, Tensor], meta: WeightsMeta) -
         "format": FORMAT,
         "version": VERSION,
         "train": to_json(meta.config),
-        "camera": None if meta.camera is None else dataclasses.asdict(meta.camera),
+        "camera": None if meta.camera is None else meta.camera.to_json(),
         "scale": meta.scale,
         "step": meta.step,
     }
@@ -298,7 +298,7 @@ def _meta_from(values: dict[str, Any], path: Path) -> WeightsMeta:
         raise TypeError(f"focal_baseline {focal_baseline!r}")
     return WeightsMeta(
         config=config,
-        camera=None if camera is None else Camera(**camera),
+        camera=None if camera is None else Camera.from_json(camera),
         scale=scale,
         step=_checked_step(values.get("step")),
         focal_baseline=focal_baseline if config.method == "monodepth-v1" else None,

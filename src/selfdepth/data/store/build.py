@@ -192,7 +192,8 @@ def fingerprint(footage: Footage, *, width: int, height: int, crop: Crop = NO_CR
     add(_FINGERPRINT, footage.kind, footage.protocol, footage.spacing, _origin(footage), width, height, astuple(crop))
     for sequence in footage.sequences:
         partner = sequence.partner and astuple(sequence.partner)
-        add(sequence.name, astuple(sequence.camera), sequence.numbers, sequence.names, partner)
+        camera = tuple(sequence.camera.to_json().values())
+        add(sequence.name, camera, sequence.numbers, sequence.names, partner)
         for file in sequence.files:
             # Sizes and times, not contents: hashing those would read the whole data set at the start of every run.
             try:

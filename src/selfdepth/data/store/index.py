@@ -70,7 +70,7 @@ def encode_index(store_values: dict[str, Any], sequences: Sequence[StoredSequenc
             "start": item.start,
             "numbers": _runs(item.numbers.tolist()),
             "names": _pack_names(item),
-            "camera": asdict(item.camera),
+            "camera": item.camera.to_json(),
             "K": item.K.tolist(),
             "partner": None if item.partner is None else asdict(item.partner),
         }

@@ -31,6 +31,7 @@ from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.crop import Crop
 from selfdepth.geometry.crop_resize import CropResize
+from selfdepth.geometry.lens import PINHOLE, Lens
 from selfdepth.limits import limit, require_within
 from selfdepth.texts import parse_json, read_text
 
@@ -161,9 +162,18 @@ def _camera(fields: _Fields) -> Camera:
     fx, fy, cx, cy = (fields.finite([fields.of(name, int, float)], name, 1)[0] for name in ("fx", "fy", "cx", "cy"))
     width, height = (fields.whole(name, 1, 10**6) for name in ("width", "height"))
     try:
-        return Camera(fx=fx, fy=fy, cx=cx, cy=cy, width=width, height=height)
+        return Camera(fx=fx, fy=fy, cx=cx, cy=cy, width=width, height=height, lens=_lens(fields))
     except DataError as error:
         raise fields.wrong("fx, fy, cx, cy", error.expected or "a camera", error.got or "none") from error
+
+
+def _lens(fields: _Fields) -> Lens:
+    if "lens" not in fields.values:
+        return PINHOLE
+    try:
+        return Lens.from_json(fields.of("lens", dict))
+    except (DataError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise fields.wrong("lens", "a model and its coefficients", str(error)[:60]) from error
 
 
 def _partner(fields: _Fields) -> StereoPartner:
