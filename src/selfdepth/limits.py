@@ -33,6 +33,7 @@ LIMITS: dict[str, tuple[int, str]] = {
     "weights_megabytes": (1000, "of the weights of a model: two ResNet-152 have 500"),
     "archive_megabytes": (4096, "of all members of an archive, unpacked"),
     "text_megabytes": (64, "of a text: splits, trajectories, poses, metrics"),
+    "gpx_megabytes": (32, "of a GPX track: a day of one point per second has 15"),
     "calibration_kilobytes": (256, "of a calibration or a position of KITTI, which have three at most"),
     "yaml_kilobytes": (256, "of a YAML file; cameras have one or two"),
     "json_megabytes": (16, "of a JSON file: configurations, the index of a store"),
