@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from dataclasses import dataclass
@@ -210,6 +211,8 @@ def _only_info(bag: Bag, name: str) -> CameraInfo:
         info = CameraInfo.of_message(bag.parsed(record, name))
         if first is None:
             first = info
+            if not all(map(math.isfinite, (*info.K, *info.P))):
+                return info  # which is refused; and NaN is never like itself
         elif info != first:
             changed = True
             if not info.is_like(first):

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import warnings
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from selfdepth.data.readers.naming import naming, warn_of_principal_point
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.lens import N_COEFFICIENTS, PINHOLE, Lens, LensModel
 
 TYPE = "sensor_msgs/msg/CameraInfo"
 SAME = 0.01
 """Share of the focal length by which K may change in a bag, as it does with the focus."""
 _MAX_SKEW = 1e-3
-_BROWN = ("plumb_bob", "rational_polynomial")
-_KANNALA_BRANDT = ("equidistant", "fisheye", "kannala_brandt")
+_MODELS: dict[str, LensModel] = {
+    **dict.fromkeys(("plumb_bob", "rational_polynomial", "radtan", "brown_conrady", "thin_prism"), "brown"),
+    **dict.fromkeys(("equidistant", "fisheye", "kannala_brandt"), "kannala-brandt"),
+}
+"""Names of models of distortion, as ROS's drivers write them."""
+_NOTHING = ("", "none", "inverse_brown_conrady", "modified_brown_conrady")
+"""Names that are a pinhole where all coefficients are zero, and are not known otherwise."""
 _FIX = "give the camera with --camera"
 _Numbers = tuple[float, ...]
 
@@ -63,7 +71,7 @@ class CameraInfo:
 
     def is_like(self, other: CameraInfo) -> bool:
         """Whether both are of one camera, but for what the focus changes."""
-        fixed = ("size", "model", "binning", "region")
+        fixed = ("size", "model", "D", "binning", "region")
         if any(getattr(self, name) != getattr(other, name) for name in fixed):
             return False
         pairs = zip((*self.K, *self.P), (*other.K, *other.P), strict=False)
@@ -86,13 +94,18 @@ def camera_of_camera_info(info: CameraInfo, *, size: tuple[int, int], rectified:
         return None
     _refuse_skew(matrix, columns, where)
     width, height = info.size if all(info.size) else (size[0] * info.binning[0], size[1] * info.binning[1])
+    lens = PINHOLE if rectified else lens_of(info.model, info.D, where)
     with naming(where):
         camera = Camera(
-            fx=matrix[0], fy=matrix[columns + 1], cx=matrix[2], cy=matrix[columns + 2], width=width, height=height
+            fx=matrix[0],
+            fy=matrix[columns + 1],
+            cx=matrix[2],
+            cy=matrix[columns + 2],
+            width=width,
+            height=height,
+            lens=lens,
         )
-    if not rectified:
-        _warn_of_distortion(info, where)
-    camera = _of_size(_recorded(camera, info, where), camera, size, where)
+    camera = _of_size(_recorded(camera, info, where), size, where)
     warn_of_principal_point(camera, where)
     return camera
 
@@ -110,13 +123,13 @@ def _recorded(sensor: Camera, info: CameraInfo, where: str) -> Camera:
         )
     width, height = across or sensor.width - left, down or sensor.height - top
     with naming(where):
-        part = Camera(fx=sensor.fx, fy=sensor.fy, cx=sensor.cx - left, cy=sensor.cy - top, width=width, height=height)
+        part = replace(sensor, cx=sensor.cx - left, cy=sensor.cy - top, width=width, height=height)
         if info.binning == (1, 1):
             return part
         return part.resized(max(1, width // info.binning[0]), max(1, height // info.binning[1]))
 
 
-def _of_size(recorded: Camera, sensor: Camera, size: tuple[int, int], where: str) -> Camera:
+def _of_size(recorded: Camera, size: tuple[int, int], where: str) -> Camera:
     """The camera of the images, which may have been scaled since."""
     if not recorded.has_aspect_of(*size):
         raise DataError(
@@ -148,11 +161,42 @@ def _refuse_skew(matrix: _Numbers, columns: int, where: str) -> None:
         )
 
 
-def _warn_of_distortion(info: CameraInfo, where: str) -> None:
-    if any(info.D):
-        warnings.warn(
-            f"{where} has lens distortion ({', '.join(f'{value:g}' for value in info.D)}) and frames are NOT "
-            "undistorted",
-            SelfDepthWarning,
-            stacklevel=3,
+def lens_of(model: str, D: Sequence[float], where: str) -> Lens:
+    """The lens of a model of distortion with its coefficients, in the order of ROS, which is OpenCV's.
+
+    Args:
+        model: its name, in ROS's distortion_model.
+        D: its coefficients; missing ones are zero, and those that the lens does not have must be.
+        where: topic or file, for errors.
+
+    Raises:
+        DataError: for a model that is not known, or coefficients that are none of it.
+    """
+    name = re.sub(r"[^a-z0-9]+", "_", model.casefold()).strip("_")
+    kind = _MODELS.get(name)
+    if kind is None and name in _NOTHING and not any(D):
+        return PINHOLE
+    if kind is None:
+        raise DataError(
+            "the model of the lens distortion is not known",
+            where=where,
+            expected=f"one of {', '.join(_MODELS)}",
+            got=f'distortion_model "{model[:40]}" with D = {_listed(D)}',
+            fix=f"rectify the images (image_proc), or {_FIX}",
         )
+    count = N_COEFFICIENTS[kind]
+    if any(D[count:]):
+        raise DataError(
+            "the lens has coefficients that are not known",
+            where=where,
+            expected=f"{count} for the model {model}, and zeros after them",
+            got=f"D = {_listed(D)}",
+            fix=f"rectify the images (image_proc), or {_FIX}",
+        )
+    with naming(where):
+        lens = Lens(kind, tuple(D[:count]))
+    return PINHOLE if lens.is_pinhole else lens
+
+
+def _listed(D: Sequence[float]) -> str:
+    return "[" + ", ".join(f"{value:g}" for value in D[:14]) + "]"
