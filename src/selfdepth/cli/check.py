@@ -127,15 +127,13 @@ def _check_store(console: Console, args: CheckArgs) -> None:
 
 
 def _show_contents(console: Console, data: str, contents: Contents) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=Text(f"{data}: {contents.title}"), title_justify="left")
-    for column in contents.columns:
-        table.add_column(column, no_wrap=True)
-    for row in contents.rows:
-        table.add_row(*map(Text, row))
-    console.print(table)
+    """As lines, not as a table, which would cut long names off: they are to be copied."""
+    lines = (contents.columns, *contents.rows)
+    widths = [max(len(line[i]) for line in lines) for i in range(len(contents.columns))]
+    console.print(f"{data}: {contents.title}", markup=False)
+    for line in lines:
+        padded = "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True))
+        console.print(f"  {padded}".rstrip(), markup=False)
 
 
 def _show_summary(console: Console, data: str, summary: FootageSummary) -> None:
