@@ -187,6 +187,17 @@ def test_a_camera_info_that_changes_is_refused_or_if_little_said(tmp_path: Path)
     assert found is not None and found.fx == 40
 
 
+def test_messages_that_only_the_list_of_files_counts_are_said_to_be_missing(tmp_path: Path) -> None:
+    path = write_bag(tmp_path / "a", [*camera("/cam/image"), info(CAMERA, START_NS)])
+    metadata = path / "metadata.yaml"
+    whole = metadata.read_text()
+    metadata.write_text(whole.replace("/cam/camera_info", "/x/camera_info"))
+    assert found_camera(path) is None
+    metadata.write_text(whole.replace("/cam/image", "/x/image"))
+    with pytest.raises(DataError, match=r"lacks the messages that its list counts: .*topic /x/image"):
+        chosen(path)
+
+
 def test_a_lone_file_has_the_same_topics(tmp_path: Path) -> None:
     path = write_bag(tmp_path / "a", [*camera("/cam/image"), info(CAMERA, START_NS)], "sqlite3")
     assert found_camera(file_of(path)) == found_camera(path) is not None

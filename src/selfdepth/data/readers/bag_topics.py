@@ -77,7 +77,8 @@ def _look(bag: Bag, topic: Topic) -> ImageTopic:
             first = first or error
         if number + 1 >= _PEEKED:
             break
-    return ImageTopic(topic=topic, fault=first, depth=depth)
+    fault = first or DataError("the bag lacks the messages that its list counts", where=place(bag, topic.name))
+    return ImageTopic(topic=topic, fault=fault, depth=depth)
 
 
 def choose_topic(bag: Bag, wanted: str | None) -> ImageTopic:
@@ -131,7 +132,7 @@ def _wanted(bag: Bag, wanted: str) -> ImageTopic:
         )
     found = _look(bag, topic)
     if found.picture is None:
-        raise found.fault or DataError("no image of the topic can be read", where=place(bag, name))
+        raise found.fault or _no_camera(bag, (found,))
     if found.depth:
         warnings.warn(
             f"{place(bag, name)}: {found.picture.encoding} is the encoding of depth, and is read as 16-bit grey, as of "
@@ -184,9 +185,10 @@ def camera_beside(bag: Bag, chosen: ImageTopic) -> Camera | None:
             )
         return None
     rectified = bool(_RECTIFIED.search(chosen.camera_name.rpartition("/")[2]))
-    camera = camera_of_camera_info(
-        _only_info(bag, name), size=chosen.picture.size, rectified=rectified, where=str(place(bag, name))
-    )
+    info, where = _only_info(bag, name), str(place(bag, name))
+    if info is None:
+        return None
+    camera = camera_of_camera_info(info, size=chosen.picture.size, rectified=rectified, where=where)
     if camera is None:
         _warn(f"{place(bag, name)} is not calibrated: its K is zero")
     return camera
@@ -203,8 +205,9 @@ def _is_info(bag: Bag, name: str) -> bool:
     return name in bag.topics and bag.topics[name].type == CAMERA_INFO and bag.topics[name].count > 0
 
 
-def _only_info(bag: Bag, name: str) -> CameraInfo:
-    """The camera_info of a topic, of which all messages must say the same, but for the focus."""
+def _only_info(bag: Bag, name: str) -> CameraInfo | None:
+    """The camera_info of a topic, of which all messages must say the same, but for the focus; None if the bag lacks
+    the messages that its list counts."""
     first: CameraInfo | None = None
     changed = False
     for record in bag.records(name):
@@ -223,7 +226,6 @@ def _only_info(bag: Bag, name: str) -> CameraInfo:
                     got=f"K of {_text(first)}, and later {_text(info)}",
                     fix="give the camera with --camera, or record the parts in bags of their own",
                 )
-    assert first is not None, "a topic with messages has a first one"
     if changed:
         _warn(f"{place(bag, name)} changes slightly within the bag, as with the focus: its first message is used")
     return first
