@@ -32,7 +32,7 @@ class EvaluateDepthArgs:
     """Run folder, weights folder, published folder or name, or Hugging Face hub name. Not needed with --predictions."""
     data: str | None = None
     """Root of KITTI raw, or a store made from it; Make3D's folder of Test134 and Gridlaserdata; with --ground-truth
-    also a folder of images or a video."""
+    also a folder of images, a video or a ROS bag."""
     split: str | None = None
     """Folder with test_files.txt or val_files.txt; or a published split: eigen, eigen_benchmark (KITTI)."""
     part: Literal["train", "val", "test"] | None = None

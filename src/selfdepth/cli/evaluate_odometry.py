@@ -31,8 +31,8 @@ class EvaluateOdometryArgs:
     model: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="[MODEL]")] = None
     """Run folder, weights folder, published folder or name, or Hugging Face hub name. Not needed with --predictions."""
     data: str | None = None
-    """Root of KITTI odometry (true poses: poses/09.txt) or KITTI raw (oxts), folder of images with poses.txt, or
-    video."""
+    """Root of KITTI odometry (true poses: poses/09.txt) or KITTI raw (oxts), folder of images with poses.txt,
+    video, or ROS bag."""
     sequence: str | None = None
     """Which of several sequences in --data, such as 09 or 2011_09_26_drive_0005_sync."""
     stream: int | None = None

@@ -26,7 +26,7 @@ class PredictArgs:
     model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")]
     """Run folder, weights folder, published folder or name (mono_640x192), or Hugging Face hub name."""
     inputs: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="INPUT ...")]
-    """Images, folders of images and videos; any number of them."""
+    """Images, folders of images, videos and ROS bags; any number of them."""
     out: str
     """Folder for the results; nothing is written elsewhere."""
     save: tuple[Literal["color", "npz", "png16", "confidence", "kitti", "mp4", "ply", "trajectory"], ...] = ("color",)

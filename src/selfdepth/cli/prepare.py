@@ -26,7 +26,7 @@ class PrepareArgs:
     """
 
     data: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DATA")]
-    """Root of KITTI raw or odometry, folder of images, or video file."""
+    """Root of KITTI raw or odometry, folder of images, video file, or ROS bag."""
     out: str
     """Folder of the store: new, empty, or a store, which is reused if it fits and rebuilt if not."""
     split: str | None = None

@@ -26,7 +26,7 @@ class RefineArgs:
     model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")]
     """Run folder, weights folder, published folder or name, or Hugging Face hub name; with a pose network."""
     footage: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="VIDEO")]
-    """Video, folder of images, or any other data that train takes."""
+    """Video, folder of images, ROS bag, or any other data that train takes."""
     out: str
     """Run folder: new or empty."""
     camera: str | None = None

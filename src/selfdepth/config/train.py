@@ -42,7 +42,8 @@ class TrainConfig:
     """The complete configuration of a training run: `config.json` holds it, and `train --config` repeats it."""
 
     data: str = ""
-    """Root of KITTI raw or odometry, folder of images, video file, or store. Not needed with --config or --resume."""
+    """Root of KITTI raw or odometry, folder of images, video file, ROS bag, or store. Not needed with --config or
+    --resume."""
     split: str | None = None
     """Folder with train_files.txt, val_files.txt and test_files.txt (lines of "folder frame side"); or a published
     split, downloaded once: eigen_zhou, eigen_full, odom (KITTI)."""
