@@ -53,6 +53,18 @@ def test_a_given_camera_is_not_warned_of(
     assert "warning" not in shown
 
 
+def test_the_lens_and_the_view_of_a_camera_file_are_shown(
+    drive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    file = tmp_path / "cameras.txt"
+    file.write_text("1 FISHEYE 40 24 12 12 20 12\n")
+    check(CheckArgs(data=str(drive), camera=str(file), json=str(tmp_path / "report.json")))
+    assert "given, kannala-brandt, 191 deg" in capsys.readouterr().out
+    (row,) = json.loads((tmp_path / "report.json").read_text())["footage"]["sequences"]
+    assert (row["lens"], round(row["fov_deg"])) == ("kannala-brandt", 191)
+
+
 def test_the_report_is_written_as_numbers_too(drive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     check(CheckArgs(data=str(drive), camera="fov:70", json=str(tmp_path / "report.json")))
     report = json.loads((tmp_path / "report.json").read_text())

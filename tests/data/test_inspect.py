@@ -32,7 +32,7 @@ def test_an_inspection_says_what_training_would_use(tmp_path: Path) -> None:
     summary = inspect_source(recognise(write_images(tmp_path / "drive", [*range(10), *range(20, 30)])))
     (row,) = summary.sequences
     assert (row.n_frames, row.width, row.height, row.fps, row.gaps) == (20, 40, 24, None, ((9, 20),))
-    assert (row.camera, row.fov_deg) == ("assumed", pytest.approx(60))
+    assert (row.camera, row.lens, row.fov_deg) == ("assumed", "pinhole", pytest.approx(60))
     assert (summary.kind, summary.n_train, summary.n_val, summary.n_test) == ("folder", 16, 0, 0)
     assert inspect_source(recognise(tmp_path / "drive"), camera="fov:80").sequences[0].camera == "given"
 

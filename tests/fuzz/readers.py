@@ -128,6 +128,12 @@ READERS = (
         files="*.yaml",
         read=lambda folder, file: parse_camera(str(file), width=96, height=64),
     ),
+    Reader(
+        name="camera in XML, JSON or text",
+        folder="other_camera",
+        files="*",
+        read=lambda folder, file: parse_camera(str(file), width=96, height=64),
+    ),
     Reader(name="split of KITTI raw", folder="split", files="*", read=lambda folder, file: read_split(folder, RAW)),
     Reader(
         name="split of KITTI odometry",

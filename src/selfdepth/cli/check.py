@@ -42,7 +42,8 @@ class CheckArgs:
     """Folder of split folders (eigen_zhou/train_files.txt and so on), instead of downloading the published lists.
     Without --split, the splits of the paper's tables are checked."""
     camera: str | None = None
-    """fx,fy,cx,cy in pixels of the frames; or a YAML file (ours, OpenCV, ROS, Kalibr, EuRoC); or fov:DEGREES."""
+    """fx,fy,cx,cy in pixels of the frames; or a calibration file (ours, OpenCV, ROS, Kalibr, EuRoC, COLMAP, nerfstudio,
+    KITTI-360), as FILE:NAME where it holds several cameras; or fov:DEGREES."""
     stream: int | None = None
     """Number of the video stream to look at, from 0. Default: the one with the most frames."""
     topic: str | None = None
@@ -169,7 +170,7 @@ def _sequence_table(summary: FootageSummary, data: str) -> Table:
             str(row.n_frames),
             f"{row.width}x{row.height}",
             f"{row.fps:.3g}" if row.fps else "-",
-            f"{row.camera}, {row.fov_deg:.0f} deg",
+            f"{row.camera}, {'' if row.lens == 'pinhole' else row.lens + ', '}{row.fov_deg:.0f} deg",
             _ranges(row.gaps),
             _ranges(row.parked),
             str(row.every),

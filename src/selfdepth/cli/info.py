@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from selfdepth.cli.printing import say
+
+if TYPE_CHECKING:
+    from selfdepth.geometry.camera import Camera
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,15 +66,27 @@ def describe(model: str) -> dict[str, str]:
         "depth": describe_unit(weights.scale, config.metres_per_unit),
         "depth range": str(weights.depth_range),
         "confidence": f"learned from {config.self_teacher}" if config.has_confidence else "none",
-        "camera": "unknown"
-        if camera is None
-        else f"fx {camera.fx:.2f} fy {camera.fy:.2f} cx {camera.cx:.2f} cy {camera.cy:.2f}"
-        f" for frames of {camera.width}x{camera.height}",
+        "camera": "unknown" if camera is None else _camera(camera),
         "trained on": config.data or "unknown",
         "split": config.split or "none",
         "steps": "unknown" if weights.step is None else str(weights.step),
         **({"warning": "; ".join(ills)} if ills else {}),
     }
+
+
+def _camera(camera: Camera) -> str:
+    """Intrinsics, size, lens and field of view."""
+    from selfdepth.geometry.field_of_view import horizontal_fov_deg
+    from selfdepth.geometry.lens import NAMES
+
+    lens = camera.lens
+    named = [f"{name} {c:g}" for name, c in zip(NAMES[lens.model], lens.coefficients, strict=True) if c != 0]
+    return (
+        f"fx {camera.fx:.2f} fy {camera.fy:.2f} cx {camera.cx:.2f} cy {camera.cy:.2f}"
+        f" for frames of {camera.width}x{camera.height}"
+        + ("" if lens.is_pinhole else f", lens {lens.model}" + "".join(f" {each}" for each in named))
+        + f", {horizontal_fov_deg(camera):.0f} degrees wide"
+    )
 
 
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")

@@ -37,7 +37,7 @@ class PredictArgs:
     points of each frame, and of a whole drive fused along its trajectory. trajectory: the path of the camera, from a
     video or a folder of numbered images, in the text formats of KITTI and TUM."""
     camera: str | None = None
-    """fx,fy,cx,cy in pixels of the inputs, a YAML file, or fov:DEGREES. Default: the model's, where it fits."""
+    """fx,fy,cx,cy in pixels of the inputs, a calibration file, or fov:DEGREES. Default: the model's, where it fits."""
     stream: int | None = None
     """Number of the video stream to take, from 0, of files with several cameras. Default: the one with the most
     frames."""

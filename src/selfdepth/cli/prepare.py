@@ -32,8 +32,9 @@ class PrepareArgs:
     split: str | None = None
     """Folder with train_files.txt, val_files.txt, test_files.txt; or a published split: eigen_zhou, odom (KITTI)."""
     camera: str | None = None
-    """fx,fy,cx,cy in pixels of the frames; or a YAML file (ours, OpenCV, ROS, Kalibr, EuRoC); or fov:DEGREES; or, for
-    KITTI, paper: its one camera for all dates."""
+    """fx,fy,cx,cy in pixels of the frames; or a calibration file (ours, OpenCV, ROS, Kalibr, EuRoC, COLMAP, nerfstudio,
+    KITTI-360), as FILE:NAME where it holds several cameras; or fov:DEGREES; or, for KITTI, paper: its one camera for
+    all dates."""
     every: str | None = None
     """Frames between a target and its neighbours: a number, or auto (by motion). Default: 1."""
     crop: str | None = None

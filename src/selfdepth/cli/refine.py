@@ -30,8 +30,8 @@ class RefineArgs:
     out: str
     """Run folder: new or empty."""
     camera: str | None = None
-    """fx,fy,cx,cy in pixels of the frames, a YAML file, or fov:DEGREES. Default: the data's calibration, else the
-    model's camera where it fits, else fov:60."""
+    """fx,fy,cx,cy in pixels of the frames, a calibration file, or fov:DEGREES. Default: the data's calibration, else
+    the model's camera where it fits, else fov:60."""
     every: int | None = None
     """Frames between a target and its neighbours. Default: as the model was trained."""
     stream: int | None = None

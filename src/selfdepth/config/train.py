@@ -48,8 +48,9 @@ class TrainConfig:
     """Folder with train_files.txt, val_files.txt and test_files.txt (lines of "folder frame side"); or a published
     split, downloaded once: eigen_zhou, eigen_full, odom (KITTI)."""
     camera: str | None = None
-    """fx,fy,cx,cy in pixels of the frames; a YAML file (ours, OpenCV, ROS, Kalibr, EuRoC); fov:DEGREES; or paper, its
-    one camera for all of KITTI. Default: KITTI's calibration, else fov:60."""
+    """fx,fy,cx,cy in pixels of the frames; a calibration file (ours, OpenCV, ROS, Kalibr, EuRoC, COLMAP, nerfstudio,
+    KITTI-360), as FILE:NAME where it holds several cameras; fov:DEGREES; or paper, its one camera for all of KITTI.
+    Default: KITTI's calibration, else fov:60."""
     every: str | None = None
     """Frames between a target and its neighbours: a number, or auto (by motion; drops parked stretches).
     Default: 1, or the store's."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from dataclasses import dataclass
 
@@ -11,12 +10,13 @@ import numpy as np
 from selfdepth.config.train import OnError
 from selfdepth.data.footage import Footage
 from selfdepth.data.frames import FrameSequence, find_gaps
-from selfdepth.data.motion import choose_spacing, measure_motion
+from selfdepth.data.motion import Motion, choose_spacing, measure_motion
 from selfdepth.data.readers.frame_names import SCENE_GAP
 from selfdepth.data.scan import Scan, refuse_unreadable, scan
 from selfdepth.data.sources.source import DataSource
 from selfdepth.data.store.build import Progress
 from selfdepth.errors import DataError, SelfDepthWarning
+from selfdepth.geometry.field_of_view import horizontal_fov_deg
 
 UNEVEN = 1.5
 """Factor between the longest and the shortest steps in time, but for outliers, from which on a rate varies."""
@@ -35,7 +35,8 @@ class SequenceSummary:
         width, height: size of the upright frames in pixels.
         fps: frames per second; None if the frames are images, 0 if the video does not state it.
         camera: where the intrinsics come from: "given", "calibration" or "assumed".
-        fov_deg: horizontal field of view in degrees.
+        lens: the model of the lens; "pinhole" without distortion.
+        fov_deg: horizontal field of view in degrees, which a fisheye may have more than 180 of.
         gaps: places where the frame numbers jump, as (last before, first after).
         parked: stretches in which the camera stands still, as (first, last).
         every: the spacing that `--every auto` would choose for this sequence alone, 1 to 10.
@@ -47,6 +48,7 @@ class SequenceSummary:
     height: int
     fps: float | None
     camera: str
+    lens: str
     fov_deg: float
     gaps: tuple[tuple[int, int], ...]
     parked: tuple[tuple[int, int], ...]
@@ -99,21 +101,8 @@ def inspect_source(
         footage = source.footage(split=split, camera=camera)
         scans = _scans(footage, progress)
         motions = [measure_motion(sequence) for sequence in footage.sequences]
-    rows = tuple(
-        SequenceSummary(
-            name=sequence.name,
-            n_frames=len(sequence.numbers),
-            width=sequence.camera.width,
-            height=sequence.camera.height,
-            fps=sequence.fps,
-            camera=source.camera_origin(camera),
-            fov_deg=math.degrees(2 * math.atan(sequence.camera.width / 2 / sequence.camera.fx)),
-            gaps=find_gaps(sequence.numbers),
-            parked=motion.parked,
-            every=choose_spacing([motion]),
-        )
-        for sequence, motion in zip(footage.sequences, motions, strict=True)
-    )
+    origin = source.camera_origin(camera)
+    rows = tuple(_row(sequence, motion, origin) for sequence, motion in zip(footage.sequences, motions, strict=True))
     # Every sequence may give the same warning, for example of an assumed camera.
     sentences = [str(item.message) for item in caught if issubclass(item.category, SelfDepthWarning)]
     for sequence, seen in zip(footage.sequences, scans, strict=True):
@@ -129,6 +118,22 @@ def inspect_source(
         warnings=tuple(dict.fromkeys(sentences)),
         unreadable=tuple(str(each) for seen in scans for each in seen.unreadable),
         n_unreadable=sum(len(each.numbers) for seen in scans for each in seen.unreadable),
+    )
+
+
+def _row(sequence: FrameSequence, motion: Motion, camera_origin: str) -> SequenceSummary:
+    return SequenceSummary(
+        name=sequence.name,
+        n_frames=len(sequence.numbers),
+        width=sequence.camera.width,
+        height=sequence.camera.height,
+        fps=sequence.fps,
+        camera=camera_origin,
+        lens=sequence.camera.lens.model,
+        fov_deg=horizontal_fov_deg(sequence.camera),
+        gaps=find_gaps(sequence.numbers),
+        parked=motion.parked,
+        every=choose_spacing([motion]),
     )
 
 

@@ -8,22 +8,16 @@ import pytest
 
 from selfdepth.data.readers.camera_entries import (
     Entries,
+    documents_in,
     is_number,
     number_of,
     numbers_of,
     plain,
-    read_documents,
     whole_of,
 )
 from selfdepth.errors import DataError, SelfDepthWarning
 
 HERE = Path("camera.yaml")
-
-
-def _file(folder: Path, text: str) -> Path:
-    path = folder / "camera.yaml"
-    path.write_text(text)
-    return path
 
 
 @pytest.mark.parametrize("key", ["image_width", "image_Width", "imageWidth", "IMAGE-WIDTH", "Image Width"])
@@ -82,21 +76,24 @@ def test_whole_numbers_have_a_default_and_no_sign() -> None:
     ],
 )
 @pytest.mark.parametrize("order", ["before", "between", "after"])
-def test_a_document_that_cannot_be_read_is_left_out_with_a_warning(tmp_path: Path, between: str, order: str) -> None:
+def test_a_document_that_cannot_be_read_is_left_out_with_a_warning(between: str, order: str) -> None:
     good = "a: 1\n---\n"
     text = {"before": between + "b: 2\n---\n" + good, "between": good + between + good, "after": good + between}[order]
     with pytest.warns(SelfDepthWarning, match=r"camera\.yaml: 1 of . documents cannot be read and are left out"):
-        assert {"a": "1"} in read_documents(_file(tmp_path, text))
+        assert {"a": "1"} in documents_in(text, HERE)
 
 
-def test_without_any_document_that_can_be_read_the_file_is_refused_with_the_line_of_the_first_fault(
-    tmp_path: Path,
-) -> None:
+def test_without_any_document_that_can_be_read_the_file_is_refused_with_the_line_of_the_first_fault() -> None:
     with pytest.raises(DataError, match=r"cannot be read: .*camera\.yaml.*line 4"):
-        read_documents(_file(tmp_path, "%YAML:1.0\n---\n\na: b: c\n---\n[\n"))
+        documents_in("%YAML:1.0\n---\n\na: b: c\n---\n[\n", HERE)
 
 
 @pytest.mark.parametrize("text", ["", "---\n...\n", "# nothing\n", "{}\n", "just words\n"])
-def test_a_file_without_entries_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_file_without_entries_is_refused(text: str) -> None:
     with pytest.raises(DataError, match=r"no entries: .*camera\.yaml"):
-        read_documents(_file(tmp_path, text))
+        documents_in(text, HERE)
+
+
+def test_opencvs_yaml_needs_no_space_after_a_colon() -> None:
+    text = '%YAML:1.0\n---\nxi:2.2\nwhen:"12:30:00"\nmirror:\n   k1:-1.5e-01\n'
+    assert documents_in(text, HERE) == [{"xi": "2.2", "when": "12:30:00", "mirror": {"k1": "-1.5e-01"}}]

@@ -1,16 +1,21 @@
-"""Calibration files as drivers and tools write them, and what is refused in one sentence."""
+"""Calibration files as drivers and tools write them: read as OpenCV reads them, or refused."""
 
 from __future__ import annotations
 
+import dataclasses
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from selfdepth.data.readers.camera_files import read_camera_file
 from selfdepth.data.readers.cameras import parse_camera
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.lens import Lens
 
 MESSAGE = """header: {seq: 1, frame_id: front}
 height: 480
@@ -79,15 +84,8 @@ def test_documents_that_disagree_are_refused(tmp_path: Path) -> None:
         read_camera_file(_file(tmp_path, PLAIN + "---\n" + PLAIN.replace("500.5", "600.5")))
 
 
-@pytest.mark.parametrize("model", ["equidistant", "fisheye", "KANNALA_BRANDT", "omni", "double_sphere", "FTheta"])
-@pytest.mark.parametrize("key", ["distortion_model", "camera_model", "model_type"])
-def test_lenses_whose_zeros_are_no_pinhole_are_refused_by_name(tmp_path: Path, model: str, key: str) -> None:
-    with pytest.raises(DataError, match=f"no pinhole.*{model}"):
-        read_camera_file(_file(tmp_path, MESSAGE.replace("distortion_model: MODEL", f"{key}: {model}")))
-
-
 @pytest.mark.parametrize("model", ["plumb_bob", "rational_polynomial", "radial-tangential", "PINHOLE", "Brown-Conrady"])
-def test_lenses_whose_zeros_are_a_pinhole_are_read(tmp_path: Path, model: str) -> None:
+def test_lenses_whose_zeros_are_a_pinhole_are_one(tmp_path: Path, model: str) -> None:
     assert read_camera_file(_file(tmp_path, MESSAGE.replace("MODEL", model))).camera == SENSOR
 
 
@@ -125,18 +123,68 @@ KALIBR = """cam0:
 
 
 def test_the_files_of_euroc_and_kalibr_are_read(tmp_path: Path) -> None:
-    with pytest.warns(SelfDepthWarning, match=r"lens distortion \(-0\.283, 0\.0739"):
-        assert read_camera_file(_file(tmp_path, EUROC)).camera == SENSOR
+    lens = Lens("brown", (-0.283, 0.0739, 0.000193, 0.0000176))
+    assert read_camera_file(_file(tmp_path, EUROC)).camera == dataclasses.replace(SENSOR, lens=lens)
     assert read_camera_file(_file(tmp_path, KALIBR)).camera == SENSOR
-    with pytest.raises(DataError, match=r"no pinhole.*equidistant"):
-        read_camera_file(_file(tmp_path, KALIBR.replace("radtan", "equidistant")))
+
+
+ORB = """%YAML:1.0
+Camera.type: "PinHole"
+Camera1.fx: 500.5
+Camera1.fy: 501.5
+Camera1.cx: 319.5
+Camera1.cy: 239.5
+Camera1.k1: -0.28
+Camera1.k2: 0.07
+Camera1.p1: 0.001
+Camera1.p2: -0.002
+Camera.width: 640
+Camera.height: 480
+Camera.fps: 30
+ORBextractor.nFeatures: 1000
+"""
+
+
+@pytest.mark.parametrize("text", [ORB, ORB.replace("Camera1", "Camera")])
+def test_the_settings_of_orb_slam_are_read(tmp_path: Path, text: str) -> None:
+    expected = dataclasses.replace(SENSOR, lens=Lens("brown", (-0.28, 0.07, 0.001, -0.002)))
+    assert read_camera_file(_file(tmp_path, text)).camera == expected
+
+
+def test_of_orb_slams_two_cameras_one_is_chosen(tmp_path: Path) -> None:
+    second = "".join(line.replace("Camera1", "Camera2") + "\n" for line in ORB.splitlines() if "Camera1" in line)
+    path = _file(tmp_path, ORB + second.replace("500.5", "600.5"))
+    with pytest.raises(DataError, match=r"several cameras.*got Camera1, Camera2"):
+        read_camera_file(path)
+    assert read_camera_file(path, "Camera2").camera.fx == 600.5
 
 
 @pytest.mark.parametrize("names", [("cam0", "cam1"), ("left", "right")])
 def test_a_file_of_several_cameras_is_refused_naming_them(tmp_path: Path, names: tuple[str, str]) -> None:
-    text = "".join(KALIBR.replace("cam0:", f"{name}:") for name in names)
-    with pytest.raises(DataError, match=rf"several cameras: .*got {names[0]}, {names[1]}; copy the entry"):
-        read_camera_file(_file(tmp_path, text))
+    text = KALIBR.replace("cam0:", f"{names[0]}:") + KALIBR.replace("cam0:", f"{names[1]}:").replace("500.5", "600.5")
+    path = _file(tmp_path, text)
+    with pytest.raises(DataError, match=rf"several cameras: .*got {names[0]}, {names[1]}; give the one.*:{names[0]}"):
+        read_camera_file(path)
+    assert [read_camera_file(path, name).camera.fx for name in names] == [500.5, 600.5]
+
+
+def test_cameras_that_are_alike_need_no_choice(tmp_path: Path) -> None:
+    text = KALIBR + KALIBR.replace("cam0:", "cam1:")
+    assert read_camera_file(_file(tmp_path, text)).camera == SENSOR
+
+
+def test_of_several_cameras_only_the_chosen_one_need_be_known(tmp_path: Path) -> None:
+    path = _file(tmp_path, KALIBR + KALIBR.replace("cam0:", "cam1:").replace("pinhole", "ds"))
+    assert read_camera_file(path, "cam0").camera == SENSOR
+    with pytest.raises(DataError, match=r"not known.*camera_model: ds"):
+        read_camera_file(path, "cam1")
+    with pytest.raises(DataError, match="several cameras"):
+        read_camera_file(path)
+
+
+def test_a_file_of_one_camera_without_a_name_has_none_of_another(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no such camera: --camera .*:cam0; expected no name: the file holds one"):
+        read_camera_file(_file(tmp_path, EUROC), "cam0")
 
 
 FOUR = "image_width: 640\nimage_height: 480\nfx: 500.5\nfy: 501.5\ncx: 319.5\ncy: 239.5\n"
@@ -220,3 +268,94 @@ def test_hostile_files_are_refused_in_one_sentence_and_in_time(tmp_path: Path, c
         read_camera_file(_file(tmp_path, content))
     assert len(str(caught.value)) < 1000
     assert time.process_time() - started < 10
+
+
+# What OpenCV projects with the numbers of a file is what the camera read from it projects.
+
+_BROWN = "-0.28, 0.07, 0.001, -0.002, -0.005"
+_RATIONAL = "0.9, 0.11, -0.0002, 0.0003, 0.004, 1.25, 0.34, 0.02"
+_FISHEYE = "0.05, -0.02, 0.004, -0.0006"
+_OPENCV = """%YAML:1.0
+---
+image_width: 640
+image_height: 480
+camera_matrix: !!opencv-matrix
+   rows: 3
+   cols: 3
+   dt: d
+   data: [ 500.5, 0., 319.5, 0., 501.5, 239.5, 0., 0., 1. ]
+distortion_coefficients: !!opencv-matrix
+   rows: 1
+   cols: 5
+   dt: d
+   data: [ @ ]
+"""
+_XML = """<?xml version="1.0"?>
+<opencv_storage>
+<image_width>640</image_width>
+<image_height>480</image_height>
+<camera_matrix type_id="opencv-matrix">
+  <rows>3</rows>
+  <cols>3</cols>
+  <dt>d</dt>
+  <data>
+    500.5 0. 319.5 0. 501.5 239.5 0. 0. 1.</data></camera_matrix>
+<distortion_coefficients type_id="opencv-matrix">
+  <rows>1</rows>
+  <cols>5</cols>
+  <dt>d</dt>
+  <data>@</data></distortion_coefficients>
+</opencv_storage>
+"""
+_STORAGE_OF_FISHEYE = "<opencv_storage><fisheye_model>1</fisheye_model>"
+_ROS = MESSAGE.replace("D: [0.0, 0.0, 0.0, 0.0]", "D: [@]")
+_CHAIN = KALIBR.replace("[0, 0, 0, 0]", "[@]")
+_COLMAP = "# Camera list\n1 MODEL 640 480 500.5 501.5 320 240 @\n"
+_JSON = (
+    '{"w": 640, "h": 480, "fl_x": 500.5, "fl_y": 501.5, "cx": 320.0, "cy": 240.0, "camera_model": "MODEL", @, '
+    '"frames": []}'
+)
+
+
+def _named(numbers: str, names: str) -> str:
+    return ", ".join(f'"{name}": {number}' for name, number in zip(names.split(), numbers.split(", "), strict=True))
+
+
+AGREEING = {
+    "OpenCV": (_OPENCV, _BROWN, False),
+    "OpenCV, rational": (_OPENCV, _RATIONAL, False),
+    "OpenCV, no prism": (_OPENCV, _RATIONAL + ", 0, 0, 0, 0", False),
+    "OpenCV, fisheye": (_OPENCV + "fisheye_model: 1\n", _FISHEYE, True),
+    "OpenCV, XML": (_XML, _BROWN, False),
+    "OpenCV, XML, fisheye": (_XML.replace("<opencv_storage>", _STORAGE_OF_FISHEYE), _FISHEYE, True),
+    "ROS, plumb_bob": (_ROS.replace("MODEL", "plumb_bob"), _BROWN, False),
+    "ROS, rational_polynomial": (_ROS.replace("MODEL", "rational_polynomial"), _RATIONAL, False),
+    "ROS, equidistant": (_ROS.replace("MODEL", "equidistant"), _FISHEYE, True),
+    "ROS, fisheye": (_ROS.replace("MODEL", "fisheye"), _FISHEYE, True),
+    "Kalibr, radtan": (_CHAIN, "-0.28, 0.07, 0.001, -0.002", False),
+    "Kalibr, equidistant": (_CHAIN.replace("radtan", "equidistant"), _FISHEYE, True),
+    "EuRoC": (EUROC.replace("-0.283, 0.0739, 0.000193, 0.0000176", "@"), "-0.28, 0.07, 0.001, -0.002", False),
+    "COLMAP, OPENCV": (_COLMAP.replace("MODEL", "OPENCV"), "-0.28, 0.07, 0.001, -0.002", False),
+    "COLMAP, FULL_OPENCV": (_COLMAP.replace("MODEL", "FULL_OPENCV"), _RATIONAL, False),
+    "COLMAP, OPENCV_FISHEYE": (_COLMAP.replace("MODEL", "OPENCV_FISHEYE"), _FISHEYE, True),
+    "nerfstudio, OPENCV": (_JSON.replace("MODEL", "OPENCV"), _BROWN, False),
+    "nerfstudio, OPENCV_FISHEYE": (_JSON.replace("MODEL", "OPENCV_FISHEYE"), _FISHEYE, True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", AGREEING)
+def test_a_file_projects_as_opencv_does_with_its_numbers(tmp_path: Path, kind: str) -> None:
+    text, numbers, is_fisheye = AGREEING[kind]
+    D = np.array([float(number) for number in numbers.split(", ")])
+    if "nerfstudio" in kind:
+        numbers = _named(numbers, "k1 k2 k3 k4" if is_fisheye else "k1 k2 p1 p2 k3")
+    written = text.replace("@", numbers.replace(",", "") if "XML" in kind or "COLMAP" in kind else numbers)
+    camera = read_camera_file(_file(tmp_path, written)).camera
+    rays, seen = camera.rays()
+    points = rays[seen][::97]
+    points = points[points[:, 2] > 0.05] * 3.0
+    project: Callable[..., tuple[np.ndarray, object]] = cv2.fisheye.projectPoints if is_fisheye else cv2.projectPoints
+    theirs, _ = project(points[:, None], np.zeros(3), np.zeros(3), SENSOR.matrix(), D)
+    ours, in_view = camera.project(points)
+    assert in_view.all() and len(points) > 3000
+    np.testing.assert_allclose(ours, theirs[:, 0], atol=1e-6)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from selfdepth.data.readers.cameras import camera_to_yaml, is_camera_file, parse_camera
+from selfdepth.data.readers.lens_checks import require_rays
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.camera import Camera, resize
+from selfdepth.geometry.lens import Lens
 
 OURS = "width: 640\nheight: 480\nfx: 500.5\nfy: 501.5\ncx: 319.5\ncy: 239.5\n"
 OPENCV = """%YAML:1.0
@@ -123,11 +126,41 @@ def test_without_a_camera_sixty_degrees_are_assumed_with_a_warning() -> None:
         ROS.replace("data: [0, 0, 0, 0, 0]", "data: [-0.28, 0.07, 0, 0, 0]"),
         ROS_MESSAGE.replace("D: [0.0, 0.0,", "D: [-0.28, 0.07,"),
         OURS + "distortion: [-0.28, 0.07]\n",
+        OURS + "lens: brown\ncoefficients: [-0.28, 0.07]\n",
     ],
 )
-def test_distortion_causes_a_warning(tmp_path: Path, text: str) -> None:
-    with pytest.warns(SelfDepthWarning, match=r"camera\.yaml has lens distortion \(-0\.28, 0\.07.*NOT undistorted"):
-        assert parse_camera(_file(tmp_path, text), width=640, height=480) == CAMERA
+def test_distortion_is_the_cameras_lens_without_a_warning(tmp_path: Path, text: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        camera = parse_camera(_file(tmp_path, text), width=320, height=240)
+    assert camera == dataclasses.replace(CAMERA.resized(320, 240), lens=Lens("brown", (-0.28, 0.07)))
+
+
+SEVERAL = "".join(f"cam{i}:\n  intrinsics: [50{i}, 501.5, 319.5, 239.5]\n  resolution: [640, 480]\n" for i in range(2))
+
+
+def test_one_of_several_cameras_is_chosen_by_its_name_after_the_file(tmp_path: Path) -> None:
+    file = _file(tmp_path, SEVERAL)
+    assert is_camera_file(f"{file}:cam1")
+    assert parse_camera(f"{file}:cam1", width=640, height=480).fx == 501
+    with pytest.raises(DataError, match=rf"several cameras.*got cam0, cam1; give .*--camera {file}:cam0"):
+        parse_camera(file, width=640, height=480)
+    with pytest.raises(DataError, match=r"no such camera.*expected cam0, cam1; got front"):
+        parse_camera(f"{file}:front", width=640, height=480)
+
+
+@pytest.mark.parametrize("end", [":", ":cam:1", ".yaml:cam0"])
+def test_a_name_after_no_file_is_no_camera(tmp_path: Path, end: str) -> None:
+    spec = _file(tmp_path, SEVERAL) + end
+    assert not is_camera_file(spec)
+    with pytest.raises(DataError, match="no such file"):
+        parse_camera(spec, width=640, height=480)
+
+
+def test_a_file_whose_name_has_a_colon_is_one_file(tmp_path: Path) -> None:
+    (tmp_path / "camera.yaml").write_text("no camera")
+    (tmp_path / "camera.yaml:1").write_text(OURS)
+    assert parse_camera(str(tmp_path / "camera.yaml:1"), width=640, height=480) == CAMERA
 
 
 def test_a_rectified_projection_that_differs_causes_a_warning_and_K_is_used(tmp_path: Path) -> None:
@@ -191,14 +224,25 @@ def test_a_folder_or_binary_file_is_refused(tmp_path: Path) -> None:
             parse_camera(str(path), width=640, height=480)
 
 
-_focal, _centre = st.floats(1, 1e5), st.floats(0, 99)
+_focal, _centre, _small = st.floats(1, 1e5), st.floats(0, 99), st.floats(0, 1e-3)
+_LENSES = st.one_of(
+    st.just(Lens()),
+    st.builds(lambda c: Lens("brown", tuple(c)), st.lists(_small, max_size=8)),
+    st.builds(lambda c: Lens("kannala-brandt", tuple(c)), st.lists(_small, max_size=4)),
+    st.builds(lambda xi, c: Lens("ucm", (xi, *c)), st.floats(0, 3), st.lists(_small, max_size=4)),
+    st.builds(lambda alpha, beta: Lens("eucm", (alpha, beta)), st.floats(0, 1), st.floats(0.5, 2)),
+)
 
 
-@settings(max_examples=30, deadline=None)
-@given(fx=_focal, fy=_focal, cx=_centre, cy=_centre)
+@settings(max_examples=60, deadline=None)
+@given(fx=_focal, fy=_focal, cx=_centre, cy=_centre, lens=_LENSES)
 def test_our_form_is_read_back_unchanged(
-    tmp_path_factory: pytest.TempPathFactory, fx: float, fy: float, cx: float, cy: float
+    tmp_path_factory: pytest.TempPathFactory, fx: float, fy: float, cx: float, cy: float, lens: Lens
 ) -> None:
-    camera = Camera(fx=fx, fy=fy, cx=cx, cy=cy, width=100, height=100)
+    camera = Camera(fx=fx, fy=fy, cx=cx, cy=cy, width=100, height=100, lens=lens)
+    try:
+        require_rays(camera, Path("camera.yaml"))
+    except DataError:  # a view so wide that the lens ends within it
+        reject()
     spec = _file(tmp_path_factory.mktemp("camera"), camera_to_yaml(camera))
     assert parse_camera(spec, width=100, height=100) == camera

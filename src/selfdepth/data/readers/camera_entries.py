@@ -1,4 +1,4 @@
-"""The entries of a calibration file in YAML: its documents, names however they are spelled, and numbers."""
+"""The entries of a calibration file, and its documents in YAML: names however they are spelled, and numbers."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ import yaml
 
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.limits import VARIABLE, limit
-from selfdepth.texts import read_text
 
-_KIND = "YAML (ours, OpenCV, ROS camera_info, Kalibr, EuRoC)"
-_UNREADABLE = "the camera file cannot be read"
+KINDS = "a file of ours, OpenCV, ROS camera_info, Kalibr, EuRoC, COLMAP (cameras.txt), nerfstudio or KITTI-360"
+UNREADABLE = "the camera file cannot be read"
 _TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("opencv-matrix", "map", "seq", "str", "int", "float"))
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = {".nan": "nan", ".inf": "inf", "+.inf": "inf", "-.inf": "-inf"}
+_NO_SPACE = re.compile(r"^([ ]*[A-Za-z]\w*:)(?=[^\s:])", re.MULTILINE)
 _SEPARATOR = re.compile(r"^(---|\.\.\.)(?=[ \t]|$)", re.MULTILINE)
-_MAX_DEPTH = 20
-_MAX_NODES, _MAX_NODES_READ = 5_000, 20_000
+MAX_DEPTH = 20
+MAX_NODES, _MAX_NODES_READ = 5_000, 20_000
 """Entries of a document, of which a camera has a hundred, and of all documents: what comes later is not read."""
 
 
@@ -126,9 +126,9 @@ class _Loader(yaml.BaseLoader):
             raise yaml.YAMLError("aliases, which a calibration does not need")
         self.depth += 1
         self.nodes += 1
-        if self.nodes > _MAX_NODES:
-            raise yaml.YAMLError(f"more than {_MAX_NODES:,} entries")
-        if self.depth > _MAX_DEPTH:
+        if self.nodes > MAX_NODES:
+            raise yaml.YAMLError(f"more than {MAX_NODES:,} entries")
+        if self.depth > MAX_DEPTH:
             raise yaml.YAMLError("lists in lists, too deep")
         node = super().compose_node(parent, index)
         self.depth -= 1
@@ -147,18 +147,23 @@ def _refuse_twins(node: yaml.MappingNode) -> None:
         raise yaml.YAMLError(f"{twin[:60]!r} twice, so that it is not clear which one holds")
 
 
-def read_documents(path: Path) -> list[dict[str, Any]]:
-    """The documents of a YAML file that are mappings with entries.
+def documents_in(text: str, path: Path) -> list[dict[str, Any]]:
+    """The documents of YAML, or of JSON, that are mappings with entries.
 
     A document that cannot be read is left out with a warning if another can: between the messages of a topic, ROS
     prints sentences such as "A message was lost!!!", and a print that was stopped ends in the middle of one.
 
+    Args:
+        path: of the file, for errors.
+
     Raises:
-        DataError: if there is none, or the file cannot be read.
+        DataError: if there is none, or the first is too large.
     """
-    # Read whole only within the limit; of the long echo of a topic, the documents that begin within it.
-    text = _beginning(read_text(path, what=_UNREADABLE, expected=_KIND), path)
-    # OpenCV writes "%YAML:1.0". The directive would be "%YAML 1.0", and parsers reject the colon.
+    # Of the long echo of a topic, the documents that begin within the limit.
+    text = _beginning(text, path)
+    if text.startswith("%YAML:"):  # OpenCV's own mark, of a YAML in which no space need follow a colon
+        text = _NO_SPACE.sub(r"\1 ", text)
+    # The directive would be "%YAML 1.0", and parsers reject the colon.
     text = "\n".join("" if line.startswith("%YAML") else line for line in text.splitlines())
     documents: list[dict[str, Any]] = []
     faults: list[DataError] = []
@@ -202,7 +207,7 @@ def _parsed(text: str, path: Path) -> Iterator[dict[str, Any] | DataError]:
                 yield _no_entries(path, got=f'"{str(entries)[:60]}"')
         except (ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
             got = " ".join(str(error).split())[:200]
-            fault = DataError(_UNREADABLE, where=path, expected=_KIND, got=got)
+            fault = DataError(UNREADABLE, where=path, expected=KINDS, got=got)
             fault.__cause__ = error
             yield fault
         n_read += 1 if loader is None else max(1, loader.nodes)

@@ -1,68 +1,168 @@
-"""Calibration files in YAML: ours, OpenCV's, Kalibr's and EuRoC's, and ROS's camera_info as a file or as a topic's echo
-prints it."""
+"""Calibration files of every kind, recognised by their contents."""
 
 from __future__ import annotations
 
-import re
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from selfdepth.data.readers.camera_entries import Entries, number_of, read_documents, whole_of
-from selfdepth.data.readers.lenses import distortion_of, is_distortion, refuse_other_lenses
-from selfdepth.data.readers.naming import naming, warn_of_principal_point
+from selfdepth.data.readers.camera_entries import KINDS, UNREADABLE, Entries, documents_in
+from selfdepth.data.readers.camera_xml import is_xml, xml_document
+from selfdepth.data.readers.colmap import cameras_in_colmap, is_colmap
+from selfdepth.data.readers.kitti_cameras import cameras_in_kitti, is_kitti
+from selfdepth.data.readers.lens_checks import require_rays
+from selfdepth.data.readers.lens_names import is_distortion
+from selfdepth.data.readers.lenses import warn_of_four
+from selfdepth.data.readers.naming import warn_of_principal_point
+from selfdepth.data.readers.nerfstudio import camera_in_transforms, is_transforms
+from selfdepth.data.readers.stated_cameras import (
+    CameraFile,
+    camera_of,
+    sensor_of,
+    states_camera,
+    warn_of_rectified,
+)
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.camera import Camera
+from selfdepth.texts import read_text
 
-MAX_FOCAL_ERROR = 0.01
-"""Share by which the focal length of a rectified P may differ from that of K without a warning."""
-MAX_SKEW = 1e-3
-"""Share of the focal length up to which skew, and differences between two statements of K, are rounding."""
-_MATRICES = ("camera_matrix", "K", "intrinsic_matrix", "camera_intrinsics")
-_Intrinsics = tuple[float, float, float, float]
+_Cameras = dict[str, Callable[[], CameraFile]]
+"""Readers of the cameras in a file by their names there: a camera that is not wanted need not be one that we read.
+The only camera of a file may be without a name, "\""""
 
 
-@dataclass(frozen=True, kw_only=True)
-class CameraFile:
-    """What a calibration file says.
+def read_camera_file(path: Path, name: str | None = None, *, frames: tuple[int, int] | None = None) -> CameraFile:
+    """Read a camera from a file, for the image size stated in it.
 
-    Attributes:
-        camera: of the frames: for a region of interest and binning, of the size that these leave.
-        sensor_size: width and height of the whole sensor, to which the file's numbers refer.
-    """
-
-    camera: Camera
-    sensor_size: tuple[int, int]
-
-
-def read_camera_file(path: Path) -> CameraFile:
-    """Read a camera from YAML, for the image size stated in it: ours (`camera_to_yaml`), OpenCV's, Kalibr's camchain,
-    EuRoC's sensor.yaml, or ROS's camera_info.
+    YAML, XML and JSON: ours (`camera_to_yaml`), OpenCV's, ROS's camera_info as a file or as a topic's echo prints it,
+    Kalibr's camchain, EuRoC's sensor.yaml, CamOdoCal's (KITTI-360's image_02.yaml), ORB-SLAM's settings, nerfstudio's
+    transforms.json. Texts: COLMAP's cameras.txt, KITTI's calib_cam_to_cam.txt and KITTI-360's perspective.txt.
 
     Of several documents, as a topic's echo prints them, the first that is a camera is read, and the others must agree
-    with it. K is read, never the rectified P of camera_info: the frames are assumed to be as the camera recorded them.
-    K refers to the whole sensor; a region of interest and binning are applied. Nonzero distortion, a P that differs
-    from K, a principal point outside the image, and documents that cannot be read beside one that can cause a warning.
+    with it. A P that differs from K, a principal point outside the image, and documents that cannot be read beside one
+    that can cause a warning.
+
+    Args:
+        name: of the camera, in a file of several.
+        frames: width and height of the frames, for files that state an angle, and no size.
 
     Raises:
-        DataError: naming the file, if it cannot be parsed, lacks an entry, holds invalid numbers or several cameras,
-            contradicts itself, or is of a lens that is no pinhole.
+        DataError: naming the file, if it cannot be parsed, lacks an entry, holds invalid numbers, contradicts itself,
+            holds several cameras and `name` is none of them, or is of a lens that cannot be used.
     """
-    documents = [_camera_entries(document, path) for document in read_documents(path)]
+    # The long echo of a topic, or the frames of transforms.json: what is parsed of it has limits of its own.
+    text = read_text(path, what=UNREADABLE, expected=KINDS)
+    read = _chosen(_cameras(text, path, frames), name, path)
+    require_rays(read.camera, path)
+    warn_of_principal_point(read.camera, str(path))
+    return read
+
+
+def _cameras(text: str, path: Path, frames: tuple[int, int] | None) -> _Cameras:
+    if is_transforms(text):
+        return {"": lambda: camera_in_transforms(text, path, frames)}
+    if is_colmap(text):
+        return cameras_in_colmap(text, path)
+    if is_kitti(text):
+        return cameras_in_kitti(text, path)
+    documents = [xml_document(text, path)] if is_xml(text) else documents_in(text, path)
+    found = [_entries_of_cameras(document, path) for document in documents]
     # Other documents may hold anything, such as the images of the same topic.
-    first = next((entries for entries in documents if _states_camera(entries)), documents[0])
-    read, sensor = _camera_file(first), _sensor(first)
-    for entries in documents:
-        if entries is not first and _states_camera(entries) and not _is_of(entries, sensor):
+    found = [each for each in found if any(map(states_camera, each.values()))] or found[:1]
+    names = dict.fromkeys(name for each in found for name in each)
+    return {name: _reader([each[name] for each in found if name in each]) for name in names}
+
+
+def _chosen(cameras: _Cameras, name: str | None, path: Path) -> CameraFile:
+    if name is not None:
+        if name not in cameras or not name:
             raise DataError(
-                "the cameras in the file differ",
-                where=path,
-                expected="one camera, or the same one several times",
-                got=f"{len(documents)} documents, of which at least two disagree",
-                fix="keep the document of these frames only",
+                "the camera file holds no such camera",
+                where=f"--camera {path}:{name}",
+                expected=_names(cameras) if any(cameras) else "no name: the file holds one camera",
+                got=name[:60],
             )
-    _warn(first, read.camera)
+        return cameras[name]()
+    first, *others = cameras
+    if others and not _all_alike(cameras):
+        raise DataError(
+            "the camera file holds several cameras",
+            where=path,
+            expected="one camera, or the name of one",
+            got=_names(cameras),
+            fix=f"give the one that recorded these frames, such as --camera {path}:{first}",
+        )
+    return cameras[first]()
+
+
+def _names(cameras: Iterable[str], most: int = 20) -> str:
+    names = [name[:40] for name in cameras]
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _all_alike(cameras: _Cameras) -> bool:
+    """Whether it makes no difference which camera is taken, as of rectified pairs."""
+    try:
+        return len({(read.camera, read.sensor_size) for read in (each() for each in cameras.values())}) == 1
+    except DataError:
+        return False
+
+
+def _entries_of_cameras(document: dict[str, Any], path: Path) -> dict[str, Entries]:
+    """The entries of each camera in a document, those outside of any camera included."""
+    entries = Entries(document.items(), path)
+    if states_camera(entries):
+        return {"": entries}
+    document = _nested(document)
+    cameras = {
+        key: value
+        for key, value in document.items()
+        # In {model: radtan, k: [...]}, k is no matrix.
+        if isinstance(value, dict) and not is_distortion(key) and states_camera(Entries(value.items(), path))
+    }
+    if not cameras:
+        return {"": entries}
+    # ORB-SLAM writes the size of both cameras below neither.
+    shared = [(key, value) for key, value in document.items() if key not in cameras and key != _SHARED]
+    shared += [] if _SHARED in cameras else list(document.get(_SHARED, {}).items())
+    return {key: Entries((*shared, *camera.items()), path) for key, camera in cameras.items()}
+
+
+_SHARED = "Camera"
+
+
+def _nested(document: dict[str, Any]) -> dict[str, Any]:
+    """A document in which ORB-SLAM's entries, such as Camera1.fx, are those of a mapping Camera1."""
+    nested: dict[str, Any] = {}
+    for key, value in document.items():
+        camera, _, name = key.partition(".")
+        if camera in (_SHARED, "Camera1", "Camera2") and name and isinstance(nested.setdefault(camera, {}), dict):
+            nested[camera][name] = value
+        else:
+            nested[key] = value
+    return nested
+
+
+def _reader(documents: list[Entries]) -> Callable[[], CameraFile]:
+    """Reads a camera, of which there may be several documents."""
+
+    def read() -> CameraFile:
+        first = next((entries for entries in documents if states_camera(entries)), documents[0])
+        found, sensor = camera_of(first), sensor_of(first)
+        for entries in documents:
+            if entries is not first and states_camera(entries) and not _is_of(entries, sensor):
+                raise DataError(
+                    "the cameras in the file differ",
+                    where=entries.path,
+                    expected="one camera, or the same one several times",
+                    got=f"{len(documents)} documents, of which at least two disagree",
+                    fix="keep the document of these frames only",
+                )
+        warn_of_rectified(first, sensor)
+        warn_of_four(first, sensor.lens)
+        return found
+
     return read
 
 
@@ -70,183 +170,7 @@ def _is_of(entries: Entries, sensor: Camera) -> bool:
     """Whether a further document is of the same camera. One that states none, as when a print was stopped, is left out
     with a warning."""
     try:
-        return _sensor(entries) == sensor
+        return sensor_of(entries) == sensor
     except DataError as error:
-        warnings.warn(f"a document is left out: {error}", SelfDepthWarning, stacklevel=4)
+        warnings.warn(f"a document is left out: {error}", SelfDepthWarning, stacklevel=5)
         return True
-
-
-def _camera_entries(document: dict[str, Any], path: Path) -> Entries:
-    """The entries of a document, those of the one camera in it included, as Kalibr writes them below `cam0`."""
-    entries = Entries(document.items(), path)
-    if _states_camera(entries):
-        return entries
-    cameras = {
-        key: value
-        for key, value in document.items()
-        # In {model: radtan, k: [...]}, k is no matrix.
-        if isinstance(value, dict) and not is_distortion(key) and _states_camera(Entries(value.items(), path))
-    }
-    if len(cameras) > 1:
-        raise DataError(
-            "the camera file holds several cameras",
-            where=path,
-            expected="one camera",
-            got=", ".join(key[:40] for key in cameras),
-            fix="copy the entry of the camera that recorded these frames to a file of its own, and give that",
-        )
-    items = ((key, value) for key, value in document.items() if key not in cameras)
-    return Entries((*items, *(pair for camera in cameras.values() for pair in camera.items())), path)
-
-
-def _states_camera(entries: Entries) -> bool:
-    return entries.first("fx", "intrinsics", *_MATRICES) is not None
-
-
-def _camera_file(entries: Entries) -> CameraFile:
-    refuse_other_lenses(entries)
-    path, sensor = entries.path, _sensor(entries)
-    width, height = sensor.width, sensor.height
-    left, top, roi_width, roi_height = _region(entries)
-    if left + roi_width > width or top + roi_height > height:
-        raise DataError(
-            "the region of interest does not lie in the image",
-            where=path,
-            expected=f"within {width}x{height}",
-            got=f"{roi_width}x{roi_height} at ({left}, {top})",
-        )
-    part = (roi_width or width - left, roi_height or height - top)
-    across, down = (max(1, whole_of(entries.first(f"binning_{axis}"), path, default=1)) for axis in "xy")
-    with naming(str(path)):
-        camera = Camera(
-            fx=sensor.fx, fy=sensor.fy, cx=sensor.cx - left, cy=sensor.cy - top, width=part[0], height=part[1]
-        )
-        if (across, down) != (1, 1):
-            camera = camera.resized(max(1, part[0] // across), max(1, part[1] // down))
-    return CameraFile(camera=camera, sensor_size=(width, height))
-
-
-def _sensor(entries: Entries) -> Camera:
-    """The camera of the whole sensor, as the file states it."""
-    width, height = (_size(entries, name) for name in ("width", "height"))
-    fx, fy, cx, cy = _intrinsics(entries)
-    with naming(str(entries.path)):
-        return Camera(fx=fx, fy=fy, cx=cx, cy=cy, width=width, height=height)
-
-
-def _region(entries: Entries) -> tuple[int, int, int, int]:
-    """Left, top, width and height of the region of interest in pixels of the sensor; a size of 0 is all the rest."""
-    roi = entries.first("roi")
-    if not isinstance(roi, dict):
-        return 0, 0, 0, 0
-    keys = ("x_offset", "y_offset", "width", "height")
-    left, top, width, height = (whole_of(roi.get(key), entries.path) for key in keys)
-    return left, top, width, height
-
-
-def _warn(entries: Entries, camera: Camera) -> None:
-    path = entries.path
-    warn_of_principal_point(camera, str(path))
-    distortion = distortion_of(entries)
-    if any(distortion):
-        warnings.warn(
-            f"{path} has lens distortion ({', '.join(f'{value:g}' for value in distortion)}) and frames are NOT "
-            "undistorted: the camera is treated as a pinhole; rectify the frames first if straight lines look bent",
-            SelfDepthWarning,
-            stacklevel=4,
-        )
-    rectified = entries.numbers("projection_matrix", "P")
-    fx = _intrinsics(entries)[0]
-    # An uncalibrated ROS driver publishes a P of zeros, which says nothing about the frames.
-    if len(rectified) == 12 and rectified[0] > 0 and abs(rectified[0] / fx - 1) > MAX_FOCAL_ERROR:
-        warnings.warn(
-            f"{path} has a rectified projection P (fx {rectified[0]:g}) besides K (fx {fx:g}); K is used, which is "
-            "right for unrectified frames; for rectified ones give --camera fx,fy,cx,cy from P",
-            SelfDepthWarning,
-            stacklevel=4,
-        )
-
-
-def _size(entries: Entries, name: str) -> int:
-    value = entries.first(name, f"image_{name}")
-    resolution = entries.first("resolution")
-    if value is None and isinstance(resolution, list) and len(resolution) == 2:  # of Kalibr and EuRoC: [width, height]
-        value = resolution[name == "height"]
-    if not isinstance(value, str) or not re.fullmatch(r"\+?[0-9]{1,9}", value) or int(value) < 1:
-        raise DataError(
-            f"the camera file does not state the {name} of its images",
-            where=entries.path,
-            expected=f"{name} or image_{name}, in pixels, or resolution: [width, height]",
-            got="none" if value is None else str(value)[:60],
-        )
-    return int(value)
-
-
-def _intrinsics(entries: Entries) -> _Intrinsics:
-    """fx, fy, cx, cy in pixels of the whole sensor. Raises DataError if there are none, or several that disagree."""
-    stated = _stated_intrinsics(entries)
-    if not stated:
-        counts = [len(entries.numbers(name)) for name in ("intrinsics", *_MATRICES)]
-        raise DataError(
-            "the camera file has no intrinsics",
-            where=entries.path,
-            expected="fx, fy, cx, cy, or camera_matrix or K with 9 numbers, or intrinsics: [fx, fy, cx, cy]",
-            got=f"{max(counts)} numbers",
-        )
-    (name, first), *others = stated.items()
-    for other, numbers in others:
-        if not all(abs(a - b) <= MAX_SKEW * abs(first[0]) for a, b in zip(first, numbers, strict=True)):
-            raise DataError(
-                "the camera file contradicts itself",
-                where=entries.path,
-                expected=f"the same camera as {name} and as {other}",
-                got=f"{_text(first)} and {_text(numbers)}",
-                fix="remove the one that is not of these frames",
-            )
-    skew = entries.first("skew")
-    if skew is not None:
-        _refuse_skew(number_of(skew, entries.path), first[0], entries.path)
-    return first
-
-
-def _stated_intrinsics(entries: Entries) -> dict[str, _Intrinsics]:
-    """Every statement of the intrinsics, by its name in the file."""
-    stated: dict[str, _Intrinsics] = {}
-    scalars = [entries.first(name) for name in ("fx", "fy", "cx", "cy")]
-    if None not in scalars:
-        fx, fy, cx, cy = (number_of(value, entries.path) for value in scalars)
-        stated["fx, fy, cx, cy"] = fx, fy, cx, cy
-    for name in ("intrinsics", *_MATRICES):
-        numbers = entries.numbers(name)
-        if len(numbers) == 9:
-            stated[name] = _of_matrix(numbers, entries.path)
-        elif len(numbers) == 4 and name == "intrinsics":
-            stated[name] = numbers[0], numbers[1], numbers[2], numbers[3]
-    return stated
-
-
-def _of_matrix(K: list[float], path: Path) -> _Intrinsics:
-    if not all(abs(K[index]) <= 1e-6 for index in (3, 6, 7)) or not abs(K[8] - 1) <= 1e-6:
-        raise DataError(
-            "the camera matrix is not that of a pinhole camera",
-            where=path,
-            expected="fx 0 cx, 0 fy cy, 0 0 1",
-            got=str(K),
-        )
-    _refuse_skew(K[1], K[0], path)
-    return K[0], K[4], K[2], K[5]
-
-
-def _refuse_skew(skew: float, fx: float, path: Path) -> None:
-    if not abs(skew) <= MAX_SKEW * abs(fx):
-        raise DataError(
-            "the camera has skew, which is not modelled",
-            where=path,
-            expected=f"0, or at most {MAX_SKEW:g} of fx",
-            got=f"{skew:g} at fx {fx:g}",
-            fix="calibrate without skew, or rectify the frames and give the camera of the rectified ones",
-        )
-
-
-def _text(intrinsics: _Intrinsics) -> str:
-    return ",".join(f"{number:g}" for number in intrinsics)

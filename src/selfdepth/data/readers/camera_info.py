@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from selfdepth.data.readers.lens_checks import require_rays
+from selfdepth.data.readers.lenses import lens_of_message
 from selfdepth.data.readers.naming import naming, warn_of_principal_point
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.camera import Camera
-from selfdepth.geometry.lens import N_COEFFICIENTS, PINHOLE, Lens, LensModel
+from selfdepth.geometry.lens import PINHOLE
 
 TYPE = "sensor_msgs/msg/CameraInfo"
 SAME = 0.01
 """Share of the focal length by which K may change in a bag, as it does with the focus."""
 _MAX_SKEW = 1e-3
-_MODELS: dict[str, LensModel] = {
-    **dict.fromkeys(("plumb_bob", "rational_polynomial", "radtan", "brown_conrady", "thin_prism"), "brown"),
-    **dict.fromkeys(("equidistant", "fisheye", "kannala_brandt"), "kannala-brandt"),
-}
-"""Names of models of distortion, as ROS's drivers write them."""
-_NOTHING = ("", "none", "inverse_brown_conrady", "modified_brown_conrady")
-"""Names that are a pinhole where all coefficients are zero, and are not known otherwise."""
 _FIX = "give the camera with --camera"
 _Numbers = tuple[float, ...]
 
@@ -94,7 +87,7 @@ def camera_of_camera_info(info: CameraInfo, *, size: tuple[int, int], rectified:
         return None
     _refuse_skew(matrix, columns, where)
     width, height = info.size if all(info.size) else (size[0] * info.binning[0], size[1] * info.binning[1])
-    lens = PINHOLE if rectified else lens_of(info.model, info.D, where)
+    lens = PINHOLE if rectified else lens_of_message(info.model, _without_padding(info.D), where)
     with naming(where):
         camera = Camera(
             fx=matrix[0],
@@ -107,7 +100,14 @@ def camera_of_camera_info(info: CameraInfo, *, size: tuple[int, int], rectified:
         )
     camera = _of_size(_recorded(camera, info, where), size, where)
     warn_of_principal_point(camera, where)
+    require_rays(camera, where)
     return camera
+
+
+def _without_padding(D: _Numbers) -> _Numbers:
+    """The coefficients without zeros that fill a list up, as some drivers do for every model: all have at most four, or
+    more of which the last ones count."""
+    return D[:4] if not any(D[4:]) else D
 
 
 def _recorded(sensor: Camera, info: CameraInfo, where: str) -> Camera:
@@ -159,44 +159,3 @@ def _refuse_skew(matrix: _Numbers, columns: int, where: str) -> None:
             got=str([f"{number:g}" for number in matrix]),
             fix=_FIX,
         )
-
-
-def lens_of(model: str, D: Sequence[float], where: str) -> Lens:
-    """The lens of a model of distortion with its coefficients, in the order of ROS, which is OpenCV's.
-
-    Args:
-        model: its name, in ROS's distortion_model.
-        D: its coefficients; missing ones are zero, and those that the lens does not have must be.
-        where: topic or file, for errors.
-
-    Raises:
-        DataError: for a model that is not known, or coefficients that are none of it.
-    """
-    name = re.sub(r"[^a-z0-9]+", "_", model.casefold()).strip("_")
-    kind = _MODELS.get(name)
-    if kind is None and name in _NOTHING and not any(D):
-        return PINHOLE
-    if kind is None:
-        raise DataError(
-            "the model of the lens distortion is not known",
-            where=where,
-            expected=f"one of {', '.join(_MODELS)}",
-            got=f'distortion_model "{model[:40]}" with D = {_listed(D)}',
-            fix=f"rectify the images (image_proc), or {_FIX}",
-        )
-    count = N_COEFFICIENTS[kind]
-    if any(D[count:]):
-        raise DataError(
-            "the lens has coefficients that are not known",
-            where=where,
-            expected=f"{count} for the model {model}, and zeros after them",
-            got=f"D = {_listed(D)}",
-            fix=f"rectify the images (image_proc), or {_FIX}",
-        )
-    with naming(where):
-        lens = Lens(kind, tuple(D[:count]))
-    return PINHOLE if lens.is_pinhole else lens
-
-
-def _listed(D: Sequence[float]) -> str:
-    return "[" + ", ".join(f"{value:g}" for value in D[:14]) + "]"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
-from selfdepth.data.readers.camera_files import CameraFile, read_camera_file
+from selfdepth.data.readers.camera_files import read_camera_file
 from selfdepth.data.readers.naming import naming, warn_of_principal_point
+from selfdepth.data.readers.stated_cameras import CameraFile
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.lens import PINHOLE
 from selfdepth.limits import limit
 from selfdepth.places import path_of
 
@@ -16,7 +19,10 @@ ASSUMED_FOV_DEG = 60.0
 PAPER = "paper"
 ANY_CAMERA = "fov:60"
 """A camera for frames whose intrinsics are not used, as in prediction. Given explicitly, it causes no warning."""
-FORMS = "fx,fy,cx,cy in pixels, fov:DEGREES, a YAML file (ours, OpenCV, ROS camera_info, Kalibr), or paper (KITTI only)"
+FORMS = (
+    "fx,fy,cx,cy in pixels, fov:DEGREES, a calibration file (ours, OpenCV, ROS camera_info, Kalibr, EuRoC, COLMAP, "
+    "nerfstudio, KITTI-360), FILE:NAME for one camera of several in it, or paper (KITTI only)"
+)
 
 
 def parse_camera(spec: str | None, *, width: int, height: int) -> Camera:
@@ -24,8 +30,9 @@ def parse_camera(spec: str | None, *, width: int, height: int) -> Camera:
 
     Args:
         spec: "fx,fy,cx,cy" in pixels of these frames; "fov:DEGREES", the horizontal field of view; "paper", the one
-            camera that the paper uses for all of KITTI, in fractions of the frame; or a YAML file, whose K refers to
-            the image size in the file and is scaled to the frames. None: 60 degrees are assumed, with a warning.
+            camera that the paper uses for all of KITTI, in fractions of the frame; or a calibration file, with ":NAME"
+            after it for one of several cameras, whose K refers to the image size in the file and is scaled to the
+            frames. None: 60 degrees are assumed, with a warning.
 
     Raises:
         DataError: for any other text, invalid numbers, or a file for another aspect ratio.
@@ -41,7 +48,7 @@ def parse_camera(spec: str | None, *, width: int, height: int) -> Camera:
     if spec == PAPER:
         # The published K: fractions of the frame, the same for every date although KITTI's calibrations differ.
         return Camera(fx=0.58 * width, fy=1.92 * height, cx=0.5 * width, cy=0.5 * height, width=width, height=height)
-    where, path = f"--camera {spec}", path_of(spec, "--camera", error=DataError)
+    where = f"--camera {spec}"
     if spec.startswith("fov:"):
         with naming(where):
             return Camera.from_fov(_number(spec, spec[4:]), width=width, height=height)
@@ -51,9 +58,10 @@ def parse_camera(spec: str | None, *, width: int, height: int) -> Camera:
             camera = Camera(fx=fx, fy=fy, cx=cx, cy=cy, width=width, height=height)
         warn_of_principal_point(camera, where)
         return camera
-    if not path.is_file():
+    file = _file_and_name(spec)
+    if file is None:
         raise DataError("the camera cannot be used", where=where, expected=FORMS, got="no such file")
-    return _for_size(read_camera_file(path), width=width, height=height, where=spec)
+    return _for_size(read_camera_file(*file, frames=(width, height)), width=width, height=height, where=spec)
 
 
 def any_camera(width: int, height: int) -> Camera:
@@ -64,12 +72,22 @@ def any_camera(width: int, height: int) -> Camera:
 def in_pixels(spec: str | None) -> bool:
     """Whether a camera is given as four numbers in pixels, which are right for frames of one size only."""
     # A file name may contain commas, too.
-    return spec is not None and spec.count(",") == 3 and not path_of(spec, "--camera", error=DataError).is_file()
+    return spec is not None and spec.count(",") == 3 and not is_camera_file(spec)
 
 
 def is_camera_file(spec: str | None) -> bool:
     """Whether a camera is given as a file, whose path must be made absolute before it is recorded."""
-    return spec is not None and spec != PAPER and path_of(spec, "--camera", error=DataError).is_file()
+    return spec is not None and spec != PAPER and _file_and_name(spec) is not None
+
+
+def _file_and_name(spec: str) -> tuple[Path, str | None] | None:
+    """The file that a camera is given as, and which camera of it; None if it is not given as a file."""
+    path = path_of(spec, "--camera", error=DataError)
+    if path.is_file():
+        return path, None
+    file, _, name = spec.rpartition(":")
+    path = path_of(file, "--camera", error=DataError)
+    return (path, name) if file and name and path.is_file() else None
 
 
 def _for_size(read: CameraFile, *, width: int, height: int, where: str) -> Camera:
@@ -96,10 +114,14 @@ def _for_size(read: CameraFile, *, width: int, height: int, where: str) -> Camer
 
 
 def camera_to_yaml(camera: Camera) -> str:
-    """A camera in our own format, six lines in pixels, which `parse_camera` reads back unchanged."""
+    """A camera in our own format, which `parse_camera` reads back unchanged: a line for each field in pixels and, if
+    the camera is no pinhole, the name of its lens and its coefficients in the order of `geometry.lens.NAMES`."""
     values = {name: getattr(camera, name) for name in ("width", "height", "fx", "fy", "cx", "cy")}
     # `repr` writes as many digits as a float needs to be read back unchanged.
-    return "".join(f"{name}: {value!r}\n" for name, value in values.items())
+    text = "".join(f"{name}: {value!r}\n" for name, value in values.items())
+    if camera.lens == PINHOLE:
+        return text
+    return f"{text}lens: {camera.lens.model}\ncoefficients: {list(camera.lens.coefficients)!r}\n"
 
 
 def _number(spec: str, text: str) -> float:
