@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from selfdepth.data.inspect import FootageSummary
     from selfdepth.data.kitti.inventory import Inventory
+    from selfdepth.data.sources.contents import Contents
     from selfdepth.data.sources.source import DataSource
 
 _SHOWN = 12
@@ -34,7 +35,7 @@ class CheckArgs:
     """
 
     data: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DATA")]
-    """Root of KITTI raw or odometry, folder of images, video file, or store."""
+    """Root of KITTI raw or odometry, folder of images, video file, ROS bag, or store."""
     split: tuple[str, ...] = ()
     """Published splits, like eigen_zhou and eigen, or folders with train_files.txt, val_files.txt or test_files.txt
     (KITTI). The report lists what is there and what is missing; for one complete split, its sequences too."""
@@ -46,6 +47,8 @@ class CheckArgs:
     KITTI-360), as FILE:NAME where it holds several cameras; or fov:DEGREES."""
     stream: int | None = None
     """Number of the video stream to look at, from 0. Default: the one with the most frames."""
+    topic: str | None = None
+    """Name of the topic of images to look at in ROS bags. Default: that of the only camera."""
     on_error: Literal["stop", "skip"] = "stop"
     """When frames cannot be read: end with an error after the report, or report them as training with the same option
     would leave them out."""
@@ -78,7 +81,11 @@ def check(args: CheckArgs) -> None:
     if is_store(path_of(args.data)):
         _check_store(console, args)
         return
-    source = recognise(path_of(args.data), args.stream)
+    source = recognise(path_of(args.data), args.stream, args.topic)
+    contents = source.contents()
+    if contents is not None:
+        # Printed at once: of a bag with several cameras, these are the names to choose from.
+        _show_contents(console, args.data, contents)
     lists = None if args.splits is None else path_of(args.splits)
     inventory, summary = None, None
     if args.split or lists is not None:
@@ -99,7 +106,7 @@ def check(args: CheckArgs) -> None:
     if inventory is None and source.usual_splits:
         names = " ".join(source.usual_splits)
         console.print(f"splits: add --split {names} to see what is missing for them", markup=False)
-    report = {"footage": summary, "inventory": inventory}
+    report = {"footage": summary, "inventory": inventory, "contents": contents}
     write_json(args.json, {name: part and dataclasses.asdict(part) for name, part in report.items()})
     if summary is not None:
         require_readable(summary, on_error=args.on_error)  # last: the report is what the user came for
@@ -111,7 +118,7 @@ def _check_store(console: Console, args: CheckArgs) -> None:
     from selfdepth.data.store.store import open_store
 
     chosen = {"--split": args.split or None, "--splits": args.splits, "--camera": args.camera, "--stream": args.stream}
-    chosen["--picture"] = args.picture
+    chosen |= {"--picture": args.picture, "--topic": args.topic}
     for option, value in chosen.items():
         if value is not None:
             raise ConfigError("a store's frames were chosen when it was made", where=option, fix="leave it out")
@@ -142,6 +149,16 @@ def _write_picture(source: DataSource, args: CheckArgs) -> None:
     picture = picture_of_view(source, args.camera)
     with whole_file(path_of(args.picture)) as path:
         Image.fromarray(picture).save(path, format="PNG")
+
+
+def _show_contents(console: Console, data: str, contents: Contents) -> None:
+    """As lines, not as a table, which would cut long names off: they are to be copied."""
+    lines = (contents.columns, *contents.rows)
+    widths = [max(len(line[i]) for line in lines) for i in range(len(contents.columns))]
+    console.print(f"{data}: {contents.title}", markup=False)
+    for line in lines:
+        padded = "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True))
+        console.print(f"  {padded}".rstrip(), markup=False)
 
 
 def _show_summary(console: Console, data: str, summary: FootageSummary) -> None:

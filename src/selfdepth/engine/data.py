@@ -130,7 +130,7 @@ def source_of(config: TrainConfig, footage: Footage | None) -> DataSource:
         return GivenFootage(given=footage if config.every is None else replace(footage, spacing=spacing))
     if not config.data:
         raise ConfigError("there is no data to train on", where="--data", fix="add --data VIDEO or --data FOLDER")
-    return recognise(path_of(config.data), config.stream)
+    return recognise(path_of(config.data), config.stream, config.topic)
 
 
 def make_loaders(

@@ -75,6 +75,7 @@ class ComparisonOptions:
         part: "train", "val" or "test" of the split or data set; None: the test frames, or else the validation frames,
             or else all frames.
         stream: number of the video stream to take; None: the one with the most frames.
+        topic: name of the topic of a bag to take; None: that of its only camera.
         at_most: evaluate a model on at most this many frames, evenly spaced over the part; None: on all of them.
         protocol: key in PROTOCOLS; None: the one that fits the data.
         median_scaling: whether each prediction is scaled to the median of its ground truth first.
@@ -91,6 +92,7 @@ class ComparisonOptions:
 
     part: str | None = None
     stream: int | None = None
+    topic: str | None = None
     at_most: int | None = None
     protocol: str | None = None
     median_scaling: bool = True

@@ -258,7 +258,16 @@ def _frames(
 ) -> EvaluationFrames:
     """The frames that the options choose, with the ground truth to compare with."""
     whole = ground_truth is not None
-    frames = frames_to_evaluate(data, split, fit, part=options.part, stream=options.stream, whole=whole, camera=camera)
+    frames = frames_to_evaluate(
+        data,
+        split,
+        fit,
+        part=options.part,
+        stream=options.stream,
+        topic=options.topic,
+        whole=whole,
+        camera=camera,
+    )
     return _with_truth(frames, split, ground_truth, options)
 
 
