@@ -10,7 +10,8 @@ import pytest
 
 from helpers.memory_footage import footage, sequence
 from selfdepth.config import TrainConfig
-from selfdepth.data.clips.clips import ClipLoader, make_clips
+from selfdepth.data.clips.clips import make_clips
+from selfdepth.data.clips.loader import ClipLoader
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.store.build import build_store
 from selfdepth.data.store.store import Store

@@ -65,7 +65,7 @@ def check(args: CheckArgs) -> None:
         SelfDepthError: for data that training would refuse, lists that cannot be read or downloaded, or a --json file
             that cannot be written.
     """
-    from selfdepth.data.inspect import inspect_source, require_readable
+    from selfdepth.data.inspect import require_readable
     from selfdepth.data.kitti.inventory import split_folder
     from selfdepth.data.sources.recognise import recognise
     from selfdepth.data.store.store import is_store
@@ -94,13 +94,7 @@ def check(args: CheckArgs) -> None:
     # The sequences of a split are shown only if it is complete: opening an incomplete one is refused.
     if inventory is None or (len(args.split) == 1 and inventory.is_complete):
         split = str(split_folder(args.split[0], lists)) if args.split else None
-        with console.status("looking at the frames") as status:
-            summary = inspect_source(
-                source,
-                args.camera,
-                split,
-                progress=lambda done, total: status.update(f"looking at the frames: {done} of {total}"),
-            )
+        summary = _look(console, source, args.camera, split)
         _show_summary(console, args.data, summary)
         _write_picture(source, args)
     if inventory is None and source.usual_splits:
@@ -110,6 +104,19 @@ def check(args: CheckArgs) -> None:
     write_json(args.json, {name: part and dataclasses.asdict(part) for name, part in report.items()})
     if summary is not None:
         require_readable(summary, on_error=args.on_error)  # last: the report is what the user came for
+
+
+def _look(console: Console, source: DataSource, camera: str | None, split: str | None) -> FootageSummary:
+    """Look at all frames, and show the progress."""
+    from selfdepth.data.inspect import inspect_source
+
+    with console.status("looking at the frames") as status:
+        return inspect_source(
+            source,
+            camera,
+            split,
+            progress=lambda done, total: status.update(f"looking at the frames: {done} of {total}"),
+        )
 
 
 def _check_store(console: Console, args: CheckArgs) -> None:

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from selfdepth.config import ResolvedConfig, TrainConfig
-from selfdepth.data.clips.clips import ClipLoader, ClipSet, make_clips
+from selfdepth.data.clips.clips import ClipSet, make_clips
+from selfdepth.data.clips.loader import ClipLoader
 from selfdepth.data.clips.order import steps_per_epoch
 from selfdepth.data.clips.resident import resident_frames, with_resident_maps
 from selfdepth.data.footage import Footage

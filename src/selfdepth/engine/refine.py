@@ -70,12 +70,7 @@ def refinement(model: str, footage: str, options: RefineOptions) -> TrainConfig:
     source = recognise(path_of(footage), options.stream, options.topic)
     config = weights.config
     if config.metres_per_unit is not None and config.camera_height is None:
-        warnings.warn(
-            "footage of one camera does not keep metres: the refined depth is relative. With stereo pairs, or a speed "
-            "log, refine by selfdepth train --init MODEL --anchor WEIGHT --freeze-batch-norm",
-            SelfDepthWarning,
-            stacklevel=2,
-        )
+        _warn_of_metres()
     minutes = DEFAULT_MINUTES if options.steps is None and options.minutes is None else options.minutes
     return TrainConfig(
         data=footage,
@@ -98,6 +93,15 @@ def refinement(model: str, footage: str, options: RefineOptions) -> TrainConfig:
         steps=options.steps,
         minutes=minutes,
         **options.run,
+    )
+
+
+def _warn_of_metres() -> None:
+    warnings.warn(
+        "footage of one camera does not keep metres: the refined depth is relative. With stereo pairs, or a speed "
+        "log, refine by selfdepth train --init MODEL --anchor WEIGHT --freeze-batch-norm",
+        SelfDepthWarning,
+        stacklevel=3,
     )
 
 

@@ -122,9 +122,7 @@ def save_predictions(
     """
     frame_kinds = tuple(kind for kind in options.kinds if kind in FRAME_WRITERS)
     if "png16" in frame_kinds:
-        write_png16_note(
-            folder / "png16", predictor.scale, predictor.metres_per_unit, predictor.metric, predictor.depth_is
-        )
+        _write_note(folder / "png16", predictor)
     metres_per_unit = options.metres_per_unit or predictor.metres_per_unit or 1.0
     count = 0
     odometer = _odometer(predictor, source, motion) if options.follows_camera(source) else None
@@ -145,6 +143,10 @@ def save_predictions(
             advance(1)
     sequence.finish()  # after the block, which has raised whatever a job raised
     return count
+
+
+def _write_note(folder: Path, predictor: Predictor) -> None:
+    write_png16_note(folder, predictor.scale, predictor.metres_per_unit, predictor.metric, predictor.depth_is)
 
 
 def _odometer(predictor: Predictor, source: PredictionInput, motion: MotionPredictor | None) -> Odometer | None:

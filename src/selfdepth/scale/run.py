@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -42,6 +42,7 @@ _MOST_STEPS = 60
 """Of the camera's way that are looked at for the direction of travel: a direction is known after a few."""
 
 
+@runtime_checkable
 class Witness(Protocol):
     """Whoever knows a length in single frames."""
 

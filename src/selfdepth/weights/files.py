@@ -67,8 +67,7 @@ class LoadedWeights:
 
     Attributes:
         state: tensors by name, `depth_net.*` and `pose_net.*`, on the CPU.
-        config, camera, scale, step, focal_baseline, metric, depth_is: as in WeightsMeta. Networks and range are in
-            the model's own unit, `metric` or not.
+        config, camera, scale, step, focal_baseline, metric, depth_is: as in WeightsMeta. In the model's unit.
         folder: the folder that holds the files.
         unused_entries: entries of a published checkpoint that our networks do not use, by file and name. An export
             writes them back, so that a published checkpoint survives the round trip bit by bit.
