@@ -30,7 +30,7 @@ import torch
 from numpy import ndarray
 
 from measuring import facts, write_json
-from selfdepth.config import EncoderConfig, TrainConfig
+from selfdepth.config import EncoderConfig, Rectify, TrainConfig
 from selfdepth.data.sources.rendered import CAMERA_FILE, write_drive
 from selfdepth.demo.run import DEMO_CONFIG
 from selfdepth.engine.train import train
@@ -45,7 +45,7 @@ from selfdepth.synthetic.lenses import LENSES
 IGNORED, RECTIFIED, NATIVE = "ignored", "rectified", "native"
 BASELINE = "pinhole"
 """The lens that has nothing to ignore: the others are compared with it."""
-RECTIFY = {RECTIFIED: "yes", NATIVE: "no"}
+RECTIFY: dict[str, Rectify] = {RECTIFIED: "yes", NATIVE: "no"}
 _FRAME = 2
 """Side of the frames, in sides of the network's input: rectification has more pixels to draw from than it needs."""
 _PROTOCOL = PROTOCOLS["dense"]
@@ -105,9 +105,15 @@ def render(lens: str, options: Mapping[str, int], folder: Path) -> Streets:
         options: seed of the first street, number of streets to train on, frames of each, width and height.
     """
     torch.set_num_threads(1)  # several processes share the cores
-    size = {"width": options["width"], "height": options["height"], "lens": LENSES[lens]}
     specs = [
-        DriveSpec(seed=options["street"] + i, frames=options["frames"], **size) for i in range(options["streets"] + 1)
+        DriveSpec(
+            seed=options["street"] + i,
+            frames=options["frames"],
+            width=options["width"],
+            height=options["height"],
+            lens=LENSES[lens],
+        )
+        for i in range(options["streets"] + 1)
     ]
     for number, spec in enumerate(specs[:-1]):
         write_drive(render_drive(spec, workers=1), folder / f"train/street_{number}")
