@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from helpers.bags import (
     KINDS,
@@ -15,6 +16,7 @@ from helpers.bags import (
     Kind,
     compressed,
     encoded,
+    file_of,
     frames,
     image,
     info,
@@ -71,6 +73,24 @@ def test_messages_of_one_time_of_recording_are_told_apart(tmp_path: Path, kind: 
     messages = [image(frames(6)[i], stamps(6)[i], log_ns=START_NS + i // 3) for i in range(6)]
     sequence = open_bag(write_bag(tmp_path / "drive", messages, kind), camera=FOV)
     np.testing.assert_array_equal(pictures(sequence, (1, 2, 4)), [frames(6)[i] for i in (1, 2, 4)])
+
+
+@pytest.mark.parametrize("kind", ["sqlite3", "mcap"])
+def test_a_recording_that_was_split_into_files_is_one_sequence(tmp_path: Path, kind: Kind) -> None:
+    parts = [
+        write_bag(tmp_path / f"part{n}", [image(frames(6)[i], stamps(6)[i]) for i in range(3 * n, 3 * n + 3)], kind)
+        for n in range(2)
+    ]
+    second = file_of(parts[1])
+    second.rename(parts[0] / second.name)
+    metadata = parts[0] / "metadata.yaml"
+    suffix = second.suffix
+    values = yaml.safe_load(metadata.read_text())
+    values["rosbag2_bagfile_information"]["relative_file_paths"] = [f"part0{suffix}", second.name]
+    metadata.write_text(yaml.safe_dump(values))
+    sequence = open_bag(parts[0], camera=FOV)
+    assert sequence.numbers == tuple(range(6))
+    np.testing.assert_array_equal(pictures(sequence, (1, 2, 3, 5)), [frames(6)[i] for i in (1, 2, 3, 5)])
 
 
 def test_images_far_out_of_order_are_refused_rather_than_kept_in_memory(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +128,17 @@ def test_prediction_takes_even_a_single_image(tmp_path: Path) -> None:
     assert len(list(sequence.read(sequence.numbers))) == 1
     with pytest.raises(DataError, match="too few images"):
         recognise(path).sequences()
+
+
+def test_prediction_and_evaluation_know_the_bags_camera_and_say_nothing_of_an_unknown_one(tmp_path: Path) -> None:
+    with_info = simple_bag(tmp_path / "with")
+    without = write_bag(tmp_path / "without", [image(frames(1)[0], stamp) for stamp in stamps(4)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for path, camera in ((with_info, CAMERA), (without, Camera.from_fov(60, width=48, height=32))):
+            source = recognise(path)
+            assert isinstance(source, Bags)
+            assert source.sequences_to_predict()[0].camera == source.sequences_to_compare()[0].camera == camera
 
 
 def test_one_message_that_cannot_be_read_is_one_frame_that_cannot(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def read_bag_speeds(path: Path, topic: str | None = None) -> SpeedLog:
         raise DataError("the topic tells no speed", where=where, expected="two messages or more", got=str(len(times)))
     at, speeds, what = speeds_of(times, values)
     return SpeedLog(
-        source=where,
+        source=f"{path.name}, topic {chosen.name}",
         times_s=at,
         speeds_m_s=speeds,
         clock=clock_of(at),
@@ -131,7 +131,7 @@ def _speeds_of_odometry(times_s: Float[ndarray, "n"], values: Values) -> _Speeds
     if values[:, 3:].any():
         return times_s, np.linalg.norm(values[:, 3:], axis=1), "the twist"
     steps_m = np.linalg.norm(np.diff(values[:, :3], axis=0), axis=1)
-    return (times_s[1:] + times_s[:-1]) / 2, steps_m / np.diff(times_s), "that between the positions"
+    return _between(times_s, (times_s[1:] + times_s[:-1]) / 2, steps_m / np.diff(times_s))
 
 
 def _of_twist(message: Any) -> tuple[float, ...]:
@@ -149,7 +149,14 @@ def _of_fix(message: Any) -> tuple[float, ...] | None:
 
 
 def _speeds_of_fixes(times_s: Float[ndarray, "n"], values: Values) -> _Speeds:
-    return (*speeds_of_positions(times_s, values[:, 0], values[:, 1]), "that between the positions")
+    return _between(times_s, *speeds_of_positions(times_s, values[:, 0], values[:, 1]))
+
+
+def _between(times_s: Float[ndarray, "n"], middles_s: Float[ndarray, "n-1"], speeds: Float[ndarray, "n-1"]) -> _Speeds:
+    """Speeds in the middle between positions, and the first and the last of them at the ends of the log, too: of a slow
+    log, frames there would else be left out."""
+    at = np.concatenate([times_s[:1], middles_s, times_s[-1:]])
+    return at, np.concatenate([speeds[:1], speeds, speeds[-1:]]), "that between the positions"
 
 
 _TYPES: dict[

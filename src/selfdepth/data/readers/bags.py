@@ -84,13 +84,19 @@ class _Message:
 
 
 def open_bag(
-    path: Path, *, camera: str | None = None, topic: str | None = None, min_frames: int = MIN_FRAMES
+    path: Path,
+    *,
+    camera: str | None = None,
+    topic: str | None = None,
+    min_frames: int = MIN_FRAMES,
+    assumed: str | None = None,
 ) -> BagSequence:
     """A topic of images in a bag as a sequence. Every message is read, and none is decoded but for its header.
 
     Args:
         camera: as `parse_camera` reads it; None: the camera_info beside the images.
         topic: its name; None: that of the only camera.
+        assumed: as `camera`, of a bag without camera_info; None: 60 degrees, with a warning.
         min_frames: the fewest frames to accept; training needs 3, prediction 1.
 
     Raises:
@@ -112,7 +118,7 @@ def open_bag(
     shown = timeline([[(time - first_ns) / 1e9 for time, _ in timed]], stated_fps=0, start_s=0, path=where)
     sequence = BagSequence(
         name=path.stem if path.is_file() else path.resolve().name,
-        camera=own or parse_camera(camera, width=width, height=height),
+        camera=own or parse_camera(camera or assumed, width=width, height=height),
         numbers=shown.numbers,
         names=tuple(str(time) for time, _ in timed),
         files=bag_files(path),

@@ -15,6 +15,7 @@ from selfdepth.data.readers.bags import BagSequence, open_bag
 from selfdepth.data.readers.cameras import ANY_CAMERA
 from selfdepth.data.readers.file_kinds import file_kind
 from selfdepth.data.readers.frame_names import natural_key
+from selfdepth.data.readers.images import MIN_FRAMES
 from selfdepth.data.readers.left_out import left_out_of
 from selfdepth.data.readers.no_footage import is_own_folder
 from selfdepth.data.readers.trees import MAX_DEPTH, FolderTree
@@ -62,9 +63,17 @@ class Bags(DataSource):
         return self._named(tuple(open_bag(bag, camera=camera, topic=self.topic) for bag in self.bags))
 
     def sequences_to_predict(self) -> tuple[FrameSequence, ...]:
-        """Every bag, even with a single image."""
+        """Every bag, even with a single image; the camera of one without camera_info is a stand-in."""
+        return self._with_own_cameras(min_frames=1)
+
+    def sequences_to_compare(self) -> tuple[FrameSequence, ...]:
+        """As `sequences`; the camera of a bag without camera_info is a stand-in."""
+        return self._with_own_cameras(min_frames=MIN_FRAMES)
+
+    def _with_own_cameras(self, min_frames: int) -> tuple[FrameSequence, ...]:
         self._say_left_out()
-        return self._named(tuple(open_bag(bag, camera=ANY_CAMERA, topic=self.topic, min_frames=1) for bag in self.bags))
+        opened = (open_bag(bag, topic=self.topic, min_frames=min_frames, assumed=ANY_CAMERA) for bag in self.bags)
+        return self._named(tuple(opened))
 
     def camera_origin(self, camera: str | None) -> str:
         """As of any source; "calibration" if every bag has a camera_info beside its images."""
