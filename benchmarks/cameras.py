@@ -38,6 +38,7 @@ from selfdepth.errors import SelfDepthError
 from selfdepth.evaluation.depth.metrics import PROTOCOLS, DepthReport, evaluate_set
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.lens import PINHOLE
+from selfdepth.geometry.ray_depth import DepthIs, converted
 from selfdepth.inference.predictor import Predictor
 from selfdepth.synthetic.drive import DriveSpec, SyntheticDrive, render_drive
 from selfdepth.synthetic.lenses import LENSES
@@ -66,7 +67,7 @@ class Streets:
 
     lens: str
     camera: Camera
-    depth_is: str
+    depth_is: DepthIs
     train: Path
     held_out: Path
 
@@ -130,22 +131,13 @@ def render(lens: str, options: Mapping[str, int], folder: Path) -> Streets:
 
 def true_distances(drive: SyntheticDrive) -> ndarray:
     """Distances along the rays in metres, n h w; 0 where there is none."""
-    return drive.depth if drive.depth_is == "ray" else drive.depth * _metres_per_z(drive.camera)
+    return np.stack([converted(depth, drive.camera, drive.depth_is, "ray") for depth in drive.depth])
 
 
-def predicted_distances(depth: ndarray, depth_is: str, streets: Streets, way: str) -> ndarray:
-    """Distances along the rays from what a network predicts for an image; 0 where it sees nothing."""
-    if depth_is == "ray":
-        return depth
+def predicted_distances(depth: ndarray, depth_is: DepthIs, streets: Streets, way: str) -> ndarray:
+    """Distances along the rays from what a network predicts for an image, h w; 0 where it sees nothing."""
     believed = streets.pinhole if way == IGNORED and streets.depth_is == "ray" else streets.camera
-    return np.asarray(depth * _metres_per_z(believed))
-
-
-def _metres_per_z(camera: Camera) -> ndarray:
-    """Distance along the ray of each pixel per metre along z; 0 where a pixel has no ray, or one that goes back."""
-    rays, valid = camera.rays()
-    forward = valid & (rays[..., 2] > 1e-3)
-    return np.where(forward, 1 / np.where(forward, rays[..., 2], 1), 0)
+    return converted(depth, believed, depth_is, "ray")
 
 
 def configured(job: Job) -> TrainConfig:

@@ -12,6 +12,7 @@ import pytest
 import cameras
 from cameras import IGNORED, NATIVE, RECTIFIED, Job, Streets
 from selfdepth.demo.run import DEMO_CONFIG
+from selfdepth.geometry.ray_depth import DepthIs
 from selfdepth.synthetic.drive import DriveSpec, render_drive
 from selfdepth.synthetic.lenses import LENSES
 
@@ -41,10 +42,14 @@ def test_a_perfect_prediction_has_no_error_whatever_its_unit_and_whether_it_is_a
 ) -> None:
     truth, (rays, _) = truth_of(brown), brown.camera.rays()
     unseen = np.where(truth > 0, truth, 50.0)
+
+    def distances(way: str, depth_is: DepthIs, depths: np.ndarray) -> np.ndarray:
+        return np.stack([cameras.predicted_distances(depth, depth_is, brown, way) for depth in depths])
+
     predictions = {
-        NATIVE: cameras.predicted_distances(0.3 * unseen, "ray", brown, NATIVE),
-        RECTIFIED: cameras.predicted_distances(0.1 * unseen * rays[..., 2], "z", brown, RECTIFIED),
-        IGNORED: cameras.predicted_distances(7.0 * unseen * rays[..., 2] ** 2, "z", brown, IGNORED),
+        NATIVE: distances(NATIVE, "ray", 0.3 * unseen),
+        RECTIFIED: distances(RECTIFIED, "z", 0.1 * unseen * rays[..., 2]),
+        IGNORED: distances(IGNORED, "z", 7.0 * unseen * rays[..., 2] ** 2),
     }
     found = cameras.errors(brown, predictions)
     assert found[NATIVE]["abs_rel"] < 1e-6 and found[RECTIFIED]["abs_rel"] < 1e-6
@@ -75,7 +80,7 @@ def test_where_a_lens_sees_beside_the_camera_depth_along_z_is_a_distance_by_the_
     streets = Streets(
         lens="fisheye", camera=lens.camera(64, 32), depth_is="ray", train=Path("train"), held_out=Path("held_out.npz")
     )
-    ones = np.ones((1, 32, 64))
+    ones = np.ones((32, 64))
     told = cameras.predicted_distances(ones, "z", streets, IGNORED)
     assert (told >= 1).all() and told.max() < 2.5
     true = cameras.predicted_distances(ones, "z", streets, RECTIFIED)
