@@ -75,9 +75,7 @@ def predict_inputs(
     _require_what_is_saved(weights, model, options.kinds)
     inputs = crop_as_trained(inputs, weights, options.kinds, say)
     predictor = Predictor(weights, device=device, precision=precision)
-    warn_of_other_cameras(weights, inputs)
-    for each in inputs:
-        say_lens(predictor, each, say)
+    say_lenses(weights, predictor, inputs, say)
     if "kitti" in options.kinds:
         factor = benchmark_factor(predictor.metres_per_unit, options.metres_per_unit, model)
         options = replace(options, metres_per_unit=factor)
@@ -135,6 +133,15 @@ def crop_as_trained(
             stacklevel=2,
         )
     return cropped
+
+
+def say_lenses(
+    weights: LoadedWeights, predictor: Predictor, inputs: Sequence[PredictionInput], say: Callable[[str], None]
+) -> None:
+    """As `say_lens` and `warn_of_other_cameras`."""
+    warn_of_other_cameras(weights, inputs)
+    for each in inputs:
+        say_lens(predictor, each, say)
 
 
 def say_lens(predictor: Predictor, source: PredictionInput, say: Callable[[str], None]) -> None:
