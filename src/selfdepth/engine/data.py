@@ -155,6 +155,7 @@ def make_loaders(
         SelfDepthError: if the training clips do not fill one batch.
     """
     clips_of = partial(make_clips, store, offsets=config.offsets, spacing=store.spacing, stereo=config.stereo)
+    _refuse_lenses(store, config)
     # A validation frame without any source has no loss, but its depth can still be compared with ground truth.
     train, val = clips_of(store.train), clips_of(store.val, lone_targets=True)
     for sentence in (*_dropped_frames(train, config), *_partner_out_of_view(train, store, config)):
@@ -174,6 +175,17 @@ def make_loaders(
         camera=store.sequences[0].camera,
         focal_baseline=focal_baseline_of(train, store.width) if config.method == "monodepth-v1" else None,
     )
+
+
+def _refuse_lenses(store: Store, config: TrainConfig) -> None:
+    lenses = [each.stored_camera.lens.model for each in store.sequences if not each.stored_camera.is_pinhole]
+    if lenses and config.method == "monodepth-v1":
+        raise ConfigError(
+            "Monodepth v1 compares the rows of rectified pairs, which a lens bends",
+            where="--method monodepth-v1",
+            got=f"the lens {lenses[0]}",
+            fix="give rectified pairs, or another preset",
+        )
 
 
 def _dropped_frames(clips: ClipSet, config: TrainConfig) -> Iterator[str]:

@@ -24,7 +24,7 @@ from selfdepth.engine.progress import Progress
 from selfdepth.engine.resume import check_same_run
 from selfdepth.engine.run_config import CONFIG_FILE, read_run_config, restore_config
 from selfdepth.engine.schedule import Budget
-from selfdepth.engine.self_teacher import anchor_of, check_spacing, check_student, student_of
+from selfdepth.engine.self_teacher import anchor_of, check_depth_is, check_spacing, check_student, student_of
 from selfdepth.engine.teach import ask_teacher, record_teacher
 from selfdepth.errors import CheckpointError, SelfDepthWarning
 from selfdepth.files import whole_file
@@ -147,6 +147,7 @@ def prepare_run(
     check_spacing(resolved, store.spacing, self_teacher)
     maps = ask_teacher(opened_teacher, store, folder, resume=resume, progress=on_maps)
     data = make_loaders(store, truth, resolved, device, maps)
+    check_depth_is(resolved, data.depth_is, self_teacher)
     run = _assemble(resolved, folder, data, learner, device, checkpoint, arithmetic)
     if maps is not None and not resume:
         record_teacher(maps, folder)
