@@ -61,6 +61,10 @@ class CropResize:
         """The share of a frame's pixels, after the crop, that rectifying it loses."""
         return self._rectification(camera).lost if self.rectifies(camera) else 0.0
 
+    def black(self, camera: Camera) -> float:
+        """The share of the view that no pixel of a frame shows."""
+        return self._rectification(camera).black if self.rectifies(camera) else 0.0
+
     def reduction(self, camera: Camera) -> int:
         """The factor (1, 2, 4 or 8) by which the decoder may shrink frames and still leave enough pixels to resize."""
         if self.rectifies(camera):

@@ -87,6 +87,13 @@ def lenses_of(store: Store) -> str | None:
     return describe_lenses(fit, [sequence.camera for sequence in store.sequences])
 
 
+def shown_share(store: Store) -> float:
+    """The share of the stored frames that is not black for lack of a pixel that shows it: 1 without rectification."""
+    fit = CropResize(width=store.width, height=store.height, crop=store.crop, rectify=store.rectified)
+    shares = [(1 - fit.black(each.camera)) * len(each.numbers) for each in store.sequences]
+    return sum(shares) / len(store.frames)
+
+
 def describe_lenses(fit: CropResize, cameras: Sequence[Camera]) -> str | None:
     """`CropResize.describe_lenses`, with the option that asks for it."""
     sentence = fit.describe_lenses(cameras)
