@@ -87,22 +87,5 @@ def test_spacing_and_crop_are_read_as_numbers() -> None:
     assert TrainConfig().crop_px == Crop()
 
 
-@pytest.mark.parametrize(
-    ("camera", "learns", "start"),
-    [
-        (None, False, None),
-        ("fov:70", False, "fov:70"),
-        ("learned.yaml", False, "learned.yaml"),
-        ("learn", True, "fov:60"),
-        ("learn:fov:70", True, "fov:70"),
-        ("learn:500,500,320,240", True, "500,500,320,240"),
-        ("learn:a:b.yaml", True, "a:b.yaml"),
-    ],
-)
-def test_a_camera_that_is_learned_has_a_start(camera: str | None, learns: bool, start: str | None) -> None:
-    config = TrainConfig(camera=camera)
-    assert (config.learns_camera, config.start_camera) == (learns, start)
-
-
 def test_depth_of_the_nominal_baseline_is_not_in_metres() -> None:
     assert TrainConfig(offsets=(), stereo="nominal").metres_per_unit == 5.4

@@ -73,10 +73,15 @@ class Verdict:
             )
         if self.course > MOST:
             return f"it still moved by +-{_percent(self.course)} in the last quarter of the run; train for longer"
+        if self.sharpness > MOST:
+            return (
+                "the images are explained as well by others: the one with the smallest error changes by "
+                f"+-{_percent(self.sharpness)} from clip to clip; train for longer, or add footage with bends"
+            )
         if self.minimum + self.sharpness > MOST:
             return (
-                "the images are explained as well by others: the error is smallest at one that is "
-                f"{_percent(self.minimum)} away, +-{_percent(self.sharpness)}"
+                f"the images are explained best by one that is {_percent(self.minimum)} away, "
+                f"+-{_percent(self.sharpness)}: it is not learned yet; train for longer"
             )
         return ""
 

@@ -16,10 +16,12 @@ from selfdepth.data.footage import Footage, Origin
 from selfdepth.data.frames import StereoPartner
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.store.build import build_store
-from selfdepth.data.store.prepare import check_agreement, resolved, store_of
+from selfdepth.data.store.prepare import check_agreement, require_learnable, resolved, store_of
 from selfdepth.data.store.store import Store
 from selfdepth.errors import ConfigError, DataError, SelfDepthWarning
+from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.crop import NO_CROP, Crop
+from selfdepth.geometry.lens import Lens
 
 PLAIN = TrainConfig(width=64)
 
@@ -200,3 +202,16 @@ def test_unreadable_frames_are_left_out_with_their_clips_and_the_store_is_reused
 def test_more_than_one_percent_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"3 of 250 frames.*at most 1%"):
         _store(_damaged(tmp_path / "drive", (40, 120, 130)), tmp_path / "store", "skip")
+
+
+@pytest.mark.parametrize("camera", ["learn", "learn:lens.yaml", "lens.yaml"])
+def test_a_camera_with_a_lens_is_not_learned(camera: str) -> None:
+    straight = Camera(fx=60.0, fy=60.0, cx=31.5, cy=31.5, width=64, height=64)
+    bent = replace(straight, lens=Lens("brown", (0.1,)))
+    config = replace(PLAIN, camera=camera)
+    require_learnable(config, [straight, straight])
+    if config.learns_camera:
+        with pytest.raises(ConfigError, match=rf"cannot be learned.*--camera {camera}.*got a lens of the model brown"):
+            require_learnable(config, [straight, bent])
+    else:
+        require_learnable(config, [straight, bent])
