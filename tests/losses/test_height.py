@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.lens import Lens
+from selfdepth.geometry.lenses import Lenses
 from selfdepth.losses.height import camera_height, height_loss
 from selfdepth.synthetic.drive import CAMERA_HEIGHT_M, DriveSpec, SyntheticDrive, render_drive
 
@@ -100,3 +104,31 @@ def test_the_gradient_is_that_of_one_factor_on_all_of_the_depth() -> None:
     step = 1e-6
     rise = height_loss(road(3.3) * math.exp(step), K, 1.65) - height_loss(road(3.3), K, 1.65)
     assert float(log_depth.grad.sum()) == pytest.approx(float(rise) / step, rel=1e-4)
+
+
+def test_through_a_lens_depth_along_the_ray_states_the_same_height() -> None:
+    camera = Camera(
+        fx=30.0, fy=30.0, cx=47.5, cy=23.5, width=W, height=H, lens=Lens("kannala-brandt", (0.05, 0.0, 0.0, 0.0))
+    )
+    lenses = Lenses.of([camera], torch.float64)
+    towards = lenses.rays[:, 1:2]
+    depth = torch.where(towards > 0.02, 1.65 / towards.clamp(min=1e-9), 40.0)
+    height, seen = camera_height(depth, K, lenses)
+    assert bool(seen[0])
+    assert float(height[0]) == pytest.approx(1.65, rel=1e-6)
+    assert float(height_loss(2 * depth, K, 1.65, lenses)) == pytest.approx(math.log(2))
+
+
+def test_pixels_without_a_ray_count_nothing() -> None:
+    camera = Camera(fx=56.0, fy=56.0, cx=47.0, cy=20.0, width=W, height=H)
+    whole = Lenses.of([camera], torch.float64)
+    seen = whole.seen.clone()
+    seen[..., :40] = False
+    lenses = replace(whole, seen=seen)
+    depth = road(3.3)
+    along = depth / whole.rays[:, 2:]
+    broken = torch.where(seen, along, 0.7).requires_grad_()
+    height_loss(broken, K, 1.65, lenses).backward()
+    assert float(height_loss(broken.detach(), K, 1.65, lenses)) == pytest.approx(math.log(2))
+    assert broken.grad is not None
+    assert not broken.grad[~seen].any()

@@ -135,6 +135,9 @@ class SelfSupervisedDepth(nn.Module):
         terms = {f"loss/scale_{s}": loss.detach() for s, loss in zip(scales, objective.per_scale, strict=True)}
         loss = objective.loss
         added = self._added_terms(batch, predicted, compared)
+        if batch.driven is not None:  # of the network's own motion; its sources in time come first
+            own = T_source_target[:, : len(batch.offsets)]
+            added["speed"] = (self.loss_config.speed, speed_loss(own, batch.driven))
         if misaligned is not None:
             added["alignment"] = (1.0, misaligned)
         if self.camera is not None:
@@ -236,13 +239,10 @@ class SelfSupervisedDepth(nn.Module):
         if batch.teacher is not None:  # in shape alone, free of scale and shift
             teacher = batch.teacher if batch.lenses is None else batch.teacher * batch.lenses.seen
             terms["teacher"] = (self.teacher_weight, distillation_loss(predicted.disparities[0], teacher))
-        if batch.driven is not None:  # the sources in time come first
-            n = len(batch.offsets)
-            terms["speed"] = (self.loss_config.speed, speed_loss(T_source_target[:, :n], batch.driven))
         # The loss of validation shows how well the images are explained, with a known height or without.
         if self.camera_height is not None and self.training:
             depth = depths.depth(upsample(predicted.disparities[0], (batch.frames.shape[-2], batch.frames.shape[-1])))
-            terms["height"] = (self.loss_config.height, height_loss(depth, batch.K, self.camera_height))
+            terms["height"] = (self.loss_config.height, height_loss(depth, batch.K, self.camera_height, batch.lenses))
         if self.anchor is not None:
             # Of the clean colours, too: the start must not be judged by the jitter.
             start = self.anchor.disparity(batch.frames[:, 0])
