@@ -21,6 +21,7 @@ from selfdepth.checks import (
 from selfdepth.config.augment import AugmentConfig
 from selfdepth.config.encoder import POSE_ENCODER, EncoderConfig
 from selfdepth.config.known_scale import NEAR_M, RELATIVE_RANGES, START_M, check_known_scale
+from selfdepth.config.learned_camera import check_learned_camera, is_learned, start_of
 from selfdepth.config.loss import LossConfig
 from selfdepth.config.teacher import TeacherConfig
 from selfdepth.config.v1_options import check_v1_options
@@ -44,13 +45,15 @@ class TrainConfig:
     """The complete configuration of a training run: `config.json` holds it, and `train --config` repeats it."""
 
     data: str = ""
-    """Root of KITTI raw or odometry, folder of images, video file, or store. Not needed with --config or --resume."""
+    """Root of KITTI raw or odometry, folder of images, video file, ROS bag, or store. Not needed with --config or
+    --resume."""
     split: str | None = None
     """Folder with train_files.txt, val_files.txt and test_files.txt (lines of "folder frame side"); or a published
     split, downloaded once: eigen_zhou, eigen_full, odom (KITTI)."""
     camera: str | None = None
     """fx,fy,cx,cy in pixels of the frames; a calibration file (ours, OpenCV, ROS, Kalibr, EuRoC, COLMAP, nerfstudio,
     KITTI-360), as FILE:NAME where it holds several cameras; fov:DEGREES; or paper, its one camera for all of KITTI.
+    learn, or learn: and one of these to start from (else fov:60): focal length and principal point are learned.
     Default: KITTI's calibration, else fov:60."""
     every: str | None = None
     """Frames between a target and its neighbours: a number, or auto (by motion; drops parked stretches).
@@ -63,6 +66,8 @@ class TrainConfig:
     stream: int | None = None
     """Number of the video stream to take, from 0, of files with several cameras. Default: the one with the most
     frames."""
+    topic: str | None = None
+    """Name of the topic of images to take from ROS bags. Default: that of the only camera."""
     on_error: OnError = "stop"
     """When frames cannot be read: stop and name them, or leave them out, with a word, up to 1 percent of the frames."""
     store: str | None = None
@@ -156,6 +161,7 @@ class TrainConfig:
             self.offsets,
         )
         self._check_motion()
+        check_learned_camera(self.camera, stereo=self.stereo != "none", self_taught=self.self_teacher is not None)
         if self.motion_first and self.stereo != "none":
             raise ConfigError(
                 "depth need not wait for the motion: the stereo pair gives one",
@@ -247,6 +253,16 @@ class TrainConfig:
                     got=got,
                     fix="leave it out, or give --offsets",
                 )
+
+    @property
+    def learns_camera(self) -> bool:
+        """Whether focal length and principal point are learned, from `start_camera` on."""
+        return is_learned(self.camera)
+
+    @property
+    def start_camera(self) -> str | None:
+        """`camera` as the readers of cameras take it: of one that is learned, its start."""
+        return start_of(self.camera)
 
     @property
     def has_confidence(self) -> bool:

@@ -19,6 +19,7 @@ from selfdepth.device import Arithmetic, choose_arithmetic, resolve_device
 from selfdepth.engine.checkpoint import Checkpoint, load_checkpoint, newest_intact, put_damaged_aside
 from selfdepth.engine.data import Data, make_loaders, open_data, source_of
 from selfdepth.engine.history import record_changes
+from selfdepth.engine.learned_camera import cameras_of, learn_camera, parameter_groups
 from selfdepth.engine.progress import Progress
 from selfdepth.engine.resume import check_same_run
 from selfdepth.engine.run_config import CONFIG_FILE, read_run_config, restore_config
@@ -27,6 +28,7 @@ from selfdepth.engine.self_teacher import anchor_of, check_spacing, check_studen
 from selfdepth.engine.teach import ask_teacher, record_teacher
 from selfdepth.errors import CheckpointError, SelfDepthWarning
 from selfdepth.files import whole_file
+from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.depth_range import DepthRange
 from selfdepth.learners.methods import Learner, build_learner
 from selfdepth.learners.self_taught import SelfTaughtDepth
@@ -78,6 +80,12 @@ class Run:
         return self.budget.learning_rate(self.config.learning_rate, self.progress.step, self.progress.elapsed_s)
 
     @property
+    def cameras(self) -> tuple[Camera, ...]:
+        """The camera of the frames of each size, at that size, before crop and resize: as learned up to now, if it is.
+        The first is that of the first sequence."""
+        return cameras_of(self.learner, self.data.store)
+
+    @property
     def depth_range(self) -> DepthRange:
         """The depths that the network can predict, with their conversion from its sigmoid."""
         return depth_range_of(self.config, self.data.focal_baseline)
@@ -89,10 +97,11 @@ class Run:
         config = replace(self.config, every=str(self.data.store.spacing))
         return WeightsMeta(
             config=config,
-            camera=self.data.camera,
+            camera=self.cameras[0],
             scale=scale,
             step=self.progress.step,
             focal_baseline=self.data.focal_baseline,
+            depth_is=self.data.depth_is,
         )
 
 
@@ -154,12 +163,16 @@ def _assemble(
     arithmetic: Arithmetic,
 ) -> Run:
     """The run, from its parts: new, or as its checkpoint has it."""
+    if config.learns_camera:
+        learn_camera(learner, data.store, device)
     run = Run(
         config=config,
         folder=folder,
         data=data,
         learner=learner,
-        optimizer=torch.optim.Adam(learner.parameters(), lr=config.learning_rate, fused=device.type in ("cpu", "cuda")),
+        optimizer=torch.optim.Adam(
+            parameter_groups(learner), lr=config.learning_rate, fused=device.type in ("cpu", "cuda")
+        ),
         budget=Budget.of(config, data.train.steps_per_epoch),
         progress=Progress() if checkpoint is None else checkpoint.progress,
         device=device,

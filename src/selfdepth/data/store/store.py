@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -83,6 +84,18 @@ class Store:
     def by_name(self) -> dict[str, StoredSequence]:
         """The sequences by name."""
         return {sequence.name: sequence for sequence in self.sequences}
+
+    @cached_property
+    def camera_numbers(self) -> dict[str, int]:
+        """The number of each sequence's camera: sequences whose original frames have one size share one."""
+        sizes = [(sequence.camera.width, sequence.camera.height) for sequence in self.sequences]
+        numbers = {size: number for number, size in enumerate(dict.fromkeys(sizes))}
+        return {sequence.name: numbers[size] for sequence, size in zip(self.sequences, sizes, strict=True)}
+
+    def cameras_of(self, refs: Sequence[FrameRef]) -> Int[ndarray, "n"] | None:
+        """The number of the camera of each frame; None if all have the same."""
+        numbers = self.camera_numbers
+        return np.array([numbers[ref.sequence] for ref in refs], np.int64) if any(numbers.values()) else None
 
     @cached_property
     def times_s(self) -> Float[ndarray, "n"]:
