@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from selfdepth.data.frames import FrameRef
 from selfdepth.scale.frames import ScaleFrame, open_footage
-from selfdepth.scale.stereo import StereoWitness, best_factor
+from selfdepth.scale.stereo import StereoWitness, _box, best_factor
 from selfdepth.synthetic.drive import BASELINE_M, DriveSpec, SyntheticDrive, render_drive
 from selfdepth.synthetic.kitti import write_kitti_raw
 
@@ -85,3 +85,10 @@ def test_the_pairs_of_kitti_are_witnesses_with_their_baseline(drive: SyntheticDr
     ours = ScaleFrame(ref=footage.refs[1], time_s=0.0, depth=depth, whole=footage.sequences[0].camera)
     (found,) = witness.observe(ours)
     assert found == pytest.approx(4.0, rel=0.04)
+
+
+def test_the_local_mean_is_that_of_each_window_with_the_border_repeated() -> None:
+    image = np.random.default_rng(0).random((13, 17))
+    padded = np.pad(image, 4, mode="edge")
+    expected = [[padded[row : row + 9, column : column + 9].mean() for column in range(17)] for row in range(13)]
+    np.testing.assert_allclose(_box(image), expected)

@@ -128,13 +128,9 @@ def _even(image: UInt8[ndarray, "h w 3"]) -> Float[ndarray, "h w"]:
 def _box(image: Float[ndarray, "h w"]) -> Float[ndarray, "h w"]:
     """The mean over windows, with the border repeated."""
     half = _WINDOW_PX // 2
-    for axis in (0, 1):
-        padded = np.pad(image, [(half + 1, half) if each == axis else (0, 0) for each in (0, 1)], mode="edge")
-        total = padded.cumsum(axis)
-        image = np.take(total, range(_WINDOW_PX, total.shape[axis]), axis) - np.take(
-            total, range(total.shape[axis] - _WINDOW_PX), axis
-        )
-        image = image / _WINDOW_PX
+    for _ in range(2):  # the columns, then the rows
+        total = np.pad(image, ((half + 1, half), (0, 0)), mode="edge").cumsum(0)
+        image = ((total[_WINDOW_PX:] - total[:-_WINDOW_PX]) / _WINDOW_PX).T
     return image
 
 
