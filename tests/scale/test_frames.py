@@ -1,4 +1,4 @@
-"""The frames from which the scale is found: their cameras, their times, their depth from a model or from files."""
+"""The frames from which the scale is found: their cameras and their times."""
 
 from __future__ import annotations
 
@@ -16,12 +16,9 @@ from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.crop import Crop
 from selfdepth.geometry.lens import Lens
-from selfdepth.inference.predictor import Predictor
-from selfdepth.scale.frames import GivenDepths, ScaleFrame, model_depths, open_footage
-from selfdepth.structs import MetricScale
+from selfdepth.scale.frames import ScaleFrame, open_footage
 from selfdepth.synthetic.drive import DriveSpec, SyntheticDrive, render_drive
 from selfdepth.weights.files import load_weights
-from selfdepth.weights.metres import write_copy
 
 SIZE = (96, 64)
 
@@ -74,36 +71,6 @@ def test_a_camera_comes_from_the_user_else_the_data_else_the_model(data: Path, t
         open_footage(plain, weights=unlike)
 
 
-def test_a_model_is_asked_for_depth_in_its_own_unit_calibrated_or_not(data: Path, tmp_path: Path) -> None:
-    weights = load_weights(write_model(tmp_path / "model", tiny_config()))
-    write_copy(tmp_path / "copy", weights, MetricScale(factor=7.0, spread=0.1, witness="x"))
-    footage = open_footage(data)
-    own, calibrated = (
-        [frame.depth for frame in model_depths(footage, footage.refs, load_weights(tmp_path / name), device="cpu")]
-        for name in ("model", "copy")
-    )
-    np.testing.assert_array_equal(own, calibrated)
-    image = next(footage.sequences[0].read((0,)))
-    expected = Predictor(weights, device="cpu", precision="fp32").predict(image).depth
-    np.testing.assert_allclose(own[0], expected, rtol=1e-5)
-
-
-def test_frames_of_the_training_size_are_cropped_and_their_camera_with_them(
-    data: Path, tmp_path: Path, drive: SyntheticDrive
-) -> None:
-    config = tiny_config(crop="8,4,16,0")
-    weights = load_weights(write_model(tmp_path / "model", config, camera=drive.camera))
-    footage = open_footage(data)
-    (frame,) = model_depths(footage, footage.refs[:1], weights, device="cpu")
-    assert frame.crop == Crop(8, 4, 16, 0) and frame.depth.shape == (64, 96)
-    assert frame.camera == drive.camera.cropped(frame.crop).resized(96, 64)
-    other = Camera(fx=50, fy=50, cx=40, cy=30, width=300, height=200)
-    elsewhere = load_weights(write_model(tmp_path / "other", config, camera=other))
-    with pytest.warns(SelfDepthWarning, match="frames of another size are not cropped"):
-        (frame,) = model_depths(footage, footage.refs[:1], elsewhere, device="cpu")
-    assert not frame.crop and frame.camera == drive.camera.resized(96, 64)
-
-
 def test_a_pixel_of_the_frame_lies_on_the_same_ray_in_the_map(drive: SyntheticDrive) -> None:
     frame = ScaleFrame(
         ref=FrameRef("a", 0), time_s=0.0, depth=np.ones((16, 48)), whole=drive.camera, crop=Crop(8, 4, 16, 0)
@@ -134,49 +101,6 @@ def test_through_a_lens_a_pixel_keeps_its_ray_rectified_or_not(rectify: bool) ->
     rays, seen = frame.rays(frame.in_map(pixels))
     assert seen.all()
     np.testing.assert_allclose(rays, expected / expected[:, 2:], atol=1e-6)
-
-
-def test_given_depths_are_matched_by_order_or_by_name_at_any_resolution(
-    data: Path, tmp_path: Path, drive: SyntheticDrive
-) -> None:
-    footage = open_footage(data)
-    maps = full(drive.depth)[:, ::2, ::2]
-    np.savez(tmp_path / "all.npz", depth=maps)
-    np.save(tmp_path / "disparity.npy", 1 / maps)
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    for number in (1, 4):
-        np.save(folder / f"{number:010d}.npy", maps[number])
-    for path, quantity, numbers in (
-        (tmp_path / "all.npz", "depth", range(6)),
-        (tmp_path / "disparity.npy", "disparity", range(6)),
-        (folder, "depth", (1, 4)),
-    ):
-        given = GivenDepths(path, quantity, footage)
-        assert [ref.number for ref in given.refs] == list(numbers)
-        frames = list(given.depths(given.refs))
-        np.testing.assert_allclose([frame.depth for frame in frames], maps[list(numbers)], rtol=1e-5)
-        assert frames[0].camera == drive.camera.resized(48, 32)
-
-
-def test_given_depths_that_are_not_of_these_frames_are_refused(
-    data: Path, tmp_path: Path, drive: SyntheticDrive
-) -> None:
-    footage = open_footage(data)
-    np.save(tmp_path / "short.npy", full(drive.depth)[:3])
-    with pytest.raises(DataError, match=r"not as many predictions as frames.*expected 6.*got 3"):
-        GivenDepths(tmp_path / "short.npy", "depth", footage)
-    np.save(tmp_path / "tall.npy", full(drive.depth).transpose(0, 2, 1))
-    tall = GivenDepths(tmp_path / "tall.npy", "depth", footage)
-    with pytest.raises(DataError, match="cannot be of the same image"):
-        list(tall.depths(tall.refs))
-    folder = tmp_path / "empty"
-    folder.mkdir()
-    with pytest.raises(DataError, match="there is no prediction"):
-        GivenDepths(folder, "depth", footage)
-    np.save(folder / "other.npy", full(drive.depth)[0])
-    with pytest.raises(DataError, match="a frame has no prediction"):
-        GivenDepths(folder, "depth", footage)
 
 
 def test_data_without_pairs_has_no_stereo(data: Path) -> None:

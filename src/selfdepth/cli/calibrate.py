@@ -48,8 +48,9 @@ class CalibrateArgs:
     lidar: bool = False
     """Witness: the ground-truth depth of --data."""
     speed: str | None = None
-    """Witness: log of the vehicle's speed. A table of time and speed with units in its first line, GPX, NMEA; or oxts,
-    the measurements of KITTI raw. MODEL needs a pose network, --predictions a --trajectory."""
+    """Witness: log of the vehicle's speed. A table of time and speed with units in its first line, GPX, NMEA, a ROS bag
+    (BAG or BAG:/TOPIC); or oxts, the measurements of KITTI raw. MODEL needs a pose network, --predictions a
+    --trajectory."""
     clock_offset: str | None = None
     """Seconds to add to times of the frames to get times of the speed log; or auto, where the speeds fit best. Default:
     0 for clocks of the same kind, else auto."""
@@ -65,6 +66,8 @@ class CalibrateArgs:
     """Camera of the frames, as for train. Default: that of --data, else the model's where it fits."""
     stream: int | None = None
     """Number of the video stream to take, from 0. Default: the one with the most frames."""
+    topic: str | None = None
+    """Name of the topic of images to take from ROS bags. Default: that of the only camera."""
     frames: int = 100
     """Ask about at most this many frames, evenly spaced. A speed log is compared with the whole path, and a list of
     distances has its own frames."""
@@ -82,7 +85,7 @@ class CalibrateArgs:
 _MOST_DIGITS = 40
 
 SECTIONS = {
-    "input": ("model", "data", "predictions", "predictions_are", "trajectory", "camera", "stream", "frames"),
+    "input": ("model", "data", "predictions", "predictions_are", "trajectory", "camera", "stream", "topic", "frames"),
     "witnesses": ("speed", "clock_offset", "height", "stereo", "distance", "lidar"),
     "output": ("out", "dry_run", "json"),
     "machine": ("device",),
@@ -114,6 +117,7 @@ def calibrate(args: CalibrateArgs) -> None:
         clock_offset_s=_offset(args.clock_offset),
         camera=args.camera,
         stream=args.stream,
+        topic=args.topic,
         frames=args.frames,
     )
     data, out = path_of(args.data), _path(args.out)

@@ -1,17 +1,11 @@
-"""The frames from which the scale is found: of any data, evenly spaced, with their cameras, times and predicted depth.
-
-The depth may be a model's, in the network's own unit, or come from files of any method.
-"""
+"""The frames from which the scale is found: of any data, with their cameras, their times, and predicted depth."""
 
 from __future__ import annotations
 
-import itertools
-import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -20,20 +14,15 @@ from numpy import ndarray
 from selfdepth.data.footage import FrameSelection
 from selfdepth.data.frames import FrameRef, FrameSequence
 from selfdepth.data.readers.cameras import ANY_CAMERA
-from selfdepth.data.readers.frame_files import files_of_frames, find_files_of_frames
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.sources.source import DataSource
-from selfdepth.errors import DataError, SelfDepthWarning
-from selfdepth.evaluation.depth.arrays import Quantity, check_aspect, read_predictions
-from selfdepth.evaluation.depth.predictions import KINDS, read_prediction
+from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.crop import NO_CROP, Crop
 from selfdepth.geometry.crop_resize import CropResize
-from selfdepth.inference.predictor import Predictor
+from selfdepth.geometry.ray_depth import DepthIs
 from selfdepth.weights.files import LoadedWeights
 
-BATCH = 8
-"""Frames that are predicted together."""
 _LEAST_Z = 0.05
 """Of the unit ray of a pixel whose depth is along z: 87 degrees from the axis."""
 
@@ -58,7 +47,7 @@ class ScaleFrame:
     whole: Camera
     crop: Crop = NO_CROP
     rectify: bool = False
-    depth_is: Literal["z", "ray"] = "z"
+    depth_is: DepthIs = "z"
 
     @property
     def fit(self) -> CropResize:
@@ -151,6 +140,7 @@ def open_footage(
     *,
     camera: str | None = None,
     stream: int | None = None,
+    topic: str | None = None,
     stereo: bool = False,
     weights: LoadedWeights | None = None,
 ) -> ScaleFootage:
@@ -162,13 +152,14 @@ def open_footage(
     Args:
         camera: as `parse_camera` reads it.
         stream: number of the video stream to take; None: the one with the most frames.
+        topic: of the images to take from ROS bags; None: that of the only camera.
         stereo: whether the stereo partners are wanted.
         weights: the model, for its camera.
 
     Raises:
         DataError: for data that cannot be used, or that has no pairs.
     """
-    source = recognise(data, stream)
+    source = recognise(data, stream, topic)
     partners: dict[str, FrameSequence] = {}
     # A store's cameras are those of its frames; all others are opened with the one that counts.
     if source.kind == "store":
@@ -238,105 +229,3 @@ def _times(source: DataSource, sequence: FrameSequence) -> Float[ndarray, "n"] |
     except DataError:  # a missing or broken list of times is no obstacle: the frames are counted
         return None
     return None if np.array_equal(times, sequence.numbers) and sequence.times_s is None else times
-
-
-def model_depths(
-    footage: ScaleFootage, refs: Sequence[FrameRef], weights: LoadedWeights, *, device: str = "auto"
-) -> Iterator[ScaleFrame]:
-    """The frames with the depth that a network predicts at its own size, in its own unit, in float32.
-
-    Frames of the training frames' size are cropped as at training; others are not, with a warning.
-
-    Raises:
-        SelfDepthError: for a frame that cannot be read, or a store that does not fit the model.
-    """
-    predictor = Predictor(replace(weights, metric=None), device=device, precision="fp32")
-    fits = {each.name: fit_of(each, weights, footage) for each in footage.sequences}
-    if any(fit.crop != weights.config.crop_px for fit in fits.values()):
-        warnings.warn(
-            f"the model was trained on frames cropped by {weights.config.crop_px} (top, bottom, left, right), but "
-            "frames of another size are not cropped: their depth may be worse",
-            SelfDepthWarning,
-            stacklevel=2,
-        )
-    for name, group in itertools.groupby(refs, key=lambda ref: ref.sequence):
-        whole, fit = footage.sequence(name).camera, fits[name]
-        chosen = list(group)
-        images = footage.read(name, tuple(ref.number for ref in chosen), fit)
-        for start in range(0, len(chosen), BATCH):
-            batch = chosen[start : start + BATCH]
-            predictions = predictor.predict_fitted(list(itertools.islice(images, len(batch))))
-            for ref, prediction in zip(batch, predictions, strict=True):
-                yield ScaleFrame(
-                    ref=ref,
-                    time_s=footage.times_s[ref],
-                    depth=prediction.depth.astype(np.float64),
-                    whole=whole,
-                    crop=fit.crop,
-                    rectify=fit.rectify,
-                )
-
-
-def fit_of(sequence: FrameSequence, weights: LoadedWeights, footage: ScaleFootage) -> CropResize:
-    """What turns frames of a sequence into a network's input. Its crop is for frames of the training frames' size."""
-    own, fit = weights.camera, weights.fit
-    same = own is None or (own.width, own.height) == (sequence.camera.width, sequence.camera.height)
-    return fit if same or footage.source.kind == "store" else replace(fit, crop=NO_CROP)
-
-
-class GivenDepths:
-    """Predictions in files for the frames of the data, by any method, at any resolution.
-
-    Args:
-        path: a file with one map per frame of the data, in their order; or a folder with a file per frame, named like
-            the frame, which may lack some (`files_of_frames`).
-        quantity: what the files hold.
-
-    Raises:
-        DataError: for a file that cannot be used or has another number of maps, or a folder without any prediction of a
-            frame.
-    """
-
-    def __init__(self, path: Path, quantity: Quantity, footage: ScaleFootage) -> None:
-        self._path, self._quantity, self._footage = path, quantity, footage
-        self._files: dict[FrameRef, Path] = {}
-        self._maps: dict[FrameRef, ndarray] = {}
-        refs = footage.refs
-        if path.is_dir():
-            selection = FrameSelection(part="all", refs=refs, sequences=footage.sequences)
-            by_ref = footage.source.names(selection)
-            names = [by_ref[ref] for ref in refs]
-            found = find_files_of_frames(path, refs, names, kinds=KINDS, wanted="prediction")
-            if not any(found):
-                files_of_frames(path, refs, names, kinds=KINDS, wanted="prediction")  # raises, naming the first
-            self._files = {ref: file for ref, file in zip(refs, found, strict=True) if file is not None}
-            return
-        maps = read_predictions(path, quantity)
-        if len(maps) != len(refs):
-            raise DataError(
-                "there are not as many predictions as frames",
-                where=path,
-                expected=f"{len(refs)}, one for each frame of {footage.source.path}, in their order",
-                got=str(len(maps)),
-                fix="give a folder with a file per frame if some frames have none",
-            )
-        self._maps = dict(zip(refs, maps, strict=True))
-
-    @property
-    def refs(self) -> tuple[FrameRef, ...]:
-        """The frames that have a prediction, in their order."""
-        return tuple(self._maps or self._files)
-
-    def depths(self, refs: Iterable[FrameRef]) -> Iterator[ScaleFrame]:
-        """The frames with their depth. Raises DataError for a map that cannot be used, or of another aspect."""
-        for ref in refs:
-            disparity = self._maps[ref] if self._maps else read_prediction(self._files[ref], self._quantity)
-            whole = self._footage.sequence(ref.sequence).camera
-            shape = (disparity.shape[0], disparity.shape[1])
-            check_aspect(shape, (whole.height, whole.width), f"{self._path}, {ref.sequence} {ref.number}")
-            yield ScaleFrame(
-                ref=ref,
-                time_s=self._footage.times_s[ref],
-                depth=1 / disparity.astype(np.float64),
-                whole=whole,
-            )

@@ -31,7 +31,7 @@ class LidarWitness:
 
     def observe(self, frame: ScaleFrame) -> tuple[float, ...] | str:
         """Metres per unit of a frame, or why there is none. Raises DataError for ground truth that cannot be used."""
-        depth_m = cropped_truth(self._truth, frame.ref, frame.whole, frame.crop)
+        depth_m = cropped_truth(self._truth, frame.ref, frame.whole, frame.crop, frame.depth_is)
         if depth_m is None:
             return "without measured depth"
         shape = (depth_m.shape[0], depth_m.shape[1])

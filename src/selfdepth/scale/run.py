@@ -22,9 +22,10 @@ from selfdepth.evaluation.depth.metrics import PROTOCOLS
 from selfdepth.files import checksum, whole_file
 from selfdepth.inference.odometry import require_pose_network
 from selfdepth.scale.combine import Calibration, combine
+from selfdepth.scale.depths import GivenDepths, model_depths
 from selfdepth.scale.distance import DistanceWitness
 from selfdepth.scale.driven import Offset, driven_testimony
-from selfdepth.scale.frames import GivenDepths, ScaleFootage, ScaleFrame, model_depths, open_footage
+from selfdepth.scale.frames import ScaleFootage, ScaleFrame, open_footage
 from selfdepth.scale.ground import HeightWitness
 from selfdepth.scale.lidar import LidarWitness
 from selfdepth.scale.plot import plot_calibration
@@ -71,6 +72,7 @@ class WitnessRequest:
         clock_offset_s: from the clock of the footage to that of the log.
         camera: as `parse_camera` reads it.
         stream: number of the video stream to take; None: the one with the most frames.
+        topic: of the images to take from ROS bags; None: that of the only camera.
         frames: at most this many, evenly spaced; measured distances have their own.
     """
 
@@ -82,6 +84,7 @@ class WitnessRequest:
     clock_offset_s: Offset = None
     camera: str | None = None
     stream: int | None = None
+    topic: str | None = None
     frames: int = 100
 
 
@@ -127,7 +130,7 @@ def calibrate_model(
         _require_no_other_model(out, measured_with)
     elif write and not is_metric:
         require_own(model)
-    footage = open_footage(data, camera=request.camera, stream=request.stream, stereo=request.stereo, weights=weights)
+    footage = _opened(data, request, weights)
     said = _said_of_model(footage, weights, request, device, advance)
     done = combine(said, timed=footage.timed, known=weights.config.metres_per_unit)
     if not write or (is_metric and out is None):
@@ -139,6 +142,17 @@ def calibrate_model(
         write_metric(weights.folder, done.scale, measured_with=measured_with)
     write_report(out or weights.folder, done)
     return done
+
+
+def _opened(data: Path, request: WitnessRequest, weights: LoadedWeights | None = None) -> ScaleFootage:
+    return open_footage(
+        data,
+        camera=request.camera,
+        stream=request.stream,
+        topic=request.topic,
+        stereo=request.stereo,
+        weights=weights,
+    )
 
 
 def _said_of_model(
@@ -185,7 +199,7 @@ def calibrate_predictions(
     Raises:
         SelfDepthError: for predictions, data or a witness that cannot be used, before anything is written.
     """
-    footage = open_footage(data, camera=request.camera, stream=request.stream, stereo=request.stereo)
+    footage = _opened(data, request)
     given = GivenDepths(predictions, quantity, footage)
     path = None if trajectory is None else _given_path(trajectory, footage)
     asked = _asked(footage, given.refs, request, None if path is None else travel_of_path(path))

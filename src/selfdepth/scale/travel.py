@@ -20,7 +20,8 @@ from selfdepth.data.frames import FrameRef
 from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.geometry.rigid import inverse
 from selfdepth.inference.odometry import MotionPredictor, Odometer, has_pose_network, too_few_frames
-from selfdepth.scale.frames import BATCH, ScaleFootage, fit_of
+from selfdepth.scale.depths import BATCH, fit_of
+from selfdepth.scale.frames import ScaleFootage
 from selfdepth.structs import Trajectory
 from selfdepth.weights.files import LoadedWeights
 

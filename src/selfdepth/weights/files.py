@@ -144,8 +144,7 @@ def save_weights(folder: Path, state: Mapping[str, Tensor], meta: WeightsMeta) -
         values["weights"] = [{"sha256": hashlib.sha256(data).hexdigest(), "step": meta.step}, *_present(folder)]
         config_path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
         weights_path.write_bytes(data)
-    # Other weights have another scale: what was measured with the older ones is no longer about this model.
-    for name in CALIBRATION_FILES:
+    for name in CALIBRATION_FILES:  # measured with the older weights, which had another scale
         (folder / name).unlink(missing_ok=True)
 
 
