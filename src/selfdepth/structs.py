@@ -31,6 +31,12 @@ class HardTargets:
     clips: Int[Tensor, "k"]
     images: Float[Tensor, "k 3 h w"]
 
+    def __getitem__(self, clips: slice) -> HardTargets:
+        """Those of a slice of the clips, counted from its first."""
+        first, last, _ = clips.indices(int(self.clips.max()) + 1 if len(self.clips) else 0)
+        kept = (self.clips >= first) & (self.clips < max(first, last))
+        return HardTargets(clips=self.clips[kept] - first, images=self.images[kept])
+
 
 @dataclass(frozen=True, kw_only=True)
 class Driven:
@@ -43,6 +49,10 @@ class Driven:
 
     metres: Float[Tensor, "b s"]
     known: Bool[Tensor, "b s"]
+
+    def __getitem__(self, clips: slice) -> Driven:
+        """Those of a slice of the clips."""
+        return Driven(metres=self.metres[clips], known=self.known[clips])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -174,7 +174,6 @@ def test_in_single_precision_places_and_rays_still_agree():
 
 
 BAD = {
-    "unknown model": ("ftheta", ()),
     "nan": ("brown", (math.nan,)),
     "infinite": ("kannala-brandt", (0.1, math.inf)),
     "too many": ("kannala-brandt", (0.1, 0, 0, 0, 0)),
@@ -188,6 +187,11 @@ BAD = {
 def test_coefficients_that_are_no_lens_are_refused(model, coefficients):
     with pytest.raises(DataError):
         Lens(model, coefficients)
+
+
+def test_an_unknown_model_is_refused_with_the_known_ones():
+    with pytest.raises(DataError, match=r"unknown lens model.*kannala-brandt.*got ftheta"):
+        Lens.from_json({"model": "ftheta", "coefficients": []})
 
 
 def test_names_and_numbers_of_the_coefficients_agree():

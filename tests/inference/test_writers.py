@@ -71,7 +71,7 @@ def test_where_there_is_no_depth_every_kind_of_file_says_so(tmp_path: Path) -> N
 
 def test_the_note_beside_png16_says_what_the_depth_is(tmp_path: Path) -> None:
     for depth_is, words in (("z", "along z"), ("ray", "the distance along the ray")):
-        write_png16_note(tmp_path, "relative", None, depth_is)  # type: ignore[arg-type]
+        write_png16_note(tmp_path, "relative", depth_is=depth_is)  # type: ignore[arg-type]
         assert words in (tmp_path / "README.txt").read_text()
 
 

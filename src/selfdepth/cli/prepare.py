@@ -57,7 +57,7 @@ class PrepareArgs:
 
 
 SECTIONS = {
-    "data": ("data", "split", "camera", "every", "crop", "stream", "topic", "stereo", "on_error"),
+    "data": ("data", "split", "camera", "every", "crop", "rectify", "stream", "topic", "stereo", "on_error"),
     "output": ("out", "width", "height"),
 }
 """How `--help` groups the options."""

@@ -90,7 +90,7 @@ def judge(
     *,
     course: Sequence[float],
     errors: Float[ndarray, "clips steps"],
-    turns_rad: Float[ndarray, "clips 2"],
+    turns_rad: Float[ndarray, "n 2"],
     focal_px: float,
     size: tuple[int, int],
 ) -> Verdict:

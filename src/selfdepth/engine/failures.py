@@ -154,13 +154,7 @@ def _is_memory_error(error: RuntimeError) -> bool:
 def _one(batch: Batch, clip: int) -> Batch:
     """One clip of a batch, as a batch."""
     one = slice(clip, clip + 1)
-    stereo = batch.T_stereo_target
-    return replace(
-        batch,
-        frames=batch.frames[one],
-        inputs=batch.inputs[one],
-        K=batch.K[one],
-        T_stereo_target=None if stereo is None else stereo[one],
-        teacher=None if batch.teacher is None else batch.teacher[one],
-        lenses=None if batch.lenses is None else batch.lenses[one],
-    )
+    fields = {name: value for name, value in vars(batch).items() if name != "offsets" and value is not None}
+    alone = replace(batch, **{name: value[one] for name, value in fields.items()})
+    hard = alone.hard_targets
+    return alone if hard is None or len(hard.clips) else replace(alone, hard_targets=None)

@@ -110,7 +110,8 @@ def check_same_run(config: TrainConfig, folder: Path) -> None:
     )
     before, now = to_json(run), to_json(requested)
     # Paths are compared as places: a run may be resumed from another working directory.
-    before["data"], now["data"] = (v["data"] and str(path_of(v["data"]).resolve()) for v in (before, now))
+    for name in ("data", "speed"):
+        before[name], now[name] = (v[name] and str(path_of(v[name]).resolve()) for v in (before, now))
     before["split"], now["split"] = (v["split"] and str(split_path(v["split"])) for v in (before, now))
     for values in (before, now):  # a name that stands for a Python function has no place
         path = values["teacher"]["path"]

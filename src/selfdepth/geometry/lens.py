@@ -50,15 +50,13 @@ class Lens:
         coefficients: in the order of `NAMES`; missing ones at the end are 0.
 
     Raises:
-        DataError: for an unknown model, too many coefficients, one that is not finite, or one outside its range.
+        DataError: for too many coefficients, one that is not finite, or one outside its range.
     """
 
     model: LensModel = "pinhole"
     coefficients: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.model not in get_args(LensModel):
-            raise DataError("unknown lens model", expected=", ".join(get_args(LensModel)), got=str(self.model)[:40])
         n = N_COEFFICIENTS[self.model]
         given = tuple(float(value) for value in self.coefficients)
         if len(given) > n:
@@ -110,7 +108,12 @@ class Lens:
     @staticmethod
     def from_json(values: dict[str, Any] | None) -> Lens:
         """The inverse of `to_json`; None is a pinhole. Raises DataError, KeyError or TypeError for anything else."""
-        return PINHOLE if values is None else Lens(values["model"], tuple(map(float, values["coefficients"])))
+        if values is None:
+            return PINHOLE
+        model = values["model"]
+        if model not in get_args(LensModel):
+            raise DataError("unknown lens model", expected=", ".join(get_args(LensModel)), got=str(model)[:40])
+        return Lens(model, tuple(map(float, values["coefficients"])))
 
 
 PINHOLE = Lens()

@@ -105,7 +105,7 @@ class _Lens(NamedTuple):
 
     @staticmethod
     def of(lenses: Lenses, s: int) -> _Lens:
-        has_ray = _per_source(_thinned(lenses.seen), s).flatten(1)
+        has_ray = _per_source(_thinned(lenses.seen.to(lenses.rays.dtype)), s).flatten(1) > 0
         return _Lens(lenses.model, _per_source(lenses.values, s), has_ray)
 
 

@@ -85,8 +85,8 @@ class Points:
             c[..., 0] * self.x + c[..., 1] * self.y + (c[..., 2] if self.z is None else c[..., 2] * self.z)
         )
 
-    def slope(self, c: Float[ndarray, "*m 3"], axis: int) -> Float[ndarray, "*m"]:
-        """The change of `value` per pixel along the columns (axis 0) or the rows (axis 1)."""
+    def slope(self, c: Float[ndarray, "*m 3"], axis: int) -> Float[ndarray, "*_m"]:
+        """The change of `value` per pixel along the columns (axis 0) or the rows (axis 1); one for all if it is."""
         if self.slopes is None:
             return np.asarray(c[..., axis])
         return np.asarray(sum(c[..., i] * self.slopes[axis, i] for i in range(3)))

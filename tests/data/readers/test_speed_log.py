@@ -10,7 +10,9 @@ from selfdepth.errors import DataError
 
 
 def log(times: list[float], speeds: list[float]) -> SpeedLog:
-    return SpeedLog(source="a.csv", times_s=np.array(times), speeds_m_s=np.array(speeds), clock="relative")
+    return SpeedLog(
+        source="a.csv", times_s=np.array(times, float), speeds_m_s=np.array(speeds, float), clock="relative"
+    )
 
 
 def test_distances_are_the_integral_of_the_speed() -> None:

@@ -128,11 +128,11 @@ def _log(path: Path, tracks: tuple[_Track, _Track, _Track], left_out: Counter[st
     clock: Clock = "relative"
     places = None
     if len(rmc) > 1:
-        (times, speeds, _), clock, places = rmc.columns, "unix", ("line", np.array(rmc.lines))
+        (times, speeds, _), clock, places = rmc.columns, "unix", ("line", np.array(rmc.lines, np.int64))
     elif len(vtg) > 1:
-        (times, speeds, _), places = vtg.columns, ("line", np.array(vtg.lines))
+        (times, speeds, _), places = vtg.columns, ("line", np.array(vtg.lines, np.int64))
     elif len(gga) > 2:
-        require_rising(gga.columns[0], path.name, ("line", np.array(gga.lines)))
+        require_rising(gga.columns[0], path.name, ("line", np.array(gga.lines, np.int64)))
         times, speeds = speeds_of_positions(*gga.columns)
         notes.append("the speed is that between the positions of the NMEA log")
     else:

@@ -6,8 +6,8 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import BinaryIO
 
 from selfdepth.errors import DataError
 from selfdepth.limits import limit, require_within
@@ -39,7 +39,7 @@ _RUNS = (1, 2)
 _SLOW = "the image takes too long to decode"
 
 
-def judge_header(file: BinaryIO, pillow: str, path: Path) -> None:
+def judge_header(file: BytesIO | BufferedReader, pillow: str, path: Path) -> None:
     """Refuse an image that would take minutes or gigabytes, however few pixels it has, and go back to the beginning.
 
     Args:
@@ -53,7 +53,7 @@ def judge_header(file: BinaryIO, pillow: str, path: Path) -> None:
     file.seek(0)
 
 
-def _jpeg(file: BinaryIO, path: Path) -> None:
+def _jpeg(file: BytesIO | BufferedReader, path: Path) -> None:
     """Each scan goes over all pixels again, and takes 20 bytes of the file."""
     megapixels, components, progressive, scans, described = 0.0, 0, False, 0, 0
     for marker, segment in _segments(file):
@@ -72,7 +72,7 @@ def _jpeg(file: BinaryIO, path: Path) -> None:
         require_within("jpeg_megapixels", scans * megapixels, what=what, where=path)
 
 
-def _has_few_scans(file: BinaryIO, megapixels: float) -> bool:
+def _has_few_scans(file: BytesIO | BufferedReader, megapixels: float) -> bool:
     """Whether the limit holds even if every pair of bytes that could be a scan's marker is one: a fast test."""
     scans, last = 1, b""
     while chunk := file.read(_MEGABYTE):
@@ -83,7 +83,7 @@ def _has_few_scans(file: BinaryIO, megapixels: float) -> bool:
     return True
 
 
-def _segments(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+def _segments(file: BytesIO | BufferedReader) -> Iterator[tuple[int, bytes]]:
     """The markers of a JPEG with what belongs to them, up to the end of the image."""
     place = 2
     file.seek(place)
@@ -105,7 +105,7 @@ def _segments(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
         file.seek(place)
 
 
-def _png(file: BinaryIO, path: Path) -> None:
+def _png(file: BytesIO | BufferedReader, path: Path) -> None:
     """Chunks that describe the image are read whole."""
     file.seek(8)
     described = 0
@@ -119,7 +119,7 @@ def _png(file: BinaryIO, path: Path) -> None:
     raise _overloaded(path, f"at most {_MOST_ENTRIES:,} chunks", "more")
 
 
-def _webp(file: BinaryIO, path: Path) -> None:
+def _webp(file: BytesIO | BufferedReader, path: Path) -> None:
     """The file is read whole and its canvas allocated, that of an animation twice, as soon as it is opened."""
     n_bytes = file.seek(0, 2)
     require_within("webp_megabytes", n_bytes / 1e6, what="the image is too large", where=path)
@@ -131,7 +131,7 @@ def _webp(file: BinaryIO, path: Path) -> None:
         require_within(name, width * height / 1e6, what="the image is too large", where=path)
 
 
-def _pnm(file: BinaryIO, path: Path) -> None:
+def _pnm(file: BytesIO | BufferedReader, path: Path) -> None:
     """Text, and numbers up to another value than 255 or 65,535, are decoded in Python."""
     found = _PNM.match(file.read(_HEAD))
     if found is None:
@@ -147,14 +147,14 @@ def _digits(number: int) -> bytes:
     return str(number).encode()
 
 
-def _bmp(file: BinaryIO, path: Path) -> None:
+def _bmp(file: BytesIO | BufferedReader, path: Path) -> None:
     """Runs of pixels are decoded in Python."""
     width, height, compression = struct.unpack_from("<ii4xI", file.read(34), 18)
     if compression in _RUNS:
         require_within("slow_megapixels", abs(width * height) / 1e6, what=_SLOW, where=path)
 
 
-def _tiff(file: BinaryIO, path: Path) -> None:
+def _tiff(file: BytesIO | BufferedReader, path: Path) -> None:
     """All tags are read, and the list of strips or tiles is unpacked, when the file is opened."""
     head = file.read(16)
     order = "<" if head[:2] == b"II" else ">"
@@ -164,7 +164,7 @@ def _tiff(file: BinaryIO, path: Path) -> None:
         _tags(file, order, head, is_big, path)
 
 
-def _tags(file: BinaryIO, order: str, head: bytes, is_big: bool, path: Path) -> None:
+def _tags(file: BytesIO | BufferedReader, order: str, head: bytes, is_big: bool, path: Path) -> None:
     size, entry_bytes, place = ("Q", 20, 8) if is_big else ("I", 12, 4)
     file.seek(struct.unpack_from(order + size, head, place)[0])
     (n_tags,) = struct.unpack(f"{order}Q", file.read(8)) if is_big else struct.unpack(f"{order}H", file.read(2))
@@ -190,7 +190,7 @@ def _overloaded(path: Path, expected: str, got: str) -> DataError:
     )
 
 
-_JUDGES: dict[str, Callable[[BinaryIO, Path], None]] = {
+_JUDGES: dict[str, Callable[[BytesIO | BufferedReader, Path], None]] = {
     "BMP": _bmp,
     "JPEG": _jpeg,
     "PNG": _png,

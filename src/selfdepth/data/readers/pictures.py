@@ -6,9 +6,8 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import UInt8, UInt16
@@ -157,7 +156,7 @@ def _refusing(path: Path) -> Iterator[None]:
         raise _unreadable(path, str(error) or type(error).__name__) from error
 
 
-def _header(file: BinaryIO, kind: FileKind, path: Path) -> Image.Image:
+def _header(file: BytesIO | BufferedReader, kind: FileKind, path: Path) -> Image.Image:
     """The image, opened. Only the plug-in of its format is tried: others start programs, or are not tested here."""
     # Pillow has a limit of its own, a global; ours is judged right after. Nothing is decoded in between.
     judge_header(file, kind.pillow, path)

@@ -206,7 +206,7 @@ def _read(rows: Iterator[tuple[int, list[str]]], time: _Column, speed: _Column, 
         speeds_m_s=np.array(speeds),
         clock=clock,
         notes=(note,) if clock_time.without_zone else (),
-        places=("line", np.array(places)),
+        places=("line", np.array(places, np.int64)),
     )
 
 
