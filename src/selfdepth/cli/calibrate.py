@@ -65,6 +65,8 @@ class CalibrateArgs:
     """Camera of the frames, as for train. Default: that of --data, else the model's where it fits."""
     stream: int | None = None
     """Number of the video stream to take, from 0. Default: the one with the most frames."""
+    topic: str | None = None
+    """Name of the topic of images to take from ROS bags. Default: that of the only camera."""
     frames: int = 100
     """Ask about at most this many frames, evenly spaced. A speed log is compared with the whole path, and a list of
     distances has its own frames."""
@@ -82,7 +84,7 @@ class CalibrateArgs:
 _MOST_DIGITS = 40
 
 SECTIONS = {
-    "input": ("model", "data", "predictions", "predictions_are", "trajectory", "camera", "stream", "frames"),
+    "input": ("model", "data", "predictions", "predictions_are", "trajectory", "camera", "stream", "topic", "frames"),
     "witnesses": ("speed", "clock_offset", "height", "stereo", "distance", "lidar"),
     "output": ("out", "dry_run", "json"),
     "machine": ("device",),
@@ -114,6 +116,7 @@ def calibrate(args: CalibrateArgs) -> None:
         clock_offset_s=_offset(args.clock_offset),
         camera=args.camera,
         stream=args.stream,
+        topic=args.topic,
         frames=args.frames,
     )
     data, out = path_of(args.data), _path(args.out)

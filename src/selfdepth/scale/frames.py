@@ -151,6 +151,7 @@ def open_footage(
     *,
     camera: str | None = None,
     stream: int | None = None,
+    topic: str | None = None,
     stereo: bool = False,
     weights: LoadedWeights | None = None,
 ) -> ScaleFootage:
@@ -162,13 +163,14 @@ def open_footage(
     Args:
         camera: as `parse_camera` reads it.
         stream: number of the video stream to take; None: the one with the most frames.
+        topic: name of the topic of a bag to take; None: that of its only camera.
         stereo: whether the stereo partners are wanted.
         weights: the model, for its camera.
 
     Raises:
         DataError: for data that cannot be used, or that has no pairs.
     """
-    source = recognise(data, stream)
+    source = recognise(data, stream, topic)
     partners: dict[str, FrameSequence] = {}
     # A store's cameras are those of its frames; all others are opened with the one that counts.
     if source.kind == "store":
@@ -205,7 +207,7 @@ def _pairs(source: DataSource, camera: str | None) -> tuple[tuple[FrameSequence,
 
 def _with_cameras(source: DataSource, camera: str | None, weights: LoadedWeights | None) -> tuple[FrameSequence, ...]:
     own = None if weights is None else weights.camera
-    if camera is not None or source.calibrated or own is None:
+    if camera is not None or own is None or source.camera_origin(None) == "calibration":
         return source.sequences(camera)
     sequences = source.sequences(ANY_CAMERA)
     if not all(own.has_aspect_of(each.camera.width, each.camera.height) for each in sequences):

@@ -71,6 +71,7 @@ class WitnessRequest:
         clock_offset_s: from the clock of the footage to that of the log.
         camera: as `parse_camera` reads it.
         stream: number of the video stream to take; None: the one with the most frames.
+        topic: name of the topic of a bag to take; None: that of its only camera.
         frames: at most this many, evenly spaced; measured distances have their own.
     """
 
@@ -82,6 +83,7 @@ class WitnessRequest:
     clock_offset_s: Offset = None
     camera: str | None = None
     stream: int | None = None
+    topic: str | None = None
     frames: int = 100
 
 
@@ -127,7 +129,9 @@ def calibrate_model(
         _require_no_other_model(out, measured_with)
     elif write and not is_metric:
         require_own(model)
-    footage = open_footage(data, camera=request.camera, stream=request.stream, stereo=request.stereo, weights=weights)
+    footage = open_footage(
+        data, camera=request.camera, stream=request.stream, topic=request.topic, stereo=request.stereo, weights=weights
+    )
     said = _said_of_model(footage, weights, request, device, advance)
     done = combine(said, timed=footage.timed, known=weights.config.metres_per_unit)
     if not write or (is_metric and out is None):
@@ -185,7 +189,9 @@ def calibrate_predictions(
     Raises:
         SelfDepthError: for predictions, data or a witness that cannot be used, before anything is written.
     """
-    footage = open_footage(data, camera=request.camera, stream=request.stream, stereo=request.stereo)
+    footage = open_footage(
+        data, camera=request.camera, stream=request.stream, topic=request.topic, stereo=request.stereo
+    )
     given = GivenDepths(predictions, quantity, footage)
     path = None if trajectory is None else _given_path(trajectory, footage)
     asked = _asked(footage, given.refs, request, None if path is None else travel_of_path(path))
