@@ -17,6 +17,7 @@ from selfdepth.cli.main import main
 from selfdepth.data.frames import FrameSequence
 from selfdepth.data.readers.speeds import read_speed_log
 from selfdepth.data.sources.recognise import recognise
+from selfdepth.scale.frames import open_footage
 from selfdepth.structs import Trajectory
 from selfdepth.synthetic.drive import DriveSpec, SyntheticDrive, render_drive
 
@@ -116,6 +117,18 @@ def test_of_several_cameras_one_is_chosen(tmp_path: Path, capsys: pytest.Capture
     assert "several cameras" not in capsys.readouterr().err
     assert main(f"predict {run} {bag} --out {tmp_path / 'other'}".split()) == 2
     assert not (tmp_path / "other").exists()
+
+
+def test_a_bag_is_footage_and_witness_at_once(tmp_path: Path) -> None:
+    bag, run, numbers = drive_bag(tmp_path / "drive", "mcap", rear=True), tmp_path / "run", tmp_path / "numbers.json"
+    topic = "--topic /cam/image_raw"
+    train = f"train mono-192x64 --data {bag} {topic} --out {run} --width 64 --height 64 --steps 1 {SMALL}"
+    assert main(train.split()) == 0
+    footage = open_footage(bag, topic="/cam/image_raw")
+    assert footage.sequences[0].camera == drawn().camera
+    words = f"calibrate {run} --data {bag} {topic} --speed {bag}:/odom --out {tmp_path / 'metric'} --json {numbers}"
+    assert main(words.split()) == 0
+    assert "/odom" in numbers.read_text()
 
 
 @pytest.mark.parametrize("verb", ["check", "predict"])

@@ -116,7 +116,7 @@ CHANGES: dict[str, Any] = {
     "stream": 1,
     "topic": "/left/image_raw",
     "speed": "drive.csv",
-    "clock_offset": "1.5",
+    "clock_offset": 1.5,
     "camera_height": 1.65,
     "width": 128,
     "height": 96,

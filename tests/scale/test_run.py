@@ -200,8 +200,8 @@ def test_a_trajectory_belongs_to_one_sequence_and_has_a_pose_for_each_frame(
     short = tmp_path / "kitti.txt"
     short.write_text("1 0 0 0 0 1 0 0 0 0 1 0\n" * 3)
     np.save(tmp_path / "two.npy", np.concatenate([np.load(depths)[:5]] * 2))
-    poses = drive.T_world_camera[:5]
-    part = dataclasses.replace(drive, images=drive.images[:5], depth=drive.depth[:5], T_world_camera=poses)
+    arrays = {name: value[:5] for name, value in vars(drive).items() if isinstance(value, np.ndarray)}
+    part = dataclasses.replace(drive, **arrays)
     for name in ("a", "b"):
         write_drive(part, tmp_path / "data" / name)
     with pytest.raises(DataError, match="cannot be that of several sequences"):

@@ -128,7 +128,7 @@ def _camera(source: DataSource, weights: LoadedWeights) -> str | None:
     Raises:
         ConfigError: for a camera with a lens whose file is no longer there.
     """
-    if source.calibrated or weights.camera is None:
+    if weights.camera is None or source.camera_origin(None) == "calibration":
         return None
     sizes = _sizes(source)
     size = next(iter(sizes))

@@ -196,7 +196,7 @@ def _pairs(source: DataSource, camera: str | None) -> tuple[tuple[FrameSequence,
 
 def _with_cameras(source: DataSource, camera: str | None, weights: LoadedWeights | None) -> tuple[FrameSequence, ...]:
     own = None if weights is None else weights.camera
-    if camera is not None or source.calibrated or own is None:
+    if camera is not None or own is None or source.camera_origin(None) == "calibration":
         return source.sequences(camera)
     sequences = source.sequences(ANY_CAMERA)
     if not all(own.has_aspect_of(each.camera.width, each.camera.height) for each in sequences):

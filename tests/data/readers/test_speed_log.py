@@ -72,4 +72,4 @@ def test_entries_that_cannot_be_are_refused_by_number(times: list[float], speeds
     [(0, 10, "relative"), (1.7e9, 1.7e9 + 10, "unix"), (1e10, 1e10 + 1, "relative"), (5e4, 9e4, "relative")],
 )
 def test_the_clock_is_known_by_the_size_of_its_times(first: float, last: float, clock: str) -> None:
-    assert clock_of(np.array([first, last])) == clock
+    assert clock_of(np.array([first, last], float)) == clock
