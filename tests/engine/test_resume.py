@@ -15,7 +15,9 @@ from selfdepth.config.teacher import TeacherConfig
 from selfdepth.engine.resume import check_folder, check_same_run
 from selfdepth.errors import CheckpointError, ConfigError, OutputError
 
-RUN = TrainConfig(data="drive", camera="fov:60", every="1", width=96, height=64, steps=4, init="runs/start")
+RUN = TrainConfig(
+    data="drive", camera="fov:60", every="1", width=96, height=64, steps=4, init="runs/start", speed="log.csv"
+)
 
 
 @pytest.fixture
@@ -115,7 +117,7 @@ CHANGES: dict[str, Any] = {
     "rectify": "no",
     "stream": 1,
     "topic": "/left/image_raw",
-    "speed": "drive.csv",
+    "speed": "other.csv",
     "clock_offset": 1.5,
     "camera_height": 1.65,
     "width": 128,
