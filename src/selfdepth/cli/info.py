@@ -11,6 +11,7 @@ from selfdepth.cli.printing import say
 
 if TYPE_CHECKING:
     from selfdepth.geometry.camera import Camera
+    from selfdepth.geometry.crop_resize import CropResize
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +70,17 @@ def describe(model: str) -> dict[str, str]:
         "depth range": str(weights.depth_range),
         "confidence": f"learned from {config.self_teacher}" if config.has_confidence else "none",
         "camera": "unknown" if camera is None else _camera(camera),
+        **({} if camera is None or camera.is_pinhole else {"frames": _frames(weights.fit, camera)}),
         "trained on": config.data or "unknown",
         "split": config.split or "none",
         "steps": "unknown" if weights.step is None else str(weights.step),
         **({"warning": "; ".join(ills)} if ills else {}),
     }
+
+
+def _frames(fit: CropResize, camera: Camera) -> str:
+    """What the networks see of frames of a camera with a lens."""
+    return (fit.describe_lenses([camera]) or "").partition(": the frames ")[2]
 
 
 def _camera(camera: Camera) -> str:

@@ -52,10 +52,11 @@ class MotionFirst:
     Args:
         wanted: whether the run has these stages at all.
         automask: whether the objective has an auto-mask to wait for.
+        shown: share of the frames that is not black for lack of a pixel that shows it, where nothing is explained.
     """
 
-    def __init__(self, progress: Progress, *, wanted: bool, automask: bool) -> None:
-        self._progress, self._wanted, self._automask = progress, wanted, automask
+    def __init__(self, progress: Progress, *, wanted: bool, automask: bool, shown: float = 1.0) -> None:
+        self._progress, self._wanted, self._automask, self._shown = progress, wanted, automask, shown
 
     @property
     def stage(self) -> Stage:
@@ -75,7 +76,7 @@ class MotionFirst:
         stage, progress = _STAGES.get(self.stage), self._progress
         if stage is None:
             return None
-        progress.explained = _MEMORY * progress.explained + (1 - _MEMORY) * float(output.kept)
+        progress.explained = _MEMORY * progress.explained + (1 - _MEMORY) * float(output.kept) / self._shown
         if progress.explained <= stage.enough and fraction <= stage.longest:
             return None
         progress.stage = stage.then if self._automask else "full"

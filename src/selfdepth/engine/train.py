@@ -9,7 +9,7 @@ from pathlib import Path
 
 from selfdepth.config import TrainConfig
 from selfdepth.data.footage import Footage
-from selfdepth.data.store.prepare import lenses_of
+from selfdepth.data.store.prepare import lenses_of, shown_share
 from selfdepth.engine.checkpoint import not_finite
 from selfdepth.engine.compiled import training_step
 from selfdepth.engine.failures import (
@@ -135,7 +135,8 @@ class _Loop:
         self.statistics = Statistics(run.learner)
         config = run.config
         wanted = config.motion_first and config.init is None and config.self_teacher is None
-        self.motion_first = MotionFirst(run.progress, wanted=wanted, automask=config.loss.automask)
+        shown = shown_share(run.data.store)
+        self.motion_first = MotionFirst(run.progress, wanted=wanted, automask=config.loss.automask, shown=shown)
         self.score = ""
         self.saved_step = -1
         self._warned_of_ground_truth = False

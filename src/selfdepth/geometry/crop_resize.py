@@ -61,6 +61,10 @@ class CropResize:
         """The share of a frame's pixels, after the crop, that rectifying it loses."""
         return self._rectification(camera).lost if self.rectifies(camera) else 0.0
 
+    def black(self, camera: Camera) -> float:
+        """The share of the view that no pixel of a frame shows."""
+        return self._rectification(camera).black if self.rectifies(camera) else 0.0
+
     def reduction(self, camera: Camera) -> int:
         """The factor (1, 2, 4 or 8) by which the decoder may shrink frames and still leave enough pixels to resize."""
         if self.rectifies(camera):
@@ -89,14 +93,13 @@ class CropResize:
             return None
         names = " and ".join(dict.fromkeys(camera.lens.model for camera in lenses))
         if not self.rectify:
-            return f"lens {names}: the frames stay as they are, and depth is the distance along the ray (--rectify no)"
+            return f"lens {names}: the frames stay as they are, and depth is the distance along the ray"
         tables = [self._rectification(camera) for camera in lenses]
         black, lost = max(table.black for table in tables), max(table.lost for table in tables)
         return (
             f"lens {names}: the frames are rectified, into a pinhole's view of {self.width}x{self.height}, {black:.0%} "
             f"of which is black; {lost:.1%} of the frames' pixels are lost"
             + (f", beyond {MOST_DEG:g} degrees from the axis or without a ray" if lost else "")
-            + " (--rectify yes)"
         )
 
     def _rectification(self, camera: Camera) -> Rectification:
