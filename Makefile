@@ -32,10 +32,10 @@ types: $(READY)  ## mypy --strict
 
 # Shapes are checked by a hook in the first run, wherever tensors are. torch.compile does not work under it, so what
 # compiles runs without.
-SHAPED := geometry structs networks losses learners synthetic data teachers weights evaluation inference engine demo
+SHAPED := geometry structs networks losses learners synthetic data teachers weights evaluation inference scale engine demo
 comma := ,
 empty :=
-HOOK := $(subst $(empty) $(empty),$(comma),$(addprefix selfdepth.,$(SHAPED)) beartype.beartype)
+HOOK := $(subst $(empty) $(empty),$(comma),$(addprefix selfdepth.,$(SHAPED)) type_checker.checked)
 unit: $(READY)   ## the tests but the slow ones
 	$(BIN)/pytest -n 2 --dist worksteal -m "not compiled and not slow and not faults" --jaxtyping-packages=$(HOOK)
 	$(BIN)/pytest -n 2 -m "compiled and not slow and not faults"

@@ -16,7 +16,8 @@ from ceilings import Ceilings, delivery_bytes_per_clip
 from measuring import Setting, in_turns, rate_row, section
 from plain_loader import PlainClips, plain_loader
 from scenes import street_footage, write_street
-from selfdepth.data.clips.clips import ClipLoader, make_clips
+from selfdepth.data.clips.clips import make_clips
+from selfdepth.data.clips.loader import ClipLoader
 from selfdepth.data.store.build import build_store
 
 

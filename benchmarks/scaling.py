@@ -22,7 +22,8 @@ import numpy as np
 from measuring import Setting, facts, in_turns, write_json
 from scenes import write_street
 from selfdepth.checks import MIN_SIZE
-from selfdepth.data.clips.clips import ClipLoader, make_clips
+from selfdepth.data.clips.clips import make_clips
+from selfdepth.data.clips.loader import ClipLoader
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.store.index import FRAMES_FILE, INDEX_FILE, StoredSequence, encode_index, encode_refs
 from selfdepth.data.store.store import Store, open_store

@@ -196,6 +196,14 @@ def split_with(world: World, line: str) -> list[str]:
     return ["--split", str(split)]
 
 
+TWO_CAMERAS = "1 OPENCV_FISHEYE 96 64 40 40 48 32 0 0 0 0\n2 OPENCV_FISHEYE 64 64 40 40 32 32 0 0 0 0\n"
+
+
+def lens_file(world: World, coefficients: str, more: str = "") -> list[str]:
+    text = f"width: {WIDTH}\nheight: {HEIGHT}\nfx: 60\nfy: 60\ncx: 48\ncy: 32\nD: [{coefficients}]\n{more}\n"
+    return ["--camera", str(world.write("cam.yaml", text))]
+
+
 def yaml_camera(world: World, fx: str) -> list[str]:
     text = f"width: {WIDTH}\nheight: {HEIGHT}\nfx: {fx}\nfy: 60\ncx: 48\ncy: 32\n"
     return ["--camera", str(world.write("cam.yaml", text))]
@@ -303,6 +311,36 @@ OPTIONS: dict[str, tuple[Make, tuple[str, ...]]] = {
     "three numbers": (lambda w: train(w, None, "--camera", "1,2,3"), ("--camera 1,2,3", "fx,fy,cx,cy")),
     "zero focal length in YAML": (lambda w: train(w, None, *yaml_camera(w, "0")), ("cam.yaml", "focal")),
     "NaN focal length in YAML": (lambda w: train(w, None, *yaml_camera(w, ".nan")), ("cam.yaml", "focal")),
+    "NaN distortion": (lambda w: train(w, None, *lens_file(w, "-0.1, .nan, 0, 0, 0")), ("cam.yaml", "not finite")),
+    "infinite distortion": (lambda w: train(w, None, *lens_file(w, ".inf, 0, 0, 0, 0")), ("cam.yaml", "not finite")),
+    "distortion that folds back": (
+        lambda w: train(w, None, *lens_file(w, "-2, 0, 0, 0, 0")),
+        ("cam.yaml", "not invertible", "px from the principal point"),
+    ),
+    "distortion of three numbers": (
+        lambda w: train(w, None, *lens_file(w, "-0.1, 0.1, 0.1")),
+        ("cam.yaml", "3 coefficients"),
+    ),
+    "thin prism": (
+        lambda w: train(w, None, *lens_file(w, "0, 0, 0, 0, 0, 0, 0, 0, 0.1, 0, 0, 0")),
+        ("cam.yaml", "thin prism"),
+    ),
+    "lens that is not known": (
+        lambda w: train(w, None, *lens_file(w, "0", "distortion_model: scaramuzza")),
+        ("cam.yaml", "scaramuzza", "equidistant"),
+    ),
+    "one of several cameras": (
+        lambda w: train(w, None, "--camera", str(w.write("cameras.txt", TWO_CAMERAS))),
+        ("cameras.txt", "several cameras", "1, 2", "cameras.txt:1"),
+    ),
+    "camera that is not in the file": (
+        lambda w: train(w, None, "--camera", f"{w.write('cameras.txt', TWO_CAMERAS)}:3"),
+        ("cameras.txt:3", "no such camera", "1, 2"),
+    ),
+    "lens for another size": (
+        lambda w: train(w, None, "--camera", f"{w.write('cameras.txt', TWO_CAMERAS)}:2"),
+        ("cameras.txt:2", "another aspect ratio", "64x64"),
+    ),
     "word in YAML": (lambda w: train(w, None, *yaml_camera(w, "wide")), ("cam.yaml", "numbers")),
     "NaN focal length, checked": (
         lambda w: ["check", str(w.sound / "frames"), "--camera", "nan,60,48,32"],

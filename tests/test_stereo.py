@@ -21,7 +21,8 @@ from selfdepth.cli import main as main_module
 from selfdepth.cli.main import main
 from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
 from selfdepth.data.clips.augment import apply, draw_augmentation
-from selfdepth.data.clips.clips import ClipLoader, make_clips
+from selfdepth.data.clips.clips import make_clips
+from selfdepth.data.clips.loader import ClipLoader
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.store.build import build_store
 from selfdepth.data.store.store import Store

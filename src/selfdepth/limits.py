@@ -23,6 +23,7 @@ LIMITS: dict[str, tuple[int, str]] = {
     "video_megapixels": (40, "of a frame of a video: 8K has 33"),
     "video_samples": (10_000_000, "of the frames of a video, and of an MP4's pieces of sound: a day has seven million"),
     "network_megapixels": (10, "of an image as the networks see it: 4K has 8"),
+    "message_megabytes": (512, "of a message or a compressed chunk of a ROS bag, unpacked; a raw 4K image has 25"),
     "array_megabytes": (
         1500,
         "of the arrays of a file, in memory: npz, npy, a matrix of MATLAB; Eigen's truth has 1,300",
@@ -32,8 +33,9 @@ LIMITS: dict[str, tuple[int, str]] = {
     "weights_megabytes": (1000, "of the weights of a model: two ResNet-152 have 500"),
     "archive_megabytes": (4096, "of all members of an archive, unpacked"),
     "text_megabytes": (64, "of a text: splits, trajectories, poses, metrics"),
+    "gpx_megabytes": (32, "of a GPX track: a day of one point per second has 15"),
     "calibration_kilobytes": (256, "of a calibration or a position of KITTI, which have three at most"),
-    "yaml_kilobytes": (256, "of a YAML file; cameras have one or two"),
+    "yaml_kilobytes": (256, "of a camera's file: YAML, XML, cameras.txt; most have one or two"),
     "json_megabytes": (16, "of a JSON file: configurations, the index of a store"),
     "store_frames": (5_000_000, "of the frames of a store: two days of video"),
     "trajectory_lines": (2_000_000, "of a trajectory, a split, a list of times: 18 hours at 30 frames per second"),

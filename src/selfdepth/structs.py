@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from torch import Tensor
 
-from selfdepth.errors import DataError
+from selfdepth.errors import DataError, printable
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.lenses import Lenses, seen_at
 from selfdepth.geometry.quaternion import quaternion_from_rotation
@@ -32,6 +33,19 @@ class HardTargets:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Driven:
+    """How far the vehicle drove between the target and each source in time, by a log of its speed.
+
+    Attributes:
+        metres: along the path, 0 or more; 0 where it is not known.
+        known: where it is.
+    """
+
+    metres: Float[Tensor, "b s"]
+    known: Bool[Tensor, "b s"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Batch:
     """Clips as the training step takes them. Colours are RGB in [0, 1].
 
@@ -46,6 +60,9 @@ class Batch:
         teacher: disparity of the target by a teacher, up to scale and shift: above 0 and at most 1, 0 where unknown.
             None where there is no teacher, and in validation.
         hard_targets: targets that the depth network must also understand in bad conditions; None for none.
+        mirrored: which clips are flipped left to right; None: none is. Only a learned camera asks.
+        camera: number of each clip's camera, one for each size of the original frames; None: all have the first.
+        driven: between target and sources; None without a speed log, and in validation.
         lenses: at the size of the frames, one per clip for all its views; depth is then the distance along the ray.
             None for pinholes, whose depth is along z.
     """
@@ -57,6 +74,9 @@ class Batch:
     T_stereo_target: Float[Tensor, "b 4 4"] | None = None
     teacher: Float[Tensor, "b 1 h w"] | None = None
     hard_targets: HardTargets | None = None
+    mirrored: Bool[Tensor, "b"] | None = None
+    camera: Int[Tensor, "b"] | None = None
+    driven: Driven | None = None
     lenses: Lenses | None = None
 
     def seen(self, size: tuple[int, int]) -> Bool[Tensor, "b 1 _h _w"] | None:
@@ -95,27 +115,96 @@ class StepOutput:
         return kept if self.seen is None else kept / self.seen.to(kept.dtype).mean().clamp(min=1e-6)
 
 
+METRIC_SPREAD = 0.10
+"""The largest spread of a factor to metres with which depth may be called metric without saying the spread."""
+_LONGEST_WITNESS = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricScale:
+    """What a witness of the scale, such as the camera's height, says of a model's unit. `selfdepth calibrate` finds it.
+
+    Attributes:
+        factor: metres in one unit of the network's depth.
+        spread: of the factor over the frames, as a share of it (1.4826 times the median absolute deviation); None if
+            there were too few frames to tell.
+        witness: what knew a length, for people: "height 1.65 m".
+
+    Raises:
+        DataError: for a factor that is not positive and finite, or a spread that is negative or not finite.
+    """
+
+    factor: float
+    spread: float | None
+    witness: str
+
+    def __post_init__(self) -> None:
+        factor_fits = math.isfinite(self.factor) and self.factor > 0
+        spread_fits = self.spread is None or (math.isfinite(self.spread) and self.spread >= 0)
+        if not (factor_fits and spread_fits):
+            raise DataError(
+                "the factor to metres cannot be used",
+                expected="a factor above 0 and a spread of 0 or more, both finite",
+                got=f"{self.factor}, {self.spread}",
+            )
+
+    @property
+    def word(self) -> str:
+        """What the depth may be called: "metric", "metric within 18 %", or "metric with unknown spread"."""
+        if self.spread is None:
+            return "metric with unknown spread"
+        # Rounded up, so that the word never promises more than was found.
+        return "metric" if self.spread <= METRIC_SPREAD else f"metric within {math.ceil(100 * self.spread - 1e-9)} %"
+
+    def __str__(self) -> str:
+        spread = "spread unknown" if self.spread is None else f"spread {100 * self.spread:.1f} %"
+        return f"{self.word}, in metres by {self.witness} ({spread})"
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values, which `from_json` reads back."""
+        return {"factor": self.factor, "spread": self.spread, "witness": self.witness}
+
+    @staticmethod
+    def from_json(values: dict[str, Any]) -> MetricScale:
+        """The inverse of `to_json`, for values from anybody.
+
+        Raises:
+            KeyError, TypeError, ValueError, DataError: for anything else.
+        """
+        factor, spread, witness = values["factor"], values["spread"], values["witness"]
+        for number in (factor, spread):
+            if isinstance(number, bool) or not isinstance(number, (int, float, type(None))):
+                raise TypeError(f"the number {str(number)[:20]!r} of a factor to metres")
+        if not isinstance(witness, str):
+            raise TypeError("a witness that is no text")
+        # It is printed, and written into the headers of files: one line, and not a stranger's pages.
+        text = printable(" ".join(witness.split()))[:_LONGEST_WITNESS]
+        return MetricScale(factor=float(factor), spread=None if spread is None else float(spread), witness=text)
+
+
 @dataclass(frozen=True, kw_only=True)
 class DepthPrediction:
     """Depth of one image at the image's own resolution.
 
     Attributes:
-        depth: of what `depth_is` says, float32; in metres if `scale` is "metric", else up to one unknown factor. 0 for
-            pixels without a ray, whose depth is not known.
+        depth: of what `depth_is` says, float32; in metres unless `scale` is "relative": then up to one unknown factor.
+            0 for pixels without a ray, whose depth is not known.
         disparity: 1 / depth, or 0 where it is not known.
-        scale: "relative" or "metric".
+        scale: "relative" or "metric"; of a calibrated model `MetricScale.word`, such as "metric within 18 %".
         camera: intrinsics for the image's own resolution, or None if the camera is unknown.
         confidence: of the depth, in (0, 1), float32: 1 / (1 + r), where r is the deviation that the model expects of
             the depth, as a share of it. None if the model does not predict it.
+        metric: the witness of the metres, and how sure they are, of a calibrated model; else None.
         depth_is: "z", along the camera's axis, or "ray", the distance along the ray of each pixel, as a model predicts
             that was trained through a lens.
     """
 
     depth: Float[ndarray, "h w"]
     disparity: Float[ndarray, "h w"]
-    scale: Literal["relative", "metric"]
+    scale: str
     camera: Camera | None
     confidence: Float[ndarray, "h w"] | None = None
+    metric: MetricScale | None = None
     depth_is: DepthIs = "z"
 
     def in_metres(self, metres_per_unit: float) -> DepthPrediction:
@@ -132,6 +221,7 @@ class Trajectory:
         T_world_camera: maps points from the camera to the world, float64; in metres, or in the model's own unit if its
             scale is relative.
         timestamps: seconds, or frame numbers where the times are unknown; strictly increasing.
+        metric: the witness of the metres, of a calibrated model's trajectory; else None.
 
     Raises:
         DataError: if poses and timestamps differ in number, if a number is not finite, or if the timestamps do not
@@ -140,6 +230,7 @@ class Trajectory:
 
     T_world_camera: Float[ndarray, "n 4 4"]
     timestamps: Float[ndarray, "m"]
+    metric: MetricScale | None = None
 
     def __post_init__(self) -> None:
         if len(self.timestamps) != len(self.T_world_camera):

@@ -10,8 +10,10 @@ import torch
 from helpers.models import tiny_config, write_model
 from selfdepth.cli.export import FORMATS, ExportArgs, export
 from selfdepth.config import EncoderConfig
-from selfdepth.errors import CheckpointError, OutputError
+from selfdepth.errors import CheckpointError, OutputError, SelfDepthWarning
+from selfdepth.structs import MetricScale
 from selfdepth.weights.files import load_weights
+from selfdepth.weights.metres import write_copy
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +34,13 @@ def test_an_exported_model_is_read_back_unchanged(
     assert before.state.keys() == after.state.keys()
     assert all(torch.equal(after.state[name], tensor) for name, tensor in before.state.items())
     assert (after.config.width, after.config.height) == (before.config.width, before.config.height)
+
+
+def test_the_factor_to_metres_which_the_format_cannot_hold_is_said(resnet: Path, tmp_path: Path) -> None:
+    metric = MetricScale(factor=25.0, spread=0.05, witness="height 1.65 m")
+    write_copy(tmp_path / "calibrated", load_weights(resnet), metric)
+    with pytest.warns(SelfDepthWarning, match="multiply its depth by 25"):
+        export(ExportArgs(model=str(tmp_path / "calibrated"), format="monodepth2", out=str(tmp_path / "out")))
 
 
 def test_a_model_that_the_format_cannot_hold_is_refused(moving_model: Path, tmp_path: Path) -> None:

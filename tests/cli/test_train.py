@@ -14,6 +14,7 @@ import pytest
 
 from selfdepth.cli import main as main_module
 from selfdepth.cli.main import main
+from selfdepth.cli.train import with_whole_paths
 from selfdepth.config import TrainConfig, to_json
 from selfdepth.presets import PRESETS, preset
 
@@ -132,3 +133,14 @@ def test_every_preset_can_be_shown_and_run(monkeypatch: pytest.MonkeyPatch, caps
         assert main(["train", name, "--out", "o"]) == 0
     assert seen == list(PRESETS.values())
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("end", ["", ":cam1"])
+def test_the_file_of_a_camera_is_recorded_with_its_whole_path(
+    end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "camchain.yaml").write_text("a run started elsewhere reads it, too")
+    monkeypatch.chdir(tmp_path)
+    config = with_whole_paths(TrainConfig(camera=f"camchain.yaml{end}"))
+    assert config.camera == f"{tmp_path / 'camchain.yaml'}{end}"
+    assert with_whole_paths(TrainConfig(camera="fov:60")).camera == "fov:60"

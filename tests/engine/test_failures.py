@@ -17,7 +17,7 @@ from PIL import Image
 
 from selfdepth.config import TrainConfig
 from selfdepth.config.teacher import TeacherConfig
-from selfdepth.data.clips.clips import ClipLoader
+from selfdepth.data.clips.loader import ClipLoader
 from selfdepth.engine import failures as module
 from selfdepth.engine import train as train_module
 from selfdepth.engine.checkpoint import last_checkpoint, not_finite

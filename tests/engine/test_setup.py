@@ -18,9 +18,12 @@ from selfdepth.config import EncoderConfig, TrainConfig
 from selfdepth.engine.progress import Progress
 from selfdepth.engine.setup import Run, _layout, prepare_run, start_from
 from selfdepth.engine.train import train
-from selfdepth.errors import CheckpointError, ConfigError, SelfDepthError
+from selfdepth.errors import CheckpointError, ConfigError, SelfDepthError, SelfDepthWarning
 from selfdepth.learners.self_supervised import SelfSupervisedDepth
 from selfdepth.networks import encoder as encoder_module
+from selfdepth.structs import MetricScale
+from selfdepth.weights.files import load_weights
+from selfdepth.weights.metres import write_copy
 
 
 def put_nothing(path: Path) -> None:
@@ -82,6 +85,17 @@ def test_a_run_starts_from_the_weights_of_the_model_and_at_the_first_step(
     before = whole_run.learner.state_dict()
     assert all(torch.equal(tensor, before[name]) for name, tensor in run.learner.state_dict().items())
     assert (run.progress.step, run.config.init) == (0, model)
+
+
+def test_a_run_does_not_take_over_the_metres_of_the_calibrated_model_that_it_starts_from(
+    whole_run: Run, tiny: TrainConfig, tmp_path: Path
+) -> None:
+    metric = MetricScale(factor=25.0, spread=0.05, witness="height 1.65 m")
+    write_copy(tmp_path / "calibrated", load_weights(whole_run.folder / "last"), metric)
+    with pytest.warns(SelfDepthWarning, match=r"metres of .*calibrated \(by height 1.65 m\).*calibrate that again"):
+        run = prepare_run(replace(tiny, init=str(tmp_path / "calibrated")), tmp_path / "run", resume=False)
+    meta = run.weights_meta()
+    assert meta.metric is None and meta.scale == "relative"
 
 
 def test_pairs_alone_may_start_from_a_model_with_a_pose_network(whole_run: Run, tiny: TrainConfig) -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from selfdepth.geometry.distortion import FARTHEST, distort, invert_increasing, largest_radius, undistort
+from selfdepth.geometry.lens import Lens
 
 BARREL = (-0.35, 0.12, 1e-3, -8e-4, -0.02, 0.0, 0.0, 0.0)
 RATIONAL = (0.9, 0.11, -2e-4, 3e-4, 0.004, 1.25, 0.34, 0.02)
@@ -65,6 +66,13 @@ def test_a_denominator_that_becomes_zero_ends_the_lens_too():
 def test_without_a_fold_the_lens_ends_just_before_the_plane_of_the_camera():
     assert largest_radius((0,) * 8) == FARTHEST
     assert math.degrees(math.atan(FARTHEST)) == pytest.approx(89.5)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("tiny", [1e-300, -5e-324])
+def test_coefficients_too_small_to_matter_do_not_overflow(tiny):
+    assert largest_radius((-0.35, tiny, 0, 0, tiny, 0, 0, tiny)) == largest_radius((-0.35, 0, 0, 0, 0, 0, 0, 0))
+    assert Lens("kannala-brandt", (-0.05, 0, 0, tiny)).limit == Lens("kannala-brandt", (-0.05,)).limit
 
 
 def test_tangential_distortion_may_fold_the_plane_earlier():

@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from selfdepth.geometry.camera import Camera
 from selfdepth.synthetic.atlas import Atlas, build_atlas
-from selfdepth.synthetic.drive import DriveSpec, SyntheticDrive, render_drive
+from selfdepth.synthetic.drive import BASELINE_M, DriveSpec, SyntheticDrive, render_drive
 from selfdepth.synthetic.lens_optics import LensOptics
 from selfdepth.synthetic.lenses import LENSES, DriveLens
 from selfdepth.synthetic.objects import Quads
@@ -231,6 +231,21 @@ def test_through_a_lens_too_the_true_depth_and_motion_explain_the_next_frame(nam
     moved = points.reshape(-1, 3)[there] @ T_source_target[:3, :3].T + T_source_target[:3, 3]
     expected = moved[:, 2] if street.depth_is == "z" else np.linalg.norm(moved, axis=-1)
     assert np.median(abs(street.depth[2][rows[there], columns[there]] / expected - 1)) < 0.02
+
+
+def test_the_partner_sees_the_street_through_the_same_lens() -> None:
+    spec = DriveSpec(seed=1, frames=2, width=160, height=80, brightness_change=0.0, stereo=True, lens=LENSES["fisheye"])
+    street = render_drive(spec)
+    assert street.partner is not None
+    rays, _ = street.camera.rays()
+    points = (rays * street.depth[0][..., None]).reshape(-1, 3) - np.array([BASELINE_M, 0, 0])
+    pixels, valid = street.camera.project(points)
+    columns, rows = np.rint(pixels).astype(int).T
+    near = valid & ((street.depth[0] > 0) & (street.depth[0] < 12)).ravel()
+    near &= (columns >= 0) & (columns < 160) & (rows >= 0) & (rows < 80)
+    target, partner = street.images[0].reshape(-1, 3).astype(float), street.partner[0].astype(float)
+    warped = abs(partner[rows[near], columns[near]] - target[near]).mean()
+    assert near.mean() > 0.3 and warped < 0.6 * abs(partner.reshape(-1, 3) - target)[near].mean()
 
 
 def test_outside_the_image_circle_it_is_black_and_without_depth() -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from selfdepth.data.inspect import FootageSummary
     from selfdepth.data.kitti.inventory import Inventory
+    from selfdepth.data.sources.contents import Contents
     from selfdepth.data.sources.source import DataSource
 
 _SHOWN = 12
@@ -34,7 +35,7 @@ class CheckArgs:
     """
 
     data: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DATA")]
-    """Root of KITTI raw or odometry, folder of images, video file, or store."""
+    """Root of KITTI raw or odometry, folder of images, video file, ROS bag, or store."""
     split: tuple[str, ...] = ()
     """Published splits, like eigen_zhou and eigen, or folders with train_files.txt, val_files.txt or test_files.txt
     (KITTI). The report lists what is there and what is missing; for one complete split, its sequences too."""
@@ -42,9 +43,12 @@ class CheckArgs:
     """Folder of split folders (eigen_zhou/train_files.txt and so on), instead of downloading the published lists.
     Without --split, the splits of the paper's tables are checked."""
     camera: str | None = None
-    """fx,fy,cx,cy in pixels of the frames; or a YAML file (ours, OpenCV, ROS, Kalibr, EuRoC); or fov:DEGREES."""
+    """fx,fy,cx,cy in pixels of the frames; or a calibration file (ours, OpenCV, ROS, Kalibr, EuRoC, COLMAP, nerfstudio,
+    KITTI-360), as FILE:NAME where it holds several cameras; or fov:DEGREES."""
     stream: int | None = None
     """Number of the video stream to look at, from 0. Default: the one with the most frames."""
+    topic: str | None = None
+    """Name of the topic of images to look at in ROS bags. Default: that of the only camera."""
     on_error: Literal["stop", "skip"] = "stop"
     """When frames cannot be read: end with an error after the report, or report them as training with the same option
     would leave them out."""
@@ -61,7 +65,7 @@ def check(args: CheckArgs) -> None:
         SelfDepthError: for data that training would refuse, lists that cannot be read or downloaded, or a --json file
             that cannot be written.
     """
-    from selfdepth.data.inspect import inspect_source, require_readable
+    from selfdepth.data.inspect import require_readable
     from selfdepth.data.kitti.inventory import split_folder
     from selfdepth.data.sources.recognise import recognise
     from selfdepth.data.store.store import is_store
@@ -77,7 +81,11 @@ def check(args: CheckArgs) -> None:
     if is_store(path_of(args.data)):
         _check_store(console, args)
         return
-    source = recognise(path_of(args.data), args.stream)
+    source = recognise(path_of(args.data), args.stream, args.topic)
+    contents = source.contents()
+    if contents is not None:
+        # Printed at once: of a bag with several cameras, these are the names to choose from.
+        _show_contents(console, args.data, contents)
     lists = None if args.splits is None else path_of(args.splits)
     inventory, summary = None, None
     if args.split or lists is not None:
@@ -86,22 +94,29 @@ def check(args: CheckArgs) -> None:
     # The sequences of a split are shown only if it is complete: opening an incomplete one is refused.
     if inventory is None or (len(args.split) == 1 and inventory.is_complete):
         split = str(split_folder(args.split[0], lists)) if args.split else None
-        with console.status("looking at the frames") as status:
-            summary = inspect_source(
-                source,
-                args.camera,
-                split,
-                progress=lambda done, total: status.update(f"looking at the frames: {done} of {total}"),
-            )
+        summary = _look(console, source, args.camera, split)
         _show_summary(console, args.data, summary)
         _write_picture(source, args)
     if inventory is None and source.usual_splits:
         names = " ".join(source.usual_splits)
         console.print(f"splits: add --split {names} to see what is missing for them", markup=False)
-    report = {"footage": summary, "inventory": inventory}
+    report = {"footage": summary, "inventory": inventory, "contents": contents}
     write_json(args.json, {name: part and dataclasses.asdict(part) for name, part in report.items()})
     if summary is not None:
         require_readable(summary, on_error=args.on_error)  # last: the report is what the user came for
+
+
+def _look(console: Console, source: DataSource, camera: str | None, split: str | None) -> FootageSummary:
+    """Look at all frames, and show the progress."""
+    from selfdepth.data.inspect import inspect_source
+
+    with console.status("looking at the frames") as status:
+        return inspect_source(
+            source,
+            camera,
+            split,
+            progress=lambda done, total: status.update(f"looking at the frames: {done} of {total}"),
+        )
 
 
 def _check_store(console: Console, args: CheckArgs) -> None:
@@ -110,7 +125,7 @@ def _check_store(console: Console, args: CheckArgs) -> None:
     from selfdepth.data.store.store import open_store
 
     chosen = {"--split": args.split or None, "--splits": args.splits, "--camera": args.camera, "--stream": args.stream}
-    chosen["--picture"] = args.picture
+    chosen |= {"--picture": args.picture, "--topic": args.topic}
     for option, value in chosen.items():
         if value is not None:
             raise ConfigError("a store's frames were chosen when it was made", where=option, fix="leave it out")
@@ -141,6 +156,16 @@ def _write_picture(source: DataSource, args: CheckArgs) -> None:
     picture = picture_of_view(source, args.camera)
     with whole_file(path_of(args.picture)) as path:
         Image.fromarray(picture).save(path, format="PNG")
+
+
+def _show_contents(console: Console, data: str, contents: Contents) -> None:
+    """As lines, not as a table, which would cut long names off: they are to be copied."""
+    lines = (contents.columns, *contents.rows)
+    widths = [max(len(line[i]) for line in lines) for i in range(len(contents.columns))]
+    console.print(f"{data}: {contents.title}", markup=False)
+    for line in lines:
+        padded = "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True))
+        console.print(f"  {padded}".rstrip(), markup=False)
 
 
 def _show_summary(console: Console, data: str, summary: FootageSummary) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from selfdepth.cli.printing import say
+from selfdepth.errors import SelfDepthWarning
 from selfdepth.places import path_of
 
 if TYPE_CHECKING:
@@ -39,6 +41,12 @@ def export(args: ExportArgs) -> None:
     weights = load_weights(args.model)
     depth_network(weights)  # raises for weights that do not fit their network, before anything is written
     FORMATS[args.format](weights, path_of(args.out))
+    if weights.metric is not None:
+        warnings.warn(
+            f"the format cannot hold the factor to metres: multiply its depth by {weights.metric.factor:.5g}",
+            SelfDepthWarning,
+            stacklevel=2,
+        )
     say(f"wrote {args.format} to {args.out}")
 
 

@@ -12,6 +12,7 @@ from selfdepth.cli.printing import say
 if TYPE_CHECKING:
     from selfdepth.geometry.camera import Camera
     from selfdepth.geometry.crop_resize import CropResize
+    from selfdepth.weights.files import LoadedWeights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,8 @@ def describe(model: str) -> dict[str, str]:
     from selfdepth.engine.health import collapse
     from selfdepth.engine.tracking import read_metrics
     from selfdepth.geometry.ray_depth import describe_depth_is
-    from selfdepth.weights.files import depth_network, describe_unit, load_weights
+    from selfdepth.weights.files import depth_network, load_weights
+    from selfdepth.weights.metres import describe_unit
 
     weights = load_weights(model)
     ills = []
@@ -65,12 +67,13 @@ def describe(model: str) -> dict[str, str]:
         "parameters": f"depth {_millions(depth_parameters)}, "
         + (f"pose {_millions(pose_parameters)}" if pose_parameters else "no pose network"),
         "size": f"{config.width}x{config.height} pixels",
-        "depth": describe_unit(weights.scale, config.metres_per_unit),
+        "depth": describe_unit(weights.scale, config.metres_per_unit, weights.metric),
         "depth is": describe_depth_is(weights.depth_is),
-        "depth range": str(weights.depth_range),
+        "depth range": _depth_range(weights),
         "confidence": f"learned from {config.self_teacher}" if config.has_confidence else "none",
         "camera": "unknown" if camera is None else _camera(camera),
         **({} if camera is None or camera.is_pinhole else {"frames": _frames(weights.fit, camera)}),
+        **_learned_camera(weights),
         "trained on": config.data or "unknown",
         "split": config.split or "none",
         "steps": "unknown" if weights.step is None else str(weights.step),
@@ -81,6 +84,18 @@ def describe(model: str) -> dict[str, str]:
 def _frames(fit: CropResize, camera: Camera) -> str:
     """What the networks see of frames of a camera with a lens."""
     return (fit.describe_lenses([camera]) or "").partition(": the frames ")[2]
+
+
+def _learned_camera(weights: LoadedWeights) -> dict[str, str]:
+    """How the camera was learned, and how well it is known; nothing of a camera that was given."""
+    from selfdepth.engine.camera_report import describe, read_verdicts
+
+    if not weights.config.learns_camera:
+        return {}
+    verdicts = read_verdicts(weights.folder.parent) if weights.folder.name in ("best", "last") else ()
+    if not verdicts:
+        return {"camera learned": "how well it is known is found at the end of the run, and not known here"}
+    return {"camera learned": "; ".join(describe(*each) for each in verdicts)}
 
 
 def _camera(camera: Camera) -> str:
@@ -96,6 +111,15 @@ def _camera(camera: Camera) -> str:
         + ("" if lens.is_pinhole else f", lens {lens.model}" + "".join(f" {each}" for each in named))
         + f", {horizontal_fov_deg(camera):.0f} degrees wide"
     )
+
+
+def _depth_range(weights: LoadedWeights) -> str:
+    """The depths that the network can predict: in its own unit, and in metres if it is calibrated."""
+    own = weights.depth_range
+    if weights.metric is None:
+        return str(own)
+    factor = weights.metric.factor
+    return f"{own.near * factor:.4g} to {own.far * factor:.4g} m, {own} of the network's own unit times {factor:.4g}"
 
 
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")

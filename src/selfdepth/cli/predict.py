@@ -26,7 +26,7 @@ class PredictArgs:
     model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")]
     """Run folder, weights folder, published folder or name (mono_640x192), or Hugging Face hub name."""
     inputs: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="INPUT ...")]
-    """Images, folders of images and videos; any number of them."""
+    """Images, folders of images, videos and ROS bags; any number of them."""
     out: str
     """Folder for the results; nothing is written elsewhere."""
     save: tuple[Literal["color", "npz", "png16", "confidence", "kitti", "mp4", "ply", "trajectory"], ...] = ("color",)
@@ -37,10 +37,12 @@ class PredictArgs:
     points of each frame, and of a whole drive fused along its trajectory. trajectory: the path of the camera, from a
     video or a folder of numbered images, in the text formats of KITTI and TUM."""
     camera: str | None = None
-    """fx,fy,cx,cy in pixels of the inputs, a YAML file, or fov:DEGREES. Default: the model's, where it fits."""
+    """fx,fy,cx,cy in pixels of the inputs, a calibration file, or fov:DEGREES. Default: the model's, where it fits."""
     stream: int | None = None
     """Number of the video stream to take, from 0, of files with several cameras. Default: the one with the most
     frames."""
+    topic: str | None = None
+    """Name of the topic of images to take from ROS bags. Default: that of the only camera."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -59,7 +61,7 @@ class PredictArgs:
 
 
 SECTIONS = {
-    "input": ("model", "inputs", "camera", "stream"),
+    "input": ("model", "inputs", "camera", "stream", "topic"),
     "output": ("out", "save", "every", "factor", "max_depth", "voxel"),
     "machine": ("device", "precision", "batch_size"),
 }
@@ -80,9 +82,9 @@ def predict(args: PredictArgs) -> None:
     from selfdepth.inference.pointcloud import CloudLimits
     from selfdepth.inference.predict import predict_inputs
     from selfdepth.inference.save import SaveOptions
-    from selfdepth.weights.files import describe_unit
+    from selfdepth.weights.metres import describe_unit
 
-    inputs = open_inputs(args.inputs, camera=args.camera, stream=args.stream)
+    inputs = open_inputs(args.inputs, camera=args.camera, stream=args.stream, topic=args.topic)
     options = SaveOptions(
         kinds=tuple(dict.fromkeys(args.save)),  # each once, in the order given
         batch_size=args.batch_size,
@@ -102,7 +104,7 @@ def predict(args: PredictArgs) -> None:
             say=_say,
         )
     own_factor = done.predictor.metres_per_unit
-    unit = describe_unit(done.predictor.scale, own_factor)
+    unit = describe_unit(done.predictor.scale, own_factor, done.predictor.metric)
     if done.predictor.depth_is == "ray":
         unit += f", and is {describe_depth_is(done.predictor.depth_is)}"
     frames = "1 frame" if done.count == 1 else f"{done.count} frames"

@@ -12,7 +12,7 @@ import tyro
 from selfdepth.cli.options import read_options
 from selfdepth.cli.parsing import values_of
 from selfdepth.cli.printing import say
-from selfdepth.config import TrainConfig
+from selfdepth.config import LEARN, TrainConfig
 from selfdepth.engine.run_config import read_run_config
 from selfdepth.errors import ConfigError
 from selfdepth.places import path_of
@@ -50,8 +50,8 @@ class TrainArgs:
 SECTIONS = {
     "run": ("preset", "config", "resume"),
     "data": (
-        *("data", "split", "camera", "every", "crop", "rectify", "stream", "width", "height", "offsets", "stereo"),
-        *("on_error", "store"),
+        *("data", "split", "camera", "every", "crop", "rectify", "stream", "topic", "width", "height", "offsets"),
+        *("stereo", "on_error", "store", "speed", "clock_offset", "camera_height"),
     ),
     "networks": ("encoder", "init", "freeze_batch_norm"),
     "objective": ("method", "loss", "motion_first", "self_teacher", "anchor"),
@@ -113,11 +113,15 @@ def with_whole_paths(config: TrainConfig) -> TrainConfig:
     from selfdepth.data.readers.cameras import is_camera_file
 
     changes: dict[str, Any] = {}
-    for name in ("data", "split", "store", "camera", "init", "self_teacher"):
+    for name in ("data", "split", "store", "speed", "init", "self_teacher"):
         value = getattr(config, name)
-        is_name = name in ("split", "init", "self_teacher") and value is not None and not path_of(value).exists()
-        if value and not is_name and (name != "camera" or is_camera_file(value)):
+        may_be_name = name in ("split", "speed", "init", "self_teacher")
+        is_name = may_be_name and value is not None and not path_of(value).exists()
+        if value and not is_name:
             changes[name] = str(path_of(value).resolve())
+    start = config.start_camera
+    if start and is_camera_file(start):
+        changes["camera"] = f"{LEARN}:" * config.learns_camera + str(path_of(start).resolve())
     if config.teacher.path is not None and not config.teacher.is_python:
         place = str(path_of(config.teacher.path).resolve())
         changes["teacher"] = dataclasses.replace(config.teacher, path=place)

@@ -48,6 +48,13 @@ class LossConfig:
     """Weight of the disagreement between the depths of neighbouring frames (Bian et al. 2019), which ties their scales
     together for trajectories. At 0 the sources' depth is not predicted at all."""
 
+    speed: float = 0.1
+    """With --speed, weight of the speed loss: how far the predicted motion is from what the vehicle drove, as a share
+    of it (PackNet, 2019)."""
+    height: float = 0.1
+    """With --camera-height, weight of the height loss: |log| of the height above the predicted road over the known one
+    (after DNet, 2020)."""
+
     def __post_init__(self) -> None:
         check_numbers(self, "loss.")
         require(0 <= self.ssim_weight <= 1, "--loss.ssim-weight", "a number from 0 to 1", self.ssim_weight)
@@ -59,6 +66,8 @@ class LossConfig:
             self.tie_break_noise,
         )
         require(0 <= self.consistency < math.inf, "--loss.consistency", "a number of at least 0", self.consistency)
+        require(0 < self.speed < math.inf, "--loss.speed", "more than 0", self.speed)
+        require(0 < self.height < math.inf, "--loss.height", "more than 0", self.height)
         depths = self.depth_range  # refuses a near and far out of order
         require(self.far < math.inf, "--loss.near, --loss.far", "0 < near < far", f"{self.near}, {self.far}")
         require(

@@ -20,6 +20,8 @@ from selfdepth.checks import (
 )
 from selfdepth.config.augment import AugmentConfig
 from selfdepth.config.encoder import POSE_ENCODER, EncoderConfig
+from selfdepth.config.known_scale import NEAR_M, RELATIVE_RANGES, START_M, check_known_scale
+from selfdepth.config.learned_camera import check_learned_camera, is_learned, start_of
 from selfdepth.config.loss import LossConfig
 from selfdepth.config.teacher import TeacherConfig
 from selfdepth.config.v1_options import check_v1_options
@@ -43,13 +45,16 @@ class TrainConfig:
     """The complete configuration of a training run: `config.json` holds it, and `train --config` repeats it."""
 
     data: str = ""
-    """Root of KITTI raw or odometry, folder of images, video file, or store. Not needed with --config or --resume."""
+    """Root of KITTI raw or odometry, folder of images, video file, ROS bag, or store. Not needed with --config or
+    --resume."""
     split: str | None = None
     """Folder with train_files.txt, val_files.txt and test_files.txt (lines of "folder frame side"); or a published
     split, downloaded once: eigen_zhou, eigen_full, odom (KITTI)."""
     camera: str | None = None
-    """fx,fy,cx,cy in pixels of the frames; a YAML file (ours, OpenCV, ROS, Kalibr, EuRoC); fov:DEGREES; or paper, its
-    one camera for all of KITTI. Default: KITTI's calibration, else fov:60."""
+    """fx,fy,cx,cy in pixels of the frames; a calibration file (ours, OpenCV, ROS, Kalibr, EuRoC, COLMAP, nerfstudio,
+    KITTI-360), as FILE:NAME where it holds several cameras; fov:DEGREES; or paper, its one camera for all of KITTI.
+    learn, or learn: and one of these to start from (else fov:60): focal length and principal point are learned.
+    Default: KITTI's calibration, else fov:60."""
     every: str | None = None
     """Frames between a target and its neighbours: a number, or auto (by motion; drops parked stretches).
     Default: 1, or the store's."""
@@ -61,6 +66,8 @@ class TrainConfig:
     stream: int | None = None
     """Number of the video stream to take, from 0, of files with several cameras. Default: the one with the most
     frames."""
+    topic: str | None = None
+    """Name of the topic of images to take from ROS bags. Default: that of the only camera."""
     on_error: OnError = "stop"
     """When frames cannot be read: stop and name them, or leave them out, with a word, up to 1 percent of the frames."""
     store: str | None = None
@@ -74,6 +81,16 @@ class TrainConfig:
     then no pose network is built."""
     stereo: Stereo = "none"
     """Also learn from a stereo pair's other camera (KITTI). calibrated: in metres. nominal: at a baseline of 0.1."""
+    speed: str | None = None
+    """Log of the vehicle's speed, which gives the motion its length (--loss.speed), so that depth is learned in metres:
+    a table with units in its first line (time_s,speed_km_h), GPX, NMEA; or oxts, KITTI's own. Depth then starts at 5 m,
+    and is 0.5 m at least, unless --loss.near, --loss.start-depth or --init are given."""
+    clock_offset: float | None = None
+    """Seconds to add to the times of the frames to give those of the speed log. Default: 0, if both count from 1970 or
+    neither does."""
+    camera_height: float | None = None
+    """Metres from the road up to the camera, which give depth its scale (--loss.height); it is learned in metres, as
+    with --speed."""
     motion_first: bool = False
     """Hold depth constant, and the auto-mask off, until the motion explains most of the image (not the paper's). Depth
     is then learned sooner. Not with --stereo, which gives a motion; a model to start from (--init) has one already."""
@@ -144,6 +161,7 @@ class TrainConfig:
             self.offsets,
         )
         self._check_motion()
+        check_learned_camera(self.camera, stereo=self.stereo != "none", self_taught=self.self_teacher is not None)
         if self.motion_first and self.stereo != "none":
             raise ConfigError(
                 "depth need not wait for the motion: the stereo pair gives one",
@@ -177,7 +195,7 @@ class TrainConfig:
 
     def _check_names(self) -> None:
         """Refuse names that no file can have, before they are looked for at many places."""
-        for name in ("data", "split", "camera", "store", "init", "self_teacher"):
+        for name in ("data", "split", "camera", "store", "speed", "init", "self_teacher"):
             if getattr(self, name):
                 require_name(getattr(self, name), f"--{name}".replace("_", "-"))
 
@@ -192,7 +210,15 @@ class TrainConfig:
         )
 
     def _check_motion(self) -> None:
-        """Refuse options of the pose network that do not go with the offsets."""
+        """Refuse options of the motion and its length that do not go with the offsets, or with each other."""
+        check_known_scale(
+            speed=self.speed,
+            clock_offset=self.clock_offset,
+            camera_height=self.camera_height,
+            loss=self.loss,
+            stereo=self.stereo != "none",
+            offsets=self.offsets,
+        )
         n = len(self.offsets)
         if n == 0 and self.loss.align_motion:
             raise ConfigError(
@@ -229,6 +255,16 @@ class TrainConfig:
                 )
 
     @property
+    def learns_camera(self) -> bool:
+        """Whether focal length and principal point are learned, from `start_camera` on."""
+        return is_learned(self.camera)
+
+    @property
+    def start_camera(self) -> str | None:
+        """`camera` as the readers of cameras take it: of one that is learned, its start."""
+        return start_of(self.camera)
+
+    @property
     def has_confidence(self) -> bool:
         """Whether the depth network also predicts how sure it is: that of a self-taught model does."""
         return self.self_teacher is not None
@@ -244,8 +280,23 @@ class TrainConfig:
         return len(self.offsets) + (self.stereo != "none")
 
     @property
+    def knows_scale(self) -> bool:
+        """Whether a speed or the camera's height gives the metres."""
+        return self.speed is not None or self.camera_height is not None
+
+    def with_metric_start(self) -> TrainConfig:
+        """The configuration with a range of depths from which metres are learned, if the scale is known and the range
+        is still that of a preset without. A model to start from has learned with a range, which stays."""
+        relative = (self.loss.near, self.loss.start_depth) in RELATIVE_RANGES
+        if not (self.knows_scale and relative and self.init is None and self.self_teacher is None):
+            return self
+        return dataclasses.replace(self, loss=dataclasses.replace(self.loss, near=NEAR_M, start_depth=START_M))
+
+    @property
     def metres_per_unit(self) -> float | None:
-        """Factor from predicted depth to metres; None for monocular runs, whose scale is arbitrary."""
+        """Factor from predicted depth to metres; None for monocular runs whose scale is arbitrary."""
+        if self.knows_scale:
+            return 1.0
         return {"none": None, "calibrated": 1.0, "nominal": NOMINAL_FACTOR}[self.stereo]
 
     @cached_property

@@ -12,7 +12,7 @@ from numpy import ndarray
 from selfdepth.config.train import OnError, TrainConfig
 from selfdepth.data.footage import Footage
 from selfdepth.data.frames import FrameSequence, find_gaps
-from selfdepth.data.motion import choose_spacing, measure_motion
+from selfdepth.data.motion import Motion, choose_spacing, measure_motion
 from selfdepth.data.readers.frame_names import SCENE_GAP
 from selfdepth.data.scan import Scan, refuse_unreadable, scan
 from selfdepth.data.sources.source import DataSource
@@ -108,22 +108,8 @@ def inspect_source(
         footage = source.footage(split=split, camera=camera)
         scans = _scans(footage, progress)
         motions = [measure_motion(sequence) for sequence in footage.sequences]
-    rows = tuple(
-        SequenceSummary(
-            name=sequence.name,
-            n_frames=len(sequence.numbers),
-            width=sequence.camera.width,
-            height=sequence.camera.height,
-            fps=sequence.fps,
-            camera=source.camera_origin(camera),
-            lens=sequence.camera.lens.model,
-            fov_deg=horizontal_fov_deg(sequence.camera),
-            gaps=find_gaps(sequence.numbers),
-            parked=motion.parked,
-            every=choose_spacing([motion]),
-        )
-        for sequence, motion in zip(footage.sequences, motions, strict=True)
-    )
+    origin = source.camera_origin(camera)
+    rows = tuple(_row(sequence, motion, origin) for sequence, motion in zip(footage.sequences, motions, strict=True))
     # Every sequence may give the same warning, for example of an assumed camera.
     sentences = [str(item.message) for item in caught if issubclass(item.category, SelfDepthWarning)]
     for sequence, seen in zip(footage.sequences, scans, strict=True):
@@ -140,6 +126,22 @@ def inspect_source(
         unreadable=tuple(str(each) for seen in scans for each in seen.unreadable),
         n_unreadable=sum(len(each.numbers) for seen in scans for each in seen.unreadable),
         lenses=_describe_lenses(footage),
+    )
+
+
+def _row(sequence: FrameSequence, motion: Motion, camera_origin: str) -> SequenceSummary:
+    return SequenceSummary(
+        name=sequence.name,
+        n_frames=len(sequence.numbers),
+        width=sequence.camera.width,
+        height=sequence.camera.height,
+        fps=sequence.fps,
+        camera=camera_origin,
+        lens=sequence.camera.lens.model,
+        fov_deg=horizontal_fov_deg(sequence.camera),
+        gaps=find_gaps(sequence.numbers),
+        parked=motion.parked,
+        every=choose_spacing([motion]),
     )
 
 

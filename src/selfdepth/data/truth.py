@@ -6,12 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from jaxtyping import Float
 from numpy import ndarray
 
 from selfdepth.data.frames import FrameRef
+from selfdepth.geometry.ray_depth import DepthIs
 
 
 class DepthTruth(ABC):
@@ -28,9 +28,13 @@ class DepthTruth(ABC):
             DataError: for files that cannot be used.
         """
 
-    def depth_is(self, ref: FrameRef) -> Literal["z", "ray"]:
+    def depth_is(self, ref: FrameRef) -> DepthIs:
         """Whether the depth of a frame is along the camera's z axis, or the distance along each pixel's ray."""
         return "z"
+
+    def may_have(self, ref: FrameRef) -> bool:
+        """Whether a frame may have a map: quick to ask of all frames, and never wrongly false."""
+        return True
 
     @property
     def root(self) -> Path | None:

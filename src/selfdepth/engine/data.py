@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from selfdepth.config import ResolvedConfig, TrainConfig
-from selfdepth.data.clips.clips import ClipLoader, ClipSet, make_clips
+from selfdepth.data.clips.clips import ClipSet, make_clips
+from selfdepth.data.clips.loader import ClipLoader
 from selfdepth.data.clips.order import steps_per_epoch
 from selfdepth.data.clips.resident import resident_frames, with_resident_maps
 from selfdepth.data.footage import Footage
@@ -24,6 +25,7 @@ from selfdepth.data.store.prepare import resolved
 from selfdepth.data.store.store import Store
 from selfdepth.data.store.teacher_maps import TeacherMaps
 from selfdepth.data.truth import DepthTruth
+from selfdepth.engine.driven import driven_distances
 from selfdepth.engine.pairs import focal_baseline_of
 from selfdepth.errors import ConfigError, SelfDepthWarning
 from selfdepth.evaluation.depth.metrics import PROTOCOLS, DepthProtocol
@@ -129,7 +131,7 @@ def source_of(config: TrainConfig, footage: Footage | None) -> DataSource:
         return GivenFootage(given=footage if config.every is None else replace(footage, spacing=spacing))
     if not config.data:
         raise ConfigError("there is no data to train on", where="--data", fix="add --data VIDEO or --data FOLDER")
-    return recognise(path_of(config.data), config.stream)
+    return recognise(path_of(config.data), config.stream, config.topic)
 
 
 def make_loaders(
@@ -153,13 +155,15 @@ def make_loaders(
         SelfDepthError: if the training clips do not fill one batch.
     """
     clips_of = partial(make_clips, store, offsets=config.offsets, spacing=store.spacing, stereo=config.stereo)
+    _refuse_lenses(store, config)
     # A validation frame without any source has no loss, but its depth can still be compared with ground truth.
     train, val = clips_of(store.train), clips_of(store.val, lone_targets=True)
     for sentence in (*_dropped_frames(train, config), *_partner_out_of_view(train, store, config)):
         warnings.warn(sentence, SelfDepthWarning, stacklevel=2)
     options: dict[str, Any] = {"batch_size": config.batch_size, "seed": config.seed, "device": device}
     options["resident"] = resident_frames(store, device)
-    train = replace(train, teacher=with_resident_maps(teacher, device))
+    driven_m = driven_distances(train, store, config)
+    train = replace(train, teacher=with_resident_maps(teacher, device), driven_m=driven_m)
     train_loader = ClipLoader(store, train, augment=config.augment, **options)
     train_loader.steps_per_epoch  # noqa: B018  raises if the clips do not fill one batch, before the first step does
     return Data(
@@ -171,6 +175,17 @@ def make_loaders(
         camera=store.sequences[0].camera,
         focal_baseline=focal_baseline_of(train, store.width) if config.method == "monodepth-v1" else None,
     )
+
+
+def _refuse_lenses(store: Store, config: TrainConfig) -> None:
+    lenses = [each.stored_camera.lens.model for each in store.sequences if not each.stored_camera.is_pinhole]
+    if lenses and config.method == "monodepth-v1":
+        raise ConfigError(
+            "Monodepth v1 compares the rows of rectified pairs, which a lens bends",
+            where="--method monodepth-v1",
+            got=f"the lens {lenses[0]}",
+            fix="give rectified pairs, or another preset",
+        )
 
 
 def _dropped_frames(clips: ClipSet, config: TrainConfig) -> Iterator[str]:

@@ -7,10 +7,10 @@ other.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from selfdepth.config import TrainConfig
+from selfdepth.config import LossConfig, TrainConfig
 from selfdepth.data.readers.cameras import is_camera_file
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.sources.source import DataSource
@@ -32,6 +32,7 @@ class RefineOptions:
         camera: as `TrainConfig.camera`; None: the data's own, else the model's where it fits the frames.
         every: frames between the neighbours of a clip; None: as the model was trained.
         stream: number of the video stream to take; None: the one with the most frames.
+        topic: name of the topic of a bag to take; None: that of its only camera.
         learning_rate: None: a tenth of the model's.
         steps, minutes: the budget, at most one of them; None: DEFAULT_MINUTES.
         run: other fields of the run's configuration, such as its batch size and device.
@@ -41,6 +42,7 @@ class RefineOptions:
     camera: str | None = None
     every: int | None = None
     stream: int | None = None
+    topic: str | None = None
     learning_rate: float | None = None
     steps: int | None = None
     minutes: float | None = None
@@ -65,19 +67,15 @@ def refinement(model: str, footage: str, options: RefineOptions) -> TrainConfig:
     """
     weights = load_weights(model)
     _require_motion(weights, model)
-    source = recognise(path_of(footage), options.stream)
+    source = recognise(path_of(footage), options.stream, options.topic)
     config = weights.config
-    if config.stereo != "none":
-        warnings.warn(
-            "footage of one camera does not keep metres: the refined depth is relative. With stereo pairs, refine by "
-            "selfdepth train --init MODEL --anchor WEIGHT --freeze-batch-norm",
-            SelfDepthWarning,
-            stacklevel=2,
-        )
+    if config.metres_per_unit is not None and config.camera_height is None:
+        _warn_of_metres()
     minutes = DEFAULT_MINUTES if options.steps is None and options.minutes is None else options.minutes
     return TrainConfig(
         data=footage,
         stream=options.stream,
+        topic=options.topic,
         camera=options.camera or _camera(source, weights),
         crop=_crop(source, weights),
         rectify=config.rectify,
@@ -86,7 +84,8 @@ def refinement(model: str, footage: str, options: RefineOptions) -> TrainConfig:
         height=config.height,
         offsets=config.offsets,
         encoder=config.encoder,
-        loss=config.loss,
+        loss=replace(config.loss, speed=LossConfig.speed),
+        camera_height=config.camera_height,  # the same vehicle, in another place
         init=model,
         anchor=options.anchor,
         freeze_batch_norm=True,
@@ -94,6 +93,15 @@ def refinement(model: str, footage: str, options: RefineOptions) -> TrainConfig:
         steps=options.steps,
         minutes=minutes,
         **options.run,
+    )
+
+
+def _warn_of_metres() -> None:
+    warnings.warn(
+        "footage of one camera does not keep metres: the refined depth is relative. With stereo pairs, or a speed "
+        "log, refine by selfdepth train --init MODEL --anchor WEIGHT --freeze-batch-norm",
+        SelfDepthWarning,
+        stacklevel=3,
     )
 
 

@@ -66,7 +66,9 @@ def restore_models(run: Run) -> None:
 
 
 def _save_models(run: Run, *, best: bool) -> None:
-    state, meta = run.learner.state_dict(), run.weights_meta()
+    # A learned camera is no part of the networks: their configuration has it, as it has any other.
+    state = {name: tensor for name, tensor in run.learner.state_dict().items() if not name.startswith("camera.")}
+    meta = run.weights_meta()
     save_weights(run.folder / "last", state, meta)
     if best:
         save_weights(run.folder / "best", state, meta)

@@ -9,6 +9,7 @@ import torch
 
 from selfdepth.config import TrainConfig
 from selfdepth.errors import CheckpointError, ConfigError
+from selfdepth.geometry.ray_depth import DepthIs, describe_depth_is
 from selfdepth.inference.fold import for_prediction
 from selfdepth.learners.frozen import FrozenDepth
 from selfdepth.learners.self_taught import SelfTaughtDepth
@@ -136,6 +137,8 @@ def _shared_options(config: TrainConfig) -> dict[str, Any]:
         "--loss.near": float(config.loss.near),
         "--loss.far": float(config.loss.far),
         "--stereo": config.stereo,
+        "--speed": config.speed,
+        "--camera-height": config.camera_height,
         "--offsets": config.offsets,
     }
     if config.offsets:  # without them there is no pose network
@@ -153,3 +156,28 @@ def _shared_options(config: TrainConfig) -> dict[str, Any]:
 def check_spacing(config: TrainConfig, spacing: int, teacher: LoadedWeights | None) -> None:
     """As `check_student`, for the spacing that the data has, also where that was measured."""
     check_student(replace(config, every=str(spacing)), teacher)
+
+
+def check_depth_is(config: TrainConfig, depth_is: DepthIs, teacher: LoadedWeights | None) -> None:
+    """Refuse models to learn from whose depth is along z, and that of the run along the ray, or the other way round.
+
+    Args:
+        depth_is: of the run, as its data have it.
+        teacher: of a student; None: the run has none.
+
+    Raises:
+        CheckpointError: for an anchor that cannot be read.
+        ConfigError: for another kind of depth.
+    """
+    models = {} if teacher is None else {f"--self-teacher {config.self_teacher}": teacher}
+    if config.anchor is not None and config.init is not None:
+        models[f"--init {config.init} --anchor {config.anchor:g}"] = load_weights(config.init)
+    for where, weights in models.items():
+        if weights.depth_is != depth_is:
+            raise ConfigError(
+                "the depth to learn from is not the depth that the run learns",
+                where=where,
+                expected=f"a model whose depth is {describe_depth_is(depth_is)}, as through this camera",
+                got=f"one whose depth is {describe_depth_is(weights.depth_is)}",
+                fix="give the camera with which that model was trained, or leave that model out",
+            )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,14 +19,16 @@ from selfdepth.device import Arithmetic, choose_arithmetic, resolve_device
 from selfdepth.engine.checkpoint import Checkpoint, load_checkpoint, newest_intact, put_damaged_aside
 from selfdepth.engine.data import Data, make_loaders, open_data, source_of
 from selfdepth.engine.history import record_changes
+from selfdepth.engine.learned_camera import cameras_of, learn_camera, parameter_groups
 from selfdepth.engine.progress import Progress
 from selfdepth.engine.resume import check_same_run
 from selfdepth.engine.run_config import CONFIG_FILE, read_run_config, restore_config
 from selfdepth.engine.schedule import Budget
-from selfdepth.engine.self_teacher import anchor_of, check_spacing, check_student, student_of
+from selfdepth.engine.self_teacher import anchor_of, check_depth_is, check_spacing, check_student, student_of
 from selfdepth.engine.teach import ask_teacher, record_teacher
-from selfdepth.errors import CheckpointError
+from selfdepth.errors import CheckpointError, SelfDepthWarning
 from selfdepth.files import whole_file
+from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.depth_range import DepthRange
 from selfdepth.learners.methods import Learner, build_learner
 from selfdepth.learners.self_taught import SelfTaughtDepth
@@ -77,6 +80,12 @@ class Run:
         return self.budget.learning_rate(self.config.learning_rate, self.progress.step, self.progress.elapsed_s)
 
     @property
+    def cameras(self) -> tuple[Camera, ...]:
+        """The camera of the frames of each size, at that size, before crop and resize: as learned up to now, if it is.
+        The first is that of the first sequence."""
+        return cameras_of(self.learner, self.data.store)
+
+    @property
     def depth_range(self) -> DepthRange:
         """The depths that the network can predict, with their conversion from its sigmoid."""
         return depth_range_of(self.config, self.data.focal_baseline)
@@ -88,7 +97,7 @@ class Run:
         config = replace(self.config, every=str(self.data.store.spacing))
         return WeightsMeta(
             config=config,
-            camera=self.data.camera,
+            camera=self.cameras[0],
             scale=scale,
             step=self.progress.step,
             focal_baseline=self.data.focal_baseline,
@@ -138,6 +147,7 @@ def prepare_run(
     check_spacing(resolved, store.spacing, self_teacher)
     maps = ask_teacher(opened_teacher, store, folder, resume=resume, progress=on_maps)
     data = make_loaders(store, truth, resolved, device, maps)
+    check_depth_is(resolved, data.depth_is, self_teacher)
     run = _assemble(resolved, folder, data, learner, device, checkpoint, arithmetic)
     if maps is not None and not resume:
         record_teacher(maps, folder)
@@ -154,12 +164,16 @@ def _assemble(
     arithmetic: Arithmetic,
 ) -> Run:
     """The run, from its parts: new, or as its checkpoint has it."""
+    if config.learns_camera:
+        learn_camera(learner, data.store, device)
     run = Run(
         config=config,
         folder=folder,
         data=data,
         learner=learner,
-        optimizer=torch.optim.Adam(learner.parameters(), lr=config.learning_rate, fused=device.type in ("cpu", "cuda")),
+        optimizer=torch.optim.Adam(
+            parameter_groups(learner), lr=config.learning_rate, fused=device.type in ("cpu", "cuda")
+        ),
         budget=Budget.of(config, data.train.steps_per_epoch),
         progress=Progress() if checkpoint is None else checkpoint.progress,
         device=device,
@@ -233,6 +247,9 @@ def start_from(learner: nn.Module, model: str) -> None:
     Args:
         model: any MODEL that `load_weights` accepts.
 
+    Warns:
+        SelfDepthWarning: about a calibrated model, whose factor to metres the run does not take over.
+
     Raises:
         CheckpointError: for a model that cannot be read, or one with other networks.
     """
@@ -240,7 +257,8 @@ def start_from(learner: nn.Module, model: str) -> None:
     if isinstance(learner, SelfTaughtDepth):
         required = {name: tensor for name, tensor in required.items() if not _is_pose(name) and not _is_sigma(name)}
     with_pose = any(_is_pose(name) for name in required)
-    state = {name: tensor for name, tensor in load_weights(model).state.items() if with_pose or not _is_pose(name)}
+    weights = load_weights(model)
+    state = {name: tensor for name, tensor in weights.state.items() if with_pose or not _is_pose(name)}
     mismatch = describe_mismatch(state, required)
     if mismatch:
         raise CheckpointError(
@@ -251,6 +269,13 @@ def start_from(learner: nn.Module, model: str) -> None:
             fix="give the preset and the --encoder options with which it was trained, or leave --init out",
         )
     learner.load_state_dict(learner.state_dict() | state)
+    if weights.metric is not None:
+        warnings.warn(
+            f"the metres of {model} (by {weights.metric.witness}) belong to its own weights, and not to what this run "
+            "learns: calibrate that again",
+            SelfDepthWarning,
+            stacklevel=2,
+        )
 
 
 def _is_sigma(name: str) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from selfdepth.config import TrainConfig
 from selfdepth.data.footage import Footage
 from selfdepth.data.store.prepare import lenses_of, shown_share
+from selfdepth.engine.camera_report import VERDICT_FILE, finish
 from selfdepth.engine.checkpoint import not_finite
 from selfdepth.engine.compiled import training_step
 from selfdepth.engine.failures import (
@@ -23,6 +24,7 @@ from selfdepth.engine.failures import (
     require_finite_weights,
 )
 from selfdepth.engine.health import Health, collapse, vital_signs
+from selfdepth.engine.learned_camera import camera_terms
 from selfdepth.engine.lock import clear_leftovers, sole_run
 from selfdepth.engine.motion_first import MotionFirst
 from selfdepth.engine.resume import check_folder
@@ -68,6 +70,7 @@ def train(
             gradients, a lack of memory, or a checkpoint that cannot be written.
         Interrupted: after Ctrl-C, SIGTERM or SIGHUP, once everything is saved.
     """
+    config = config.with_metric_start()
     with sole_run(folder):
         check_folder(config, folder, resume=resume)
         clear_leftovers(folder)
@@ -95,6 +98,8 @@ def _train(run: Run, watcher: Watcher) -> Run:
         restore_models(run)
     if run.is_finished:
         watcher.say(f"the run has used its budget, at step {run.progress.step}: it is left as it is")
+        if run.config.learns_camera and not (folder / VERDICT_FILE).exists():  # it was killed while it judged
+            finish(run, watcher.say)
         return run
     tracker = Tracker(folder, run.progress.step, watcher.say)
     try:
@@ -105,6 +110,7 @@ def _train(run: Run, watcher: Watcher) -> Run:
         tracker.close()
     if stop.signal_number is not None:
         raise Interrupted(stop.signal_number, folder)
+    finish(run, watcher.say)
     _say_how_it_ended(run, watcher)
     return run
 
@@ -171,7 +177,7 @@ class _Loop:
         seed_step(run.config.seed, progress.step)  # the tie-breaking noise
         rate = run.learning_rate()
         for group in run.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("share", 1.0)  # older checkpoints have no shares
         stage = run.learner.stage = self.motion_first.stage
         self.statistics.keep()
         # The few steps of the other stages are not worth compiling.
@@ -245,6 +251,7 @@ class _Loop:
             "train",
             progress.step,
             {"loss": loss, **terms, **signs, "learning_rate": rate, "clips_per_s": clips_per_s}
+            | camera_terms(self.run.learner, self.run.cameras)
             | {"skipped": progress.skipped, "elapsed_s": round(progress.elapsed_s, 2)},
         )
         fraction = min(self.run.fraction(), 1.0)

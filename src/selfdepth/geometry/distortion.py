@@ -18,6 +18,9 @@ from torch import Tensor
 
 FARTHEST = math.tan(math.radians(89.5))
 """Radius in the image plane at which even a lens that never folds ends: half a degree before the plane z = 0."""
+NEGLIGIBLE = 1e-40
+"""Coefficients of a polynomial in the squared radius that change nothing out to `FARTHEST`. The roots divide by the
+last one, and would overflow."""
 _ANGLES, _RADII = 64, 512
 _NEWTON_STEPS = 40
 _PLANE_STEPS = 12
@@ -140,7 +143,7 @@ def _jacobian(c: Coefficients, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Te
 
 def _first_root(polynomial: np.polynomial.Polynomial) -> float:
     """The radius r at which a polynomial in r^2 first becomes 0; infinite if never."""
-    roots = polynomial.trim().roots()
+    roots = polynomial.trim(NEGLIGIBLE).roots()
     real = [root.real for root in roots if abs(root.imag) <= 1e-9 * (1 + abs(root)) and root.real > 0]
     return math.sqrt(min(real)) if real else math.inf
 

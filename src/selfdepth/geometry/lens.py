@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from selfdepth.errors import DataError
-from selfdepth.geometry.distortion import distort, invert_increasing, largest_radius, undistort, within
+from selfdepth.geometry.distortion import NEGLIGIBLE, distort, invert_increasing, largest_radius, undistort, within
 
 LensModel = Literal["pinhole", "brown", "kannala-brandt", "ucm", "eucm"]
 N_COEFFICIENTS: dict[str, int] = {"pinhole": 0, "brown": 8, "kannala-brandt": 4, "ucm": 5, "eucm": 2}
@@ -229,7 +229,7 @@ def _slope(values: Sequence[Tensor], t: Tensor) -> Tensor:
 def _largest_angle(c: Sequence[float]) -> float:
     """The angle up to which the radius in the image increases; at most pi."""
     k1, k2, k3, k4 = c
-    slope = np.polynomial.Polynomial([1, 3 * k1, 5 * k2, 7 * k3, 9 * k4]).trim()  # in the square of the angle
+    slope = np.polynomial.Polynomial([1, 3 * k1, 5 * k2, 7 * k3, 9 * k4]).trim(NEGLIGIBLE)  # in the square of the angle
     real = [root.real for root in slope.roots() if abs(root.imag) <= 1e-9 * (1 + abs(root)) and root.real > 0]
     return min(math.pi, math.sqrt(min(real)) if real else math.pi)
 

@@ -1,9 +1,9 @@
 """The pinhole view of a camera with a lens: which one it is, the frames in it, and the way back to the frame's pixels.
 
 The view has the camera's axis and rotation, so that z is the same in both. It covers the frame: every pixel whose ray
-lies within 60 degrees of the axis is in it. A plane through the middles of the frame's edges would be finer (by 5 to
-25 % in its middle, for lenses of 60 to 110 degrees) and have no black corners, but a tenth of the frame's pixels would
-get no depth.
+lies within 60 degrees of the axis is in it. A view that ends at the middles of the frame's edges would have no black
+corners and be finer, by up to 25 % in its middle for lenses of 90 to 105 degrees, but a tenth of the frame's pixels
+would get no depth.
 """
 
 from __future__ import annotations

@@ -92,7 +92,9 @@ class MotionPredictor:
         width, height: size in pixels to which every image is resized for the network.
         spacing: frames between the views of a clip. A network has learned motions over the spacing of its training.
         plan: the frames that the network sees together: two, or a whole clip.
-        metres_per_unit: factor from the translations to metres; as `Predictor.metres_per_unit`.
+        metres_per_unit: factor from the translations to metres; None if unknown.
+        scale: what the lengths of a trajectory are: "relative", "metric", or `MetricScale.word` of a calibrated model.
+        metric: the witness of the metres, of a calibrated model; else None.
         depth_is: as `Predictor.depth_is`.
         device: on which the network runs.
     """
@@ -112,7 +114,9 @@ class MotionPredictor:
         require_pose_network(weights)
         self.spacing = _spacing(weights, spacing)
         self.width, self.height = config.width, config.height
-        self.metres_per_unit = config.metres_per_unit
+        self.metric, self.metres_per_unit = weights.metric, weights.metres_per_unit
+        known = "metric" if self.metric is None else self.metric.word
+        self.scale: str = "relative" if self.metres_per_unit is None else known
         self.depth_is = weights.depth_is
         self._loss_config = config.loss
         self.plan = ClipPlan(times=(0, *_offsets(config, weights.folder)))
@@ -180,7 +184,7 @@ class MotionPredictor:
         """Poses of an `Odometer`, in the model's unit, as a trajectory: in metres if the scale is known."""
         T_world_camera = np.stack(poses)
         T_world_camera[:, :3, 3] *= 1 if self.metres_per_unit is None else self.metres_per_unit
-        return Trajectory(T_world_camera=T_world_camera, timestamps=timestamps)
+        return Trajectory(T_world_camera=T_world_camera, timestamps=timestamps, metric=self.metric)
 
 
 class Odometer:

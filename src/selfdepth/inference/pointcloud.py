@@ -171,5 +171,6 @@ def write_ply(path: Path, cloud: PointCloud, *, unit: str, frame: str) -> None:
         "end_header",
     ]
     with whole_file(path) as temporary, temporary.open("wb") as file:
-        file.write(("\n".join(header) + "\n").encode("ascii"))
+        # A witness of the scale may be a file, and its name in any alphabet.
+        file.write(("\n".join(header) + "\n").encode("ascii", "backslashreplace"))
         file.write(vertices.tobytes())

@@ -76,8 +76,7 @@ def predict_inputs(
     inputs = crop_as_trained(inputs, weights, options.kinds, say)
     predictor = Predictor(weights, device=device, precision=precision)
     warn_of_other_cameras(weights, inputs)
-    for each in inputs:
-        say_lens(predictor, each, say)
+    say_lenses(predictor, inputs, say)
     if "kitti" in options.kinds:
         factor = benchmark_factor(predictor.metres_per_unit, options.metres_per_unit, model)
         options = replace(options, metres_per_unit=factor)
@@ -137,24 +136,25 @@ def crop_as_trained(
     return cropped
 
 
-def say_lens(predictor: Predictor, source: PredictionInput, say: Callable[[str], None]) -> None:
-    """Say what becomes of the frames of a camera with a lens.
+def say_lenses(predictor: Predictor, inputs: Sequence[PredictionInput], say: Callable[[str], None]) -> None:
+    """Say what becomes of the frames of cameras with a lens.
 
     Warns:
         SelfDepthWarning: if the model was trained on rectified frames, and the camera of these is not known.
     """
-    width, height = source.first_size
-    camera = source.camera_for(width, height) or predictor.training_camera(width=width, height=height)
-    sentence = predictor.describe_lens(camera)
-    if sentence is not None:
-        say(f"{source.name}: {sentence}")
-    if camera is None and predictor.trained_on_rectified:
-        warnings.warn(
-            f"the model was trained on rectified frames, and its camera does not fit those of {source.name}, "
-            f"{width}x{height}: they are taken as they are; if they have distortion, give --camera FILE",
-            SelfDepthWarning,
-            stacklevel=2,
-        )
+    for source in inputs:
+        width, height = source.first_size
+        camera = source.camera_for(width, height) or predictor.training_camera(width=width, height=height)
+        sentence = predictor.describe_lens(camera)
+        if sentence is not None:
+            say(f"{source.name}: {sentence}")
+        if camera is None and predictor.trained_on_rectified:
+            warnings.warn(
+                f"the model was trained on rectified frames, and its camera does not fit those of {source.name}, "
+                f"{width}x{height}: they are taken as they are; if they have distortion, give --camera FILE",
+                SelfDepthWarning,
+                stacklevel=2,
+            )
 
 
 def motion_predictor(

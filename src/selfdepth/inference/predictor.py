@@ -26,6 +26,7 @@ from selfdepth.device import Precision, memory_errors, resolve_device, resolve_p
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera, resample
 from selfdepth.geometry.crop import NO_CROP
+from selfdepth.geometry.depth_range import DepthRange
 from selfdepth.geometry.ray_depth import rays_of
 from selfdepth.geometry.rectify import to_frame
 from selfdepth.inference.fold import for_prediction
@@ -45,10 +46,11 @@ class Predictor:
 
     Attributes:
         width, height: size in pixels to which every image is resized for the network.
-        scale: "metric" if depths are in metres, else "relative".
+        scale: "metric" if depths are in metres, else "relative"; of a calibrated model `MetricScale.word`.
+        metric: the witness of the metres of a calibrated model, with the factor that its depths are multiplied by.
         metres_per_unit: factor from the depths to metres: 1 if they are in metres, 5.4 for models trained with the
             nominal stereo baseline; None if unknown.
-        depth_range: the depths that the network can predict, in its own unit.
+        depth_range: the depths that can be predicted, in their unit.
         camera: intrinsics of the training frames at their original size; None if unknown, or if they were cropped.
         device: on which the network runs.
         trained_on_rectified: whether the training frames were rectified.
@@ -59,9 +61,11 @@ class Predictor:
     def __init__(self, weights: LoadedWeights, *, device: str = "auto", precision: Precision = "auto") -> None:
         config = weights.config
         self.width, self.height = config.width, config.height
-        self.depth_range = weights.depth_range
-        self.scale = weights.scale
-        self.metres_per_unit = config.metres_per_unit
+        self.metric = weights.metric
+        self.scale: str = weights.scale if self.metric is None else self.metric.word
+        self.metres_per_unit = config.metres_per_unit if self.metric is None else 1.0
+        self._own_range, self._factor = weights.depth_range, 1.0 if self.metric is None else self.metric.factor
+        self.depth_range = DepthRange(self._own_range.near * self._factor, self._own_range.far * self._factor)
         self.has_confidence = config.has_confidence
         self.depth_is = weights.depth_is
         # The camera of a cropped image has another principal point, so it must not be scaled to images of other sizes.
@@ -156,6 +160,7 @@ class Predictor:
                 scale=self.scale,
                 camera=camera,
                 confidence=confidence,
+                metric=self.metric,
                 depth_is=self.depth_is,
             )
             for disparity, confidence, camera in zip(full, sure, known, strict=True)
@@ -188,17 +193,17 @@ class Predictor:
     def _maps(
         self, images: UInt8[Tensor, "b h w 3"]
     ) -> tuple[Float[Tensor, "b 1 _h _w"], Float[Tensor, "b 1 _h _w"] | None]:
-        """The scaled disparities and, if the model has it, their confidence."""
+        """The scaled disparities, in the unit of the predictions, and, if the model has it, their confidence."""
         # Pixels come with the channels last; permuting the axes of the view gives channels_last without a copy.
         frames = images.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float() / 255
         # Autocast converts the activations between the convolutions in bf16 and the rest; the heads turn it off.
         low_precision = self._dtype != torch.float32
         with torch.autocast(self.device.type, dtype=self._dtype, enabled=low_precision):
             if not self.has_confidence:
-                return self.depth_range.disparity(self._network(frames)[0].float()), None
+                return self._own_range.disparity(self._network(frames)[0].float()) / self._factor, None
             disparities, log_sigmas = self._network.forward_with_log_sigma(frames)
-        disparity = self.depth_range.disparity(disparities[0].float())
-        return disparity, confidence_of(log_sigmas[0].float(), disparity)
+        disparity = self._own_range.disparity(disparities[0].float())  # sigma is in this unit, too
+        return disparity / self._factor, confidence_of(log_sigmas[0].float(), disparity)
 
     def training_camera(self, *, height: int, width: int) -> Camera | None:
         """Intrinsics of the training frames, resized to images of this size in pixels.

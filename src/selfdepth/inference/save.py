@@ -44,7 +44,7 @@ from selfdepth.inference.writers import (
     write_trajectory,
 )
 from selfdepth.structs import DepthPrediction
-from selfdepth.weights.files import Scale, describe_unit
+from selfdepth.weights.metres import describe_unit
 
 SaveKind = Literal["color", "npz", "png16", "confidence", "kitti", "mp4", "ply", "trajectory"]
 VIDEO_NAME = "video.mp4"
@@ -122,7 +122,7 @@ def save_predictions(
     """
     frame_kinds = tuple(kind for kind in options.kinds if kind in FRAME_WRITERS)
     if "png16" in frame_kinds:
-        write_png16_note(folder / "png16", predictor.scale, predictor.metres_per_unit, predictor.depth_is)
+        _write_note(folder / "png16", predictor)
     metres_per_unit = options.metres_per_unit or predictor.metres_per_unit or 1.0
     count = 0
     odometer = _odometer(predictor, source, motion) if options.follows_camera(source) else None
@@ -143,6 +143,10 @@ def save_predictions(
             advance(1)
     sequence.finish()  # after the block, which has raised whatever a job raised
     return count
+
+
+def _write_note(folder: Path, predictor: Predictor) -> None:
+    write_png16_note(folder, predictor.scale, predictor.metres_per_unit, predictor.metric, predictor.depth_is)
 
 
 def _odometer(predictor: Predictor, source: PredictionInput, motion: MotionPredictor | None) -> Odometer | None:
@@ -188,7 +192,7 @@ class _SequenceWriter:
         motion: MotionPredictor | None,
     ) -> None:
         self._source, self._folder, self._options = source, folder, options
-        self._unit = describe_unit(predictor.scale, predictor.metres_per_unit)
+        self._unit = describe_unit(predictor.scale, predictor.metres_per_unit, predictor.metric)
         self._motion = motion
         self._poses: list[ndarray] = []
         self._times: list[float] = []
@@ -219,9 +223,8 @@ class _SequenceWriter:
         if "trajectory" in self._options.kinds:
             assert self._motion is not None, "a trajectory is not saved without a pose network"
             trajectory = self._motion.trajectory(self._poses, np.array(self._times))
-            scale: Scale = "relative" if self._motion.metres_per_unit is None else "metric"
             timed = self._source.times_s is not None
-            write_trajectory(self._folder / "trajectory", trajectory, scale=scale, timed=timed)
+            write_trajectory(self._folder / "trajectory", trajectory, scale=self._motion.scale, timed=timed)
 
 
 _CAMERA_AXES = "x right, y down, z forward"

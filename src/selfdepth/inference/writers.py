@@ -18,7 +18,7 @@ from selfdepth.data.readers.no_footage import OWN_SOFTWARE
 from selfdepth.files import whole_file
 from selfdepth.geometry.ray_depth import DepthIs, describe_depth_is
 from selfdepth.inference.visualize import ColourRange, colorize_disparity
-from selfdepth.structs import DepthPrediction, Trajectory
+from selfdepth.structs import DepthPrediction, MetricScale, Trajectory
 
 FrameKind = Literal["color", "npz", "png16", "confidence", "kitti"]
 FrameWriter = Callable[[Path, DepthPrediction, "ColourRange | None"], None]
@@ -47,7 +47,8 @@ def write_color(path: Path, prediction: DepthPrediction, colours: ColourRange | 
 
 def write_npz(path: Path, prediction: DepthPrediction, colours: ColourRange | None = None) -> None:
     """Write the numbers: `depth` and `disparity` (h w, float32), `scale` and `depth_is` (text) and, if known, `K` (3 3,
-    float64), `lens` (text) with `lens_coefficients` (float64), and `confidence` (h w, float32).
+    float64), `lens` (text) with `lens_coefficients` (float64), and `confidence` (h w, float32). Of a calibrated model
+    also `witness` (text) and `spread`, NaN where it is not known.
 
     `disparity` is 1 / `depth`; both are 0 where the depth is not known. `depth_is` is "z", along the camera's axis, or
     "ray", the distance along the pixel's ray. `K` is in pixels of this image, and absent if the camera is unknown; that
@@ -67,6 +68,10 @@ def write_npz(path: Path, prediction: DepthPrediction, colours: ColourRange | No
             arrays |= {"lens": np.array(lens.model), "lens_coefficients": np.array(lens.coefficients)}
     if prediction.confidence is not None:
         arrays["confidence"] = prediction.confidence
+    if prediction.metric is not None:
+        spread = prediction.metric.spread
+        arrays["witness"] = np.array(prediction.metric.witness)
+        arrays["spread"] = np.array(np.nan if spread is None else spread)
     with whole_file(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)
 
@@ -112,14 +117,20 @@ TRAJECTORY_FILES = ("kitti.txt", "tum.txt")
 
 def write_png16_note(
     folder: Path,
-    scale: Literal["relative", "metric"],
+    scale: str,
     metres_per_unit: float | None = None,
+    metric: MetricScale | None = None,
     depth_is: DepthIs = "z",
 ) -> None:
-    """Write a README.txt beside the 16-bit PNGs, which cannot hold the unit of their values."""
+    """Write a README.txt beside the 16-bit PNGs, which cannot hold the unit of their values.
+
+    Args:
+        scale, metres_per_unit, metric: as for `describe_unit`.
+        depth_is: as in `DepthPrediction`.
+    """
     factor = "One unknown factor" if metres_per_unit is None else f"A factor of {metres_per_unit:g}"
     own = f"the model's own unit: a relative depth, not metres. {factor} separates the two"
-    unit = "metres" if scale == "metric" else own
+    unit = own if scale == "relative" else _metres(metric)
     with whole_file(folder / _NOTE_NAME) as temporary:
         temporary.write_text(
             f"16-bit PNG: depth = value / {PNG16_FACTOR}, 0 = none, 65535 = {65535 // PNG16_FACTOR + 1} or more.\n"
@@ -129,20 +140,20 @@ def write_png16_note(
         )
 
 
-def write_trajectory(
-    folder: Path, trajectory: Trajectory, *, scale: Literal["relative", "metric"], timed: bool
-) -> None:
+def write_trajectory(folder: Path, trajectory: Trajectory, *, scale: str, timed: bool) -> None:
     """Write a trajectory in the text formats of KITTI and TUM, with a README.txt on unit, axes and timestamps.
 
     Args:
-        scale: "metric" if lengths are in metres.
+        scale: "relative" unless lengths are in metres.
         timed: whether timestamps are in seconds; else they are positions in the sequence, 0 for the first frame.
 
     Raises:
         OutputError: if the folder cannot be written.
     """
     unit = (
-        "metres" if scale == "metric" else "relative: the model's own unit. One unknown factor separates it from metres"
+        _metres(trajectory.metric)
+        if scale != "relative"
+        else "relative: the model's own unit. One unknown factor separates it from metres"
     )
     times = (
         "seconds" if timed else "positions of the frames in the sequence, 0 for the first; their times are not known"
@@ -159,6 +170,11 @@ def write_trajectory(
     ):
         with whole_file(folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
+
+
+def _metres(metric: MetricScale | None) -> str:
+    """The unit of lengths in metres, and, of a calibrated model, by what witness and how sure."""
+    return "metres" if metric is None else f"metres; {metric}"
 
 
 class VideoWriter:

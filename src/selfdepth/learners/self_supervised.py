@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from selfdepth.config import TrainConfig
+from selfdepth.config import LossConfig, TrainConfig
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
+from selfdepth.learners.camera import LearnedCamera, held_in_image
 from selfdepth.learners.frozen import FrozenDepth
 from selfdepth.losses.alignment import align, alignment_loss
 from selfdepth.losses.anchor import anchor_loss
 from selfdepth.losses.consistency import consistency_loss
 from selfdepth.losses.distillation import distillation_loss
 from selfdepth.losses.hard_targets import hard_target_loss
+from selfdepth.losses.height import height_loss
 from selfdepth.losses.motion_first import motion_loss, unmasked_loss
 from selfdepth.losses.objective import self_supervised_loss, upsample
+from selfdepth.losses.speed import speed_loss
 from selfdepth.networks.depth import DepthNet
 from selfdepth.networks.pose import DepthFeatures
 from selfdepth.networks.pose_variants import POSE_INPUTS, pose_network
@@ -72,6 +76,7 @@ class SelfSupervisedDepth(nn.Module):
         self.anchor, self.anchor_weight = anchor, config.anchor or 0.0
         self.freeze_batch_norm = config.freeze_batch_norm
         self.loss_config = config.loss
+        self.camera_height = config.camera_height
         self.teacher_weight = config.teacher.weight
         self.weather_weight = config.augment.weather_weight
         self.network_dtype = network_dtype
@@ -85,7 +90,11 @@ class SelfSupervisedDepth(nn.Module):
         if config.loss.start_depth is not None:
             self.depth_net.decoder.start_at(config.loss.depth_range.sigmoid(config.loss.start_depth))
         self.pose_net = pose_network(config.encoder, config.offsets, channels=self.depth_net.encoder.channels[-1])
+        if config.knows_scale:
+            self.pose_net.start_larger(config.loss.untrained_depth / LossConfig().untrained_depth)
         self.pose_passes = POSE_INPUTS[config.encoder.pose_input]
+        self.camera: LearnedCamera | None = None
+        """The camera to learn; None: that of the data is known. Set by `learn_camera`."""
         self.stage: Stage = "full"
         """Of training; the training loop sets it."""
         self.train()  # as modules begin, but with the statistics that are to stay
@@ -101,6 +110,8 @@ class SelfSupervisedDepth(nn.Module):
 
     def forward(self, batch: Batch) -> StepOutput:
         """One training step up to the loss: predict depth, predict motion, rebuild the target, compare."""
+        if self.camera is not None:
+            batch = replace(batch, K=self.camera(batch.K, batch.camera, batch.mirrored))
         if self.training and self.stage == "motion":
             return self._learn_motion(batch)
         # Section 3.1: depth from the target alone, so that one image is enough for prediction later; motion from the
@@ -116,14 +127,21 @@ class SelfSupervisedDepth(nn.Module):
         # inputs: the jitter makes the networks robust, and must not count as an error.
         compare = unmasked_loss if self.training and self.stage == "unmasked" else self_supervised_loss
         compared, misaligned = self._aligned(batch, disparities[0], T_source_target)
+        if self.camera is not None:
+            compared = held_in_image(compared, batch.K)
         objective = compare(disparities, compared, batch.frames, batch.K, self.loss_config, masks, batch.lenses)
 
         scales = self.depth_net.decoder.scales
         terms = {f"loss/scale_{s}": loss.detach() for s, loss in zip(scales, objective.per_scale, strict=True)}
         loss = objective.loss
         added = self._added_terms(batch, predicted, compared)
+        if batch.driven is not None:  # of the network's own motion; its sources in time come first
+            own = T_source_target[:, : len(batch.offsets)]
+            added["speed"] = (self.loss_config.speed, speed_loss(own, batch.driven))
         if misaligned is not None:
             added["alignment"] = (1.0, misaligned)
+        if self.camera is not None:
+            added["camera"] = (1.0, self.camera.prior())
         for name, (weight, term) in added.items():
             terms[f"loss/{name}"] = term.detach()
             loss = loss + weight * term
@@ -142,7 +160,9 @@ class SelfSupervisedDepth(nn.Module):
         T_source_target = self.relative_transforms(batch)
         depth_range, untrained = self.loss_config.depth_range, self.loss_config.untrained_depth
         depth = torch.full_like(batch.frames[:, 0, :1], untrained)
-        loss, explained = motion_loss(untrained, T_source_target, batch.frames, batch.K, self.loss_config, batch.lenses)
+        # At a depth that is the same everywhere, any camera is the right one.
+        K = batch.K.detach()
+        loss, explained = motion_loss(untrained, T_source_target, batch.frames, K, self.loss_config, batch.lenses)
         return StepOutput(
             loss=loss,
             terms={},
@@ -219,6 +239,10 @@ class SelfSupervisedDepth(nn.Module):
         if batch.teacher is not None:  # in shape alone, free of scale and shift
             teacher = batch.teacher if batch.lenses is None else batch.teacher * batch.lenses.seen
             terms["teacher"] = (self.teacher_weight, distillation_loss(predicted.disparities[0], teacher))
+        # The loss of validation shows how well the images are explained, with a known height or without.
+        if self.camera_height is not None and self.training:
+            depth = depths.depth(upsample(predicted.disparities[0], (batch.frames.shape[-2], batch.frames.shape[-1])))
+            terms["height"] = (self.loss_config.height, height_loss(depth, batch.K, self.camera_height, batch.lenses))
         if self.anchor is not None:
             # Of the clean colours, too: the start must not be judged by the jitter.
             start = self.anchor.disparity(batch.frames[:, 0])

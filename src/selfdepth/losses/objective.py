@@ -115,10 +115,8 @@ class _Level(NamedTuple):
         return _Level(*downscale(frames, K, scale, cfg.pixel_convention), small)
 
     def reprojection(self, cfg: LossConfig) -> ReprojectionLevel:
-        if self.lenses is not None:
-            return TensorReprojectionLevel.of(self.frames, self.K, cfg, self.lenses)
         kind = FusedReprojectionLevel if can_fuse(self.frames, cfg) else TensorReprojectionLevel
-        return kind.of(self.frames, self.K, cfg)
+        return kind.of(self.frames, self.K, cfg, self.lenses)
 
     def smoothness(self, disparity: Float[Tensor, "b 1 h w"]) -> Float[Tensor, ""]:
         return smoothness(disparity, self.frames[:, 0], None if self.lenses is None else self.lenses.seen)

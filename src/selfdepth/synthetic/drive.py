@@ -18,12 +18,13 @@ from numpy import ndarray
 
 from selfdepth.errors import ConfigError
 from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.ray_depth import DepthIs
 from selfdepth.synthetic.convoy import build_convoy
 from selfdepth.synthetic.kinds import KINDS, Street, furnish
 from selfdepth.synthetic.lens_optics import LensOptics
 from selfdepth.synthetic.lenses import LENSES, DriveLens
 from selfdepth.synthetic.objects import Quads, car
-from selfdepth.synthetic.optics import SUPERSAMPLING, DepthIs, Optics, PinholeOptics
+from selfdepth.synthetic.optics import SUPERSAMPLING, Optics, PinholeOptics
 from selfdepth.synthetic.raster import SKY, View, project, shade, trace
 from selfdepth.synthetic.road import Schedule, build_road, build_schedule
 from selfdepth.synthetic.scene import Scene, build_scene, paint_street

@@ -11,10 +11,9 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.rectify import MOST_DEG
 from selfdepth.synthetic.optics import SUPERSAMPLING, Grid, Optics, box_sizes, extremes, sample_positions
 
-PINHOLE_HOLDS_RAD = np.radians(60.0)
-"""Angle from the axis up to which depth is along z. Towards 90 degrees, z says ever less of a distance."""
 _TILES = 32
 """Tiles along the longer side of an image, in which a surface is looked for before it is in samples."""
 
@@ -35,7 +34,8 @@ class LensOptics(Optics):
         self.to_directions = np.eye(3)
         self._grids = {n: self._table(n) for n in (1, SUPERSAMPLING)}
         rays, seen = self._rays(*sample_positions(camera, 1))
-        self.depth_is = "z" if (rays[seen, 2] >= np.cos(PINHOLE_HOLDS_RAD)).all() else "ray"
+        # Beyond what a pinhole can hold, z says ever less of a distance, and at 90 degrees nothing.
+        self.depth_is = "z" if (rays[seen, 2] >= np.cos(np.radians(MOST_DEG))).all() else "ray"
         self._tile = max(8, -(-max(camera.width, camera.height) // _TILES))
         self._cones = self._bounding_cones()
 

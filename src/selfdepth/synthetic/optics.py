@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.ray_depth import DepthIs
 
-DepthIs = Literal["z", "ray"]
 NEAR_M = 0.4
 FAR_M = 220.0
 """Depths between which surfaces are drawn; the ground ends at FAR_M, and what lies beyond is sky."""

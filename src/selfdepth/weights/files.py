@@ -23,8 +23,9 @@ from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.geometry.depth_range import DepthRange
 from selfdepth.geometry.ray_depth import DepthIs
 from selfdepth.networks.depth import DepthNet
+from selfdepth.structs import MetricScale
 from selfdepth.texts import read_json, reason
-from selfdepth.weights.locate import CONFIG_FILE, WEIGHTS_FILE, find_weights
+from selfdepth.weights.locate import CALIBRATION_FILES, CONFIG_FILE, WEIGHTS_FILE, find_weights
 from selfdepth.weights.published import Entries, is_published, read_published
 from selfdepth.weights.tensors import COPY_AGAIN, read_tensors, require_modest, unreadable
 
@@ -46,6 +47,7 @@ class WeightsMeta:
         step: number of optimiser steps taken; None if unknown.
         focal_baseline: of Monodepth v1, the focal length in image widths times the stereo baseline, which turn its
             disparity d, a share of the width, into depth: focal_baseline / d. None for Monodepth2.
+        metric: the factor to metres that a witness gave for these very weights; None if there was none.
         depth_is: "z", along the camera's axis, or "ray", the distance along the ray, of a model that learned through a
             lens.
     """
@@ -55,6 +57,7 @@ class WeightsMeta:
     scale: Scale
     step: int | None = None
     focal_baseline: float | None = None
+    metric: MetricScale | None = None
     depth_is: DepthIs = "z"
 
 
@@ -64,7 +67,7 @@ class LoadedWeights:
 
     Attributes:
         state: tensors by name, `depth_net.*` and `pose_net.*`, on the CPU.
-        config, camera, scale, step, focal_baseline, depth_is: as in WeightsMeta.
+        config, camera, scale, step, focal_baseline, metric, depth_is: as in WeightsMeta. In the model's unit.
         folder: the folder that holds the files.
         unused_entries: entries of a published checkpoint that our networks do not use, by file and name. An export
             writes them back, so that a published checkpoint survives the round trip bit by bit.
@@ -79,6 +82,12 @@ class LoadedWeights:
     focal_baseline: float | None = None
     depth_is: DepthIs = "z"
     unused_entries: Entries = field(default_factory=dict)
+    metric: MetricScale | None = None
+
+    @property
+    def metres_per_unit(self) -> float | None:
+        """Factor from the network's depth to metres, of a witness or of training with stereo pairs; None if unknown."""
+        return self.config.metres_per_unit if self.metric is None else self.metric.factor
 
     @property
     def depth_range(self) -> DepthRange:
@@ -122,6 +131,8 @@ def save_weights(folder: Path, state: Mapping[str, Tensor], meta: WeightsMeta) -
     }
     if meta.focal_baseline is not None:
         values["focal_baseline"] = meta.focal_baseline
+    if meta.metric is not None:
+        values["metric"] = meta.metric.to_json()
     if meta.depth_is != "z":
         values["depth_is"] = meta.depth_is
     data = save(tensors)
@@ -133,6 +144,8 @@ def save_weights(folder: Path, state: Mapping[str, Tensor], meta: WeightsMeta) -
         values["weights"] = [{"sha256": hashlib.sha256(data).hexdigest(), "step": meta.step}, *_present(folder)]
         config_path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
         weights_path.write_bytes(data)
+    for name in CALIBRATION_FILES:  # measured with the older weights, which had another scale
+        (folder / name).unlink(missing_ok=True)
 
 
 def saved_step(folder: Path) -> int | None:
@@ -170,6 +183,7 @@ def load_weights(model: str | Path) -> LoadedWeights:
         step=meta.step,
         folder=folder,
         focal_baseline=meta.focal_baseline,
+        metric=meta.metric,
         depth_is=meta.depth_is,
     )
 
@@ -194,19 +208,6 @@ def _load_published(folder: Path) -> LoadedWeights:
         folder=folder,
         unused_entries=published.unused_entries,
     )
-
-
-def describe_unit(scale: Scale, metres_per_unit: float | None) -> str:
-    """A phrase for the unit of a model's depth.
-
-    Args:
-        metres_per_unit: factor from the model's unit to metres; None if unknown.
-    """
-    if scale == "metric":
-        return "metric, in metres"
-    if metres_per_unit is None:
-        return "relative: up to one unknown factor, not metres"
-    return f"relative: times {metres_per_unit:g} it is in metres"
 
 
 def depth_network(weights: LoadedWeights) -> DepthNet:
@@ -305,6 +306,7 @@ def _meta_from(values: dict[str, Any], path: Path) -> WeightsMeta:
         raise TypeError("no height")
     if scale not in ("relative", "metric"):
         raise TypeError(f"scale {scale!r}")
+    metric = values.get("metric")
     focal_baseline = values.get("focal_baseline")
     if config.method == "monodepth-v1" and not (isinstance(focal_baseline, float) and 0 < focal_baseline < math.inf):
         raise TypeError(f"focal_baseline {focal_baseline!r}")
@@ -317,6 +319,7 @@ def _meta_from(values: dict[str, Any], path: Path) -> WeightsMeta:
         scale=scale,
         step=_checked_step(values.get("step")),
         focal_baseline=focal_baseline if config.method == "monodepth-v1" else None,
+        metric=None if metric is None else MetricScale.from_json(metric),
         depth_is=depth_is,
     )
 

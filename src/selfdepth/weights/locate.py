@@ -14,6 +14,8 @@ from selfdepth.weights.published_names import FILES
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
+CALIBRATION_FILES = ("calibration.json", "calibration.png")
+"""What `selfdepth calibrate` writes beside the weights: the numbers and the plot of their factor to metres."""
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _EXPECTED = "a run, weights or published folder, a published name like mono_640x192, or a hub name OWNER/NAME"
 

@@ -11,7 +11,8 @@ import torch
 
 from helpers.memory_footage import sequence
 from selfdepth.data.clips.clip_lenses import lenses_of
-from selfdepth.data.clips.clips import ClipLoader, make_clips
+from selfdepth.data.clips.clips import make_clips
+from selfdepth.data.clips.loader import ClipLoader
 from selfdepth.data.footage import Footage
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.store.build import Store, build_store

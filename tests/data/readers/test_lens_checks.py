@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from selfdepth.data.readers.lens_checks import require_rays
-from selfdepth.errors import DataError
+from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.lens import PINHOLE, Lens
 
@@ -42,6 +42,14 @@ def test_distortion_that_folds_back_within_the_frame_is_refused_with_pixel_and_r
     for part in ("not invertible within the image: camera.yaml", "folds back 272 px", "pixel (0, 0) lies 400 px"):
         assert part in str(caught.value)
     require_rays(_camera(Lens("brown", (-0.5,)), focal=800), HERE)  # the same lens, of which the frame sees the middle
+
+
+def test_a_fold_in_the_corners_alone_is_warned_of() -> None:
+    lens = Lens("brown", (-0.344, 0.142, 4e-4, -2e-4, -0.03))  # as of KITTI-360
+    camera = Camera(fx=788.6, fy=786.4, cx=687.2, cy=317.8, width=1408, height=376, lens=lens)
+    assert 1 - camera.rays()[1].mean() == pytest.approx(0.024, abs=0.002)
+    with pytest.warns(SelfDepthWarning, match=r"folds back 71\d px .*: 2\.\d% of the frame, in its corners"):
+        require_rays(camera, HERE)
 
 
 @pytest.mark.parametrize(

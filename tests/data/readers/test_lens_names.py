@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from selfdepth.data.readers.camera_entries import Entries
-from selfdepth.data.readers.lens_names import family_of, flat, is_distortion
+from selfdepth.data.readers.lens_names import family_of, flat, is_distortion, names_a_lens, names_no_lens
 from selfdepth.errors import DataError
 
 
@@ -122,6 +122,12 @@ def test_a_lens_that_is_not_known_is_refused_by_name_and_the_known_ones_are_list
 def test_two_lenses_that_cannot_be_one_are_refused(text: str) -> None:
     with pytest.raises(DataError, match="names two lenses"):
         family_of(_entries(text))
+
+
+def test_a_file_may_say_nothing_of_its_lens() -> None:
+    assert names_no_lens(_entries("D: [1, 2]\nmodel: GoPro HERO9\nfisheye_model: 0"))
+    assert not names_no_lens(_entries("D: [1, 2]\nfisheye_model: 1"))
+    assert (names_a_lens("Plumb Bob"), names_a_lens("EF50mm"), names_a_lens("")) == (True, False, False)
 
 
 def test_entries_of_distortion_are_known_by_their_name() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,8 @@ import yaml
 
 from selfdepth.data.readers.camera_entries import Entries
 from selfdepth.data.readers.lens_names import family_of
-from selfdepth.data.readers.lenses import lens_of, lens_of_message
-from selfdepth.errors import DataError
+from selfdepth.data.readers.lenses import lens_of, lens_of_message, warn_of_four
+from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.lens import PINHOLE, Lens
 
 HERE = Path("camera.yaml")
@@ -128,6 +129,7 @@ def test_what_is_no_distortion_is_not_taken_for_it(text: str) -> None:
         ("xi: -1", "invalid xi"),
         ("camera_model: eucm\nalpha: 1.5\nbeta: 1", "alpha from 0 to 1"),
         ("lens: eucm\ncoefficients: [1, 2, 3]", "too many coefficients"),
+        ("lens: fishy\ncoefficients: [1, 2, 3]", "not known: .*lens: pinhole, brown, kannala-brandt, .*got fishy"),
     ],
 )
 def test_coefficients_that_are_not_the_lens_are_refused_by_name(text: str, message: str) -> None:
@@ -135,9 +137,38 @@ def test_coefficients_that_are_not_the_lens_are_refused_by_name(text: str, messa
         _lens(text)
 
 
+@pytest.mark.parametrize(
+    "text", ["D: [1, 2, 3, 4]", "D: {rows: 4, cols: 1, data: [1, 2, 3, 4]}", "kc: [[1], [2], [3], [4]]"]
+)
+def test_four_coefficients_of_no_model_may_be_a_fisheyes(text: str) -> None:
+    entries = Entries(yaml.load(text, yaml.BaseLoader).items(), HERE)
+    with pytest.warns(SelfDepthWarning, match=r"camera\.yaml names no lens model.*fisheye_model: 1"):
+        warn_of_four(entries, _lens(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "D: [1, 2, 3, 4, 5]",
+        "D: [0, 0, 0, 0]",
+        "D: [1, 2, 3, 4]\ndistortion_model: radtan",
+        "D: [1, 2, 3, 4]\nfisheye_model: 1",
+        "k1: 1\nk2: 2\np1: 3\np2: 4",
+        "distortion: {k: [1, 2], p: [3, 4]}",
+    ],
+)
+def test_other_coefficients_are_read_without_a_warning(text: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_four(Entries(yaml.load(text, yaml.BaseLoader).items(), HERE), _lens(text))
+
+
 def test_a_message_of_ros_gives_its_lens() -> None:
     assert lens_of_message("plumb_bob", [-0.3, 0.1, 0, 0, 0], HERE) == Lens("brown", (-0.3, 0.1))
     assert lens_of_message("equidistant", [1, 2, 3, 4], HERE) == Lens("kannala-brandt", (1, 2, 3, 4))
     assert lens_of_message("", [], HERE) == PINHOLE
+    for number in (float("nan"), float("-inf")):
+        with pytest.raises(DataError, match="not finite: /cam0/camera_info"):
+            lens_of_message("plumb_bob", [number], "/cam0/camera_info")
     with pytest.raises(DataError, match=r"not known.*scaramuzza"):
         lens_of_message("scaramuzza", [1, 2], HERE)

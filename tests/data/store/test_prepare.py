@@ -16,10 +16,12 @@ from selfdepth.data.footage import Footage, Origin
 from selfdepth.data.frames import StereoPartner
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.store.build import build_store
-from selfdepth.data.store.prepare import check_agreement, resolved, store_of
+from selfdepth.data.store.prepare import check_agreement, require_learnable, resolved, store_of
 from selfdepth.data.store.store import Store
 from selfdepth.errors import ConfigError, DataError, SelfDepthWarning
+from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.crop import NO_CROP, Crop
+from selfdepth.geometry.lens import Lens
 
 PLAIN = TrainConfig(width=64)
 
@@ -76,6 +78,8 @@ def test_the_stores_size_spacing_and_crop_are_filled_in(drive: Footage, tmp_path
         {"crop": "4,0,0,0"},
         {"crop": " 4, 0,0,0"},
         {"camera": "fov:60"},
+        {"camera": "learn"},
+        {"camera": "learn:fov:60"},
         {"split": "{folder}/split"},
         {"height": 64, "every": "2", "crop": "4,0,0,0", "camera": "fov:60", "split": "{folder}/split"},
     ],
@@ -101,6 +105,7 @@ def test_options_that_are_left_out_or_agree_are_accepted(
         ),
         ({"split": "eigen"}, "--split was fixed when the store was made: .*expected none; got eigen; leave the option"),
         ({"camera": "fov:70"}, "--camera was fixed.*expected fov:60; got fov:70"),
+        ({"camera": "learn:fov:70"}, "--camera was fixed.*expected fov:60; got fov:70"),
         ({"every": "1"}, "--every was fixed.*expected 2; got 1"),
         ({"every": "auto"}, "--every was fixed.*expected 2; got auto"),
         ({"crop": "0,1,0,0"}, "--crop was fixed.*expected 4,0,0,0; got 0,1,0,0"),
@@ -197,3 +202,16 @@ def test_unreadable_frames_are_left_out_with_their_clips_and_the_store_is_reused
 def test_more_than_one_percent_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"3 of 250 frames.*at most 1%"):
         _store(_damaged(tmp_path / "drive", (40, 120, 130)), tmp_path / "store", "skip")
+
+
+@pytest.mark.parametrize("camera", ["learn", "learn:lens.yaml", "lens.yaml"])
+def test_a_camera_with_a_lens_is_not_learned(camera: str) -> None:
+    straight = Camera(fx=60.0, fy=60.0, cx=31.5, cy=31.5, width=64, height=64)
+    bent = replace(straight, lens=Lens("brown", (0.1,)))
+    config = replace(PLAIN, camera=camera)
+    require_learnable(config, [straight, straight])
+    if config.learns_camera:
+        with pytest.raises(ConfigError, match=rf"cannot be learned.*--camera {camera}.*got a lens of the model brown"):
+            require_learnable(config, [straight, bent])
+    else:
+        require_learnable(config, [straight, bent])

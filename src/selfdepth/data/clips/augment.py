@@ -137,15 +137,18 @@ _ADJUSTMENTS: tuple[tuple[str, Callable[[Tensor, Tensor], Tensor]], ...] = (
 
 
 def _flip(batch: Batch, chosen: Tensor) -> Batch:
+    # A flip of a flipped clip is none.
+    mirrored = _upload(chosen, batch.frames.device)
+    batch = replace(batch, mirrored=mirrored if batch.mirrored is None else batch.mirrored ^ mirrored)
     if not chosen.any():
         return batch
     frames, K, T = batch.frames, batch.K, batch.T_stereo_target
     clips = _indices(chosen, frames.device)
     # The image and its camera change in one call; only the chosen clips are copied.
-    mirrored, K_mirrored = flip_with_camera(frames.index_select(0, clips), K.index_select(0, clips))
+    flipped, K_flipped = flip_with_camera(frames.index_select(0, clips), K.index_select(0, clips))
     if T is not None:  # in a mirrored clip, the partner is on the other side
         T = T.index_copy(0, clips, mirror(T.index_select(0, clips)))
-    frames, K = frames.index_copy(0, clips, mirrored), K.index_copy(0, clips, K_mirrored)
+    frames, K = frames.index_copy(0, clips, flipped), K.index_copy(0, clips, K_flipped)
     teacher = batch.teacher
     if teacher is not None:
         teacher = teacher.index_copy(0, clips, teacher.index_select(0, clips).flip(-1))

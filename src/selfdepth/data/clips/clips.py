@@ -1,44 +1,21 @@
-"""Clips as index arithmetic on a store, and batches of them as a function of (seed, epoch, step).
-
-There is no state that a resumed run could lose: the batch of a step is the same whether or not the batches of earlier
-steps were ever made.
-"""
+"""Clips as index arithmetic on a store: which rows are a target and its sources, with their cameras."""
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections import defaultdict
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float32, Int, UInt8
+from jaxtyping import Bool, Float32, Int
 from numpy import ndarray
-from torch import Tensor
 
 from selfdepth.config import NOMINAL_BASELINE, Stereo
-from selfdepth.config.augment import AugmentConfig
-from selfdepth.data.clips.augment import apply, draw_augmentation
 from selfdepth.data.clips.clip_lenses import ClipLenses, lenses_of
-from selfdepth.data.clips.colour_shift import draw_colour_shift, shift_colours
-from selfdepth.data.clips.order import entropy, epoch_batches, steps_per_epoch
-from selfdepth.data.clips.weather import add_weather, draw_weather
-from selfdepth.data.clips.zoom import apply_zoom, draw_zoom
 from selfdepth.data.frames import FrameRef, StereoPartner
 from selfdepth.data.store.store import Store
 from selfdepth.data.store.teacher_maps import TeacherMaps
-from selfdepth.structs import Batch
-
-_PREFETCHED = 2
-"""Batches that the thread gathers ahead of the training step."""
-_AUGMENTATION_STREAM, _ZOOM_STREAM, _WEATHER_STREAM = 1, 2, 3
-"""Make the draws of each kind of augmentation independent of the others and of the clips' order, which come from the
-same seed. So switching one on leaves the others as they were."""
-_FLIP_AND_JITTER = AugmentConfig()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,6 +32,8 @@ class ClipSet:
             for clips without a partner. None without stereo.
         n_dropped: targets left out because they, or a source that they need, are not in the store.
         teacher: a teacher's maps of all targets, which then come with the batches.
+        cameras: number of each clip's camera, as `camera_numbers` gives it; None where all have the same.
+        driven_m: metres that the vehicle drove between target and sources; NaN where it is not known. None: not at all.
         lenses: of the cameras; None if all of them are pinholes.
     """
 
@@ -66,6 +45,8 @@ class ClipSet:
     T_stereo_target: Float32[ndarray, "clips 4 4"] | None = field(default=None, repr=False)
     n_dropped: int
     teacher: TeacherMaps | None = field(default=None, repr=False)
+    cameras: Int[ndarray, "clips"] | None = field(default=None, repr=False)
+    driven_m: Float32[ndarray, "clips s"] | None = field(default=None, repr=False)
     lenses: ClipLenses | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
@@ -136,6 +117,7 @@ def make_clips(
         T_stereo_target=None if stereo == "none" else T[complete],
         n_dropped=int((~complete).sum()),
         lenses=lenses_of(store, kept),
+        cameras=store.cameras_of(kept),
     )
 
 
@@ -151,200 +133,3 @@ def _translation(partner: StereoPartner, stereo: Stereo) -> tuple[float, float, 
         return partner.translation_m
     # As published: a baseline of 0.1 along x, whatever the true one is. Depth is then in units of 5.4 metres on KITTI.
     return float(np.copysign(NOMINAL_BASELINE, partner.translation_m[0])), 0.0, 0.0
-
-
-class _Gathered(NamedTuple):
-    """Frames (uint8, or their rows if the frames are on the device), geometry, a teacher's maps (16 bits, or their
-    indices likewise) and the indices of the lenses of some clips, on the host."""
-
-    pixels: Tensor
-    K: Tensor
-    T_stereo_target: Tensor | None
-    teacher: Tensor | None
-    lens_of: Tensor | None
-
-
-class ClipLoader:
-    """Batches of a clip set on a device.
-
-    Args:
-        batch_size: clips per batch of this process.
-        seed: seed of the order of clips and of their augmentation.
-        augment: how training batches are changed; None: leave them as they are.
-        resident: the store's frames on the device, if they fit there (`data.clips.resident`).
-        share: (rank, world size) of this process. Together, the processes make the batches that one process would make
-            with world size times the batch size.
-    """
-
-    def __init__(
-        self,
-        store: Store,
-        clips: ClipSet,
-        *,
-        batch_size: int,
-        seed: int,
-        device: torch.device | str,
-        augment: AugmentConfig | None = _FLIP_AND_JITTER,
-        resident: UInt8[Tensor, "n 3 h w"] | None = None,
-        share: tuple[int, int] = (0, 1),
-    ) -> None:
-        self.store, self.clips = store, clips
-        self.batch_size, self.seed = batch_size, seed
-        self.device = torch.device(device)
-        self.augment, self.resident = augment, resident
-        self.rank, self.world_size = share
-        self._lenses = None if clips.lenses is None else clips.lenses.table.to(self.device)
-        self._order: tuple[int, Int[ndarray, "steps n"]] | None = None
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Number of steps in one pass over the clips. Raises DataError if the clips do not fill one batch."""
-        return steps_per_epoch(self.clips.n_of_kind, self.batch_size * self.world_size)
-
-    def indices(self, step: int) -> Int[ndarray, "b"]:
-        """The clips of this process at a step (0 is the first step of a run): its share of `epoch_batches`."""
-        epoch, position = divmod(step, self.steps_per_epoch)
-        # The order of the current epoch is cached: to permute all clips at each step would cost more than the batch.
-        order = self._order
-        if order is None or order[0] != epoch:
-            size = self.batch_size * self.world_size
-            batches = epoch_batches(self.clips.has_partner, batch_size=size, seed=self.seed, epoch=epoch)
-            order = self._order = (epoch, batches)
-        start = self.rank * self.batch_size
-        return order[1][position, start : start + self.batch_size]
-
-    def batch(self, step: int) -> Batch:
-        """The batch of a step, the same at every call."""
-        return self._finish(step, self._gather(self.indices(step)))
-
-    def clip(self, index: int) -> Batch:
-        """One clip as a batch of its own, without augmentation."""
-        return self._on_device(self._gather(np.array([index])))
-
-    def describe(self, step: int) -> list[str]:
-        """The targets of a step, for error messages: "frame 12 of drive_0001/image_02"."""
-        refs = (self.clips.refs[i] for i in self.indices(step).tolist())
-        return [f"frame {ref.number} of {ref.sequence}" for ref in refs]
-
-    def iterate(self, start_step: int = 0) -> Generator[Batch, None, None]:
-        """Endless batches from a step on, with frames gathered ahead in a thread. Closing the iterator ends the thread.
-
-        Raises:
-            DataError: if the clips do not fill one batch.
-        """
-        ready: queue.Queue[tuple[int, _Gathered] | BaseException] = queue.Queue(_PREFETCHED)
-        stop = threading.Event()
-        # A daemon: it must not keep the program alive if the consumer dies without closing the iterator.
-        worker = threading.Thread(target=self._fill, args=(start_step, ready, stop), daemon=True)
-        worker.start()
-        try:
-            while True:
-                item = ready.get()
-                if isinstance(item, BaseException):
-                    raise item
-                # Device work stays in the caller's thread: no other may launch kernels while a CUDA graph is captured.
-                yield self._finish(*item)
-        finally:
-            stop.set()
-            worker.join()
-
-    def evaluation_batches(self, batch_size: int) -> Iterator[tuple[list[FrameRef], Batch]]:
-        """All clips without augmentation, as (targets, batch): clips without a stereo partner first, then those with
-        one. The last batch of each may be short."""
-        has_partner = self.clips.has_partner
-        for kind in (False, True):
-            alike = np.flatnonzero(has_partner == kind)
-            for start in range(0, len(alike), batch_size):
-                indices = alike[start : start + batch_size]
-                yield [self.clips.refs[i] for i in indices.tolist()], self._on_device(self._gather(indices))
-
-    def _fill(
-        self,
-        step: int,
-        ready: queue.Queue[tuple[int, _Gathered] | BaseException],
-        stop: threading.Event,
-    ) -> None:
-        """Gather batches from `step` on into the queue until `stop` is set or an error occurs; runs in the thread."""
-        while not stop.is_set():
-            item: tuple[int, _Gathered] | BaseException
-            try:
-                item = (step, self._gather(self.indices(step)))
-            except BaseException as error:  # passed to the consumer, which raises it
-                item = error
-            while not stop.is_set():
-                try:
-                    # With a time limit: a consumer that is gone never makes room, and only sets `stop`.
-                    ready.put(item, timeout=0.1)
-                    break
-                except queue.Full:
-                    continue
-            if isinstance(item, BaseException):
-                return
-            step += 1
-
-    def _gather(self, indices: Int[ndarray, "b"]) -> _Gathered:
-        """The views of clips that either all have a stereo partner or all have none."""
-        # The last view of a clip without a partner has no row. A batch is of one kind, so the first clip decides.
-        rows, T = self.clips.rows[indices], None
-        if self.clips.T_stereo_target is not None:
-            if self.clips.has_partner[indices[0]]:
-                T = torch.from_numpy(self.clips.T_stereo_target[indices])
-            else:
-                rows = rows[:, :-1]
-        if self.resident is not None:
-            pixels = torch.from_numpy(rows)
-        else:
-            pixels = torch.unflatten(self.store.gather(rows.reshape(-1)), 0, rows.shape)
-        K = torch.from_numpy(self.clips.K[indices])
-        maps = None if self.clips.teacher is None else self.clips.teacher.gather(rows[:, 0])
-        lens_of = None if self.clips.lenses is None else torch.from_numpy(self.clips.lenses.of[indices])
-        gathered = _Gathered(pixels, K, T, maps, lens_of)
-        # Only from pinned memory does a copy to the GPU run beside its computation.
-        if self.device.type == "cuda":
-            return _Gathered(*(None if tensor is None else tensor.pin_memory() for tensor in gathered))  # type: ignore[arg-type]
-        return gathered
-
-    def _on_device(self, gathered: _Gathered) -> Batch:
-        pinned = self.device.type == "cuda"
-        pixels, K, T, maps, lens_of = (
-            None if tensor is None else tensor.to(self.device, non_blocking=pinned) for tensor in gathered
-        )
-        assert pixels is not None and K is not None
-        teacher = None if maps is None or self.clips.teacher is None else self.clips.teacher.finish(maps)
-        if self.resident is not None:
-            pixels = torch.unflatten(self.resident.index_select(0, pixels.flatten()), 0, pixels.shape)
-        # The pixels travel as bytes, and become four times as large only on the device.
-        frames = pixels.to(torch.float32).div_(255)
-        return Batch(
-            frames=frames,
-            inputs=frames,
-            K=K,
-            offsets=self.clips.offsets,
-            T_stereo_target=T,
-            teacher=teacher,
-            lenses=None if self._lenses is None or lens_of is None else self._lenses.select(lens_of),
-        )
-
-    def _finish(self, step: int, gathered: _Gathered) -> Batch:
-        batch, config = self._on_device(gathered), self.augment
-        if config is None:
-            return batch
-        # Drawn for all processes, and each takes its share, so the number of processes does not change the run.
-        n, start = self.batch_size * self.world_size, self.rank * self.batch_size
-        share = slice(start, start + self.batch_size)
-        if config.zooms:
-            batch = apply_zoom(batch, draw_zoom(n, config, self._generator(step, _ZOOM_STREAM))[share])
-        generator = self._generator(step, _AUGMENTATION_STREAM)
-        drawn = draw_augmentation(n, generator)
-        if config.colours == "shift":
-            flipped = apply(batch, replace(drawn, jitter=torch.zeros_like(drawn.jitter))[share])
-            return shift_colours(flipped, draw_colour_shift(n, generator)[share])
-        batch = apply(batch, drawn[share])
-        if config.weather > 0:
-            batch = add_weather(batch, draw_weather(n, config.weather, self._generator(step, _WEATHER_STREAM))[share])
-        return batch
-
-    def _generator(self, step: int, stream: int) -> torch.Generator:
-        seed = np.random.SeedSequence(entropy(self.seed, step, stream))
-        # 63 bits of it: torch takes a signed number.
-        return torch.Generator().manual_seed(int(seed.generate_state(1, np.uint64)[0] >> np.uint64(1)))

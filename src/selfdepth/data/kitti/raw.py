@@ -100,6 +100,10 @@ class KittiTruth(DepthTruth):
 
     folder: Path
 
+    def may_have(self, ref: FrameRef) -> bool:
+        """Whether the frame has a scan."""
+        return self.scan(ref).is_file()
+
     @property
     def root(self) -> Path:
         """Root of KITTI raw."""

@@ -13,6 +13,7 @@ from selfdepth.data.readers.colmap import cameras_in_colmap, is_colmap
 from selfdepth.data.readers.kitti_cameras import cameras_in_kitti, is_kitti
 from selfdepth.data.readers.lens_checks import require_rays
 from selfdepth.data.readers.lens_names import is_distortion
+from selfdepth.data.readers.lenses import warn_of_four
 from selfdepth.data.readers.naming import warn_of_principal_point
 from selfdepth.data.readers.nerfstudio import camera_in_transforms, is_transforms
 from selfdepth.data.readers.stated_cameras import (
@@ -159,6 +160,7 @@ def _reader(documents: list[Entries]) -> Callable[[], CameraFile]:
                     fix="keep the document of these frames only",
                 )
         warn_of_rectified(first, sensor)
+        warn_of_four(first, sensor.lens)
         return found
 
     return read

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
+from selfdepth.config.learned_camera import LEARN, is_learned
 from selfdepth.data.readers.camera_files import read_camera_file
 from selfdepth.data.readers.naming import naming, warn_of_principal_point
 from selfdepth.data.readers.stated_cameras import CameraFile
@@ -49,6 +50,14 @@ def parse_camera(spec: str | None, *, width: int, height: int) -> Camera:
         # The published K: fractions of the frame, the same for every date although KITTI's calibrations differ.
         return Camera(fx=0.58 * width, fy=1.92 * height, cx=0.5 * width, cy=0.5 * height, width=width, height=height)
     where = f"--camera {spec}"
+    if is_learned(spec):
+        raise DataError(
+            "a camera is learned by a training run",
+            where=where,
+            expected=FORMS,
+            got=LEARN,
+            fix="give it to selfdepth train; of footage that was prepared, train learns it as well",
+        )
     if spec.startswith("fov:"):
         with naming(where):
             return Camera.from_fov(_number(spec, spec[4:]), width=width, height=height)

@@ -13,7 +13,35 @@ from selfdepth.errors import DataError
 def files_of_frames(
     folder: Path, refs: Sequence[FrameRef], names: Sequence[str], *, kinds: tuple[str, ...], wanted: str
 ) -> list[Path]:
-    """The file of each frame, in the order of the frames.
+    """The file of each frame, as `find_files_of_frames` finds them.
+
+    Raises:
+        DataError: if there are no such files, or for the first frame without one, with the number of the others.
+    """
+    found = find_files_of_frames(folder, refs, names, kinds=kinds, wanted=wanted)
+    missing = [i for i, file in enumerate(found) if file is None]
+    if missing:
+        first = missing[0]
+        ref, keys = refs[first], [_without_zeros(name) for name in names]
+        key = keys[first]
+        unique = keys.count(key) == 1
+        n_files = sum(1 for kind in kinds for _ in folder.rglob(f"*{kind}"))
+        raise DataError(
+            f"a frame has no {wanted}",
+            where=folder,
+            expected=f"{ref.sequence}/{f'{ref.number:010d}' if key.isdecimal() else key} ({', '.join(kinds)})"
+            + (", or the same without the folder" if unique else ""),
+            got=f"{n_files} other files"
+            + ("" if unique else "; several frames have this name, so the folder is needed to distinguish them")
+            + (f"; {len(missing) - 1} more frames have none" if len(missing) > 1 else ""),
+        )
+    return [file for file in found if file is not None]
+
+
+def find_files_of_frames(
+    folder: Path, refs: Sequence[FrameRef], names: Sequence[str], *, kinds: tuple[str, ...], wanted: str
+) -> list[Path | None]:
+    """The file of each frame or None, in the order of the frames.
 
     A file is named like its frame, in a folder named like its sequence: SEQUENCE/0000000012.npy. Leading zeros do not
     matter, and a file may lie at the top of the folder if no other frame has its name.
@@ -24,7 +52,7 @@ def files_of_frames(
         wanted: what the files hold, for errors: "prediction".
 
     Raises:
-        DataError: if there are no such files, or for the first frame without one, with the number of the others.
+        DataError: if there are no such files at all.
     """
     files: dict[str, Path] = {}
     for kind in reversed(kinds):  # the first kind is written last and so replaces the others
@@ -37,22 +65,7 @@ def files_of_frames(
     keys = [_without_zeros(name) for name in names]
     counts = Counter(keys)
     places = [_places(ref, key, unique=counts[key] == 1) for ref, key in zip(refs, keys, strict=True)]
-    found = [next((files[place] for place in each if place in files), None) for each in places]
-    missing = [i for i, file in enumerate(found) if file is None]
-    if missing:
-        first = missing[0]
-        ref, key = refs[first], keys[first]
-        unique = counts[key] == 1
-        raise DataError(
-            f"a frame has no {wanted}",
-            where=folder,
-            expected=f"{ref.sequence}/{f'{ref.number:010d}' if key.isdecimal() else key} ({', '.join(kinds)})"
-            + (", or the same without the folder" if unique else ""),
-            got=f"{len(files)} other files"
-            + ("" if unique else "; several frames have this name, so the folder is needed to distinguish them")
-            + (f"; {len(missing) - 1} more frames have none" if len(missing) > 1 else ""),
-        )
-    return [file for file in found if file is not None]
+    return [next((files[place] for place in each if place in files), None) for each in places]
 
 
 def _places(ref: FrameRef, name: str, *, unique: bool) -> list[str]:

@@ -84,6 +84,16 @@ def family_of(entries: Entries) -> Family:
     return "ucm" if projection == "ucm" else "eucm"
 
 
+def names_a_lens(text: str) -> bool:
+    """Whether a text is the name of a lens that is read."""
+    return bool(_words(text))
+
+
+def names_no_lens(entries: Entries) -> bool:
+    """Whether a file says nothing of its lens but coefficients."""
+    return not any(found for _, found in _said(entries))
+
+
 def is_distortion(name: str) -> bool:
     """Whether an entry of this name holds coefficients of a lens distortion, or a mapping of them."""
     return bool(_DISTORTION.fullmatch(plain(name)))

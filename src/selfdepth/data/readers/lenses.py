@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from selfdepth.data.readers.camera_entries import Entries, is_number, number_of, numbers_of, plain
-from selfdepth.data.readers.lens_names import Family, family_of, flat, is_distortion
-from selfdepth.errors import DataError
+from selfdepth.data.readers.lens_names import Family, family_of, flat, is_distortion, names_a_lens, names_no_lens
+from selfdepth.data.readers.naming import naming
+from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.lens import NAMES, PINHOLE, Lens, LensModel
 
 _THIN_PRISM, _TILT = ("s1", "s2", "s3", "s4"), ("taux", "tauy")
@@ -66,17 +69,45 @@ def lens_of(entries: Entries, family: Family, before: list[float]) -> Lens:
     return Lens(_model(family), tuple(named.get(name, 0.0) for name in order))
 
 
-def lens_of_message(distortion_model: str, coefficients: list[float], where: Path) -> Lens:
+def lens_of_message(distortion_model: str, coefficients: Sequence[float], where: str | Path) -> Lens:
     """The lens of ROS's camera_info: the name of its model and its D. Raises DataError as `family_of` and `lens_of`."""
-    entries = Entries([("distortion_model", distortion_model), ("D", [repr(float(d)) for d in coefficients])], where)
-    return lens_of(entries, family_of(entries), [])
+    entries = Entries([("distortion_model", distortion_model), ("D", list(map(_written, coefficients)))], Path(where))
+    with naming(str(where)):
+        return lens_of(entries, family_of(entries), [])
+
+
+def _written(number: float) -> str:
+    """As a file would have it, where the infinite is written with a point."""
+    text = repr(float(number))
+    return text if math.isfinite(number) else f".{text}".replace(".-", "-.")
+
+
+def warn_of_four(entries: Entries, lens: Lens) -> None:
+    """Warn of four coefficients in a file that names no model, taken for Brown's: OpenCV's fisheye has four, too."""
+    lists = [value for key, value in entries.items if is_distortion(key) and not isinstance(value, str)]
+    if lens.model == "brown" and names_no_lens(entries) and any(len(_list(value)) == 4 for value in lists):
+        warnings.warn(
+            f"{entries.path} names no lens model: its four coefficients are taken for k1 k2 p1 p2 of a pinhole with "
+            "distortion; if they are those of a fisheye (cv2.fisheye), add the line fisheye_model: 1",
+            SelfDepthWarning,
+            stacklevel=5,
+        )
+
+
+def _list(value: Any) -> list[Any]:
+    found = value.get("data", []) if isinstance(value, dict) else value
+    return found if isinstance(found, list) else []
 
 
 def _our_lens(entries: Entries) -> Lens | None:
     """The lens as `camera_to_yaml` writes it: the model's own name, and its coefficients in the order of `NAMES`."""
     model, values = entries.first("lens"), entries.first("coefficients")
-    if not (isinstance(model, str) and model in NAMES and isinstance(values, list)):
+    if not isinstance(model, str) or not isinstance(values, list) or (model not in NAMES and names_a_lens(model)):
         return None
+    if model not in NAMES:  # beside `coefficients`, it cannot be the name of a product
+        raise DataError(
+            "the lens model is not known", where=entries.path, expected=f"lens: {', '.join(NAMES)}", got=model[:40]
+        )
     return Lens(_model(model), tuple(numbers_of(values, entries.path)))
 
 

@@ -109,7 +109,7 @@ def _focal_lengths(values: dict[str, Any], width: int, height: int, path: Path) 
 
 
 def _lens(values: dict[str, Any], path: Path) -> Lens:
-    model = values.get("camera_model", "OPENCV_FISHEYE" if values.get("is_fisheye") is True else "OPENCV")
+    model = values.get("camera_model", "OPENCV_FISHEYE" if values.get("is_fisheye") in (True, 1) else "OPENCV")
     if not isinstance(model, str) or model not in COLMAP_LENSES:
         raise refuse_model(str(model), str(path))
     lens, _ = COLMAP_LENSES[model]

@@ -64,10 +64,17 @@ class KittiOdometry(DataSource):
             listed = open_odometry_split(self.path, find_split(request.split), camera=camera, offsets=request.steps)
             # The fields of `OdometrySplit` have the names of `Footage`'s.
             footage = Footage(kind=KIND, **vars(listed))
+        footage = replace(footage, sequences=tuple(self._timed(each) for each in footage.sequences))
         if not request.stereo:
             return footage
         refs_of = {"train": footage.train, "val": footage.val}
         return replace(footage, sequences=with_partners(self.path, footage.sequences, refs_of, camera=camera))
+
+    def _timed(self, sequence: FrameSequence) -> FrameSequence:
+        return with_times(sequence, self._times_file(sequence), odometry_times)
+
+    def _times_file(self, sequence: FrameSequence) -> Path:
+        return self.path / "sequences" / sequence.name.split("/")[0] / "times.txt"
 
     def poses(self, sequence: FrameSequence) -> Trajectory | None:
         """The poses of camera 0; KITTI published those of the first eleven sequences."""
@@ -75,8 +82,7 @@ class KittiOdometry(DataSource):
 
     def times(self, sequence: FrameSequence) -> Float[ndarray, "n"]:
         """Seconds from times.txt."""
-        file = self.path / "sequences" / sequence.name.split("/")[0] / "times.txt"
-        times = odometry_times(file, sequence.numbers)
+        times = odometry_times(self._times_file(sequence), sequence.numbers)
         return super().times(sequence) if times is None else times
 
     def inventory(self, splits: tuple[str, ...] = (), lists: Path | None = None) -> Inventory:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -74,9 +74,13 @@ class KittiRaw(DataSource):
         """Targets of the split, of either camera; without a split, of the left camera of every drive."""
         folder = None if request.split is None else find_split(request.split)
         camera = self._camera(request.camera)
-        return open_kitti_raw(
+        footage = open_kitti_raw(
             self.root, folder, camera=camera, offsets=request.steps, stereo=request.stereo, within=self.within
         )
+        timed = (
+            with_times(each, self.root / each.name / "timestamps.txt", read_timestamps) for each in footage.sequences
+        )
+        return replace(footage, sequences=tuple(timed))
 
     @property
     def truth(self) -> DepthTruth:

@@ -85,7 +85,7 @@ def _refusal(spec: str | None, first_of: Mapping[Size, str], unlike: list[Size],
         expected="frames of one size" if pixels else "frames of one shape",
         got=_names(first_of, unlike),
         fix="give the frames of each size on their own"
-        + (", or a YAML file, which states the size that it refers to and is scaled" if pixels else ""),
+        + (", or a calibration file, which states the size that it refers to and is scaled" if pixels else ""),
     )
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -27,6 +27,7 @@ from selfdepth.data.sources.source import DataSource
 from selfdepth.data.truth import DepthTruth
 from selfdepth.errors import DataError
 from selfdepth.files import writing_to
+from selfdepth.geometry.ray_depth import DepthIs
 from selfdepth.structs import Trajectory
 from selfdepth.synthetic.drive import SyntheticDrive
 
@@ -92,6 +93,10 @@ class RenderedTruth(DepthTruth):
     path: Path
     folders: tuple[tuple[str, Path], ...]
 
+    def may_have(self, ref: FrameRef) -> bool:
+        """Whether the drive of the frame was written with depth."""
+        return (dict(self.folders)[ref.sequence] / DEPTH_FILE).is_file()
+
     @property
     def root(self) -> Path:
         """The folder of the drives."""
@@ -118,7 +123,7 @@ class RenderedTruth(DepthTruth):
         depth_map: ndarray = depth[ref.number]
         return depth_map
 
-    def depth_is(self, ref: FrameRef) -> Literal["z", "ray"]:
+    def depth_is(self, ref: FrameRef) -> DepthIs:
         """What the file of the frame's drive says. Raises DataError for a broken file."""
         file = self._file(ref)
         return _read_depth(file, file.stat().st_mtime_ns)[1] if file.is_file() else "z"
@@ -148,7 +153,7 @@ def write_drive(drive: SyntheticDrive, folder: Path, *, with_depth: bool = False
 
 
 @lru_cache(maxsize=4)
-def _read_depth(file: Path, changed_ns: int) -> tuple[Float[ndarray, "n h w"], Literal["z", "ray"]]:
+def _read_depth(file: Path, changed_ns: int) -> tuple[Float[ndarray, "n h w"], DepthIs]:
     # One compressed array holds a whole drive, so it is unpacked once for all frames. `changed_ns` is unused here: as
     # part of the key it makes the cache miss after the file was written again.
     what, expected = "the rendered depth cannot be read", 'an array "depth", n h w'

@@ -33,6 +33,7 @@ from selfdepth.data.store.index import (
 )
 from selfdepth.data.store.store import Store, is_store, open_store, training_size
 from selfdepth.data.store.target import check_target, no_space
+from selfdepth.data.store.times import write_times
 from selfdepth.errors import DataError, OutputError, SelfDepthWarning
 from selfdepth.files import make_folder, put_in_place, recover, remove_tree, writing_to
 from selfdepth.geometry.crop import NO_CROP, Crop
@@ -164,12 +165,10 @@ def build_store(
     # Built beside its destination, on the same disk, and renamed at the end: a store is complete or absent.
     partial_folder = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     try:
-        with _writing(folder, needed_bytes):
-            partial_folder.mkdir(parents=True)
+        _make(partial_folder, needed_bytes)
         _write_frames(footage, fit, partial_folder / FRAMES_FILE, _Counter(n_frames, progress))
         with _writing(folder, needed_bytes):
-            values["frames_sha256"] = digest_of_file(partial_folder / FRAMES_FILE)
-            (partial_folder / INDEX_FILE).write_text(encode_index(values, sequences), encoding="utf-8")
+            _write_index(partial_folder, values, footage, sequences)
         _require_accepted(partial_folder, accept)
         with _writing(folder, needed_bytes):
             put_in_place(partial_folder, folder)
@@ -177,6 +176,18 @@ def build_store(
         remove_tree(partial_folder)
         raise
     return open_store(folder)
+
+
+def _make(folder: Path, needed_bytes: int) -> None:
+    with _writing(folder, needed_bytes):
+        folder.mkdir(parents=True)
+
+
+def _write_index(folder: Path, values: dict[str, Any], footage: Footage, sequences: tuple[StoredSequence, ...]) -> None:
+    """Write the times of the frames, and the index with the checksums of both."""
+    times = write_times(folder, footage.sequences)
+    sums = {"frames_sha256": digest_of_file(folder / FRAMES_FILE), "times_sha256": times}
+    (folder / INDEX_FILE).write_text(encode_index(values | sums, sequences), encoding="utf-8")
 
 
 def _require_accepted(folder: Path, accept: Accept | None) -> None:

@@ -46,6 +46,7 @@ class StoreIndex:
 
     Attributes:
         frames_digest: of the file of frames, as `digest_of_frames` computes it; None in a store of version 3.
+        times_digest: of the file of times; None in a store that has none.
     """
 
     width: int
@@ -62,6 +63,7 @@ class StoreIndex:
     origin: Origin | None
     fingerprint: str
     frames_digest: str | None
+    times_digest: str | None
 
 
 def read_index(folder: Path) -> StoreIndex:
@@ -126,6 +128,8 @@ def _decode(fields: _Fields, folder: Path, version: int) -> StoreIndex:
         origin=None if origin is None else _origin(_Fields(origin, fields.path, "origin: ")),
         fingerprint=fields.of("fingerprint", str),
         frames_digest=fields.of("frames_sha256", str, None) if version == VERSION else None,
+        # Stores that were made before times were kept have no such field.
+        times_digest=fields.of("times_sha256", str, None) if "times_sha256" in fields.values else None,
         **parts,
     )
 
@@ -193,8 +197,9 @@ def _origin(fields: _Fields) -> Origin:
         split=None if split is None else Path(split),
         camera=fields.of("camera", str, None),
         auto=fields.of("auto", bool),
-        # Stores that were made before there was a choice of streams do not name any.
+        # Stores that were made before there was a choice of streams, or of topics, do not name any.
         stream=fields.of("stream", int, None) if "stream" in fields.values else None,
+        topic=fields.of("topic", str, None) if "topic" in fields.values else None,
     )
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from selfdepth.config import ResolvedConfig, TrainConfig
+from selfdepth.config import LEARN, ResolvedConfig, TrainConfig
 from selfdepth.data.footage import Footage, Origin
 from selfdepth.data.kitti.splits import split_path
 from selfdepth.data.scan import Unreadable, scan, without_unreadable
@@ -167,6 +167,23 @@ def resolved(config: TrainConfig, store: Store) -> ResolvedConfig:
     return ResolvedConfig.of(config, **changes)
 
 
+def require_learnable(config: TrainConfig, cameras: Iterable[Camera]) -> None:
+    """Refuse to learn a camera with a lens: only focal length and principal point are learned, of straight images.
+
+    Raises:
+        ConfigError: naming the lens.
+    """
+    lens = next((camera.lens for camera in cameras if not camera.is_pinhole), None)
+    if config.learns_camera and lens is not None:
+        raise ConfigError(
+            "a camera with a lens cannot be learned: its distortion belongs to its focal length",
+            where=f"--camera {config.camera}",
+            expected="a start without distortion",
+            got=f"a lens of the model {lens.model}",
+            fix="give the file without learn:, or rectify the frames and learn the camera of those",
+        )
+
+
 def check_agreement(config: TrainConfig, store: Store) -> None:
     """Check that the options of a run agree with those that the store was made with, which are fixed.
 
@@ -174,6 +191,7 @@ def check_agreement(config: TrainConfig, store: Store) -> None:
         ConfigError: naming the first option that differs.
     """
     origin = store.origin or Origin(path=store.folder)
+    require_learnable(config, (sequence.camera for sequence in store.sequences))
     if (config.width, config.height or store.height) != (store.width, store.height):
         raise ConfigError(
             "the store holds frames of another size",
@@ -193,13 +211,15 @@ def check_agreement(config: TrainConfig, store: Store) -> None:
     requested_split = None if config.split is None else split_path(config.split)
     # "auto" agrees only with a store made by "auto": elsewhere parked stretches are still among the targets.
     every = [str(store.spacing), "auto"] if origin.auto else [str(store.spacing)]
+    # A camera that is learned may start from the store's.
+    camera = None if config.camera == LEARN else config.start_camera
     # Without a lens, there was nothing to choose.
     lens = any(not sequence.camera.is_pinhole for sequence in store.sequences)
     agreeing = ["auto", "yes" if store.rectified else "no"] if lens else ["auto", "yes", "no"]
     # Option, whether it agrees, the store's value, the requested value. An option that is not given always agrees.
     table = (
         ("--split", requested_split in (None, origin.split), origin.split, config.split),
-        ("--camera", _same_camera(config.camera, origin.camera), origin.camera, config.camera),
+        ("--camera", _same_camera(camera, origin.camera), origin.camera, camera),
         ("--every", config.every is None or config.every in every, " or ".join(every), config.every),
         ("--crop", config.crop is None or config.crop_px == store.crop, str(store.crop), config.crop),
         ("--rectify", config.rectify in agreeing, " or ".join(agreeing), config.rectify),

@@ -1,8 +1,8 @@
 """A store: every frame decoded once, cropped and resized, as raw bytes in one memory-mapped file.
 
 A store is a folder with `frames.u8` (uint8, frames x 3 x height x width, planar RGB) and `index.json` (sizes, cameras,
-frame numbers, splits). To read a clip is to copy a few rows, so training runs at the speed of memory.
-`data/store/build.py` builds stores.
+frame numbers, splits); where the times of frames are known, also `times.f64` (`data/store/times.py`). To read a clip is
+to copy a few rows, so training runs at the speed of memory. `data/store/build.py` builds stores.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import hashlib
 import json
 import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 from torch import Tensor
 
@@ -27,6 +28,7 @@ from selfdepth.data.frames import FrameRef
 from selfdepth.data.store.checksum import digest_of_frames
 from selfdepth.data.store.index import FORMAT, FRAMES_FILE, INDEX_FILE, MAKE_AGAIN, StoredSequence, encode_refs
 from selfdepth.data.store.judge import read_index
+from selfdepth.data.store.times import read_times
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.crop import Crop
 from selfdepth.texts import reason
@@ -55,6 +57,7 @@ class Store:
         origin: path and options of the data it was made from; None for data that did not come from files.
         fingerprint: digest of the files and settings it was made from.
         frames_digest: checksum of the frames (`digest_of_frames`); None in a store of an earlier version.
+        times_digest: checksum of the file of times; None if no time is known, as in a store of an earlier version.
         load_to_ram: whether it takes less than half of the memory that was available when it was opened.
     """
 
@@ -75,11 +78,29 @@ class Store:
     fingerprint: str
     load_to_ram: bool
     frames_digest: str | None = None
+    times_digest: str | None = None
 
     @cached_property
     def by_name(self) -> dict[str, StoredSequence]:
         """The sequences by name."""
         return {sequence.name: sequence for sequence in self.sequences}
+
+    @cached_property
+    def camera_numbers(self) -> dict[str, int]:
+        """The number of each sequence's camera: sequences whose original frames have one size share one."""
+        sizes = [(sequence.camera.width, sequence.camera.height) for sequence in self.sequences]
+        numbers = {size: number for number, size in enumerate(dict.fromkeys(sizes))}
+        return {sequence.name: numbers[size] for sequence, size in zip(self.sequences, sizes, strict=True)}
+
+    def cameras_of(self, refs: Sequence[FrameRef]) -> Int[ndarray, "n"] | None:
+        """The number of the camera of each frame; None if all have the same."""
+        numbers = self.camera_numbers
+        return np.array([numbers[ref.sequence] for ref in refs], np.int64) if any(numbers.values()) else None
+
+    @cached_property
+    def times_s(self) -> Float[ndarray, "n"]:
+        """Time of each row in seconds; NaN where it is not known. Raises DataError if the file of times was altered."""
+        return read_times(self.folder, self.times_digest, self.sequences)
 
     @cached_property
     def contents(self) -> str:

@@ -27,6 +27,7 @@ from selfdepth.evaluation.depth.metrics import (
     summarize,
 )
 from selfdepth.evaluation.depth.sparsification import Sparsification, mean_of, sparsify
+from selfdepth.structs import MetricScale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,11 +75,12 @@ class ComparisonOptions:
         part: "train", "val" or "test" of the split or data set; None: the test frames, or else the validation frames,
             or else all frames.
         stream: number of the video stream to take; None: the one with the most frames.
+        topic: name of the topic of a bag to take; None: that of its only camera.
         at_most: evaluate a model on at most this many frames, evenly spaced over the part; None: on all of them.
         protocol: key in PROTOCOLS; None: the one that fits the data.
         median_scaling: whether each prediction is scaled to the median of its ground truth first.
         factor: predicted depths are multiplied by this before any other scaling; None: by the model's metres per unit
-            if it has one (`TrainConfig.metres_per_unit`), else by 1.
+            if it has one (`Predictor.metres_per_unit`), else by 1.
         one_scale: with median scaling, scale all predictions by one number, the median of the images' ratios, instead
             of each by its own.
         min_depth, max_depth: in metres; ground truth outside this range does not count, and predictions are clamped to
@@ -90,6 +92,7 @@ class ComparisonOptions:
 
     part: str | None = None
     stream: int | None = None
+    topic: str | None = None
     at_most: int | None = None
     protocol: str | None = None
     median_scaling: bool = True
@@ -131,6 +134,7 @@ class DepthEvaluation:
         one_scale: whether `report` uses one scale for the whole set.
         sparsification: whether the confidence of the predictions knows their errors, scaled as in `report`; None for
             predictions without a confidence.
+        metric: the witness of the metres that a calibrated model predicts, else None.
     """
 
     report: DepthReport
@@ -140,6 +144,7 @@ class DepthEvaluation:
     other: DepthReport | None = None
     one_scale: bool = False
     sparsification: Sparsification | None = None
+    metric: MetricScale | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The report's values, with the baseline's and, for metric predictions, those with the other scaling."""
@@ -152,6 +157,7 @@ class DepthEvaluation:
             **self.report.to_json(),
             **other,
             **({} if self.sparsification is None else {"sparsification": self.sparsification.to_json()}),
+            **({} if self.metric is None else {"metric": self.metric.to_json()}),
             "baseline": {"kind": "best constant depth", "depth_m": self.constant_m, **baseline},
             "frames": self.frames,
             "scaling": "set" if self.one_scale else "image" if self.report.median_scaling else "none",

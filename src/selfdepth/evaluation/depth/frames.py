@@ -113,6 +113,7 @@ def frames_to_evaluate(
     *,
     part: str | None = None,
     stream: int | None = None,
+    topic: str | None = None,
     whole: bool = False,
     camera: Camera | None = None,
 ) -> EvaluationFrames:
@@ -126,6 +127,7 @@ def frames_to_evaluate(
             cropped.
         part: "train", "val" or "test" of the split or data set, instead of that choice.
         stream: number of the video stream to take; None: the one with the most frames.
+        topic: name of the topic of a bag to take; None: that of its only camera.
         whole: without a split, take all frames, not only those for validation: ground truth from a file covers them
             all.
         camera: the model's, for frames that it fits and whose own is not known.
@@ -137,7 +139,7 @@ def frames_to_evaluate(
         DataError: for data or a split that cannot be used, a part without frames, or a store that does not fit the
             network.
     """
-    source = recognise(data, stream)
+    source = recognise(data, stream, topic)
     selection = source.select(split=None if split is None else str(split), part=part, whole=whole)
     known = tuple(replace(each, camera=or_models(each.camera, camera)) for each in selection.sequences)
     selection = replace(selection, sequences=known)

@@ -86,9 +86,10 @@ def evaluate_model(
     # fp32 everywhere: with "auto" the errors of one model would depend on the machine.
     predictor = Predictor(weights, device=device, precision="fp32")
     if options.factor is None:
-        options = dataclasses.replace(options, factor=config.metres_per_unit)
+        options = dataclasses.replace(options, factor=predictor.metres_per_unit)
     pairs = _predict(predictor, frames, batch_size=batch_size, post_process=post_process)
-    return _compare(pairs, frames, options, both_scalings=config.metres_per_unit is not None)
+    done = _compare(pairs, frames, options, both_scalings=predictor.metres_per_unit is not None)
+    return dataclasses.replace(done, metric=weights.metric)
 
 
 def evaluate_predictions(
@@ -257,7 +258,16 @@ def _frames(
 ) -> EvaluationFrames:
     """The frames that the options choose, with the ground truth to compare with."""
     whole = ground_truth is not None
-    frames = frames_to_evaluate(data, split, fit, part=options.part, stream=options.stream, whole=whole, camera=camera)
+    frames = frames_to_evaluate(
+        data,
+        split,
+        fit,
+        part=options.part,
+        stream=options.stream,
+        topic=options.topic,
+        whole=whole,
+        camera=camera,
+    )
     return _with_truth(frames, split, ground_truth, options)
 
 

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -17,6 +16,7 @@ from selfdepth.data.readers.arrays import read_arrays
 from selfdepth.data.truth import DepthTruth
 from selfdepth.errors import DataError
 from selfdepth.files import whole_file
+from selfdepth.geometry.ray_depth import DepthIs
 from selfdepth.limits import limit
 
 
@@ -62,7 +62,7 @@ class CachedTruth(DepthTruth):
             )
         return depth
 
-    def depth_is(self, ref: FrameRef) -> Literal["z", "ray"]:
+    def depth_is(self, ref: FrameRef) -> DepthIs:
         """What the maps are that it caches."""
         return self.truth.depth_is(ref)
 

@@ -81,6 +81,7 @@ class OdometryEvaluation:
             "length": self.length,
             "poses": len(self.truth),
             "frames": self.frames,
+            **({} if self.predicted.metric is None else {"metric": self.predicted.metric.to_json()}),
         }
 
 
@@ -182,7 +183,7 @@ def matched(predicted: Trajectory, truth: Trajectory, *, where: str) -> tuple[Tr
 
 
 def _rows(trajectory: Trajectory, rows: ndarray) -> Trajectory:
-    return Trajectory(T_world_camera=trajectory.T_world_camera[rows], timestamps=trajectory.timestamps[rows])
+    return replace(trajectory, T_world_camera=trajectory.T_world_camera[rows], timestamps=trajectory.timestamps[rows])
 
 
 def _straight(truth: Float[ndarray, "n 4 4"]) -> Float[ndarray, "n 4 4"]:

@@ -11,6 +11,7 @@
 #define SIMD PRAGMA(omp simd)
 #define REDUCE(...) PRAGMA(omp simd reduction(+ : __VA_ARGS__))
 #define THREADS(n) PRAGMA(omp parallel for schedule(dynamic) num_threads(n) reduction(| : failed))
+#define UNSEEN 3 /* more than any photometric error */
 #define ABS(x) ((x) < 0 ? -(x) : (x))
 
 /* One library for every x86 CPU: each function is compiled several times, and the loader takes the one with the widest

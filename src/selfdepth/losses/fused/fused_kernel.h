@@ -5,7 +5,8 @@
  * - One clip is finished before the next begins, so that its maps stay in the cache.
  * - The gradient is computed together with the error, while the warped images are still there. That is possible because
  *   the loss is a sum: its gradient is fixed up to one factor, which backward multiplies in.
- * - A pixel is projected with two small matrices, H = K R K^-1 and e = K t, without a point cloud (warp.py: project).
+ * - A pixel of a pinhole camera is projected with two small matrices, H = K R K^-1 and e = K t, without a point cloud
+ *   (warp.py: project). For any other lens, tensor operations have projected it, and its place in the source is given.
  *
  * Memory layout: a map is h rows of w numbers; an image is 3 maps, one per channel; a clip is the target image, then its
  * sources. `row` is scratch space for a few rows. */
@@ -105,24 +106,29 @@ INLINE void AT(project_row)(const REAL *disparity, const REAL *H, const REAL *e,
     const REAL fu = uc - u0, fv = vc - v0;                                                                             \
     const int i00 = v0 * w + u0, i01 = v0 * w + u1, i10 = v1 * w + u0, i11 = v1 * w + u1;
 
-/* Equation 2: the target rebuilt from a source. Bilinear; outside the image its border is repeated. */
-INLINE void AT(synthesize)(const REAL *source, const REAL *disparity, const REAL *H, const REAL *e,
-                           const AT(Settings) * set, REAL *row, REAL *warped) {
+/* One row of the target rebuilt from a source, at given places in it (equation 2). Bilinear; outside the image its border is
+ * repeated. */
+INLINE void AT(sample_row)(const REAL *source, const REAL *u, const REAL *v, const AT(Settings) * set, REAL *out) {
     const int h = set->h, w = set->w;
     const size_t n = (size_t)h * w;
-    REAL *depth = row, *u = row + w, *v = row + 2 * w, *iz = row + 3 * w;
-    for (int y = 0; y < h; y++) {
-        AT(project_row)(disparity + (size_t)y * w, H, e, set, y, depth, u, v, iz);
-        REAL *out = warped + (size_t)y * w;
-        SIMD
-        for (int i = 0; i < w; i++) {
-            NEIGHBOURS(u[i], v[i])
-            for (int c = 0; c < 3; c++) {
-                const REAL *s = source + c * n;
-                const REAL top = s[i00] + fu * (s[i01] - s[i00]), bottom = s[i10] + fu * (s[i11] - s[i10]);
-                out[c * n + i] = top + fv * (bottom - top);
-            }
+    SIMD
+    for (int i = 0; i < w; i++) {
+        NEIGHBOURS(u[i], v[i])
+        for (int c = 0; c < 3; c++) {
+            const REAL *s = source + c * n;
+            const REAL top = s[i00] + fu * (s[i01] - s[i00]), bottom = s[i10] + fu * (s[i11] - s[i10]);
+            out[c * n + i] = top + fv * (bottom - top);
         }
+    }
+}
+
+INLINE void AT(synthesize)(const REAL *source, const REAL *disparity, const REAL *H, const REAL *e,
+                           const AT(Settings) * set, REAL *row, REAL *warped) {
+    const int w = set->w;
+    REAL *depth = row, *u = row + w, *v = row + 2 * w, *iz = row + 3 * w;
+    for (int y = 0; y < set->h; y++) {
+        AT(project_row)(disparity + (size_t)y * w, H, e, set, y, depth, u, v, iz);
+        AT(sample_row)(source, u, v, set, warped + (size_t)y * w);
     }
 }
 
@@ -186,33 +192,43 @@ INLINE void AT(photometric_gradient)(const REAL *x, const REAL *target, const RE
     }
 }
 
+/* Chain rule from the gradient of a row of the rebuilt image to the places (u, v) where it was sampled. */
+INLINE void AT(place_gradient)(const REAL *source, const REAL *gradient, const REAL *u, const REAL *v,
+                               const AT(Settings) * set, REAL *g_u, REAL *g_v) {
+    const int h = set->h, w = set->w;
+    const size_t n = (size_t)h * w;
+    SIMD
+    for (int i = 0; i < w; i++) {
+        NEIGHBOURS(u[i], v[i])
+        REAL gu = 0, gv = 0;
+        for (int c = 0; c < 3; c++) {
+            const REAL *s = source + c * n;
+            const REAL top = s[i01] - s[i00], bottom = s[i11] - s[i10];
+            const REAL left = s[i10] - s[i00];
+            gu += gradient[c * n + i] * (top + fv * (bottom - top));
+            gv += gradient[c * n + i] * (left + fu * (bottom - top));
+        }
+        g_u[i] = u[i] > 0 && u[i] < w - 1 ? gu : 0; /* no gradient where the coordinate was clamped */
+        g_v[i] = v[i] > 0 && v[i] < h - 1 ? gv : 0;
+    }
+}
+
 /* Chain rule from the gradient of the rebuilt image to the disparity (added to g_disparity: sources share it), H and e. */
 INLINE void AT(synthesis_gradient)(const REAL *source, const REAL *disparity, const REAL *gradient, const REAL *H,
                                    const REAL *e, const AT(Settings) * set, REAL *row, REAL *g_disparity, REAL *g_H,
                                    REAL *g_e) {
-    const int h = set->h, w = set->w;
-    const size_t n = (size_t)h * w;
-    REAL *depth = row, *u = row + w, *v = row + 2 * w, *iz = row + 3 * w;
+    const int w = set->w;
+    REAL *depth = row, *u = row + w, *v = row + 2 * w, *iz = row + 3 * w, *g_u = row + 4 * w, *g_v = row + 5 * w;
     double total[12] = {0}; /* a whole image is summed into each: in float the last rows would hardly count */
-    for (int y = 0; y < h; y++) {
+    for (int y = 0; y < set->h; y++) {
         AT(project_row)(disparity + (size_t)y * w, H, e, set, y, depth, u, v, iz);
-        const REAL *g = gradient + (size_t)y * w;
+        AT(place_gradient)(source, gradient + (size_t)y * w, u, v, set, g_u, g_v);
         REAL *gd = g_disparity + (size_t)y * w;
         const REAL min_z = set->min_z, span = set->disparity_span;
         REAL hx = 0, hy = 0, hz = 0, hxu = 0, hyu = 0, hzu = 0, ex = 0, ey = 0, ez = 0;
         REDUCE(hx, hy, hz, hxu, hyu, hzu, ex, ey, ez)
         for (int i = 0; i < w; i++) {
-            NEIGHBOURS(u[i], v[i])
-            REAL gu = 0, gv = 0;
-            for (int c = 0; c < 3; c++) {
-                const REAL *s = source + c * n;
-                const REAL top = s[i01] - s[i00], bottom = s[i11] - s[i10];
-                const REAL left = s[i10] - s[i00];
-                gu += g[c * n + i] * (top + fv * (bottom - top));
-                gv += g[c * n + i] * (left + fu * (bottom - top));
-            }
-            gu = u[i] > 0 && u[i] < w - 1 ? gu : 0; /* no gradient where the coordinate was clamped */
-            gv = v[i] > 0 && v[i] < h - 1 ? gv : 0;
+            const REAL gu = g_u[i], gv = g_v[i];
             const REAL d = depth[i];
             const REAL gx = gu * iz[i], gy = gv * iz[i];
             /* No gradient for z where project_row clamped it to min_z. */
@@ -247,26 +263,36 @@ CLONES static int AT(prepare_clip)(const REAL *frames, int sources, const AT(Set
 }
 
 /* Equations 4 and 5: which candidate wins each pixel. Writes the auto-mask, replaces the errors by the weight of each source's
- * error in the loss, and returns the sum of the winning errors. An unwarped source wins ties. */
-INLINE double AT(choose)(REAL *errors, const REAL *unwarped, int sources, const AT(Settings) * set, REAL *automask) {
+ * error in the loss, and returns the sum of the winning errors. An unwarped source wins ties.
+ *
+ * seen: 0 where the target has no ray, and nothing is compared; NULL if it has one everywhere. A source with an error of UNSEEN
+ * does not see the pixel, and is no candidate. A pixel that none sees is left to the unwarped ones, or adds nothing. */
+INLINE double AT(choose)(REAL *errors, const REAL *unwarped, const REAL *seen, int sources, const AT(Settings) * set,
+                         REAL *automask) {
     const size_t n = (size_t)set->h * set->w;
-    const REAL share = set->mean ? (REAL)1 / sources : 1;
     double total = 0;
     for (size_t i = 0; i < n; i++) {
-        REAL best = errors[i];
-        int winner = 0;
-        for (int s = 1; s < sources; s++) {
+        REAL best = set->mean ? 0 : UNSEEN;
+        int winner = -1, candidates = 0;
+        for (int s = 0; s < sources; s++) {
             const REAL other = errors[s * n + i];
+            if (other >= UNSEEN) continue;
+            candidates++;
             if (set->mean)
                 best += other;
-            else if (other < best)
+            else if (candidates == 1 || other < best)
                 best = other, winner = s;
         }
+        const REAL share = set->mean && candidates ? (REAL)1 / candidates : 1;
         best *= share;
-        const int warped_wins = !unwarped || best < unwarped[i];
-        total += warped_wins ? best : unwarped[i];
+        const int counts = !seen || seen[i] > 0;
+        const int warped_wins = counts && candidates && (!unwarped || best < unwarped[i]);
+        total += warped_wins ? best : counts && unwarped ? unwarped[i] : 0;
         automask[i] = (REAL)warped_wins;
-        for (int s = 0; s < sources; s++) errors[s * n + i] = warped_wins && (set->mean || s == winner) ? share : 0;
+        for (int s = 0; s < sources; s++) {
+            const int learns = warped_wins && (set->mean ? errors[s * n + i] < UNSEEN : s == winner);
+            errors[s * n + i] = learns ? share : 0;
+        }
     }
     return total;
 }
@@ -287,13 +313,46 @@ CLONES static int AT(reproject_clip)(const REAL *disparity, const REAL *frames, 
         AT(synthesize)(frames + 3 * n * (s + 1), disparity, H + 9 * s, e + 3 * s, set, row, warped + 3 * n * s);
         AT(photometric_error)(warped + 3 * n * s, frames, statistics, set, row, errors + n * s);
     }
-    *loss = AT(choose)(errors, unwarped, sources, set, automask);
+    *loss = AT(choose)(errors, unwarped, NULL, sources, set, automask);
     if (g_disparity) {
         for (size_t i = 0; i < n; i++) g_disparity[i] = 0;
         for (int s = 0; s < sources; s++) {
             AT(photometric_gradient)(warped + 3 * n * s, frames, statistics, errors + n * s, set, row, maps, gradient);
             AT(synthesis_gradient)(frames + 3 * n * (s + 1), disparity, gradient, H + 9 * s, e + 3 * s, set, row,
                                    g_disparity, g_H + 9 * s, g_e + 3 * s);
+        }
+    }
+    free(memory);
+    return 0;
+}
+
+/* reproject_clip for sources whose places are given: maps of u, then v, per source. in_view: one map per source, 0 where it does
+ * not see the pixel. seen: as `choose` takes it. g_places: gradients of the layout of the places, or NULL. */
+CLONES static int AT(reproject_clip_at)(const REAL *places, const REAL *in_view, const REAL *frames, const REAL *statistics,
+                               const REAL *unwarped, const REAL *seen, int sources, const AT(Settings) * set, REAL *automask,
+                               double *loss, REAL *g_places) {
+    const int h = set->h, w = set->w;
+    const size_t n = (size_t)h * w;
+    REAL *memory = malloc((AT(row_size)(w) + (4 * sources + 6) * n) * sizeof(REAL));
+    if (!memory) return -1;
+    REAL *row = memory, *errors = row + AT(row_size)(w), *warped = errors + sources * n;
+    REAL *maps = warped + 3 * sources * n, *gradient = maps + 3 * n;
+    for (int s = 0; s < sources; s++) {
+        const REAL *u = places + 2 * n * s, *v = u + n, *source = frames + 3 * n * (s + 1);
+        REAL *x = warped + 3 * n * s, *error = errors + n * s;
+        for (int y = 0; y < h; y++)
+            AT(sample_row)(source, u + (size_t)y * w, v + (size_t)y * w, set, x + (size_t)y * w);
+        AT(photometric_error)(x, frames, statistics, set, row, error);
+        for (size_t i = 0; i < n; i++) error[i] = in_view[n * s + i] > 0 ? error[i] : UNSEEN;
+    }
+    *loss = AT(choose)(errors, unwarped, seen, sources, set, automask);
+    for (int s = 0; g_places && s < sources; s++) {
+        const REAL *u = places + 2 * n * s, *v = u + n, *source = frames + 3 * n * (s + 1);
+        REAL *g_u = g_places + 2 * n * s, *g_v = g_u + n;
+        AT(photometric_gradient)(warped + 3 * n * s, frames, statistics, errors + n * s, set, row, maps, gradient);
+        for (int y = 0; y < h; y++) {
+            const size_t at = (size_t)y * w;
+            AT(place_gradient)(source, gradient + at, u + at, v + at, set, g_u + at, g_v + at);
         }
     }
     free(memory);
@@ -327,6 +386,27 @@ int AT(reprojection)(const REAL *const *disparity, const REAL *frames, const REA
                                      e + 3 * sources * b, sources, set, automask[scale] + n * b, loss + task,
                                      g_disparity ? g_disparity[scale] + n * b : NULL, g_H + (size_t)9 * sources * task,
                                      g_e + (size_t)3 * sources * task);
+    }
+    return failed;
+}
+
+/* reproject_clip_at for a batch at several scales, as `reprojection`. places, in_view, automask and g_places hold one pointer
+ * per scale. g_places: NULL to skip all gradients. */
+int AT(reprojection_at)(const REAL *const *places, const REAL *const *in_view, const REAL *frames,
+                        const REAL *statistics, const REAL *unwarped, const REAL *seen, int scales, int clips,
+                        int sources, const AT(Settings) * set, int threads, REAL *const *automask, double *loss,
+                        REAL *const *g_places) {
+    const size_t n = (size_t)set->h * set->w;
+    int failed = 0;
+    THREADS(threads)
+    for (int task = 0; task < scales * clips; task++) {
+        const int scale = task / clips, b = task % clips;
+        const size_t at = 2 * n * sources * b;
+        failed |= AT(reproject_clip_at)(places[scale] + at, in_view[scale] + at / 2,
+                                        frames + (size_t)b * 3 * (sources + 1) * n, statistics + 6 * n * b,
+                                        unwarped ? unwarped + n * b : NULL,
+                                        seen ? seen + n * b : NULL, sources, set, automask[scale] + n * b, loss + task,
+                                        g_places ? g_places[scale] + at : NULL);
     }
     return failed;
 }

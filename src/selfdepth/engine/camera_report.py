@@ -1,0 +1,172 @@
+"""The end of a run that learned its camera: how well the footage determines it, and the files that say so.
+
+RUN/camera.yaml is a file for --camera (for frames of a further size, RUN/camera_WIDTHxHEIGHT.yaml), at the original
+size of the frames. RUN/learned_camera.json has the verdicts, which `selfdepth info` shows.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from torch import Tensor
+
+from selfdepth.data.readers.cameras import camera_to_yaml
+from selfdepth.engine.camera_verdict import STEPS, Verdict, judge
+from selfdepth.engine.learned_camera import camera_name
+from selfdepth.engine.setup import Run
+from selfdepth.engine.tracking import read_metrics
+from selfdepth.errors import DataError
+from selfdepth.files import whole_file
+from selfdepth.geometry.camera import Camera
+from selfdepth.learners.camera import same_in_image, small_turns
+from selfdepth.learners.self_supervised import SelfSupervisedDepth
+from selfdepth.losses.alignment import align
+from selfdepth.losses.objective import self_supervised_loss, upsample
+from selfdepth.structs import Batch
+from selfdepth.texts import read_json
+
+CAMERA_FILE = "camera.yaml"
+VERDICT_FILE = "learned_camera.json"
+_CLIPS = 32
+"""Training clips on which the error is measured."""
+_WHAT = "what is known of the learned camera cannot be read"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Measured:
+    """Of some clips: errors at each of the focal lengths, and rotations about x and y, as `judge` takes them."""
+
+    errors: Float[ndarray, "clips steps"]
+    turns_rad: Float[ndarray, "clips 2"]
+
+
+def finish(run: Run, say: Callable[[str], None]) -> None:
+    """Judge every camera that the run has learned, write the files, and tell the user. Without one, nothing is done.
+
+    Raises:
+        OutputError: if the files cannot be written.
+    """
+    if not isinstance(run.learner, SelfSupervisedDepth) or run.learner.camera is None:
+        return
+    say(f"how well the footage determines the camera: {_CLIPS} clips are compared at {len(STEPS)} focal lengths")
+    try:
+        lines = read_metrics(run.folder)
+    except DataError:
+        lines = []  # without a record of its course, a focal length is not known
+    verdicts = []
+    for number, camera in enumerate(run.cameras):
+        name = f"{camera_name(number)}/fx"
+        course = _last_quarter([line[name] for line in lines if isinstance(line.get(name), float)])
+        verdicts.append(_judge(run, run.learner, number, camera, course))
+    for number, (camera, verdict) in enumerate(zip(run.cameras, verdicts, strict=True)):
+        path = run.folder / (f"camera_{camera.width}x{camera.height}.yaml" if number else CAMERA_FILE)
+        with whole_file(path) as part:
+            part.write_text(camera_to_yaml(camera), encoding="utf-8")
+        warning = "" if verdict.is_known else "warning: "
+        say(f"{warning}{describe(camera, verdict)}; written to {path}")
+    values = [
+        {"camera": each.to_json(), **_to_json(verdict)} for each, verdict in zip(run.cameras, verdicts, strict=True)
+    ]
+    with whole_file(run.folder / VERDICT_FILE) as part:
+        part.write_text(json.dumps({"cameras": values}, indent=2) + "\n", encoding="utf-8")
+
+
+def describe(camera: Camera, verdict: Verdict) -> str:
+    """A sentence with the camera and the verdict."""
+    fov = math.degrees(2 * math.atan(camera.width / 2 / camera.fx))
+    return (
+        f"the learned focal length is {camera.fx:.1f} px in frames of {camera.width}x{camera.height} ({fov:.1f} "
+        f"degrees across, principal point {camera.cx:.1f}, {camera.cy:.1f}): {verdict}"
+    )
+
+
+def read_verdicts(folder: Path) -> tuple[tuple[Camera, Verdict], ...]:
+    """The cameras that a run has learned, and what is known of them; none if it is not finished.
+
+    Raises:
+        DataError: if the file cannot be read.
+    """
+    path = folder / VERDICT_FILE
+    if not path.is_file():
+        return ()
+    values = read_json(path, what=_WHAT)
+    try:
+        return tuple((Camera.from_json(each.pop("camera")), _from_json(each)) for each in values["cameras"])
+    except (KeyError, TypeError, ValueError, AttributeError, DataError) as error:
+        raise DataError(
+            _WHAT, where=path, expected="what a run writes at its end", got=str(error)[:80], fix="delete the file"
+        ) from error
+
+
+def _last_quarter(values: list[float]) -> list[float]:
+    return values[-max(2, len(values) // 4) :]
+
+
+def _judge(run: Run, learner: SelfSupervisedDepth, number: int, camera: Camera, course: list[float]) -> Verdict:
+    clips = run.data.train.clips
+    own = np.arange(len(clips)) if clips.cameras is None else np.flatnonzero(clips.cameras == number)
+    chosen = own[np.linspace(0, len(own) - 1, min(_CLIPS, len(own))).astype(int)] if len(own) else own
+    learner.eval()  # a batch of one clip must not change the running statistics
+    try:
+        measured = _measure(learner, [run.data.train.clip(int(index)) for index in chosen])
+    finally:
+        learner.train()
+    size = (run.config.width, run.config.height)
+    crop = run.config.crop_px.size_of(camera.width, camera.height)
+    return judge(
+        course=course,
+        errors=measured.errors,
+        turns_rad=measured.turns_rad,
+        focal_px=camera.fx * size[0] / crop[0],
+        size=size,
+    )
+
+
+@torch.no_grad()
+def _measure(learner: SelfSupervisedDepth, clips: list[Batch]) -> _Measured:
+    errors, turns = np.zeros((len(clips), len(STEPS))), np.zeros((len(clips), 2))
+    for i, clip in enumerate(clips):
+        disparity = learner.predict_disparity(clip)
+        T = learner.relative_transforms(clip)
+        size = (clip.frames.shape[-2], clip.frames.shape[-1])
+        finest = upsample(disparity, size)
+        depth = learner.loss_config.depth_range.depth(finest)
+        assert learner.camera is not None
+        K = learner.camera(clip.K, clip.camera)
+        T = align(T, depth, clip.frames, K)
+        turns[i] = small_turns(T)[0].square().mean(0).sqrt().tolist()
+        errors[i] = [_error(learner, clip, finest, T, K, step) for step in STEPS]
+    return _Measured(errors=errors, turns_rad=turns)
+
+
+def _error(learner: SelfSupervisedDepth, clip: Batch, disparity: Tensor, T: Tensor, K: Tensor, step: float) -> float:
+    """The photometric error of a clip with a focal length that is exp(step) times as long, the motion fitted anew."""
+    K_other = K.clone()
+    K_other[:, 0, 0], K_other[:, 1, 1] = K[:, 0, 0] * math.exp(step), K[:, 1, 1] * math.exp(step)
+    config = replace(learner.loss_config, smoothness=0.0, automask=False)
+    T = align(same_in_image(T, K, K_other), config.depth_range.depth(disparity), clip.frames, K_other)
+    return float(self_supervised_loss((disparity,), T, clip.frames, K_other, config).loss)
+
+
+def _to_json(verdict: Verdict) -> dict[str, Any]:
+    """Numbers that are not finite become null, which JSON has."""
+    return {name: value if math.isfinite(value) else None for name, value in vars(verdict).items()}
+
+
+def _from_json(values: dict[str, Any]) -> Verdict:
+    numbers = {}
+    for field in fields(Verdict):
+        value = values[field.name]
+        numbers[field.name] = math.inf if value is None else float(value)
+        if math.isnan(numbers[field.name]) or numbers[field.name] < 0:
+            raise ValueError(f"{field.name} {value}")
+    return Verdict(**numbers)

@@ -1,0 +1,134 @@
+"""A run that learns its camera: what it leaves behind, how it goes on, and what the verbs then know."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from helpers.same_run import difference
+from selfdepth.cli.info import describe as info_of
+from selfdepth.config import TrainConfig
+from selfdepth.data.readers.cameras import parse_camera
+from selfdepth.engine.camera_report import CAMERA_FILE, VERDICT_FILE, read_verdicts
+from selfdepth.engine.checkpoint import newest_intact
+from selfdepth.engine.setup import Run
+from selfdepth.engine.tracking import read_metrics
+from selfdepth.engine.train import train
+from selfdepth.errors import DataError
+from selfdepth.weights.files import load_weights
+
+
+@pytest.fixture(scope="module")
+def learning(tiny: TrainConfig) -> TrainConfig:
+    """A run that learns its camera, from 90 degrees on."""
+    return replace(tiny, camera="learn:fov:90")
+
+
+@pytest.fixture(scope="module")
+def learned_run(learning: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """It, finished."""
+    return train(learning, tmp_path_factory.mktemp("learned") / "run")
+
+
+def test_the_camera_moves_from_its_start_and_is_the_models(learned_run: Run) -> None:
+    (camera,) = learned_run.cameras
+    start = learned_run.data.camera
+    assert start.fx == pytest.approx(32.0) != camera.fx
+    assert camera.fx / camera.fy == pytest.approx(start.fx / start.fy)
+    assert load_weights(learned_run.folder / "last").camera == camera
+    assert read_metrics(learned_run.folder)[0]["camera/fx"] > 0
+
+
+def test_the_weights_are_those_of_the_networks_alone(learned_run: Run, whole_run: Run) -> None:
+    states = [load_weights(run.folder / "last").state for run in (learned_run, whole_run)]
+    assert states[0].keys() == states[1].keys()
+
+
+def test_the_file_is_one_for_the_option_and_gives_the_camera_back(learned_run: Run) -> None:
+    (camera,) = learned_run.cameras
+    path = learned_run.folder / CAMERA_FILE
+    assert parse_camera(str(path), width=camera.width, height=camera.height) == camera
+
+
+def test_what_does_not_turn_and_hardly_learned_is_not_called_known(learned_run: Run) -> None:
+    ((camera, verdict),) = read_verdicts(learned_run.folder)
+    assert camera == learned_run.cameras[0]
+    assert not verdict.is_known
+    shown = info_of(str(learned_run.folder))["camera learned"]
+    assert f"{camera.fx:.1f} px in frames of 64x64" in shown and "NOT known: " in shown
+
+
+def test_the_user_is_told_at_the_end(learning: TrainConfig, tmp_path: Path, ear: Any) -> None:
+    train(replace(learning, steps=1), tmp_path / "run", watcher=ear)
+    assert any("compared at" in text for text in ear.said)
+    assert any(text.startswith("warning: the learned focal length is") and CAMERA_FILE in text for text in ear.said)
+
+
+def test_a_resumed_run_learns_the_same_camera(learning: TrainConfig, learned_run: Run, tmp_path: Path) -> None:
+    half = tmp_path / "half"
+    train(replace(learning, steps=2), half)
+    assert train(learning, half, resume=True).cameras == learned_run.cameras
+    assert difference(half, learned_run.folder) == ""
+    assert (half / VERDICT_FILE).read_text() == (learned_run.folder / VERDICT_FILE).read_text()
+
+
+def test_the_checkpoint_holds_the_camera_and_its_moments(learned_run: Run) -> None:
+    found = newest_intact(learned_run.folder)
+    assert found is not None
+    state = torch.load(found.folder / "state.pt", weights_only=True)
+    assert {"camera.log_focal", "camera.offset"} <= state["learner"].keys()
+    assert len(state["optimizer"]["param_groups"]) == 2
+
+
+def test_a_run_that_was_killed_while_it_judged_is_judged_when_it_is_resumed(
+    learning: TrainConfig, tmp_path: Path
+) -> None:
+    config, folder = replace(learning, steps=2), tmp_path / "run"
+    train(config, folder)
+    before = (folder / VERDICT_FILE).read_text()
+    (folder / VERDICT_FILE).unlink()
+    (folder / CAMERA_FILE).unlink()
+    assert info_of(str(folder))["camera learned"].startswith("how well it is known is found at the end")
+    train(config, folder, resume=True)
+    assert (folder / VERDICT_FILE).read_text() == before and (folder / CAMERA_FILE).exists()
+
+
+def test_the_learned_camera_serves_a_further_run(learned_run: Run, tiny: TrainConfig, tmp_path: Path) -> None:
+    file = learned_run.folder / CAMERA_FILE
+    init = str(learned_run.folder)
+    run = train(replace(tiny, camera=f"learn:{file}", steps=1, init=init), tmp_path / "run")
+    assert run.data.camera == learned_run.cameras[0]
+
+
+def test_another_run_has_neither_file_nor_line(whole_run: Run) -> None:
+    assert not (whole_run.folder / VERDICT_FILE).exists() and read_verdicts(whole_run.folder) == ()
+    assert "camera learned" not in info_of(str(whole_run.folder))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda text: text[:-20],
+        lambda text: "[]",
+        lambda text: "{}",
+        lambda text: '{"cameras": 3}',
+        lambda text: '{"cameras": [3]}',
+        lambda text: '{"cameras": [{}]}',
+        lambda text: text.replace('"turns": ', '"turns": "x", "was": '),
+        lambda text: text.replace('"turns": ', '"turns": -1.0, "was": '),
+        lambda text: text.replace('"turns": ', '"turns": NaN, "was": '),
+        lambda text: text.replace('"fx": ', '"fx": -1.0, "was": '),
+    ],
+)
+def test_a_damaged_verdict_is_refused_by_name(learned_run: Run, tmp_path: Path, spoil: Callable[[str], str]) -> None:
+    text = (learned_run.folder / VERDICT_FILE).read_text()
+    assert json.loads(text)["cameras"]
+    (tmp_path / VERDICT_FILE).write_text(spoil(text))
+    with pytest.raises(DataError, match=VERDICT_FILE):
+        read_verdicts(tmp_path)
