@@ -233,7 +233,7 @@ def test_a_wide_lens_gives_the_part_within_sixty_degrees() -> None:
     _, inside = to_frame(torch.ones(1, 1, 160, 256), table.view, frame)
     assert inside[angles < MOST_DEG - 1].all() and not inside[angles > 70].any()
     reach = extent(frame)
-    assert reach.right == pytest.approx(math.tan(math.radians(60)), abs=0.03)
+    assert reach.right == pytest.approx(math.tan(math.radians(60)), abs=1e-9)
     assert table.lost == pytest.approx(1 - inside.mean(), abs=1e-9) and table.lost > 0.3
     maps, _ = to_frame(torch.ones(1, 1, 160, 256), table.view, frame)
     assert (maps[0, 0].numpy()[~inside] == 0).all()

@@ -1,9 +1,9 @@
 """The pinhole view of a camera with a lens: which one it is, the frames in it, and the way back to the frame's pixels.
 
 The view has the camera's axis and rotation, so that z is the same in both. It covers the frame: every pixel whose ray
-lies within 60 degrees of the axis is in it. A plane through the middles of the frame's edges would be finer (by 5 to
-25 % in its middle, for lenses of 60 to 110 degrees) and have no black corners, but a tenth of the frame's pixels would
-get no depth.
+lies within 60 degrees of the axis is in it. A view that ends at the middles of the frame's edges would have no black
+corners and be finer, by up to 25 % in its middle for lenses of 90 to 105 degrees, but a tenth of the frame's pixels
+would get no depth.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ MOST_DEG = 60.0
 pixels of one in the middle, and at 75 fifteen times."""
 _SAMPLES = 129
 """Points along each side of a frame whose rays say how far it reaches; odd, so that the middles are among them."""
+_RIM = 720
 _FINEST = 4
 """Samples along each side of a pixel of the view, at most."""
 
@@ -67,6 +68,7 @@ def extent(camera: Camera) -> Extent:
     rays, seen = camera.unproject(np.stack(np.meshgrid(across, down), -1).reshape(-1, 2))
     cosines = rays[seen, 2]
     near = rays[seen][cosines >= math.cos(math.radians(MOST_DEG)) - 1e-9]
+    near = np.concatenate([near, _rim(camera)])
     x, y = near[:, 0] / near[:, 2], near[:, 1] / near[:, 2]
     if len(near) == 0 or min(np.ptp(x), np.ptp(y)) <= 0:
         raise DataError(
@@ -83,6 +85,15 @@ def extent(camera: Camera) -> Extent:
         bottom=float(y.max()),
         widest_rad=math.acos(min(1.0, float(cosines.min()))),
     )
+
+
+def _rim(camera: Camera) -> Float[ndarray, "n 3"]:
+    """Rays at 60 degrees from the axis that the frames of a camera show: there a view ends, between the samples."""
+    around, most = np.linspace(0, 2 * math.pi, _RIM, endpoint=False), math.radians(MOST_DEG)
+    sine, cosine = math.sin(most), math.cos(most)
+    rays = np.stack([sine * np.cos(around), sine * np.sin(around), np.full(_RIM, cosine)], -1)
+    pixels, seen = camera.project(rays)
+    return np.asarray(rays[seen & _within(pixels, camera)])
 
 
 def is_rectified(choice: str, cameras: Iterable[Camera]) -> bool:
@@ -256,7 +267,7 @@ def _places(frame: Camera, view: Camera) -> tuple[Float[ndarray, "h w 2"], Bool[
     return places, np.asarray(seen & in_front.reshape(seen.shape) & _within(places, view))
 
 
-def _within(places: Float[ndarray, "h w 2"], camera: Camera) -> Bool[ndarray, "h w"]:
+def _within(places: Float[ndarray, "*n 2"], camera: Camera) -> Bool[ndarray, "*n"]:
     """Which places lie on the pixels of a camera's frame, to a millionth of one."""
     edge = np.array([camera.width, camera.height]) - 0.5 + 1e-6
     return np.asarray(((places >= -0.5 - 1e-6) & (places <= edge)).all(-1))
