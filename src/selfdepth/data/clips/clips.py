@@ -54,7 +54,6 @@ class ClipSet:
             for clips without a partner. None without stereo.
         n_dropped: targets left out because they, or a source that they need, are not in the store.
         teacher: a teacher's maps of all targets, which then come with the batches.
-        cameras: number of each clip's camera, as `camera_numbers` gives it; None where all have the same.
         driven_m: metres that the vehicle drove between target and sources; NaN where it is not known. None: not at all.
     """
 
@@ -66,7 +65,6 @@ class ClipSet:
     T_stereo_target: Float32[ndarray, "clips 4 4"] | None = field(default=None, repr=False)
     n_dropped: int
     teacher: TeacherMaps | None = field(default=None, repr=False)
-    cameras: Int[ndarray, "clips"] | None = field(default=None, repr=False)
     driven_m: Float32[ndarray, "clips s"] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
@@ -139,7 +137,6 @@ def make_clips(
         spacing=spacing,
         T_stereo_target=None if stereo == "none" else T[complete],
         n_dropped=int((~complete).sum()),
-        cameras=store.cameras_of([refs[i] for i in np.flatnonzero(complete).tolist()]),
     )
 
 
@@ -295,7 +292,8 @@ class ClipLoader:
         K = torch.from_numpy(self.clips.K[indices])
         maps = None if self.clips.teacher is None else self.clips.teacher.gather(rows[:, 0])
         driven_m = None if self.clips.driven_m is None else torch.from_numpy(self.clips.driven_m[indices])
-        cameras = None if self.clips.cameras is None else torch.from_numpy(self.clips.cameras[indices])
+        numbers = self.store.cameras_of([self.clips.refs[i] for i in indices.tolist()])
+        cameras = None if numbers is None else torch.from_numpy(numbers)
         gathered = _Gathered(pixels, K, T, maps, driven_m, cameras)
         # Only from pinned memory does a copy to the GPU run beside its computation.
         if self.device.type == "cuda":
