@@ -35,7 +35,7 @@ from selfdepth.data.sources.rendered import CAMERA_FILE, write_drive
 from selfdepth.demo.run import DEMO_CONFIG
 from selfdepth.engine.train import train
 from selfdepth.errors import SelfDepthError
-from selfdepth.evaluation.depth.metrics import PROTOCOLS, evaluate_set
+from selfdepth.evaluation.depth.metrics import PROTOCOLS, DepthReport, evaluate_set
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.lens import PINHOLE
 from selfdepth.inference.predictor import Predictor
@@ -177,34 +177,37 @@ def work(job: Job) -> str | Path:
 
 
 def errors(streets: Streets, predictions: Mapping[str, ndarray]) -> dict[str, dict[str, float]]:
-    """Errors of each way, at the pixels that all of them have seen.
+    """Errors of each way on the held-out street.
 
     Args:
-        predictions: distances of the held-out street, n h w, by the name of the way; in any unit.
+        predictions: distances of the held-out street, n h w, by the name of the way; in any unit, 0 where it sees
+            nothing.
 
     Returns:
-        by way: abs_rel and a1; abs_rel_shared, at the directions that the pinhole's frame holds, too, which compares
-        one lens with another; and the share of the pixels with ground truth that all ways have seen.
+        by way: abs_rel and a1, at the pixels that all ways see; abs_rel_shared, at those of them whose direction the
+        pinhole's frame holds, too, which compares one lens with another; abs_rel_own, at all that this way sees; and
+        which share of the pixels with ground truth that is.
     """
     with np.load(streets.held_out) as held_out:
         truth = held_out["distances"]
-    seen = truth > 0
-    for distances in predictions.values():
-        seen &= np.isfinite(distances) & (distances > 0)
-    shared = seen & _in_pinhole(streets.camera)
+    seen = {way: (truth > 0) & np.isfinite(each) & (each > 0) for way, each in predictions.items()}
+    by_all = np.logical_and.reduce(list(seen.values()))
+    shared = by_all & _in_pinhole(streets.camera)
     found = {}
     for way, distances in predictions.items():
-        inverse = [1 / np.where(here, each, 1) for here, each in zip(seen, distances, strict=True)]
-        whole, same = (
-            evaluate_set(inverse, np.where(mask, truth, 0), _PROTOCOL, median_scaling=True) for mask in (seen, shared)
-        )
+        whole, same, own = (_report(distances, truth, mask) for mask in (by_all, shared, seen[way]))
         found[way] = {
             "abs_rel": whole.abs_rel,
             "a1": whole.a1,
             "abs_rel_shared": same.abs_rel,
-            "seen": float(seen.sum() / (truth > 0).sum()),
+            "abs_rel_own": own.abs_rel,
+            "seen": float(seen[way].sum() / (truth > 0).sum()),
         }
     return found
+
+
+def _report(distances: ndarray, truth: ndarray, mask: ndarray) -> DepthReport:
+    return evaluate_set(list(1 / np.where(mask, distances, 1)), list(np.where(mask, truth, 0)), _PROTOCOL)
 
 
 def _in_pinhole(camera: Camera) -> ndarray:
@@ -244,20 +247,17 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
         waiting = {pool.submit(work, job): job for job in _jobs(all_streets, config, args.seeds, Path(name))}
         answers: dict[tuple[str, int], dict[str, str | Path]] = {}
         for done in as_completed(waiting):
-            job = waiting[done]
+            job, answer = waiting[done], done.result()
             streets, seed = job.streets, job.config.seed
-            answers.setdefault((streets.lens, seed), {})[job.way] = done.result()
-            print(f"{streets.lens}, {job.way}, seed {seed}: {_said(done.result())}", flush=True)
+            said = "trained" if isinstance(answer, Path) else answer
+            print(f"{streets.lens}, {job.way}, seed {seed}: {said}", flush=True)
+            answers.setdefault((streets.lens, seed), {})[job.way] = answer
             if len(answers[streets.lens, seed]) == len(streets.ways):
                 document["lenses"][streets.lens][seed] = judged(streets, answers[streets.lens, seed])
                 if args.json is not None:
                     write_json(document, args.json)
     print(table(document))
     return document
-
-
-def _said(answer: str | Path) -> str:
-    return "trained" if isinstance(answer, Path) else answer
 
 
 def judged(streets: Streets, answers: Mapping[str, str | Path]) -> dict[str, dict[str, Any]]:
@@ -294,17 +294,19 @@ def _jobs(all_streets: Mapping[str, Streets], config: TrainConfig, seeds: Sequen
 def table(document: dict[str, Any]) -> str:
     """abs_rel of each way, mean and standard deviation over the seeds, as a table of Markdown.
 
-    The last two columns are of the directions that the pinhole sees, too: abs_rel, and how far it is off the pinhole's.
+    Then, of the directions that the pinhole sees, too: abs_rel, and how far it is off the pinhole's. The last columns
+    are of all that a way sees, which differs from way to way, and how much that is.
     """
     baseline = document["lenses"].get(BASELINE, {})
     to_beat = _mean(baseline, NATIVE, "abs_rel_shared") if baseline else None
-    lines = ["| lens | way | abs_rel | a1 | abs_rel, pinhole's view | to the pinhole |", "|---" * 6 + "|"]
+    titles = "lens | way | abs_rel | a1 | abs_rel, pinhole's view | to the pinhole | abs_rel, all it sees | sees"
+    lines = [f"| {titles} |", "|---" * 8 + "|"]
     for lens, by_seed in document["lenses"].items():
         for way in next(iter(by_seed.values()), {}):
             cells = [_cell(by_seed, way, name) for name in ("abs_rel", "a1", "abs_rel_shared")]
-            here = _mean(by_seed, way, "abs_rel_shared")
-            known = to_beat is not None and here is not None
-            cells.append(f"{100 * (here / to_beat - 1):+.0f} %" if known else "")  # type: ignore[operator]
+            here, sees = _mean(by_seed, way, "abs_rel_shared"), _mean(by_seed, way, "seen")
+            cells.append("" if to_beat is None or here is None else f"{100 * (here / to_beat - 1):+.0f} %")
+            cells += [_cell(by_seed, way, "abs_rel_own"), "" if sees is None else f"{100 * sees:.0f} %"]
             lines.append(f"| {lens} | {way} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

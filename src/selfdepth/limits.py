@@ -23,6 +23,7 @@ LIMITS: dict[str, tuple[int, str]] = {
     "video_megapixels": (40, "of a frame of a video: 8K has 33"),
     "video_samples": (10_000_000, "of the frames of a video, and of an MP4's pieces of sound: a day has seven million"),
     "network_megapixels": (10, "of an image as the networks see it: 4K has 8"),
+    "message_megabytes": (512, "of a message or a compressed chunk of a ROS bag, unpacked; a raw 4K image has 25"),
     "array_megabytes": (
         1500,
         "of the arrays of a file, in memory: npz, npy, a matrix of MATLAB; Eigen's truth has 1,300",

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from selfdepth.errors import DataError, printable
 from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.lenses import Lenses, seen_at
 from selfdepth.geometry.quaternion import quaternion_from_rotation
+from selfdepth.geometry.ray_depth import DepthIs
 from selfdepth.geometry.rigid import inverse
 
 
@@ -61,6 +63,8 @@ class Batch:
         mirrored: which clips are flipped left to right; None: none is. Only a learned camera asks.
         camera: number of each clip's camera, one for each size of the original frames; None: all have the first.
         driven: between target and sources; None without a speed log, and in validation.
+        lenses: at the size of the frames, one per clip for all its views; depth is then the distance along the ray.
+            None for pinholes, whose depth is along z.
     """
 
     frames: Float[Tensor, "b views 3 h w"]
@@ -73,6 +77,11 @@ class Batch:
     mirrored: Bool[Tensor, "b"] | None = None
     camera: Int[Tensor, "b"] | None = None
     driven: Driven | None = None
+    lenses: Lenses | None = None
+
+    def seen(self, size: tuple[int, int]) -> Bool[Tensor, "b 1 _h _w"] | None:
+        """Which pixels of a target have a ray, in maps of this height and width; None: all of them."""
+        return None if self.lenses is None else seen_at(self.lenses.seen, size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +96,7 @@ class StepOutput:
         T_source_target: one transform per source, in the order of the views, detached.
         automask: mu of equation 5 at the finest scale: 1 where a warped source explains the pixel best, else 0.
         confidence: of the finest disparity, in (0, 1), detached; None if it is not learned.
+        seen: which pixels of the targets have a ray; None: all of them.
     """
 
     loss: Float[Tensor, ""]
@@ -96,6 +106,13 @@ class StepOutput:
     T_source_target: Float[Tensor, "b s 4 4"]
     automask: Float[Tensor, "b h w"]
     confidence: Float[Tensor, "b 1 _h _w"] | None = None
+    seen: Bool[Tensor, "b 1 _hs _ws"] | None = None
+
+    @property
+    def kept(self) -> Float[Tensor, ""]:
+        """Share of the pixels with a ray that the auto-mask keeps."""
+        kept = self.automask.mean()
+        return kept if self.seen is None else kept / self.seen.to(kept.dtype).mean().clamp(min=1e-6)
 
 
 METRIC_SPREAD = 0.10
@@ -170,13 +187,16 @@ class DepthPrediction:
     """Depth of one image at the image's own resolution.
 
     Attributes:
-        depth: along z, float32; in metres unless `scale` is "relative": then up to one unknown factor.
-        disparity: 1 / depth.
+        depth: of what `depth_is` says, float32; in metres unless `scale` is "relative": then up to one unknown factor.
+            0 for pixels without a ray, whose depth is not known.
+        disparity: 1 / depth, or 0 where it is not known.
         scale: "relative" or "metric"; of a calibrated model `MetricScale.word`, such as "metric within 18 %".
         camera: intrinsics for the image's own resolution, or None if the camera is unknown.
         confidence: of the depth, in (0, 1), float32: 1 / (1 + r), where r is the deviation that the model expects of
             the depth, as a share of it. None if the model does not predict it.
         metric: the witness of the metres, and how sure they are, of a calibrated model; else None.
+        depth_is: "z", along the camera's axis, or "ray", the distance along the ray of each pixel, as a model predicts
+            that was trained through a lens.
     """
 
     depth: Float[ndarray, "h w"]
@@ -185,6 +205,7 @@ class DepthPrediction:
     camera: Camera | None
     confidence: Float[ndarray, "h w"] | None = None
     metric: MetricScale | None = None
+    depth_is: DepthIs = "z"
 
     def in_metres(self, metres_per_unit: float) -> DepthPrediction:
         """The same prediction in metres: its depth times `metres_per_unit`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,7 +60,8 @@ def test_only_pixels_that_all_ways_see_are_compared(brown: Streets) -> None:
     left_missing[:, :, :32] = 0
     assert cameras.errors(brown, {NATIVE: bad_left})[NATIVE]["abs_rel"] > 0.1
     both = cameras.errors(brown, {NATIVE: bad_left, RECTIFIED: left_missing})
-    assert both[NATIVE]["abs_rel"] < 1e-6 and 0.3 < both[NATIVE]["seen"] < 0.7
+    assert both[NATIVE]["abs_rel"] < 1e-6 and both[NATIVE]["abs_rel_own"] > 0.1
+    assert both[NATIVE]["seen"] == 1 and 0.3 < both[RECTIFIED]["seen"] < 0.7
 
 
 def test_what_a_pinhole_sees_is_a_part_of_what_wider_lenses_do() -> None:
@@ -89,6 +91,9 @@ def test_every_way_but_the_ignorant_is_told_the_true_camera(brown: Streets, tmp_
     assert pinhole.ways == (NATIVE,) and brown.ways == (IGNORED, RECTIFIED, NATIVE)
     given = cameras.configured(replace(job, way=NATIVE, streets=pinhole)).camera
     assert given == str(brown.train / "street_0/camera.yaml")
+    lens = {way: cameras.configured(replace(job, way=way)) for way in (RECTIFIED, NATIVE)}
+    assert {config.camera for config in lens.values()} == {given}
+    assert (lens[RECTIFIED].rectify, lens[NATIVE].rectify) == ("yes", "no")
 
 
 def test_a_way_that_is_refused_is_said_so_in_the_table(brown: Streets, tmp_path: Path) -> None:
@@ -99,19 +104,48 @@ def test_a_way_that_is_refused_is_said_so_in_the_table(brown: Streets, tmp_path:
     assert found[RECTIFIED] == {"refused": "cannot be held"} and found[NATIVE]["abs_rel"] < 1e-6
     rows = cameras.table({"lenses": {"brown": {0: found}}}).splitlines()
     assert rows[2].startswith("| brown | ignored | 0.000 ± 0.000 |")
-    assert rows[3] == "| brown | rectified | refused | refused | refused |  |"
+    assert rows[3] == "| brown | rectified | refused | refused | refused |  | refused |  |"
 
 
 def test_the_table_compares_every_way_with_the_pinhole() -> None:
     def ways(**abs_rel: float) -> dict[str, dict[str, float]]:
-        return {way: {"abs_rel": x, "a1": 0.9, "abs_rel_shared": x} for way, x in abs_rel.items()}
+        return {
+            way: {"abs_rel": x, "a1": 0.9, "abs_rel_shared": x, "abs_rel_own": 0.5, "seen": 0.52}
+            for way, x in abs_rel.items()
+        }
 
     lenses = {
         "pinhole": {0: ways(native=0.1), 1: ways(native=0.3)},
         "brown": {0: ways(ignored=0.4, native=0.2), 1: ways(ignored=0.4, native=0.22)},
     }
     assert cameras.table({"lenses": lenses}).splitlines()[2:] == [
-        "| pinhole | native | 0.200 ± 0.141 | 0.900 ± 0.000 | 0.200 ± 0.141 | +0 % |",
-        "| brown | ignored | 0.400 ± 0.000 | 0.900 ± 0.000 | 0.400 ± 0.000 | +100 % |",
-        "| brown | native | 0.210 ± 0.014 | 0.900 ± 0.000 | 0.210 ± 0.014 | +5 % |",
+        "| pinhole | native | 0.200 ± 0.141 | 0.900 ± 0.000 | 0.200 ± 0.141 | +0 % | 0.500 ± 0.000 | 52 % |",
+        "| brown | ignored | 0.400 ± 0.000 | 0.900 ± 0.000 | 0.400 ± 0.000 | +100 % | 0.500 ± 0.000 | 52 % |",
+        "| brown | native | 0.210 ± 0.014 | 0.900 ± 0.000 | 0.210 ± 0.014 | +5 % | 0.500 ± 0.000 | 52 % |",
     ]
+
+
+@pytest.mark.slow
+def test_lenses_are_trained_every_way_and_compared(tmp_path: Path) -> None:
+    words = [
+        "--lenses",
+        "pinhole",
+        "brown",
+        "fisheye",
+        "--steps",
+        "1",
+        "--batch",
+        "2",
+        "--seeds",
+        "0",
+        "--frames",
+        "24",
+    ]
+    sizes = ["--width", "64", "--height", "64", "--streets", "1", "--encoder", "test_resnet", "--workers", "1"]
+    document = cameras.main([*words, *sizes, "--json", str(tmp_path / "cameras.json")])
+    assert document["lenses"]["pinhole"][0][NATIVE]["abs_rel"] > 0
+    for lens in ("brown", "fisheye"):
+        ways = document["lenses"][lens][0]
+        assert set(ways) == {IGNORED, RECTIFIED, NATIVE} and all("abs_rel" in each for each in ways.values())
+    assert document["lenses"]["fisheye"][0][RECTIFIED]["seen"] < 0.8 < document["lenses"]["brown"][0][RECTIFIED]["seen"]
+    assert json.loads((tmp_path / "cameras.json").read_text())["arguments"]["steps"] == "1"

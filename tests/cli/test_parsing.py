@@ -77,7 +77,8 @@ BAD = {
     "export MODEL --format onx --out o": "no such choice: --format; expected monodepth2; got onx",
     "prepare DATA --ouy s": "no such option: --ouy; did you mean --out",
     "prepare DATA --out s --stereo=1": "the option takes no value: --stereo; expected --stereo or --no-stereo; got 1",
-    "check": "DATA is missing; expected DATA: Root of KITTI raw or odometry, folder of images, video file, or store",
+    "check": "DATA is missing; expected DATA: Root of KITTI raw or odometry, folder of images, video file, ROS bag, or "
+    "store",
     "check DATA --every 3": "no such option: --every",
     "info a b c": "2 words too many: b c; expected MODEL and options",
     "presets mono": "one word too many: mono; expected options only",

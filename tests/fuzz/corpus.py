@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from helpers.bags import simple_bag
 from helpers.depth_world import DATE, DRIVE, save_depth_model
 from helpers.make3d import NAMES, some_truths, write_make3d
 from helpers.memory_footage import footage, sequence
@@ -114,7 +115,19 @@ class OneMap(DepthTruth):
 
 def build(folder: Path) -> None:
     """Write all of it, a folder for each reader in `fuzz.readers`."""
-    for write in (_kitti, _pictures, _cameras, _trajectories, _arrays, _make3d, _models, _published, _store, _records):
+    for write in (
+        _kitti,
+        _pictures,
+        _bags,
+        _cameras,
+        _trajectories,
+        _arrays,
+        _make3d,
+        _models,
+        _published,
+        _store,
+        _records,
+    ):
         write(folder)
 
 
@@ -153,6 +166,14 @@ def _pictures(folder: Path) -> None:
         container.mux(stream.encode())
     frames = [picture.rotate(3 * number) for number in range(4)]
     frames[0].save(folder / "video/b.gif", save_all=True, append_images=frames[1:], duration=100)
+
+
+def _bags(folder: Path) -> None:
+    simple_bag(_new(folder, "ros1_bag") / "a.bag", "ros1", zipped="lz4")
+    simple_bag(folder / "ros1_bag/b.bag", "ros1")
+    for kind in ("sqlite3", "mcap"):
+        simple_bag(_new(folder, f"{kind}_bag") / "drive", kind)
+        simple_bag(folder / f"{kind}_bag/packed", kind, zipped="message")
 
 
 def _cameras(folder: Path) -> None:

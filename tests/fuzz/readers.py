@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,9 +22,11 @@ from selfdepth.data.readers.make3d import Make3DTruth
 from selfdepth.data.readers.pictures import image_size, read_image
 from selfdepth.data.readers.trajectories import read_times, read_trajectory
 from selfdepth.data.readers.video import open_video
+from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.store.store import open_store
 from selfdepth.engine.run_config import read_run_config
 from selfdepth.engine.tracking import read_metrics
+from selfdepth.errors import DataError
 from selfdepth.evaluation.depth.arrays import read_predictions, read_truths
 from selfdepth.evaluation.depth.truth_cache import CachedTruth
 from selfdepth.weights import published_models
@@ -69,6 +72,15 @@ def _video(folder: Path, file: Path) -> None:
         pass
 
 
+def _bag(folder: Path, file: Path) -> None:
+    bags = recognise(file if file.suffix == ".bag" else file.parent)
+    bags.contents()
+    for bag in bags.sequences():
+        for number in bag.numbers:
+            with suppress(DataError):  # of a message; that of the bag is not passed over
+                list(bag.read((number,)))
+
+
 def _store(folder: Path, file: Path) -> None:
     store = open_store(folder)
     for ref in (*store.train, *store.val, *store.test):
@@ -92,6 +104,9 @@ def _cache(folder: Path, file: Path) -> None:
 READERS = (
     Reader(name="image", folder="image", files="*", read=lambda folder, file: (image_size(file), read_image(file))),
     Reader(name="video", folder="video", files="*", read=_video, slow=True),
+    Reader(name="bag of ROS 1", folder="ros1_bag", files="*.bag", read=_bag, slow=True),
+    Reader(name="bag of ROS 2", folder="sqlite3_bag", files="*/*", read=_bag, slow=True),
+    Reader(name="MCAP", folder="mcap_bag", files="*/*", read=_bag, slow=True),
     Reader(name="PNG depth", folder="depth_png", files="*", read=lambda folder, file: read_depth_png(file)),
     Reader(name="calibration of KITTI", folder="kitti", files=f"{DATE}/calib_*.txt", read=_calibration),
     Reader(name="LiDAR scan", folder="kitti", files=f"{DATE}/{DRIVE}/velodyne_points/data/*1.bin", read=_scan),

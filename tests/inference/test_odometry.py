@@ -78,7 +78,7 @@ def test_a_model_that_learned_by_aligned_motions_is_followed_by_them_where_the_c
     turn = transform_from_axis_angle(torch.tensor([0.0, 0.02, 0.0]), torch.zeros(3))
     seen: list[tuple[Tensor, ...]] = []
 
-    def watched(T: Tensor, depth: Tensor, frames: Tensor, K: Tensor) -> Tensor:
+    def watched(T: Tensor, depth: Tensor, frames: Tensor, K: Tensor, lenses: None) -> Tensor:
         seen.append((depth, frames, K))
         return turn @ T
 

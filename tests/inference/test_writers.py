@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from PIL import Image
 from selfdepth.data.kitti.improved import read_depth_png
 from selfdepth.errors import OutputError
 from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.lens import Lens
 from selfdepth.inference.visualize import colorize_disparity
 from selfdepth.inference.writers import (
     create_video,
@@ -39,17 +41,44 @@ def test_npz_holds_the_exact_numbers_the_scale_and_the_camera_without_pickles(tm
     prediction = _prediction(camera, "metric")
     write_npz(tmp_path / "a.npz", prediction)
     with np.load(tmp_path / "a.npz", allow_pickle=False) as arrays:
-        assert set(arrays) == {"depth", "disparity", "scale", "K"}
+        assert set(arrays) == {"depth", "disparity", "scale", "depth_is", "K"}
         assert np.array_equal(arrays["depth"], prediction.depth)
         assert np.array_equal(arrays["disparity"], prediction.disparity)
-        assert str(arrays["scale"]) == "metric"
+        assert str(arrays["scale"]) == "metric" and str(arrays["depth_is"]) == "z"
         assert arrays["K"].tolist() == [[10, 0, 7], [0, 11, 5], [0, 0, 1]]
+
+
+def test_npz_of_a_lens_says_what_the_depth_is_and_what_the_lens_is(tmp_path: Path) -> None:
+    lens = Lens("kannala-brandt", (0.1, -0.02))
+    camera = Camera(fx=5.0, fy=5.0, cx=7.0, cy=5.0, width=16, height=12, lens=lens)
+    write_npz(tmp_path / "a.npz", replace(_prediction(camera), depth_is="ray"))
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as arrays:
+        assert str(arrays["depth_is"]) == "ray" and str(arrays["lens"]) == lens.model
+        assert tuple(arrays["lens_coefficients"]) == lens.coefficients
+
+
+def test_where_there_is_no_depth_every_kind_of_file_says_so(tmp_path: Path) -> None:
+    prediction = _prediction()
+    known = np.arange(12 * 16).reshape(12, 16) % 3 > 0
+    prediction = replace(prediction, depth=prediction.depth * known, disparity=prediction.disparity * known)
+    for name, write in (("png16", write_png16), ("kitti", write_kitti), ("color", write_color)):
+        write(tmp_path / f"{name}.png", prediction)
+    for name in ("png16", "kitti"):
+        assert np.array_equal(np.asarray(Image.open(tmp_path / f"{name}.png")) > 0, known)
+    colours = np.asarray(Image.open(tmp_path / "color.png"))
+    assert not colours[~known].any() and colours[known].any(axis=-1).all()
+
+
+def test_the_note_beside_png16_says_what_the_depth_is(tmp_path: Path) -> None:
+    for depth_is, words in (("z", "along z"), ("ray", "the distance along the ray")):
+        write_png16_note(tmp_path, "relative", None, depth_is)  # type: ignore[arg-type]
+        assert words in (tmp_path / "README.txt").read_text()
 
 
 def test_npz_has_no_k_where_no_camera_is_known(tmp_path: Path) -> None:
     write_npz(tmp_path / "a.npz", _prediction())
     with np.load(tmp_path / "a.npz", allow_pickle=False) as arrays:
-        assert set(arrays) == {"depth", "disparity", "scale"}
+        assert set(arrays) == {"depth", "disparity", "scale", "depth_is"}
 
 
 def test_png16_holds_depth_times_256_clipped_and_never_zero(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_images_are_compared_by_the_aligned_motion_and_the_pose_network_learns_w
 ) -> None:
     """Only of neighbours in time: the stereo partner's motion is known."""
     turn = transform_from_axis_angle(torch.tensor([0.0, 0.02, 0.0]), torch.zeros(3))
-    monkeypatch.setattr(module, "align", lambda T, depth, frames, K: turn @ T)
+    monkeypatch.setattr(module, "align", lambda T, depth, frames, K, lenses: turn @ T)
     compared: list[Tensor] = []
 
     def watched(disparities: tuple[Tensor, ...], T: Tensor, *rest: Any) -> Objective:

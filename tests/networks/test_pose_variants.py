@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from helpers.reference import close, load_reference
-from selfdepth.config import EncoderConfig
+from selfdepth.config import EncoderConfig, PoseNetworkName
 from selfdepth.networks.depth import DepthNet
 from selfdepth.networks.pose import DepthFeatures, PoseNet, PoseNetwork, SharedPoseNet
 from selfdepth.networks.pose_variants import PosePass, all_at_once, pairs, pose_network
@@ -84,3 +84,21 @@ def test_without_neighbours_in_time_there_is_no_pass_and_no_weight(pose_input: s
     config = EncoderConfig(pretrained=False, pose_input=pose_input)  # type: ignore[arg-type]
     assert list(pose_network(config, (), channels=8).parameters()) == []
     assert pairs(()) == all_at_once(()) == ()
+
+
+@pytest.mark.parametrize("name", ["separate", "shared", "posecnn"])
+def test_an_untrained_network_can_start_with_longer_motions_and_the_same_rotations(name: PoseNetworkName) -> None:
+    def motions(factor: float) -> tuple[torch.Tensor, torch.Tensor]:
+        torch.manual_seed(0)
+        encoder = "test_resnet" if name == "separate" else None
+        config = EncoderConfig(name="test_resnet", pose_name=encoder, pose_network=name, pretrained=False)
+        network = pose_network(config, (-1, 1), channels=8).eval()
+        network.start_larger(factor)
+        views = torch.rand(2, 2, *((8, 2, 2) if name == "shared" else (3, 64, 64)))
+        axis_angle, translation = network(views)
+        depth = DepthFeatures(features=torch.zeros(2, 2, 8, 2, 2), mean_inverse_depth=torch.full((2,), 1 / factor))
+        return axis_angle, network.scaled(translation, depth)
+
+    (rotation, plain), (same, longer) = motions(1.0), motions(25.0)
+    torch.testing.assert_close(same, rotation)
+    torch.testing.assert_close(longer, 25 * plain)

@@ -15,6 +15,7 @@ from selfdepth.data.sources.rendered import write_drive
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.crop import Crop
+from selfdepth.geometry.lens import Lens
 from selfdepth.inference.predictor import Predictor
 from selfdepth.scale.frames import GivenDepths, ScaleFrame, model_depths, open_footage
 from selfdepth.structs import MetricScale
@@ -114,6 +115,25 @@ def test_a_pixel_of_the_frame_lies_on_the_same_ray_in_the_map(drive: SyntheticDr
     assert (mapped_v - camera.cy) / camera.fy == pytest.approx((v - whole.cy) / whole.fy)
     rays, seen = frame.rays(np.array([[7.0, 3.0]]))
     assert rays[0] == pytest.approx([(7 - camera.cx) / camera.fx, (3 - camera.cy) / camera.fy, 1]) and seen.all()
+
+
+@pytest.mark.parametrize("rectify", [False, True])
+def test_through_a_lens_a_pixel_keeps_its_ray_rectified_or_not(rectify: bool) -> None:
+    whole = Camera(fx=80, fy=80, cx=63, cy=31, width=128, height=64, lens=Lens("brown", (-0.25, 0.06, 0, 0)))
+    frame = ScaleFrame(
+        ref=FrameRef("a", 0),
+        time_s=0.0,
+        depth=np.ones((32, 64)),
+        whole=whole,
+        crop=Crop(4, 0, 0, 8),
+        rectify=rectify,
+    )
+    assert frame.camera.is_pinhole == rectify
+    pixels = np.array([[20.0, 10.0], [63.0, 31.0], [100.0, 55.0]])
+    expected, _ = whole.unproject(pixels)
+    rays, seen = frame.rays(frame.in_map(pixels))
+    assert seen.all()
+    np.testing.assert_allclose(rays, expected / expected[:, 2:], atol=1e-6)
 
 
 def test_given_depths_are_matched_by_order_or_by_name_at_any_resolution(

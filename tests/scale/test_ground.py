@@ -11,6 +11,7 @@ from numpy import ndarray
 
 from selfdepth.data.frames import FrameRef
 from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.lens import Lens
 from selfdepth.scale.frames import ScaleFrame
 from selfdepth.scale.ground import HeightWitness, fit_height
 from selfdepth.synthetic.drive import CAMERA_HEIGHT_M, DriveSpec, render_drive
@@ -90,6 +91,18 @@ def test_the_road_of_a_rendered_drive_lies_where_it_was_rendered() -> None:
     heights = [each for each in fitted if not isinstance(each, str)]
     assert len(heights) >= 4
     assert np.median(heights) == pytest.approx(CAMERA_HEIGHT_M, rel=0.01)
+
+
+def test_the_road_seen_through_a_lens_lies_as_deep() -> None:
+    camera = Camera(fx=80, fy=80, cx=63, cy=25, width=128, height=64, lens=Lens("brown", (-0.25, 0.06, 0, 0)))
+    frame = frame_of(np.ones((64, 128)), camera)
+    v, u = (each.ravel() for each in np.mgrid[:64, :128])
+    for depth_is in ("z", "ray"):
+        frame = dataclasses.replace(frame, depth_is=depth_is)
+        rays, seen = frame.rays(np.stack([u, v], axis=1).astype(np.float64))
+        down = np.where(seen & (rays[:, 1] > 0), rays[:, 1], np.inf)
+        depth = np.where(np.isfinite(down), 1.65 / down, 0).reshape(64, 128)  # 0: the sky, and beyond the lens
+        assert fit_height(dataclasses.replace(frame, depth=depth)) == pytest.approx(1.65, rel=1e-6)
 
 
 def test_the_same_road_has_the_same_height_at_another_resolution_and_inside_a_crop() -> None:

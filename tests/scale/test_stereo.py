@@ -78,6 +78,9 @@ def test_the_pairs_of_kitti_are_witnesses_with_their_baseline(drive: SyntheticDr
     footage = open_footage(root, stereo=True)
     witness = StereoWitness(footage)
     assert witness.source == "baseline 0.54 m" and len(footage.refs) == 4
+    (root / footage.partners[footage.sequences[0].name].name / "data" / "0000000002.png").unlink()
+    fewer = open_footage(root, stereo=True)
+    assert [fewer.has_partner(ref) for ref in fewer.refs] == [True, True, False, True]
     depth = frame(drive, 4.0, footage.refs[1].number).depth
     ours = ScaleFrame(ref=footage.refs[1], time_s=0.0, depth=depth, whole=footage.sequences[0].camera)
     (found,) = witness.observe(ours)

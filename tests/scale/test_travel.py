@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from helpers.models import depth_only, tiny_config, untrained, write_model
 from selfdepth.data.sources.rendered import write_drive
 from selfdepth.errors import CheckpointError, DataError
+from selfdepth.inference.odometry import MotionPredictor
 from selfdepth.scale.frames import ScaleFootage, open_footage
 from selfdepth.scale.travel import common_direction, follow, travel_of_model, travel_of_path
 from selfdepth.structs import Trajectory
@@ -77,6 +79,23 @@ def test_every_frame_that_is_looked_at_is_counted(footage: ScaleFootage, weights
     assert sum(counted) == 3
     follow(footage, "street", weights, device="cpu", advance=counted.append)
     assert sum(counted) == 3 + 8
+
+
+def test_the_direction_is_that_of_the_pairs_one_by_one_though_they_are_read_in_one_pass(
+    footage: ScaleFootage, weights: LoadedWeights
+) -> None:
+    refs = [footage.refs[row] for row in (0, 1, 4, 5, 7)]  # the last has no next frame
+    motion = MotionPredictor(weights, device="cpu", precision="fp32")
+    (sequence,) = footage.sequences
+    steps = []
+    for ref in refs[:-1]:
+        pair = np.stack(
+            [weights.fit(image, sequence.camera)[0] for image in sequence.read((ref.number, ref.number + 1))]
+        )
+        T_next_current = motion.motions(torch.from_numpy(pair), [0], [0], weights.fit.camera(sequence.camera))
+        steps.append(np.linalg.inv(T_next_current[0])[:3, 3])
+    found = travel_of_model(footage, refs, weights, device="cpu")
+    assert found is not None and found == pytest.approx(common_direction(np.array(steps)), abs=1e-5)
 
 
 def test_a_path_is_not_continued_across_a_gap(footage: ScaleFootage, weights: LoadedWeights) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from selfdepth.data.inspect import FootageSummary
     from selfdepth.data.kitti.inventory import Inventory
+    from selfdepth.data.sources.contents import Contents
+    from selfdepth.data.sources.source import DataSource
 
 _SHOWN = 12
 """Longest list of missing folders or archives: a terminal shows it at a glance, and --json has the rest."""
@@ -29,11 +31,11 @@ _SHOWN = 12
 class CheckArgs:
     """Report what DATA is and whether it can be trained on; for KITTI, what is missing for a split.
 
-    Of a store, the frames are compared with their checksum. Nothing is written except --json.
+    Of a store, the frames are compared with their checksum. Nothing is written except --json and --picture.
     """
 
     data: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DATA")]
-    """Root of KITTI raw or odometry, folder of images, video file, or store."""
+    """Root of KITTI raw or odometry, folder of images, video file, ROS bag, or store."""
     split: tuple[str, ...] = ()
     """Published splits, like eigen_zhou and eigen, or folders with train_files.txt, val_files.txt or test_files.txt
     (KITTI). The report lists what is there and what is missing; for one complete split, its sequences too."""
@@ -45,9 +47,13 @@ class CheckArgs:
     KITTI-360), as FILE:NAME where it holds several cameras; or fov:DEGREES."""
     stream: int | None = None
     """Number of the video stream to look at, from 0. Default: the one with the most frames."""
+    topic: str | None = None
+    """Name of the topic of images to look at in ROS bags. Default: that of the only camera."""
     on_error: Literal["stop", "skip"] = "stop"
     """When frames cannot be read: end with an error after the report, or report them as training with the same option
     would leave them out."""
+    picture: str | None = None
+    """PNG file for a picture, of a camera with a lens: the first frame, above what training sees of it rectified."""
     json: str | None = None
     """File for the report as JSON, with everything that is missing."""
 
@@ -68,12 +74,18 @@ def check(args: CheckArgs) -> None:
     require_stream(args.stream)
     if args.json is not None:
         require_writable_file(path_of(args.json), option="--json")
+    if args.picture is not None:
+        require_writable_file(path_of(args.picture), option="--picture")
     # Unwrapped lines can be searched and copied. Markup is off wherever a path is printed: it may contain [brackets].
     console = safe_console(soft_wrap=True, highlight=False)
     if is_store(path_of(args.data)):
         _check_store(console, args)
         return
-    source = recognise(path_of(args.data), args.stream)
+    source = recognise(path_of(args.data), args.stream, args.topic)
+    contents = source.contents()
+    if contents is not None:
+        # Printed at once: of a bag with several cameras, these are the names to choose from.
+        _show_contents(console, args.data, contents)
     lists = None if args.splits is None else path_of(args.splits)
     inventory, summary = None, None
     if args.split or lists is not None:
@@ -90,10 +102,11 @@ def check(args: CheckArgs) -> None:
                 progress=lambda done, total: status.update(f"looking at the frames: {done} of {total}"),
             )
         _show_summary(console, args.data, summary)
+        _write_picture(source, args)
     if inventory is None and source.usual_splits:
         names = " ".join(source.usual_splits)
         console.print(f"splits: add --split {names} to see what is missing for them", markup=False)
-    report = {"footage": summary, "inventory": inventory}
+    report = {"footage": summary, "inventory": inventory, "contents": contents}
     write_json(args.json, {name: part and dataclasses.asdict(part) for name, part in report.items()})
     if summary is not None:
         require_readable(summary, on_error=args.on_error)  # last: the report is what the user came for
@@ -101,9 +114,11 @@ def check(args: CheckArgs) -> None:
 
 def _check_store(console: Console, args: CheckArgs) -> None:
     """Compare a store with its checksums, and say what it holds."""
+    from selfdepth.data.store.prepare import lenses_of
     from selfdepth.data.store.store import open_store
 
     chosen = {"--split": args.split or None, "--splits": args.splits, "--camera": args.camera, "--stream": args.stream}
+    chosen |= {"--picture": args.picture, "--topic": args.topic}
     for option, value in chosen.items():
         if value is not None:
             raise ConfigError("a store's frames were chosen when it was made", where=option, fix="leave it out")
@@ -114,9 +129,36 @@ def _check_store(console: Console, args: CheckArgs) -> None:
     console.print(f"{args.data}: store of {store.kind}, {store.width}x{store.height}", markup=False)
     console.print(f"frames: {len(store.frames)} in {len(store.sequences)} sequences")
     console.print(f"clips: {len(store.train)} to train on, {len(store.val)} to validate")
+    lenses = lenses_of(store)
+    if lenses is not None:
+        console.print(lenses, markup=False)
     console.print("checksum: " + ("as written" if sealed else "none; stores of this version had none"))
     report = {"frames": len(store.frames), "train": len(store.train), "val": len(store.val), "checksum": sealed}
     write_json(args.json, {"store": report})
+
+
+def _write_picture(source: DataSource, args: CheckArgs) -> None:
+    """Write the picture of the rectified view, if it is asked for."""
+    if args.picture is None:
+        return
+    from PIL import Image
+
+    from selfdepth.data.inspect import picture_of_view
+    from selfdepth.files import whole_file
+
+    picture = picture_of_view(source, args.camera)
+    with whole_file(path_of(args.picture)) as path:
+        Image.fromarray(picture).save(path, format="PNG")
+
+
+def _show_contents(console: Console, data: str, contents: Contents) -> None:
+    """As lines, not as a table, which would cut long names off: they are to be copied."""
+    lines = (contents.columns, *contents.rows)
+    widths = [max(len(line[i]) for line in lines) for i in range(len(contents.columns))]
+    console.print(f"{data}: {contents.title}", markup=False)
+    for line in lines:
+        padded = "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True))
+        console.print(f"  {padded}".rstrip(), markup=False)
 
 
 def _show_summary(console: Console, data: str, summary: FootageSummary) -> None:
@@ -125,6 +167,8 @@ def _show_summary(console: Console, data: str, summary: FootageSummary) -> None:
     console.print(clips + (f", {summary.n_test} frames to test" if summary.n_test else ""))
     if summary.stereo is not None:
         console.print(f"stereo: {summary.stereo}", markup=False)
+    if summary.lenses is not None:
+        console.print(summary.lenses, markup=False)
     console.print(f"suggested: --every {summary.every}")
     for sentence in summary.warnings:
         console.print(f"warning: {sentence}", style="yellow", markup=False)

@@ -32,7 +32,7 @@ class EvaluateDepthArgs:
     """Run folder, weights folder, published folder or name, or Hugging Face hub name. Not needed with --predictions."""
     data: str | None = None
     """Root of KITTI raw, or a store made from it; Make3D's folder of Test134 and Gridlaserdata; with --ground-truth
-    also a folder of images or a video."""
+    also a folder of images, a video or a ROS bag."""
     split: str | None = None
     """Folder with test_files.txt or val_files.txt; or a published split: eigen, eigen_benchmark (KITTI)."""
     part: Literal["train", "val", "test"] | None = None
@@ -41,6 +41,8 @@ class EvaluateDepthArgs:
     """Evaluate MODEL on at most this many frames, evenly spaced. Default: all."""
     stream: int | None = None
     """Number of the video stream to take, from 0. Default: the one with the most frames."""
+    topic: str | None = None
+    """Name of the topic of images to take from ROS bags. Default: that of the only camera."""
     predictions: str | None = None
     """Predictions of any method, instead of MODEL: .npy or .npz with maps (images, height, width) at any resolution; or
     a folder with one .npy, .npz or 16-bit .png per frame of --data, named like the frame."""
@@ -80,7 +82,18 @@ class EvaluateDepthArgs:
 
 
 SECTIONS = {
-    "input": ("model", "data", "split", "part", "frames", "stream", "predictions", "predictions_are", "ground_truth"),
+    "input": (
+        "model",
+        "data",
+        "split",
+        "part",
+        "frames",
+        "stream",
+        "topic",
+        "predictions",
+        "predictions_are",
+        "ground_truth",
+    ),
     "protocol": ("protocol", "min_depth", "max_depth", "median_scaling", "one_scale", "factor", "post_process"),
     "output": ("json", "plots", "truth_cache"),
     "machine": ("device", "batch_size"),
@@ -101,6 +114,7 @@ def evaluate_depth(args: EvaluateDepthArgs) -> None:
         part=args.part,
         at_most=args.frames,
         stream=args.stream,
+        topic=args.topic,
         protocol=args.protocol,
         median_scaling=args.median_scaling,
         factor=args.factor,
@@ -180,7 +194,8 @@ def _check(args: EvaluateDepthArgs) -> None:
                 expected="--data KITTI_ROOT --split S, or --ground-truth with a .npy or .npz file",
             )
     if args.data is None:
-        only = {"--split": args.split, "--part": args.part, "--stream": args.stream, "--truth-cache": args.truth_cache}
+        only = {"--split": args.split, "--part": args.part, "--stream": args.stream, "--topic": args.topic}
+        only["--truth-cache"] = args.truth_cache
         for option, value in only.items():
             if value is not None:
                 raise ConfigError(

@@ -31,12 +31,14 @@ class EvaluateOdometryArgs:
     model: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="[MODEL]")] = None
     """Run folder, weights folder, published folder or name, or Hugging Face hub name. Not needed with --predictions."""
     data: str | None = None
-    """Root of KITTI odometry (true poses: poses/09.txt) or KITTI raw (oxts), folder of images with poses.txt, or
-    video."""
+    """Root of KITTI odometry (true poses: poses/09.txt) or KITTI raw (oxts), folder of images with poses.txt,
+    video, or ROS bag."""
     sequence: str | None = None
     """Which of several sequences in --data, such as 09 or 2011_09_26_drive_0005_sync."""
     stream: int | None = None
     """Number of the video stream to take, from 0. Default: the one with the most frames."""
+    topic: str | None = None
+    """Name of the topic of images to take from ROS bags. Default: that of the only camera."""
     predictions: str | None = None
     """Trajectory of any method, instead of MODEL: KITTI's text (a pose per frame) or TUM's."""
     ground_truth: str | None = None
@@ -57,7 +59,7 @@ class EvaluateOdometryArgs:
 
 
 SECTIONS = {
-    "input": ("model", "data", "sequence", "stream", "every", "predictions", "ground_truth"),
+    "input": ("model", "data", "sequence", "stream", "topic", "every", "predictions", "ground_truth"),
     "protocol": ("align",),
     "output": ("json", "plots"),
     "machine": ("device", "batch_size"),
@@ -90,7 +92,7 @@ def _evaluate(args: EvaluateOdometryArgs) -> OdometryEvaluation:
     given = None if args.ground_truth is None else path_of(args.ground_truth)
     sequence = None
     if args.data is not None:
-        sequence = sequence_to_evaluate(path_of(args.data), args.sequence, given, stream=args.stream)
+        sequence = sequence_to_evaluate(path_of(args.data), args.sequence, given, stream=args.stream, topic=args.topic)
     if args.predictions is not None:
         if sequence is None:
             assert given is not None, "_check refuses its absence"
@@ -123,7 +125,7 @@ def _check(args: EvaluateOdometryArgs) -> None:
             raise ConfigError(
                 "there is nothing to compare with", expected="--ground-truth FILE, or --data DATA --sequence S"
             )
-    for option, value in (("--sequence", args.sequence), ("--stream", args.stream)):
+    for option, value in (("--sequence", args.sequence), ("--stream", args.stream), ("--topic", args.topic)):
         if value is not None and args.data is None:
             raise ConfigError(
                 f"{option} applies only with --data", got=f"{value}", fix="leave it out, or add --data DATA"

@@ -11,6 +11,7 @@ from selfdepth.cli.printing import say
 
 if TYPE_CHECKING:
     from selfdepth.geometry.camera import Camera
+    from selfdepth.geometry.crop_resize import CropResize
     from selfdepth.weights.files import LoadedWeights
 
 
@@ -43,6 +44,7 @@ def describe(model: str) -> dict[str, str]:
     """
     from selfdepth.engine.health import collapse
     from selfdepth.engine.tracking import read_metrics
+    from selfdepth.geometry.ray_depth import describe_depth_is
     from selfdepth.weights.files import depth_network, load_weights
     from selfdepth.weights.metres import describe_unit
 
@@ -66,15 +68,22 @@ def describe(model: str) -> dict[str, str]:
         + (f"pose {_millions(pose_parameters)}" if pose_parameters else "no pose network"),
         "size": f"{config.width}x{config.height} pixels",
         "depth": describe_unit(weights.scale, config.metres_per_unit, weights.metric),
+        "depth is": describe_depth_is(weights.depth_is),
         "depth range": _depth_range(weights),
         "confidence": f"learned from {config.self_teacher}" if config.has_confidence else "none",
         "camera": "unknown" if camera is None else _camera(camera),
+        **({} if camera is None or camera.is_pinhole else {"frames": _frames(weights.fit, camera)}),
         **_learned_camera(weights),
         "trained on": config.data or "unknown",
         "split": config.split or "none",
         "steps": "unknown" if weights.step is None else str(weights.step),
         **({"warning": "; ".join(ills)} if ills else {}),
     }
+
+
+def _frames(fit: CropResize, camera: Camera) -> str:
+    """What the networks see of frames of a camera with a lens."""
+    return (fit.describe_lenses([camera]) or "").partition(": the frames ")[2]
 
 
 def _learned_camera(weights: LoadedWeights) -> dict[str, str]:

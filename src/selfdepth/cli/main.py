@@ -25,7 +25,7 @@ from selfdepth.errors import ConfigError, Interrupted, SelfDepthError, SelfDepth
 
 VERBS: dict[str, str] = {
     "demo": "render a drive, train on it, evaluate, and write report.html",
-    "train": "learn depth from a video, a folder of images or KITTI",
+    "train": "learn depth from a video, a folder of images, a ROS bag or KITTI",
     "refine": "adapt a model to one video, in a few minutes of training on it",
     "predict": "depth of images, folders and videos",
     "calibrate": "find the factor that turns a model's depth into metres",

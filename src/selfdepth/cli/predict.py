@@ -26,7 +26,7 @@ class PredictArgs:
     model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")]
     """Run folder, weights folder, published folder or name (mono_640x192), or Hugging Face hub name."""
     inputs: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="INPUT ...")]
-    """Images, folders of images and videos; any number of them."""
+    """Images, folders of images, videos and ROS bags; any number of them."""
     out: str
     """Folder for the results; nothing is written elsewhere."""
     save: tuple[Literal["color", "npz", "png16", "confidence", "kitti", "mp4", "ply", "trajectory"], ...] = ("color",)
@@ -41,6 +41,8 @@ class PredictArgs:
     stream: int | None = None
     """Number of the video stream to take, from 0, of files with several cameras. Default: the one with the most
     frames."""
+    topic: str | None = None
+    """Name of the topic of images to take from ROS bags. Default: that of the only camera."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -59,7 +61,7 @@ class PredictArgs:
 
 
 SECTIONS = {
-    "input": ("model", "inputs", "camera", "stream"),
+    "input": ("model", "inputs", "camera", "stream", "topic"),
     "output": ("out", "save", "every", "factor", "max_depth", "voxel"),
     "machine": ("device", "precision", "batch_size"),
 }
@@ -74,6 +76,7 @@ def predict(args: PredictArgs) -> None:
     """
     _check(args)
     from selfdepth.cli.progress import progress
+    from selfdepth.geometry.ray_depth import describe_depth_is
     from selfdepth.inference.inputs import open_inputs
     from selfdepth.inference.kitti_benchmark import describe_benchmark
     from selfdepth.inference.pointcloud import CloudLimits
@@ -81,7 +84,7 @@ def predict(args: PredictArgs) -> None:
     from selfdepth.inference.save import SaveOptions
     from selfdepth.weights.metres import describe_unit
 
-    inputs = open_inputs(args.inputs, camera=args.camera, stream=args.stream)
+    inputs = open_inputs(args.inputs, camera=args.camera, stream=args.stream, topic=args.topic)
     options = SaveOptions(
         kinds=tuple(dict.fromkeys(args.save)),  # each once, in the order given
         batch_size=args.batch_size,
@@ -102,6 +105,8 @@ def predict(args: PredictArgs) -> None:
         )
     own_factor = done.predictor.metres_per_unit
     unit = describe_unit(done.predictor.scale, own_factor, done.predictor.metric)
+    if done.predictor.depth_is == "ray":
+        unit += f", and is {describe_depth_is(done.predictor.depth_is)}"
     frames = "1 frame" if done.count == 1 else f"{done.count} frames"
     say(f"wrote {', '.join(options.kinds)} for {frames} to {args.out}; the depth is {unit}")
     if "kitti" in options.kinds:

@@ -26,7 +26,7 @@ class PrepareArgs:
     """
 
     data: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DATA")]
-    """Root of KITTI raw or odometry, folder of images, or video file."""
+    """Root of KITTI raw or odometry, folder of images, video file, or ROS bag."""
     out: str
     """Folder of the store: new, empty, or a store, which is reused if it fits and rebuilt if not."""
     split: str | None = None
@@ -44,6 +44,8 @@ class PrepareArgs:
     from its axis. auto: yes if that holds every pixel. no: keep the frames as they are."""
     stream: int | None = None
     """Number of the video stream to take, from 0. Default: the one with the most frames."""
+    topic: str | None = None
+    """Name of the topic of images to take from ROS bags. Default: that of the only camera."""
     stereo: bool = False
     """Take the other camera's images too (KITTI), for training with --stereo."""
     on_error: Literal["stop", "skip"] = "stop"
@@ -55,7 +57,7 @@ class PrepareArgs:
 
 
 SECTIONS = {
-    "data": ("data", "split", "camera", "every", "crop", "stream", "stereo", "on_error"),
+    "data": ("data", "split", "camera", "every", "crop", "stream", "topic", "stereo", "on_error"),
     "output": ("out", "width", "height"),
 }
 """How `--help` groups the options."""
@@ -75,6 +77,7 @@ def prepare(args: PrepareArgs) -> None:
         crop=args.crop,
         rectify=args.rectify,
         stream=args.stream,
+        topic=args.topic,
         stereo="calibrated" if args.stereo else "none",
         on_error=args.on_error,
         width=args.width,
@@ -83,7 +86,7 @@ def prepare(args: PrepareArgs) -> None:
     from selfdepth.cli.progress import progress
     from selfdepth.data.sources.recognise import recognise
 
-    source = recognise(path_of(args.data), args.stream)
+    source = recognise(path_of(args.data), args.stream, args.topic)
     shown, advance = 0, None
     with ExitStack() as stack:
 

@@ -26,7 +26,7 @@ class RefineArgs:
     model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")]
     """Run folder, weights folder, published folder or name, or Hugging Face hub name; with a pose network."""
     footage: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="VIDEO")]
-    """Video, folder of images, or any other data that train takes."""
+    """Video, folder of images, ROS bag, or any other data that train takes."""
     out: str
     """Run folder: new or empty."""
     camera: str | None = None
@@ -36,6 +36,8 @@ class RefineArgs:
     """Frames between a target and its neighbours. Default: as the model was trained."""
     stream: int | None = None
     """Number of the video stream to take, from 0. Default: the one with the most frames."""
+    topic: str | None = None
+    """Name of the topic of images to take from ROS bags. Default: that of the only camera."""
     anchor: float = 0.01
     """Weight of |log d - log d0|, which keeps the depth d near the model's first depth d0. Smaller adapts more."""
     learning_rate: float | None = None
@@ -57,7 +59,7 @@ class RefineArgs:
 
 
 SECTIONS = {
-    "input": ("model", "footage", "camera", "every", "stream"),
+    "input": ("model", "footage", "camera", "every", "stream", "topic"),
     "objective": ("anchor",),
     "schedule": ("steps", "minutes", "learning_rate", "batch_size", "seed"),
     "output": ("out", "save_every"),
@@ -85,6 +87,7 @@ def refine(args: RefineArgs) -> None:
         camera=args.camera,
         every=args.every,
         stream=args.stream,
+        topic=args.topic,
         learning_rate=args.learning_rate,
         steps=args.steps,
         minutes=args.minutes,

@@ -50,8 +50,8 @@ class TrainArgs:
 SECTIONS = {
     "run": ("preset", "config", "resume"),
     "data": (
-        *("data", "split", "camera", "every", "crop", "rectify", "stream", "width", "height", "offsets", "stereo"),
-        *("on_error", "store", "speed", "clock_offset", "camera_height"),
+        *("data", "split", "camera", "every", "crop", "rectify", "stream", "topic", "width", "height", "offsets"),
+        *("stereo", "on_error", "store", "speed", "clock_offset", "camera_height"),
     ),
     "networks": ("encoder", "init", "freeze_batch_norm"),
     "objective": ("method", "loss", "motion_first", "self_teacher", "anchor"),

@@ -45,7 +45,8 @@ class TrainConfig:
     """The complete configuration of a training run: `config.json` holds it, and `train --config` repeats it."""
 
     data: str = ""
-    """Root of KITTI raw or odometry, folder of images, video file, or store. Not needed with --config or --resume."""
+    """Root of KITTI raw or odometry, folder of images, video file, ROS bag, or store. Not needed with --config or
+    --resume."""
     split: str | None = None
     """Folder with train_files.txt, val_files.txt and test_files.txt (lines of "folder frame side"); or a published
     split, downloaded once: eigen_zhou, eigen_full, odom (KITTI)."""
@@ -65,6 +66,8 @@ class TrainConfig:
     stream: int | None = None
     """Number of the video stream to take, from 0, of files with several cameras. Default: the one with the most
     frames."""
+    topic: str | None = None
+    """Name of the topic of images to take from ROS bags. Default: that of the only camera."""
     on_error: OnError = "stop"
     """When frames cannot be read: stop and name them, or leave them out, with a word, up to 1 percent of the frames."""
     store: str | None = None

@@ -49,6 +49,7 @@ class Origin:
         camera: the user's --camera, a file by its absolute path; None if there was none.
         auto: whether the spacing was measured (`--every auto`) rather than given.
         stream: the user's --stream; None if there was none.
+        topic: the user's --topic; None if there was none.
     """
 
     path: Path
@@ -56,6 +57,7 @@ class Origin:
     camera: str | None = None
     auto: bool = False
     stream: int | None = None
+    topic: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """JSON values, which `from_json` reads back."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from jaxtyping import UInt8
 from numpy import ndarray
@@ -63,6 +63,9 @@ class FrameSequence(ABC):
     fps: float | None = None
     times_s: tuple[float, ...] | None = None
 
+    frames_are_independent: ClassVar[bool] = False
+    """Whether frames of one file can be read where one before them cannot, unlike those of a video."""
+
     @abstractmethod
     def read(self, numbers: tuple[int, ...]) -> Iterator[UInt8[ndarray, "h w 3"]]:
         """Decode the frames with these increasing numbers: RGB, upright, one at a time.
@@ -98,11 +101,30 @@ class FrameRef:
     number: int
 
 
+def read_in_order(
+    sequence: FrameSequence, numbers: tuple[int, ...]
+) -> Iterator[tuple[tuple[int, ...], UInt8[ndarray, "h w 3"] | DataError]]:
+    """Each of these frames of a file of frames with its picture, or the frames that cannot be read with their error: of
+    a video, all from where it is damaged on."""
+    done = 0
+    while done < len(numbers):
+        try:
+            for image in sequence.read(numbers[done:]):
+                yield (numbers[done],), image
+                done += 1
+            return
+        except DataError as error:
+            end = done + 1 if sequence.frames_are_independent else len(numbers)
+            yield numbers[done:end], error
+            done = end
+
+
 def readable(sequence: FrameSequence, numbers: tuple[int, ...]) -> Iterator[tuple[int, UInt8[ndarray, "h w 3"]]]:
     """Number and picture of those of these frames that can be read; of a video, those before it is damaged."""
     if len(sequence.files) < len(sequence.numbers):
-        with suppress(DataError):
-            yield from zip(numbers, sequence.read(numbers), strict=False)
+        for these, found in read_in_order(sequence, numbers):
+            if not isinstance(found, DataError):
+                yield these[0], found
         return
     for number in numbers:
         with suppress(DataError):

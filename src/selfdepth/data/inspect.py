@@ -6,8 +6,10 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
 
-from selfdepth.config.train import OnError
+from selfdepth.config.train import OnError, TrainConfig
 from selfdepth.data.footage import Footage
 from selfdepth.data.frames import FrameSequence, find_gaps
 from selfdepth.data.motion import Motion, choose_spacing, measure_motion
@@ -15,7 +17,9 @@ from selfdepth.data.readers.frame_names import SCENE_GAP
 from selfdepth.data.scan import Scan, refuse_unreadable, scan
 from selfdepth.data.sources.source import DataSource
 from selfdepth.data.store.build import Progress
+from selfdepth.data.store.prepare import describe_lenses, fit_of
 from selfdepth.errors import DataError, SelfDepthWarning
+from selfdepth.geometry.camera import resample
 from selfdepth.geometry.field_of_view import horizontal_fov_deg
 
 UNEVEN = 1.5
@@ -69,6 +73,8 @@ class FootageSummary:
             repetitions.
         unreadable: a sentence on each frame that cannot be read, or on all from where a video is damaged.
         n_unreadable: number of these frames.
+        lenses: a sentence on what training does with the frames of cameras with a lens, at the default width and
+            without a crop; None if there are none.
     """
 
     kind: str
@@ -81,6 +87,7 @@ class FootageSummary:
     warnings: tuple[str, ...]
     unreadable: tuple[str, ...] = ()
     n_unreadable: int = 0
+    lenses: str | None = None
 
 
 def inspect_source(
@@ -118,6 +125,7 @@ def inspect_source(
         warnings=tuple(dict.fromkeys(sentences)),
         unreadable=tuple(str(each) for seen in scans for each in seen.unreadable),
         n_unreadable=sum(len(each.numbers) for seen in scans for each in seen.unreadable),
+        lenses=_describe_lenses(footage),
     )
 
 
@@ -135,6 +143,33 @@ def _row(sequence: FrameSequence, motion: Motion, camera_origin: str) -> Sequenc
         parked=motion.parked,
         every=choose_spacing([motion]),
     )
+
+
+def picture_of_view(source: DataSource, camera: str | None = None) -> UInt8[ndarray, "h w 3"]:
+    """The first frame of the first camera with a lens, above what the networks see of it if it is rectified.
+
+    Raises:
+        DataError: if no camera has a lens, or a frame that cannot be read.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SelfDepthWarning)  # the summary has them
+        sequence = next((each for each in source.sequences(camera) if not each.camera.is_pinhole), None)
+    if sequence is None:
+        raise DataError(
+            "there is nothing to rectify: no camera of the data has a lens",
+            where="--picture",
+            expected="a camera with distortion, from the data or with --camera FILE",
+            fix="leave --picture out",
+        )
+    fit = fit_of(TrainConfig(rectify="yes"), [sequence.camera])
+    image = next(iter(sequence.read(sequence.numbers[:1])))
+    height = round(fit.width * sequence.camera.height / sequence.camera.width)
+    return np.concatenate([resample(image, fit.width, height), fit(image, sequence.camera)[0]])
+
+
+def _describe_lenses(footage: Footage) -> str | None:
+    cameras = [sequence.camera for sequence in footage.sequences]
+    return describe_lenses(fit_of(TrainConfig(), cameras), cameras)
 
 
 def require_readable(summary: FootageSummary, *, on_error: OnError) -> None:

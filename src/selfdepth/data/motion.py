@@ -7,15 +7,18 @@ frames per second, where most of the image moves by about one percent of its wid
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, UInt8
 from numpy import ndarray
 from PIL import Image
 
-from selfdepth.data.frames import FrameSequence, readable
+from selfdepth.data.footage import Footage
+from selfdepth.data.frames import FrameRef, FrameSequence, readable
+from selfdepth.errors import DataError
 
 MAX_SPACING = 10
 IDEAL_MOTION = 0.0095
@@ -110,6 +113,31 @@ def choose_spacing(motions: Iterable[Motion]) -> int:
     log_ratio = np.full(MAX_SPACING, np.inf)
     log_ratio[typical > 0] = np.abs(np.log(typical[typical > 0] / IDEAL_MOTION))
     return int(log_ratio.argmin()) + 1
+
+
+def without_parked(footage: Footage, motions: Mapping[str, Motion], where: Path) -> Footage:
+    """The data without the targets at which the camera stands still.
+
+    Args:
+        motions: of each sequence, by its name.
+        where: the data, for the error.
+
+    Raises:
+        DataError: if no target is left to train on.
+    """
+
+    def moving(refs: tuple[FrameRef, ...]) -> tuple[FrameRef, ...]:
+        return tuple(ref for ref in refs if not motions[ref.sequence].is_parked(ref.number))
+
+    left = replace(footage, train=moving(footage.train), val=moving(footage.val))
+    if not left.train:
+        raise DataError(
+            "the camera stands still at every frame that could be trained on",
+            where=where,
+            expected="frames from a moving camera",
+            fix="give other data, or set --every by hand",
+        )
+    return left
 
 
 def displacement(before: Float[ndarray, "h w"], after: Float[ndarray, "h w"]) -> float:

@@ -15,7 +15,7 @@ from numpy import ndarray
 
 from selfdepth.config.train import OnError
 from selfdepth.data.footage import Footage
-from selfdepth.data.frames import FrameRef, FrameSequence
+from selfdepth.data.frames import FrameRef, FrameSequence, read_in_order
 from selfdepth.data.motion import shrink, unexplained
 from selfdepth.errors import DataError
 
@@ -148,13 +148,8 @@ def refuse_unreadable(sentences: tuple[str, ...], count: int, total: int, *, on_
 def _looks(sequence: FrameSequence) -> Iterator[tuple[tuple[int, ...], Look | DataError]]:
     """Each frame's small grey picture, or the frames that cannot be read with their error, in order."""
     if len(sequence.files) < len(sequence.numbers):  # a video, which can only be decoded in order
-        done = 0
-        try:
-            for image in sequence.read(sequence.numbers):
-                yield (sequence.numbers[done],), shrink(image)
-                done += 1
-        except DataError as error:
-            yield sequence.numbers[done:], error
+        for numbers, found in read_in_order(sequence, sequence.numbers):
+            yield numbers, found if isinstance(found, DataError) else shrink(found)
         return
     threads = os.cpu_count() or 1
     pending: deque[tuple[int, Future[Look | DataError]]] = deque()

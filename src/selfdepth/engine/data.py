@@ -29,6 +29,7 @@ from selfdepth.engine.pairs import focal_baseline_of
 from selfdepth.errors import ConfigError, SelfDepthWarning
 from selfdepth.evaluation.depth.metrics import PROTOCOLS, DepthProtocol
 from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.ray_depth import DepthIs
 from selfdepth.places import path_of
 from selfdepth.presets import DEFAULT_EPOCHS
 
@@ -53,6 +54,11 @@ class Data:
     protocol: DepthProtocol
     camera: Camera
     focal_baseline: float | None = None
+
+    @property
+    def depth_is(self) -> DepthIs:
+        """What the depth is that the run learns: along z, or through lenses the distance along the ray."""
+        return "z" if self.train.clips.lenses is None else "ray"
 
 
 def open_data(
@@ -124,7 +130,7 @@ def source_of(config: TrainConfig, footage: Footage | None) -> DataSource:
         return GivenFootage(given=footage if config.every is None else replace(footage, spacing=spacing))
     if not config.data:
         raise ConfigError("there is no data to train on", where="--data", fix="add --data VIDEO or --data FOLDER")
-    return recognise(path_of(config.data), config.stream)
+    return recognise(path_of(config.data), config.stream, config.topic)
 
 
 def make_loaders(

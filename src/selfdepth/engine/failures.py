@@ -162,4 +162,5 @@ def _one(batch: Batch, clip: int) -> Batch:
         K=batch.K[one],
         T_stereo_target=None if stereo is None else stereo[one],
         teacher=None if batch.teacher is None else batch.teacher[one],
+        lenses=None if batch.lenses is None else batch.lenses[one],
     )

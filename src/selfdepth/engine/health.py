@@ -8,10 +8,11 @@ from itertools import takewhile
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from selfdepth.config import Method
+from selfdepth.geometry.lenses import seen_at
 from selfdepth.structs import StepOutput
 
 _MIN_SPREAD = 0.02
@@ -35,8 +36,7 @@ def vital_signs(output: StepOutput, n_learned: int) -> dict[str, Float[Tensor, "
         motion: length of the translation over the mean depth, plus the angle of the rotation in radians, averaged over
             sources. Absent if no motion is learned.
     """
-    disparity = output.disparity.flatten(1)
-    signs = {"disparity_spread": (disparity.std(1) / disparity.mean(1)).mean(), "kept": output.automask.mean()}
+    signs = {"disparity_spread": _spread(output), "kept": output.kept}
     if n_learned == 0:
         return signs
     T = output.T_source_target[:, :n_learned]
@@ -46,6 +46,19 @@ def vital_signs(output: StepOutput, n_learned: int) -> dict[str, Float[Tensor, "
     # Over the depth, because the scale of a monocular model is arbitrary.
     translation = T[..., :3, 3].norm(dim=2) / output.depth.mean()
     return signs | {"motion": (translation + rotation).mean()}
+
+
+def _spread(output: StepOutput) -> Float[Tensor, ""]:
+    """The mean over the images; of pixels with a ray alone, since the network has not learned what to say of others."""
+    if output.seen is None:
+        disparity = output.disparity.flatten(1)
+        return (disparity.std(1) / disparity.mean(1)).mean()
+    seen = seen_at(output.seen, output.disparity.shape[-2:])
+    return torch.stack([values.std() / values.mean() for values in _of_each(output.disparity, seen)]).mean()
+
+
+def _of_each(maps: Float[Tensor, "b 1 h w"], seen: Bool[Tensor, "b 1 h w"]) -> list[Tensor]:
+    return [each[counted] for each, counted in zip(maps, seen, strict=True)]
 
 
 class Health:

@@ -75,7 +75,7 @@ class MotionFirst:
         stage, progress = _STAGES.get(self.stage), self._progress
         if stage is None:
             return None
-        progress.explained = _MEMORY * progress.explained + (1 - _MEMORY) * float(output.automask.mean())
+        progress.explained = _MEMORY * progress.explained + (1 - _MEMORY) * float(output.kept)
         if progress.explained <= stage.enough and fraction <= stage.longest:
             return None
         progress.stage = stage.then if self._automask else "full"

@@ -32,6 +32,7 @@ class RefineOptions:
         camera: as `TrainConfig.camera`; None: the data's own, else the model's where it fits the frames.
         every: frames between the neighbours of a clip; None: as the model was trained.
         stream: number of the video stream to take; None: the one with the most frames.
+        topic: name of the topic of a bag to take; None: that of its only camera.
         learning_rate: None: a tenth of the model's.
         steps, minutes: the budget, at most one of them; None: DEFAULT_MINUTES.
         run: other fields of the run's configuration, such as its batch size and device.
@@ -41,6 +42,7 @@ class RefineOptions:
     camera: str | None = None
     every: int | None = None
     stream: int | None = None
+    topic: str | None = None
     learning_rate: float | None = None
     steps: int | None = None
     minutes: float | None = None
@@ -65,7 +67,7 @@ def refinement(model: str, footage: str, options: RefineOptions) -> TrainConfig:
     """
     weights = load_weights(model)
     _require_motion(weights, model)
-    source = recognise(path_of(footage), options.stream)
+    source = recognise(path_of(footage), options.stream, options.topic)
     config = weights.config
     if config.metres_per_unit is not None and config.camera_height is None:
         warnings.warn(
@@ -78,6 +80,7 @@ def refinement(model: str, footage: str, options: RefineOptions) -> TrainConfig:
     return TrainConfig(
         data=footage,
         stream=options.stream,
+        topic=options.topic,
         camera=options.camera or _camera(source, weights),
         crop=_crop(source, weights),
         rectify=config.rectify,

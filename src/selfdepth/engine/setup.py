@@ -101,6 +101,7 @@ class Run:
             scale=scale,
             step=self.progress.step,
             focal_baseline=self.data.focal_baseline,
+            depth_is=self.data.depth_is,
         )
 
 

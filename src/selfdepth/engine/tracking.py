@@ -174,7 +174,8 @@ def preview_images(run: Run) -> dict[str, UInt8[ndarray, "h w 3"]]:
         images["confidence (white: sure)"] = draw_mask(output.confidence[0, 0].float().cpu().numpy())
         return images
     if output.depth.shape[-2:] == batch.frames.shape[-2:]:  # not if only coarser scales are learned natively
-        warped = synthesize(batch.frames[:, 1], output.depth, output.T_source_target[:, 0], batch.K)
+        motion = output.T_source_target[:, 0]
+        warped = synthesize(batch.frames[:, 1], output.depth, motion, batch.K, batch.lenses)
         images["source seen from the target"] = to_picture(warped[0])
     if run.config.loss.automask:
         images["auto-mask (white: learned from)"] = draw_mask(output.automask[0].float().cpu().numpy())

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy import ndarray
 
 from selfdepth.data.frames import FrameRef
@@ -16,6 +17,7 @@ from selfdepth.errors import DataError
 from selfdepth.evaluation.depth.frames import compared, cropped_truth
 from selfdepth.evaluation.depth.metrics import METRICS, DepthReport, evaluate_set
 from selfdepth.geometry.crop_resize import CropResize
+from selfdepth.structs import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +76,6 @@ def validate(run: Run, constant: float | None = None) -> Validation:
     disparities: list[ndarray] = []
     truths: list[ndarray] = []
     problems: list[str] = []
-    store = run.data.store
-    fit = CropResize(width=store.width, height=store.height, crop=store.crop, rectify=store.rectified)
     run.learner.eval()
     try:
         for refs, batch in run.data.val.evaluation_batches(run.config.batch_size):
@@ -86,17 +86,16 @@ def validate(run: Run, constant: float | None = None) -> Validation:
             else:  # a target without sources cannot be rebuilt, but its depth can be evaluated
                 finest = run.learner.predict_disparity(batch)
             predicted = run.depth_range.disparity(finest)[:, 0].float().cpu().numpy()
+            spreads += _spreads(predicted, batch)
             for ref, disparity in zip(refs, predicted, strict=True):
-                spreads.append(float(disparity.std() / max(disparity.mean(), 1e-12)))
                 try:
-                    truth = _truth(run, ref)
+                    pair = _with_truth(run, ref, disparity)
                 except DataError as error:  # a damaged scan must not end a run that does not learn from it
                     problems.append(str(error))
                     continue
-                if truth is not None:
-                    disparity, truth = compared(disparity, truth, store.by_name[ref.sequence].camera, fit)
-                    disparities.append(disparity)
-                    truths.append(truth)
+                if pair is not None:
+                    disparities.append(pair[0])
+                    truths.append(pair[1])
     finally:
         run.learner.train()
     clips = len(run.data.val.clips.with_source)
@@ -113,14 +112,28 @@ def validate(run: Run, constant: float | None = None) -> Validation:
     return Validation(loss=loss, depth=depth, scaled=scaled, spread=spread, constant=constant, problems=found)
 
 
-def _truth(run: Run, ref: FrameRef) -> ndarray | None:
-    """Ground-truth depth of the part of a frame that the networks see; None if there is none.
+def _spreads(disparities: Float[ndarray, "b h w"], batch: Batch) -> list[float]:
+    """Standard deviation over mean of each image, of the pixels that have a ray."""
+    seen = batch.seen((disparities.shape[-2], disparities.shape[-1]))
+    counted = [*disparities]
+    if seen is not None:
+        counted = [each[chosen] for each, chosen in zip(disparities, seen[:, 0].cpu().numpy(), strict=True)]
+    return [float(each.std() / max(each.mean(), 1e-12)) for each in counted]
+
+
+def _with_truth(run: Run, ref: FrameRef, disparity: Float[ndarray, "h w"]) -> tuple[ndarray, ndarray] | None:
+    """A disparity and the ground truth of the part of its frame that the networks see; None if there is none.
 
     Raises:
         DataError: if it cannot be read, or has another size than the frame and so cannot be cropped with it.
     """
-    camera = run.data.store.by_name[ref.sequence].camera
-    return cropped_truth(run.data.truth, ref, camera, run.config.crop_px)
+    store = run.data.store
+    camera = store.by_name[ref.sequence].camera
+    truth = cropped_truth(run.data.truth, ref, camera, run.config.crop_px, run.data.depth_is)
+    if truth is None:
+        return None
+    fit = CropResize(width=store.width, height=store.height, crop=store.crop, rectify=store.rectified)
+    return compared(disparity, truth, camera, fit)
 
 
 def _of_constant(run: Run, truths: list[ndarray]) -> float:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from selfdepth.geometry.camera import FILTER, Camera, crop, resize
 from selfdepth.geometry.crop import NO_CROP, Crop
+from selfdepth.geometry.ray_depth import black_without_ray
 from selfdepth.geometry.rectify import MOST_DEG, Rectification, rectification, view_of
 
 _REDUCTIONS = (8, 4, 2)
@@ -34,11 +35,16 @@ class CropResize:
     rectify: bool = False
 
     def __call__(self, image: UInt8[ndarray, "h w 3"], camera: Camera) -> tuple[UInt8[ndarray, "_h _w 3"], Camera]:
-        """Bring an image to this size, and its camera with it. Raises DataError where `crop` and `resize` do."""
+        """Bring an image to this size, and its camera with it. Pixels without a ray come out black.
+
+        Raises:
+            DataError: where `crop` and `resize` do.
+        """
         if self.rectifies(camera):
             table = self._rectification(camera)
             return table(image), table.view
-        return resize(*crop(image, camera, self.crop), width=self.width, height=self.height)
+        fitted, resized = resize(*crop(image, camera, self.crop), width=self.width, height=self.height)
+        return black_without_ray(fitted, resized), resized
 
     def camera(self, camera: Camera) -> Camera:
         """The camera that `__call__` and `reduced` return, computed without an image."""
@@ -73,7 +79,8 @@ class CropResize:
         right, bottom = camera.width - sides.right, camera.height - sides.bottom
         box = (sides.left / reduction, sides.top / reduction, right / reduction, bottom / reduction)
         small = Image.fromarray(image).resize((self.width, self.height), FILTER, box=box)
-        return np.asarray(small), self.camera(camera)
+        resized = self.camera(camera)
+        return black_without_ray(np.asarray(small), resized), resized
 
     def describe_lenses(self, cameras: Iterable[Camera]) -> str | None:
         """A sentence: what happens to the frames of those of these cameras that have a lens; None if none has one."""
@@ -82,14 +89,13 @@ class CropResize:
             return None
         names = " and ".join(dict.fromkeys(camera.lens.model for camera in lenses))
         if not self.rectify:
-            return f"lens {names}: the frames stay as they are, and depth is the distance along the ray (--rectify no)"
+            return f"lens {names}: the frames stay as they are, and depth is the distance along the ray"
         tables = [self._rectification(camera) for camera in lenses]
         black, lost = max(table.black for table in tables), max(table.lost for table in tables)
         return (
             f"lens {names}: the frames are rectified, into a pinhole's view of {self.width}x{self.height}, {black:.0%} "
             f"of which is black; {lost:.1%} of the frames' pixels are lost"
             + (f", beyond {MOST_DEG:g} degrees from the axis or without a ray" if lost else "")
-            + " (--rectify yes)"
         )
 
     def _rectification(self, camera: Camera) -> Rectification:

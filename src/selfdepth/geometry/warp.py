@@ -2,6 +2,9 @@
 
 Equation 2: I_s->t = I_s < proj(D_t, T_t->s, K) >, where < > samples an image between its pixels. The paper's T_t->s is
 T_source_target here. Pixel centres are integers.
+
+With lenses, depth is the distance along the ray, and proj is that of the lens. A pixel without a ray, and one whose
+point the source's lens does not see, is sampled at its own place, without a gradient.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
+
+from selfdepth.geometry.lenses import Lenses
 
 MIN_Z = 1e-6
 """Smallest depth in the source's camera. A point on or behind its image plane is moved just in front of it, which puts
@@ -27,32 +32,56 @@ def pixel_grid(height: int, width: int, *, dtype: torch.dtype, device: torch.dev
 
 
 def project(
-    depth: Float[Tensor, "b 1 h w"], T_source_target: Float[Tensor, "b 4 4"], K: Float[Tensor, "b 3 3"]
+    depth: Float[Tensor, "b 1 h w"],
+    T_source_target: Float[Tensor, "b 4 4"],
+    K: Float[Tensor, "b 3 3"],
+    lenses: Lenses | None = None,
 ) -> Float[Tensor, "b 2 h w"]:
     """The place (u', v') in the source, in pixels, of each pixel p of the target: proj of equation 2.
 
     K (R depth K^-1 p + t) = depth (K R K^-1) p + K t: two small matrices per source instead of a cloud of 3D points.
 
     Args:
-        depth: of the target, along z, in the unit of the translation.
+        depth: of the target, along z, in the unit of the translation; with lenses, along the ray.
         K: intrinsics in pixels, the same for target and source.
+        lenses: of target and source alike; None: pinholes.
     """
-    return project_with_depth(depth, T_source_target, K)[0]
+    return project_with_depth(depth, T_source_target, K, lenses)[0]
 
 
 def project_with_depth(
-    depth: Float[Tensor, "b 1 h w"], T_source_target: Float[Tensor, "b 4 4"], K: Float[Tensor, "b 3 3"]
+    depth: Float[Tensor, "b 1 h w"],
+    T_source_target: Float[Tensor, "b 4 4"],
+    K: Float[Tensor, "b 3 3"],
+    lenses: Lenses | None = None,
 ) -> tuple[Float[Tensor, "b 2 h w"], Float[Tensor, "b 1 h w"]]:
     """As `project`, and the depth z of each point in the source's camera, in the unit of the translation.
 
-    z is as it comes: at most 0 for a point that is not in front of the source's camera.
+    z is as it comes: at most 0 for a point that is not in front of the source's camera. With lenses, it is the distance
+    from the source's camera, and 0 for a point that is not compared: its pixel has no ray, or the source's lens does
+    not see it.
     """
+    if lenses is not None:
+        return _project_by_lens(depth, T_source_target, K, lenses)
     homography, epipole = homography_and_epipole(T_source_target, K)
     grid = pixel_grid(*depth.shape[-2:], dtype=depth.dtype, device=depth.device)
     # Homogeneous: the third row is the depth z in the source's camera.
     projected = depth * torch.einsum("bij,jhw->bihw", homography, grid) + epipole[..., None, None]
     z = projected[:, 2:]
     return projected[:, :2] / z.clamp(min=MIN_Z), z
+
+
+def _project_by_lens(
+    depth: Float[Tensor, "b 1 h w"], T_source_target: Float[Tensor, "b 4 4"], K: Float[Tensor, "b 3 3"], lenses: Lenses
+) -> tuple[Float[Tensor, "b 2 h w"], Float[Tensor, "b 1 h w"]]:
+    R, t = T_source_target[:, :3, :3], T_source_target[:, :3, 3]
+    points = depth * torch.unflatten(R @ lenses.rays.flatten(2), 2, depth.shape[-2:]) + t[:, :, None, None]
+    pixels, in_view = lenses.project(points, K)
+    seen = lenses.seen & in_view
+    # The square root has no gradient at 0, where the source's camera itself would be.
+    distance = (points * points).sum(1, keepdim=True).clamp(min=torch.finfo(depth.dtype).tiny).sqrt()
+    own = pixel_grid(*depth.shape[-2:], dtype=depth.dtype, device=depth.device)[:2]
+    return torch.where(seen, pixels, own), torch.where(seen, distance, torch.zeros_like(distance))
 
 
 def homography_and_epipole(
@@ -77,15 +106,15 @@ def synthesize(
     depth: Float[Tensor, "b 1 h w"],
     T_source_target: Float[Tensor, "b 4 4"],
     K: Float[Tensor, "b 3 3"],
+    lenses: Lenses | None = None,
 ) -> Float[Tensor, "b c h w"]:
     """The target rebuilt from a source (equation 2). The identity motion returns the source itself.
 
     Args:
         source: image to sample, of the target's size.
-        depth: of the target, along z, in the unit of the translation.
-        K: intrinsics in pixels, the same for both views.
+        depth, K, lenses: as in `project`.
     """
-    return sample(source, project(depth, T_source_target, K))
+    return sample(source, project(depth, T_source_target, K, lenses))
 
 
 def inverse_intrinsics(K: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3 3"]:

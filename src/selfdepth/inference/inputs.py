@@ -19,9 +19,10 @@ from selfdepth.data.readers.file_kinds import is_image
 from selfdepth.data.readers.images import ImageSequence
 from selfdepth.data.readers.levels import levels_of_files
 from selfdepth.data.readers.pictures import image_size, read_image
+from selfdepth.data.sources.choices import refuse_choices
 from selfdepth.data.sources.one_camera import require_camera_of_sizes
 from selfdepth.data.sources.recognise import recognise
-from selfdepth.errors import ConfigError, DataError
+from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera, crop
 from selfdepth.inference.predictor import require_large_enough
 from selfdepth.places import path_of
@@ -83,29 +84,30 @@ class PredictionInput:
         return None if self.times_s is None else self.times_s[index] - self.times_s[0]
 
 
-def open_inputs(inputs: tuple[str, ...], *, camera: str | None, stream: int | None = None) -> list[PredictionInput]:
+def open_inputs(
+    inputs: tuple[str, ...], *, camera: str | None, stream: int | None = None, topic: str | None = None
+) -> list[PredictionInput]:
     """Open all inputs, in their order, under unique names. Images that are named one by one form one input, the first.
 
     Args:
         inputs: images, folders of images (or of such folders), videos, or roots of other known data.
         camera: in any form that `parse_camera` reads, for frames of every size; None: unknown.
         stream: number of the video stream to take of each input; None: the one with the most frames.
+        topic: name of the topic of a bag to take of each input; None: that of its only camera.
 
     Raises:
-        ConfigError: for a stream of an input that is no video.
+        ConfigError: for a stream of an input that is no video, or a topic of one that is no bag.
         DataError: for an input that is missing, empty, too small or of no known kind, or an invalid camera.
     """
     paths = [path_of(path) for path in inputs]
     # One input, so that they share the batches of the network.
     images = [path for path in paths if path.is_file() and is_image(path)]
-    if images and stream is not None:
-        raise ConfigError(
-            "only videos have streams", where=f"--stream {stream}", got=f"{images[0]}", fix="leave --stream out"
-        )
+    if images:
+        refuse_choices(str(images[0]), stream=stream, topic=topic)
     sources = [_single_images(images)] if images else []
     for path in paths:
         if path not in images:
-            sources += _open(path, stream)
+            sources += _open(path, stream, topic)
     for source in sources:
         require_large_enough(*source.first_size, where=source.place(0))
     if camera is not None:
@@ -141,10 +143,12 @@ def _single_images(files: list[Path]) -> PredictionInput:
     )
 
 
-def _open(path: Path, stream: int | None) -> list[PredictionInput]:
+def _open(path: Path, stream: int | None, topic: str | None) -> list[PredictionInput]:
     if not path.exists():
-        raise DataError("there is no such input", where=path, expected="an image, a folder of images, or a video")
-    return [_from_sequence(sequence, path) for sequence in recognise(path, stream).sequences_to_predict()]
+        raise DataError(
+            "there is no such input", where=path, expected="an image, a folder of images, a video, or a ROS bag"
+        )
+    return [_from_sequence(sequence, path) for sequence in recognise(path, stream, topic).sequences_to_predict()]
 
 
 def _from_sequence(sequence: FrameSequence, path: Path) -> PredictionInput:

@@ -21,6 +21,7 @@ from selfdepth.config import TrainConfig
 from selfdepth.device import Precision, memory_errors, resolve_device, resolve_precision
 from selfdepth.errors import CheckpointError, ConfigError, DataError
 from selfdepth.geometry.camera import Camera, resample
+from selfdepth.geometry.lenses import lens_for
 from selfdepth.geometry.rigid import inverse
 from selfdepth.learners.self_supervised import SelfSupervisedDepth
 from selfdepth.losses.alignment import align
@@ -94,6 +95,7 @@ class MotionPredictor:
         metres_per_unit: factor from the translations to metres; None if unknown.
         scale: what the lengths of a trajectory are: "relative", "metric", or `MetricScale.word` of a calibrated model.
         metric: the witness of the metres, of a calibrated model; else None.
+        depth_is: as `Predictor.depth_is`.
         device: on which the network runs.
     """
 
@@ -115,6 +117,7 @@ class MotionPredictor:
         self.metric, self.metres_per_unit = weights.metric, weights.metres_per_unit
         known = "metric" if self.metric is None else self.metric.word
         self.scale: str = "relative" if self.metres_per_unit is None else known
+        self.depth_is = weights.depth_is
         self._loss_config = config.loss
         self.plan = ClipPlan(times=(0, *_offsets(config, weights.folder)))
         self.device = resolve_device(device)
@@ -154,12 +157,14 @@ class MotionPredictor:
         # Without a camera the matrix is not read: the pose network sees images only.
         matrix = np.eye(3) if camera is None else camera.matrix()
         K = torch.as_tensor(matrix, dtype=torch.float32, device=self.device).expand(len(clips), 3, 3)
-        batch = Batch(frames=clips, inputs=clips, K=K, offsets=times[1:])
+        # A lens belongs to a model that learned through one: for others, the camera is taken for a pinhole as it was.
+        lenses = None if camera is None or self.depth_is == "z" else lens_for(camera, len(clips), self.device)
+        batch = Batch(frames=clips, inputs=clips, K=K, offsets=times[1:], lenses=lenses)
         with torch.inference_mode(), memory_errors("give a smaller --batch-size"):
             # Chained in float64: the rounding of thousands of float32 products would bend the path.
             predicted = self._learner.relative_transforms(batch)
             if camera is not None and self._loss_config.align_motion:
-                predicted = align(predicted, self._depth(batch), clips, K)
+                predicted = align(predicted, self._depth(batch), clips, K, lenses)
             T_source_target = predicted.double().cpu().numpy()
         # The target is a view as well, at time 0, with the identity for its motion.
         T_view_target = np.concatenate([np.tile(np.eye(4), (len(clips), 1, 1, 1)), T_source_target], axis=1)

@@ -11,6 +11,7 @@ from numpy import ndarray
 
 from selfdepth.errors import DataError
 from selfdepth.files import whole_file
+from selfdepth.geometry.ray_depth import points_of
 from selfdepth.structs import DepthPrediction
 
 MAX_DEPTH_IN_MEDIANS = 4.0
@@ -39,7 +40,7 @@ class CloudLimits:
     """Limits of a point cloud, in the unit of the depth.
 
     Attributes:
-        max_depth: points with a larger z are left out. None: four times the median depth of the first frame.
+        max_depth: points with a larger depth are left out. None: four times the median depth of the first frame.
         voxel: edge of the cubes that hold one point each in a fused cloud. None: 1/400 of max_depth.
     """
 
@@ -51,12 +52,14 @@ class CloudLimits:
 
         Multiples of its median depth, since the unit of a relative depth can be anything.
         """
-        max_depth = self.max_depth or MAX_DEPTH_IN_MEDIANS * float(np.median(first.depth))
+        max_depth = self.max_depth or MAX_DEPTH_IN_MEDIANS * float(np.median(first.depth[first.depth > 0]))
         return max_depth, self.voxel or max_depth / VOXELS_PER_MAX_DEPTH
 
 
 def point_cloud(prediction: DepthPrediction, image: UInt8[ndarray, "h w 3"], max_depth: float) -> PointCloud:
-    """One point per pixel up to max_depth: X = depth K^-1 (u, v, 1). Camera frame: x right, y down, z forward.
+    """One point per pixel up to max_depth, along its ray: X = depth K^-1 (u, v, 1) for a pinhole.
+
+    Pixels without a depth have none. Camera frame: x right, y down, z forward.
 
     Args:
         image: RGB, of the prediction's size; gives the colours.
@@ -68,11 +71,9 @@ def point_cloud(prediction: DepthPrediction, image: UInt8[ndarray, "h w 3"], max
     camera = prediction.camera
     if camera is None:
         raise no_camera_for_points(image.shape[1], image.shape[0])
-    near = prediction.depth <= max_depth
-    rows, columns = np.nonzero(near)
-    z = prediction.depth[near]
-    x, y = (columns - camera.cx) / camera.fx * z, (rows - camera.cy) / camera.fy * z
-    return PointCloud(points=np.stack([x, y, z], axis=1).astype(np.float32), colours=image[near])
+    near = (prediction.depth <= max_depth) & (prediction.depth > 0)
+    points, shown = points_of(prediction.depth, camera, prediction.depth_is, near)
+    return PointCloud(points=points.astype(np.float32), colours=image[shown])
 
 
 def no_camera_for_points(width: int, height: int) -> DataError:

@@ -7,10 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from selfdepth.data.frames import gaps_refused
 from selfdepth.device import Precision
 from selfdepth.errors import ConfigError, DataError, OutputError, SelfDepthWarning
 from selfdepth.files import require_writable
+from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.ray_depth import describe_depth_is
 from selfdepth.inference.inputs import PredictionInput, cropped_as_trained
 from selfdepth.inference.kitti_benchmark import benchmark_factor, require_benchmark_images
 from selfdepth.inference.odometry import MotionPredictor, has_pose_network, too_few_frames
@@ -68,9 +72,10 @@ def predict_inputs(
     folders = output_folders(inputs, out, options.kinds)
     require_writable(out, option="--out")
     weights = load_weights(model)
-    _require_confidence(weights, model, options.kinds)
+    _require_what_is_saved(weights, model, options.kinds)
     inputs = crop_as_trained(inputs, weights, options.kinds, say)
     predictor = Predictor(weights, device=device, precision=precision)
+    warn_of_other_cameras(weights, inputs)
     for each in inputs:
         say_lens(predictor, each, say)
     if "kitti" in options.kinds:
@@ -208,6 +213,51 @@ def _require_confidence(weights: LoadedWeights, model: str, kinds: tuple[SaveKin
             got=model,
             fix="leave it out, or teach one: selfdepth train PRESET --data DATA --self-teacher MODEL --out RUN",
         )
+
+
+def _require_what_is_saved(weights: LoadedWeights, model: str, kinds: tuple[SaveKind, ...]) -> None:
+    _require_confidence(weights, model, kinds)
+    _require_z(weights, model, kinds)
+
+
+def _require_z(weights: LoadedWeights, model: str, kinds: tuple[SaveKind, ...]) -> None:
+    if "kitti" in kinds and weights.depth_is == "ray":
+        raise ConfigError(
+            "KITTI's benchmark takes depth along z",
+            where="--save kitti",
+            expected="a model of a pinhole camera",
+            got=f"{model}, whose depth is {describe_depth_is(weights.depth_is)}",
+            fix="leave it out",
+        )
+
+
+def warn_of_other_cameras(weights: LoadedWeights, inputs: Sequence[PredictionInput]) -> None:
+    """Warn of frames of another camera than that through whose lens a model learned.
+
+    The network sees pixels, and takes them for those of its own lens.
+    """
+    if weights.depth_is == "z" or weights.camera is None:
+        return
+    own = weights.camera.cropped(weights.config.crop_px)
+    for source in inputs:
+        given, size = source.camera_for(*source.first_size), source.first_size
+        if own.has_aspect_of(*size) and (given is None or _alike(given, own.resized(*size))):
+            continue
+        points = "its rays are not known" if given is None else "points are made with the rays of the given camera"
+        warnings.warn(
+            f"the frames of {source.name} are not those of the camera through whose lens the model learned: their "
+            f"depth may be wrong, and {points}",
+            SelfDepthWarning,
+            stacklevel=2,
+        )
+
+
+def _alike(a: Camera, b: Camera) -> bool:
+    """Whether two cameras of one size have the same rays, to 1 % of their focal lengths and sizes."""
+    pairs = zip((a.fx, a.fy, a.cx, a.cy), (b.fx, b.fy, b.cx, b.cy), (b.fx, b.fy, b.width, b.height), strict=True)
+    near = all(abs(one - other) <= 0.01 * size for one, other, size in pairs)
+    same_lens = a.lens.model == b.lens.model and np.allclose(a.lens.coefficients, b.lens.coefficients, atol=1e-3)
+    return near and same_lens
 
 
 def _names_collide(inputs: Sequence[PredictionInput]) -> bool:

@@ -27,6 +27,7 @@ from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera, resample
 from selfdepth.geometry.crop import NO_CROP
 from selfdepth.geometry.depth_range import DepthRange
+from selfdepth.geometry.ray_depth import rays_of
 from selfdepth.geometry.rectify import to_frame
 from selfdepth.inference.fold import for_prediction
 from selfdepth.losses.self_teaching import confidence_of
@@ -54,6 +55,7 @@ class Predictor:
         device: on which the network runs.
         trained_on_rectified: whether the training frames were rectified.
         has_confidence: whether predictions have a confidence: those of a self-taught model do.
+        depth_is: "z"; or "ray", of a model that learned through a lens: the distance along the ray of each pixel.
     """
 
     def __init__(self, weights: LoadedWeights, *, device: str = "auto", precision: Precision = "auto") -> None:
@@ -65,6 +67,7 @@ class Predictor:
         self._own_range, self._factor = weights.depth_range, 1.0 if self.metric is None else self.metric.factor
         self.depth_range = DepthRange(self._own_range.near * self._factor, self._own_range.far * self._factor)
         self.has_confidence = config.has_confidence
+        self.depth_is = weights.depth_is
         # The camera of a cropped image has another principal point, so it must not be scaled to images of other sizes.
         self.camera = None if config.crop_px else weights.camera
         self._fit = replace(weights.fit, crop=NO_CROP)  # frames come cropped
@@ -97,8 +100,8 @@ class Predictor:
             image: a file, a PIL image, or RGB pixels in uint8; of any size and aspect.
             camera: its camera, which the prediction then holds. If it has a lens, the network sees the image
                 rectified, unless it was trained on frames with a lens (`--rectify no`); depth and disparity are 0
-                where the image is not in the rectified view. Default: the training camera, resized, if the image has
-                the aspect of the training frames within 1 %.
+                where the image is not in the rectified view, or its pixels have no ray. Default: the training camera,
+                resized, if the image has the aspect of the training frames within 1 %.
 
         Raises:
             DataError: for anything but such an image, or a camera for images of another size.
@@ -158,13 +161,14 @@ class Predictor:
                 camera=camera,
                 confidence=confidence,
                 metric=self.metric,
+                depth_is=self.depth_is,
             )
             for disparity, confidence, camera in zip(full, sure, known, strict=True)
         ]
 
     def fitted(self, image: UInt8[ndarray, "_h _w 3"], camera: Camera | None) -> UInt8[ndarray, "h w 3"]:
         """An image as the network takes it: resized, or rectified if its camera has a lens. It is cropped already."""
-        if camera is None or not self._fit.rectifies(camera):
+        if camera is None or camera.is_pinhole:
             return resample(image, self.width, self.height)
         return self._fit(image, camera)[0]
 
@@ -180,8 +184,10 @@ class Predictor:
         self, maps: Float[Tensor, "1 h w"], size: tuple[int, int], camera: Camera | None
     ) -> Float[ndarray, "_height _width"]:
         """A map of the network at the pixels of an image of this height and width; 0 at those it did not see."""
-        if camera is None or not self._fit.rectifies(camera):
+        if camera is None or camera.is_pinhole:
             return _resize(maps, size)
+        if not self._fit.rectifies(camera):
+            return np.where(rays_of(camera)[1], _resize(maps, size), np.float32(0))
         return to_frame(maps[None], self._fit.camera(camera), camera)[0][0, 0].cpu().numpy()
 
     def _maps(

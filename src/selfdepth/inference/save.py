@@ -122,7 +122,9 @@ def save_predictions(
     """
     frame_kinds = tuple(kind for kind in options.kinds if kind in FRAME_WRITERS)
     if "png16" in frame_kinds:
-        write_png16_note(folder / "png16", predictor.scale, predictor.metres_per_unit, predictor.metric)
+        write_png16_note(
+            folder / "png16", predictor.scale, predictor.metres_per_unit, predictor.metric, predictor.depth_is
+        )
     metres_per_unit = options.metres_per_unit or predictor.metres_per_unit or 1.0
     count = 0
     odometer = _odometer(predictor, source, motion) if options.follows_camera(source) else None

@@ -21,8 +21,13 @@ _TEXT_PX = 14
 
 
 def colour_range(disparity: Float[ndarray, "h w"]) -> ColourRange:
-    """The 2nd and 95th percentile of a disparity. A few extreme pixels would otherwise use up the colours."""
-    values = disparity.ravel()
+    """The 2nd and 95th percentile of a disparity. A few extreme pixels would otherwise use up the colours.
+
+    Zeros stand for no depth, and do not count.
+    """
+    values = disparity[disparity > 0] if (disparity == 0).any() else disparity.ravel()
+    if not values.size:
+        return 0.0, 0.0
     values = values[:: max(1, values.size // _SAMPLE_PX)]
     low, high = np.percentile(values, _PERCENTILES)
     return float(low), float(high)
@@ -44,7 +49,7 @@ def smooth_range(previous: ColourRange | None, current: ColourRange, *, memory: 
 def colorize_disparity(
     disparity: Float[ndarray, "h w"], *, low: float | None = None, high: float | None = None
 ) -> UInt8[ndarray, "h w 3"]:
-    """Disparity in magma, a perceptually uniform colour map: near is bright, far is dark.
+    """Disparity in magma, a perceptually uniform colour map: near is bright, far is dark. No depth, a 0, is black.
 
     Args:
         low, high: disparities of the darkest and the brightest colour. Default: those of `colour_range`.
@@ -52,7 +57,9 @@ def colorize_disparity(
     if low is None or high is None:
         auto_low, auto_high = colour_range(disparity)
         low, high = auto_low if low is None else low, auto_high if high is None else high
-    return _paint(disparity, low, high, "magma")
+    painted = _paint(disparity, low, high, "magma")
+    painted[disparity == 0] = 0
+    return painted
 
 
 def side_by_side(image: UInt8[ndarray, "h w 3"], colored: UInt8[ndarray, "h w 3"]) -> UInt8[ndarray, "_h _w 3"]:

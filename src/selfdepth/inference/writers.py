@@ -16,6 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from selfdepth.data.readers.no_footage import OWN_SOFTWARE
 from selfdepth.files import whole_file
+from selfdepth.geometry.ray_depth import DepthIs, describe_depth_is
 from selfdepth.inference.visualize import ColourRange, colorize_disparity
 from selfdepth.structs import DepthPrediction, MetricScale, Trajectory
 
@@ -45,19 +46,26 @@ def write_color(path: Path, prediction: DepthPrediction, colours: ColourRange | 
 
 
 def write_npz(path: Path, prediction: DepthPrediction, colours: ColourRange | None = None) -> None:
-    """Write the numbers: `depth` and `disparity` (h w, float32), `scale` (text) and, if known, `K` (3 3, float64) and
-    `confidence` (h w, float32). Of a calibrated model also `witness` (text) and `spread`, NaN where it is not known.
+    """Write the numbers: `depth` and `disparity` (h w, float32), `scale` and `depth_is` (text) and, if known, `K` (3 3,
+    float64), `lens` (text) with `lens_coefficients` (float64), and `confidence` (h w, float32). Of a calibrated model
+    also `witness` (text) and `spread`, NaN where it is not known.
 
-    `disparity` is 1 / `depth`. `K` is in pixels of this image, and absent if the camera is unknown. The file holds no
-    pickled objects. It is not compressed: compression would take longer than the prediction and save a tenth.
+    `disparity` is 1 / `depth`; both are 0 where the depth is not known. `depth_is` is "z", along the camera's axis, or
+    "ray", the distance along the pixel's ray. `K` is in pixels of this image, and absent if the camera is unknown; that
+    of a pinhole has no `lens`. The file holds no pickled objects. It is not compressed: compression would take longer
+    than the prediction and save a tenth.
     """
     arrays: dict[str, Any] = {
         "depth": prediction.depth,
         "disparity": prediction.disparity,
         "scale": np.array(prediction.scale),
+        "depth_is": np.array(prediction.depth_is),
     }
     if prediction.camera is not None:
         arrays["K"] = prediction.camera.matrix()
+        if not prediction.camera.is_pinhole:
+            lens = prediction.camera.lens
+            arrays |= {"lens": np.array(lens.model), "lens_coefficients": np.array(lens.coefficients)}
     if prediction.confidence is not None:
         arrays["confidence"] = prediction.confidence
     if prediction.metric is not None:
@@ -92,7 +100,7 @@ def write_kitti(path: Path, prediction: DepthPrediction, colours: ColourRange | 
     Args:
         prediction: in metres; see `DepthPrediction.in_metres`.
     """
-    _write_depth(path, np.clip(prediction.depth, *KITTI_RANGE_M))
+    _write_depth(path, np.clip(prediction.depth, *KITTI_RANGE_M) * (prediction.depth > 0))
 
 
 FRAME_WRITERS: dict[FrameKind, tuple[str, FrameWriter]] = {
@@ -108,12 +116,17 @@ TRAJECTORY_FILES = ("kitti.txt", "tum.txt")
 
 
 def write_png16_note(
-    folder: Path, scale: str, metres_per_unit: float | None = None, metric: MetricScale | None = None
+    folder: Path,
+    scale: str,
+    metres_per_unit: float | None = None,
+    metric: MetricScale | None = None,
+    depth_is: DepthIs = "z",
 ) -> None:
     """Write a README.txt beside the 16-bit PNGs, which cannot hold the unit of their values.
 
     Args:
         scale, metres_per_unit, metric: as for `describe_unit`.
+        depth_is: as in `DepthPrediction`.
     """
     factor = "One unknown factor" if metres_per_unit is None else f"A factor of {metres_per_unit:g}"
     own = f"the model's own unit: a relative depth, not metres. {factor} separates the two"
@@ -121,7 +134,8 @@ def write_png16_note(
     with whole_file(folder / _NOTE_NAME) as temporary:
         temporary.write_text(
             f"16-bit PNG: depth = value / {PNG16_FACTOR}, 0 = none, 65535 = {65535 // PNG16_FACTOR + 1} or more.\n"
-            f"Unit: {unit}.\nRounded to 1/{PNG16_FACTOR}; the exact numbers are in --save npz.\n",
+            f"It is {describe_depth_is(depth_is)}.\nUnit: {unit}.\n"
+            f"Rounded to 1/{PNG16_FACTOR}; the exact numbers are in --save npz.\n",
             encoding="utf-8",
         )
 
@@ -241,8 +255,9 @@ def _fit(image: UInt8[ndarray, "h w 3"], size: tuple[int, int]) -> UInt8[ndarray
 
 
 def _write_depth(path: Path, depth: Float[ndarray, "h w"]) -> None:
-    # At least 1: every pixel has a prediction, and 0 would mean "no depth".
-    _write_png(path, Image.fromarray(np.clip(np.rint(depth * PNG16_FACTOR), 1, 65535).astype(np.uint16)))
+    # At least 1 where there is a prediction: 0 means "no depth".
+    levels = np.clip(np.rint(depth * PNG16_FACTOR), 1, 65535) * (depth > 0)
+    _write_png(path, Image.fromarray(levels.astype(np.uint16)))
 
 
 def _write_png(path: Path, image: Image.Image) -> None:

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from selfdepth.config import TrainConfig
+from selfdepth.config import LossConfig, TrainConfig
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
 from selfdepth.learners.camera import LearnedCamera, held_in_image
 from selfdepth.learners.frozen import FrozenDepth
@@ -90,6 +90,8 @@ class SelfSupervisedDepth(nn.Module):
         if config.loss.start_depth is not None:
             self.depth_net.decoder.start_at(config.loss.depth_range.sigmoid(config.loss.start_depth))
         self.pose_net = pose_network(config.encoder, config.offsets, channels=self.depth_net.encoder.channels[-1])
+        if config.knows_scale:
+            self.pose_net.start_larger(config.loss.untrained_depth / LossConfig().untrained_depth)
         self.pose_passes = POSE_INPUTS[config.encoder.pose_input]
         self.camera: LearnedCamera | None = None
         """The camera to learn; None: that of the data is known. Set by `learn_camera`."""
@@ -125,14 +127,14 @@ class SelfSupervisedDepth(nn.Module):
         # inputs: the jitter makes the networks robust, and must not count as an error.
         compare = unmasked_loss if self.training and self.stage == "unmasked" else self_supervised_loss
         compared, misaligned = self._aligned(batch, disparities[0], T_source_target)
-        if self.camera is not None:
-            compared = held_in_image(compared, batch.K)
-        objective = compare(disparities, compared, batch.frames, batch.K, self.loss_config, masks)
+        held = compared if self.camera is None else held_in_image(compared, batch.K)
+        objective = compare(disparities, held, batch.frames, batch.K, self.loss_config, masks, batch.lenses)
 
         scales = self.depth_net.decoder.scales
         terms = {f"loss/scale_{s}": loss.detach() for s, loss in zip(scales, objective.per_scale, strict=True)}
         loss = objective.loss
-        added = self._added_terms(batch, predicted, compared)
+        # Only the images tell of a learned camera; a wrong height or speed would bend it.
+        added = self._added_terms(replace(batch, K=batch.K.detach()), predicted, compared)
         if misaligned is not None:
             added["alignment"] = (1.0, misaligned)
         if self.camera is not None:
@@ -147,6 +149,7 @@ class SelfSupervisedDepth(nn.Module):
             disparity=disparities[0].detach(),
             T_source_target=T_source_target.detach(),
             automask=objective.automask[0],
+            seen=None if batch.lenses is None else batch.lenses.seen,
         )
 
     def _learn_motion(self, batch: Batch) -> StepOutput:
@@ -156,7 +159,7 @@ class SelfSupervisedDepth(nn.Module):
         depth = torch.full_like(batch.frames[:, 0, :1], untrained)
         # At a depth that is the same everywhere, any camera is the right one.
         K = batch.K.detach()
-        loss, explained = motion_loss(untrained, T_source_target, batch.frames, K, self.loss_config)
+        loss, explained = motion_loss(untrained, T_source_target, batch.frames, K, self.loss_config, batch.lenses)
         return StepOutput(
             loss=loss,
             terms={},
@@ -164,6 +167,7 @@ class SelfSupervisedDepth(nn.Module):
             disparity=torch.full_like(depth, depth_range.sigmoid(untrained)),
             T_source_target=T_source_target.detach(),
             automask=explained,
+            seen=None if batch.lenses is None else batch.lenses.seen,
         )
 
     def predict_disparity(self, batch: Batch) -> Float[Tensor, "b 1 _h _w"]:
@@ -192,9 +196,8 @@ class SelfSupervisedDepth(nn.Module):
                 hard = self.depth_net.decoder(hard_features)
         # For PoseCNN, whose translation is relative to the depth of the scene.
         inverse_depth = self.loss_config.depth_range.disparity(disparities[0])
-        depth_features = DepthFeatures(
-            features=features[-1][:, :n_encoded], mean_inverse_depth=inverse_depth.mean((1, 2, 3))
-        )
+        mean = _mean_per_clip(inverse_depth, batch.seen((inverse_depth.shape[-2], inverse_depth.shape[-1])))
+        depth_features = DepthFeatures(features=features[-1][:, :n_encoded], mean_inverse_depth=mean)
         return _Predicted(disparities, masks, depth_features, sources, hard)
 
     def _encode(
@@ -225,13 +228,14 @@ class SelfSupervisedDepth(nn.Module):
             every = torch.cat([predicted.disparities[0], sources.flatten(0, 1)])
             depth = depths.depth(upsample(every, (batch.frames.shape[-2], batch.frames.shape[-1])))
             of_sources = torch.unflatten(depth[b:], 0, (b, n))
-            consistency = consistency_loss(depth[:b], of_sources, T_source_target[:, :n], batch.K)
+            consistency = consistency_loss(depth[:b], of_sources, T_source_target[:, :n], batch.K, batch.lenses)
             terms["consistency"] = (self.loss_config.consistency, consistency)
         if batch.hard_targets is not None and predicted.hard_disparities is not None:
             clear = tuple(level.index_select(0, batch.hard_targets.clips) for level in predicted.disparities)
             terms["weather"] = (self.weather_weight, hard_target_loss(predicted.hard_disparities, clear, depths))
         if batch.teacher is not None:  # in shape alone, free of scale and shift
-            terms["teacher"] = (self.teacher_weight, distillation_loss(predicted.disparities[0], batch.teacher))
+            teacher = batch.teacher if batch.lenses is None else batch.teacher * batch.lenses.seen
+            terms["teacher"] = (self.teacher_weight, distillation_loss(predicted.disparities[0], teacher))
         if batch.driven is not None:  # the sources in time come first
             n = len(batch.offsets)
             terms["speed"] = (self.loss_config.speed, speed_loss(T_source_target[:, :n], batch.driven))
@@ -256,7 +260,7 @@ class SelfSupervisedDepth(nn.Module):
         size = (batch.frames.shape[-2], batch.frames.shape[-1])
         depth = self.loss_config.depth_range.depth(upsample(disparity.detach(), size))
         T = T_source_target[:, :n]
-        T_aligned = align(T.detach(), depth, batch.frames, batch.K)
+        T_aligned = align(T.detach(), depth, batch.frames, batch.K, batch.lenses)
         # The correction is a constant: the gradient passes to the pose network.
         corrected = T + (T_aligned - T.detach())
         return torch.cat([corrected, T_source_target[:, n:]], dim=1), alignment_loss(T, T_aligned)
@@ -280,6 +284,12 @@ class SelfSupervisedDepth(nn.Module):
         # Around the networks alone: the products of rotations are geometry, and bf16 would round them to three digits.
         low = self.network_dtype != torch.float32
         return torch.autocast(batch.frames.device.type, dtype=self.network_dtype, enabled=low)
+
+
+def _mean_per_clip(maps: Float[Tensor, "b 1 h w"], seen: Bool[Tensor, "b 1 h w"] | None) -> Float[Tensor, " b"]:
+    if seen is None:
+        return maps.mean((1, 2, 3))
+    return torch.where(seen, maps, torch.zeros_like(maps)).sum((1, 2, 3)) / seen.sum((1, 2, 3)).clamp(min=1)
 
 
 @contextmanager

@@ -13,13 +13,16 @@ would let every frame choose its own; its direction was measured to get worse by
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
+from selfdepth.geometry.lens import LensModel
+from selfdepth.geometry.lenses import Lenses, project_points
 from selfdepth.geometry.se3 import rotation_from_axis_angle
 from selfdepth.geometry.warp import MIN_Z, inverse_intrinsics, pixel_grid, sample
 
@@ -41,6 +44,7 @@ def align(
     depth: Float[Tensor, "b 1 h w"],
     frames: Float[Tensor, "b views 3 h w"],
     K: Float[Tensor, "b 3 3"],
+    lenses: Lenses | None = None,
 ) -> Float[Tensor, "b s 4 4"]:
     """The motions with the given translations and the rotations near theirs that fit the images best; no gradients.
 
@@ -49,18 +53,20 @@ def align(
 
     Args:
         T_source_target: first guess, target to source, one per source.
-        depth: of the target along z, in the unit of the translations.
+        depth: of the target along z, in the unit of the translations; with lenses, along the ray.
         frames: the target, then at least s sources; colours in [0, 1].
         K: intrinsics in pixels at the frames' size.
+        lenses: likewise; None for pinholes.
     """
     b, s = T_source_target.shape[:2]
     contrast = torch.unflatten(_contrast(frames[:, : 1 + s].flatten(0, 1)), 0, (b, 1 + s))
     pairs = _Pairs(
         target=_per_source(_thinned(contrast[:, 0]), s).flatten(1),
         source=_with_gradient(contrast[:, 1:].flatten(0, 1)),
-        points=_per_source(_thinned(_points(depth, K)), s).flatten(2),
+        points=_per_source(_thinned(_points(depth, K) if lenses is None else depth * lenses.rays), s).flatten(2),
         translation=T_source_target[..., :3, 3:].flatten(0, 1),
         K=_per_source(K, s),
+        lens=None if lenses is None else _Lens.of(lenses, s),
     )
     R = T_source_target[..., :3, :3].flatten(0, 1)
     fit = _compare(pairs, R)
@@ -90,6 +96,19 @@ def alignment_loss(T_source_target: Float[Tensor, "b s 4 4"], T_aligned: Float[T
     return angles.abs().sum(-1).mean()
 
 
+class _Lens(NamedTuple):
+    """The lenses of n pairs, and which of the p pixels have a ray."""
+
+    model: LensModel
+    values: Float[Tensor, "n k"]
+    has_ray: Bool[Tensor, "n p"]
+
+    @staticmethod
+    def of(lenses: Lenses, s: int) -> _Lens:
+        has_ray = _per_source(_thinned(lenses.seen), s).flatten(1)
+        return _Lens(lenses.model, _per_source(lenses.values, s), has_ray)
+
+
 class _Pairs(NamedTuple):
     """Pairs of a target and a source, n = b s of them.
 
@@ -98,6 +117,7 @@ class _Pairs(NamedTuple):
         source: contrast, and its derivatives along u and v per pixel.
         points: of these pixels, in the target's camera.
         translation: from the target to the source.
+        lens: None for pinholes.
     """
 
     target: Float[Tensor, "n p"]
@@ -105,6 +125,7 @@ class _Pairs(NamedTuple):
     points: Float[Tensor, "n 3 p"]
     translation: Float[Tensor, "n 3 1"]
     K: Float[Tensor, "n 3 3"]
+    lens: _Lens | None = None
 
 
 class _Fit(NamedTuple):
@@ -127,15 +148,13 @@ class _Fit(NamedTuple):
 
 def _compare(pairs: _Pairs, R: Float[Tensor, "n 3 3"], bound: Float[Tensor, "n 1"] | None = None) -> _Fit:
     """Project the points by a rotation and compare the contrasts. Without a bound, that is the mean |residual|."""
-    height, width = pairs.source.shape[-2:]
     turned = R @ pairs.points
     points = turned + pairs.translation
-    inverse_z = 1 / points[:, 2].clamp(min=MIN_Z)
-    x, y = points[:, 0] * inverse_z, points[:, 1] * inverse_z
-    fx, fy, cx, cy = (pairs.K[:, i, j, None] for i, j in ((0, 0), (1, 1), (0, 2), (1, 2)))
-    u, v = fx * x + cx, fy * y + cy
-    seen = (u > 0) & (u < width - 1) & (v > 0) & (v < height - 1) & (points[:, 2] > MIN_Z)
-    contrast, along_u, along_v = sample(pairs.source, torch.stack([u, v], 1).unsqueeze(-1)).squeeze(-1).unbind(1)
+    pixels, in_view, by_point_of = _project(pairs, points)
+    height, width = pairs.source.shape[-2:]
+    u, v = pixels.unbind(1)
+    seen = (u > 0) & (u < width - 1) & (v > 0) & (v < height - 1) & in_view
+    contrast, along_u, along_v = sample(pairs.source, pixels.unsqueeze(-1)).squeeze(-1).unbind(1)
 
     residual = (contrast - pairs.target) * seen
     size, count = residual.abs(), seen.sum(1, keepdim=True).clamp(min=1)
@@ -146,10 +165,45 @@ def _compare(pairs: _Pairs, R: Float[Tensor, "n 3 3"], bound: Float[Tensor, "n 1
     error = torch.where(seen.any(1), huber.sum(1) / count.squeeze(1), torch.inf)
     weight = seen * (bound / size.clamp(min=torch.finfo(size.dtype).tiny)).clamp(max=1)
 
-    # The gradient g by the point, by the chain rule; and g (w x q) = w (q x g) for a rotation w of the turned point q.
-    du, dv = along_u * fx * inverse_z, along_v * fy * inverse_z
-    by_point = torch.stack([du, dv, -(du * x + dv * y)], dim=1)
+    # With the gradient g by the point, g (w x q) = w (q x g) for a rotation w of the turned point q.
+    by_point = by_point_of(along_u, along_v)
     return _Fit(error, bound, residual, weight, torch.linalg.cross(turned, by_point, dim=1))
+
+
+_ByPoint = Callable[[Float[Tensor, "n p"], Float[Tensor, "n p"]], Float[Tensor, "n 3 p"]]
+"""The derivative of a brightness by the point, from those along u and v: the chain rule."""
+
+
+def _project(
+    pairs: _Pairs, points: Float[Tensor, "n 3 p"]
+) -> tuple[Float[Tensor, "n 2 p"], Bool[Tensor, "n p"], _ByPoint]:
+    """Pixels of the points in the source, whether they are to be compared, and the chain rule there."""
+    if pairs.lens is not None:
+        return _project_by_lens(pairs.lens, pairs.K, points)
+    inverse_z = 1 / points[:, 2].clamp(min=MIN_Z)
+    x, y = points[:, 0] * inverse_z, points[:, 1] * inverse_z
+    fx, fy, cx, cy = (pairs.K[:, i, j, None] for i, j in ((0, 0), (1, 1), (0, 2), (1, 2)))
+
+    def by_point(along_u: Tensor, along_v: Tensor) -> Tensor:
+        du, dv = along_u * fx * inverse_z, along_v * fy * inverse_z
+        return torch.stack([du, dv, -(du * x + dv * y)], dim=1)
+
+    return torch.stack([fx * x + cx, fy * y + cy], 1), points[:, 2] > MIN_Z, by_point
+
+
+def _project_by_lens(
+    lens: _Lens, K: Float[Tensor, "n 3 3"], points: Float[Tensor, "n 3 p"]
+) -> tuple[Float[Tensor, "n 2 p"], Bool[Tensor, "n p"], _ByPoint]:
+    def project(points: Tensor) -> tuple[Tensor, Tensor]:
+        return project_points(lens.model, lens.values, points, K)
+
+    pixels, vjp, seen = torch.func.vjp(project, points, has_aux=True)  # type: ignore[misc]
+
+    def by_point(along_u: Tensor, along_v: Tensor) -> Tensor:
+        (gradient,) = vjp(torch.stack([along_u, along_v], 1))
+        return torch.as_tensor(gradient)
+
+    return pixels, seen[:, 0] & lens.has_ray, by_point
 
 
 def _turned(R: Float[Tensor, "n 3 3"], fit: _Fit) -> Float[Tensor, "n 3 3"]:

@@ -19,9 +19,10 @@ from torch import Tensor
 
 from selfdepth.config import LossConfig
 from selfdepth.geometry.camera import downscale
-from selfdepth.geometry.warp import synthesize
+from selfdepth.geometry.lenses import Lenses, mean_of_seen
 from selfdepth.losses.objective import Objective, self_supervised_loss
 from selfdepth.losses.photometric import Target, photometric_error
+from selfdepth.losses.reprojection import over_sources, rebuilt
 
 _SCALE = 2
 """Images are compared at 1/2^2 of their size."""
@@ -33,7 +34,7 @@ class MotionLoss(NamedTuple):
     """The photometric error of the target rebuilt at constant depth.
 
     Attributes:
-        loss: mean over all pixels of the small images, none of them masked.
+        loss: mean over all pixels of the small images that a source sees, none of them masked.
         explained: 1 where a warped source explains the pixel better than every unwarped one, else 0.
     """
 
@@ -47,6 +48,7 @@ def motion_loss(
     frames: Float[Tensor, "b views 3 h w"],
     K: Float[Tensor, "b 3 3"],
     cfg: LossConfig,
+    lenses: Lenses | None = None,
 ) -> MotionLoss:
     """Rebuild small targets from small sources, and compare them: equations 2 and 4, without the auto-mask (5).
 
@@ -56,18 +58,24 @@ def motion_loss(
         frames: the target, then the s sources; colours in [0, 1].
         K: intrinsics in pixels at the frames' size.
         cfg: of the photometric error.
+        lenses: at the frames' size; None for pinholes.
     """
     size = frames.shape[-2:]
     frames, K = downscale(frames, K, _SCALE, cfg.pixel_convention)
+    lenses = None if lenses is None else lenses.downscaled(_SCALE, cfg.pixel_convention)
     target, flat = Target.of(frames[:, 0]), torch.full_like(frames[:, 0, :1], depth)
-    warped = [synthesize(frames[:, 1 + s], flat, T_source_target[:, s], K) for s in range(T_source_target.shape[1])]
-    errors = photometric_error(torch.stack(warped, dim=1), target, cfg)
-    error = errors.amin(1) if cfg.reprojection == "min" else errors.mean(1)
+    warped, seen = rebuilt(frames, flat, T_source_target, K, lenses)
+    errors = photometric_error(warped, target, cfg)
+    if seen is None:
+        loss = (errors.amin(1) if cfg.reprojection == "min" else errors.mean(1)).mean()
+    else:
+        loss = mean_of_seen(over_sources(errors, seen, cfg), seen.any(1))
+        errors = errors.masked_fill(~seen, torch.inf)
     with torch.no_grad():
         unwarped = photometric_error(frames[:, 1:], target, cfg).amin(1)
-        explained = (errors.amin(1) < unwarped - _TIE).to(error.dtype)
+        explained = (errors.amin(1) < unwarped - _TIE).to(loss.dtype)
         explained = F.interpolate(explained.unsqueeze(1), size, mode="nearest").squeeze(1)
-    return MotionLoss(error.mean(), explained)
+    return MotionLoss(loss, explained)
 
 
 def unmasked_loss(
@@ -77,10 +85,12 @@ def unmasked_loss(
     K: Float[Tensor, "b 3 3"],
     cfg: LossConfig,
     masks: tuple[Float[Tensor, "b s _h _w"], ...] | None = None,
+    lenses: Lenses | None = None,
 ) -> Objective:
     """As `self_supervised_loss`, but every pixel counts; `automask` is what the mask would be, at the finest scale."""
-    objective = self_supervised_loss(disparities, T_source_target, frames, K, replace(cfg, automask=False), masks)
+    unmasked = replace(cfg, automask=False)
+    objective = self_supervised_loss(disparities, T_source_target, frames, K, unmasked, masks, lenses)
     with torch.no_grad():
         finest = masks[:1] if masks is not None else None
-        masked = self_supervised_loss(disparities[:1], T_source_target, frames, K, cfg, finest)
+        masked = self_supervised_loss(disparities[:1], T_source_target, frames, K, cfg, finest, lenses)
     return replace(objective, automask=masked.automask)

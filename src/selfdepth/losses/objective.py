@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -11,8 +12,9 @@ from torch import Tensor
 
 from selfdepth.config import LossConfig
 from selfdepth.geometry.camera import downscale
+from selfdepth.geometry.lenses import Lenses
 from selfdepth.losses.fused.binding import FusedReprojectionLevel, can_fuse
-from selfdepth.losses.reprojection import ReprojectionLevel, TensorReprojectionLevel
+from selfdepth.losses.reprojection import ReprojectionLevel, ReprojectionLoss, TensorReprojectionLevel
 from selfdepth.losses.smoothness import smoothness
 
 
@@ -40,6 +42,7 @@ def self_supervised_loss(
     K: Float[Tensor, "b 3 3"],
     cfg: LossConfig,
     masks: tuple[Float[Tensor, "b s _h _w"], ...] | None = None,
+    lenses: Lenses | None = None,
 ) -> Objective:
     """The self-supervised objective of the paper, with every ablation of its Table 2.
 
@@ -52,30 +55,25 @@ def self_supervised_loss(
         K: intrinsics in pixels at the frames' size.
         cfg: the switches.
         masks: weights in (0, 1) per source, of the same sizes as the disparities (cfg.predictive_mask only).
+        lenses: at the frames' size; None for pinholes. Pixels without a ray are in no mean and have no gradient.
     """
     scales = [(frames.shape[-2] // disparity.shape[-2]).bit_length() - 1 for disparity in disparities]  # log2(H / h)
-    pyramid = [downscale(frames, K, scale, cfg.pixel_convention) for scale in scales]
+    pyramid = [_Level.of(frames, K, lenses, scale, cfg) for scale in scales]
     if cfg.multiscale == "full":
         # The paper's third contribution. In a small image fine texture is averaged away and many depths fit equally
         # well, so coarse disparities are upsampled and compared at full resolution too.
         size = (frames.shape[-2], frames.shape[-1])
         compared_disparities = tuple(upsample(disparity, size) for disparity in disparities)
         compared_masks = tuple(upsample(mask, size) for mask in masks) if masks is not None else None
-        reprojections = _level(frames, K, cfg).compare(compared_disparities, T_source_target, compared_masks)
+        reprojections = (
+            _Level(frames, K, lenses).reprojection(cfg).compare(compared_disparities, T_source_target, compared_masks)
+        )
     else:
         compared_disparities, reprojections = disparities, []
-        for i, (small_frames, small_K) in enumerate(pyramid):
+        for i, small in enumerate(pyramid):
             mask = (masks[i],) if masks is not None else None
-            reprojections += _level(small_frames, small_K, cfg).compare((disparities[i],), T_source_target, mask)
-    # A NaN in a motion would lose against every unwarped error and vanish behind the auto-mask. 0 * NaN is NaN, which
-    # puts it into the loss, where the training loop looks for it.
-    nan_if_broken = 0 * T_source_target.sum()
-    # Smoothness compares neighbours at the disparity's own size, where they are 2^s full-size pixels apart. Divided by
-    # 2^s, the same slope of the disparity costs the same at every scale.
-    losses = [
-        each.loss + nan_if_broken + cfg.smoothness / 2**scale * smoothness(disparity, small_frames[:, 0])
-        for each, scale, disparity, (small_frames, _) in zip(reprojections, scales, disparities, pyramid, strict=True)
-    ]
+            reprojections += small.reprojection(cfg).compare((disparities[i],), T_source_target, mask)
+    losses = _with_smoothness(reprojections, pyramid, scales, disparities, cfg, nan_if_broken=0 * T_source_target.sum())
     return Objective(
         loss=torch.stack(losses).mean(),
         per_scale=tuple(losses),
@@ -84,9 +82,44 @@ def self_supervised_loss(
     )
 
 
-def _level(frames: Float[Tensor, "b views 3 h w"], K: Float[Tensor, "b 3 3"], cfg: LossConfig) -> ReprojectionLevel:
-    kind = FusedReprojectionLevel if can_fuse(frames, cfg) else TensorReprojectionLevel
-    return kind.of(frames, K, cfg)
+def _with_smoothness(
+    reprojections: list[ReprojectionLoss],
+    pyramid: list[_Level],
+    scales: list[int],
+    disparities: tuple[Float[Tensor, "b 1 _h _w"], ...],
+    cfg: LossConfig,
+    *,
+    nan_if_broken: Float[Tensor, ""],
+) -> list[Float[Tensor, ""]]:
+    # A NaN in a motion would lose against every unwarped error and vanish behind the auto-mask. 0 * NaN is NaN, which
+    # puts it into the loss, where the training loop looks for it.
+    # Smoothness compares neighbours at the disparity's own size, where they are 2^s full-size pixels apart. Divided by
+    # 2^s, the same slope of the disparity costs the same at every scale.
+    return [
+        each.loss + nan_if_broken + cfg.smoothness / 2**scale * small.smoothness(disparity)
+        for each, scale, disparity, small in zip(reprojections, scales, disparities, pyramid, strict=True)
+    ]
+
+
+class _Level(NamedTuple):
+    """Frames of one size with their cameras."""
+
+    frames: Float[Tensor, "b views 3 h w"]
+    K: Float[Tensor, "b 3 3"]
+    lenses: Lenses | None
+
+    @staticmethod
+    def of(frames: Tensor, K: Tensor, lenses: Lenses | None, scale: int, cfg: LossConfig) -> _Level:
+        """Frames averaged over blocks of 2^scale x 2^scale pixels."""
+        small = None if lenses is None else lenses.downscaled(scale, cfg.pixel_convention)
+        return _Level(*downscale(frames, K, scale, cfg.pixel_convention), small)
+
+    def reprojection(self, cfg: LossConfig) -> ReprojectionLevel:
+        kind = FusedReprojectionLevel if can_fuse(self.frames, cfg) else TensorReprojectionLevel
+        return kind.of(self.frames, self.K, cfg, self.lenses)
+
+    def smoothness(self, disparity: Float[Tensor, "b 1 h w"]) -> Float[Tensor, ""]:
+        return smoothness(disparity, self.frames[:, 0], None if self.lenses is None else self.lenses.seen)
 
 
 def upsample(maps: Float[Tensor, "b c _h _w"], size: tuple[int, int]) -> Float[Tensor, "b c hl wl"]:

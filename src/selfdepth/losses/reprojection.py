@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from selfdepth.config import LossConfig
-from selfdepth.geometry.warp import synthesize
+from selfdepth.geometry.lenses import Lenses, mean_of_seen
+from selfdepth.geometry.warp import project_with_depth, sample, synthesize
 from selfdepth.losses.photometric import Target, photometric_error
 
 _MASK_WEIGHT = 0.2
@@ -67,6 +68,7 @@ class TensorReprojectionLevel:
         K: intrinsics in pixels at this level's size.
         target: the target with its SSIM statistics.
         static: photometric error of the unwarped sources (right-hand side of equation 5); None without auto-mask.
+        lenses: at this level's size; None for pinholes.
     """
 
     frames: Float[Tensor, "b views 3 h w"]
@@ -74,15 +76,19 @@ class TensorReprojectionLevel:
     target: Target
     static: Float[Tensor, "b h w"] | None
     cfg: LossConfig
+    lenses: Lenses | None = None
 
     @staticmethod
     def of(
-        frames: Float[Tensor, "b views 3 h w"], K: Float[Tensor, "b 3 3"], cfg: LossConfig
+        frames: Float[Tensor, "b views 3 h w"],
+        K: Float[Tensor, "b 3 3"],
+        cfg: LossConfig,
+        lenses: Lenses | None = None,
     ) -> TensorReprojectionLevel:
         """Prepare a level from frames of its size."""
         target = Target.of(frames[:, 0])
         static = static_error(photometric_error(frames[:, 1:], target, cfg), cfg) if cfg.automask else None
-        return TensorReprojectionLevel(frames=frames, K=K, target=target, static=static, cfg=cfg)
+        return TensorReprojectionLevel(frames=frames, K=K, target=target, static=static, cfg=cfg, lenses=lenses)
 
     def compare(
         self,
@@ -102,13 +108,7 @@ class TensorReprojectionLevel:
     ) -> ReprojectionLoss:
         # Equation 2: rebuild the target from each source.
         depth = self.cfg.depth_range.depth(disparity)
-        warped = torch.stack(
-            [
-                synthesize(self.frames[:, 1 + source], depth, T_source_target[:, source], self.K)
-                for source in range(T_source_target.shape[1])
-            ],
-            dim=1,
-        )
+        warped, seen = rebuilt(self.frames, depth, T_source_target, self.K, self.lenses)
         errors = photometric_error(warped, self.target, self.cfg)
         penalty = errors.new_zeros(())
         if mask is not None:
@@ -118,15 +118,50 @@ class TensorReprojectionLevel:
             penalty = -_MASK_WEIGHT * mask.log().clamp(min=_LOG_FLOOR).mean()
         # Equation 4: the best source per pixel, since what one source hides the other usually sees. Or their mean,
         # which is equation 1 up to a factor.
-        error = errors.min(1).values if self.cfg.reprojection == "min" else errors.mean(1)
+        error = over_sources(errors, seen, self.cfg)
         if self.static is None:
-            return ReprojectionLoss(error.mean() + penalty, torch.ones_like(error))
+            counted = None if seen is None else seen.any(1)
+            kept = torch.ones_like(error) if counted is None else counted.to(error.dtype)
+            return ReprojectionLoss(mean_of_seen(error, counted) + penalty, kept)
         # Equation 5: learn from a pixel only where warping explains it better than not warping. Strictly less: at a
         # stop both are equal, and the unwarped source wins. A masked pixel adds its static error, which has no
         # gradient.
         automask = error < self.static
-        loss = torch.where(automask, error, self.static).mean() + penalty
+        counted = None if self.lenses is None else self.lenses.seen[:, 0]
+        loss = mean_of_seen(torch.where(automask, error, self.static), counted) + penalty
         return ReprojectionLoss(loss, automask.to(error.dtype))
+
+
+def rebuilt(
+    frames: Float[Tensor, "b views 3 h w"],
+    depth: Float[Tensor, "b 1 h w"],
+    T_source_target: Float[Tensor, "b s 4 4"],
+    K: Float[Tensor, "b 3 3"],
+    lenses: Lenses | None,
+) -> tuple[Float[Tensor, "b s 3 h w"], Bool[Tensor, "b s h w"] | None]:
+    """The target rebuilt from each source, and which of its pixels the source's lens sees; None for pinholes."""
+    sources = range(T_source_target.shape[1])
+    if lenses is None:
+        warped = [synthesize(frames[:, 1 + source], depth, T_source_target[:, source], K) for source in sources]
+        return torch.stack(warped, dim=1), None
+    places = [project_with_depth(depth, T_source_target[:, source], K, lenses) for source in sources]
+    warped = [sample(frames[:, 1 + source], pixels) for source, (pixels, _) in zip(sources, places, strict=True)]
+    return torch.stack(warped, dim=1), torch.cat([distance > 0 for _, distance in places], dim=1)
+
+
+def over_sources(
+    errors: Float[Tensor, "b s h w"], seen: Bool[Tensor, "b s h w"] | None, cfg: LossConfig
+) -> Float[Tensor, "b h w"]:
+    """The minimum over the sources (equation 4), or their mean; of sources that see the pixel, where that is known.
+
+    Infinite, without a gradient, where none does.
+    """
+    if seen is not None:
+        if cfg.reprojection == "min":
+            return errors.masked_fill(~seen, torch.inf).min(1).values
+        mean = errors.masked_fill(~seen, 0).sum(1) / seen.sum(1).clamp(min=1)
+        return mean.masked_fill(~seen.any(1), torch.inf)
+    return errors.min(1).values if cfg.reprojection == "min" else errors.mean(1)
 
 
 def static_error(errors: Float[Tensor, "b s h w"], cfg: LossConfig) -> Float[Tensor, "b h w"]:

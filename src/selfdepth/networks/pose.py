@@ -65,6 +65,19 @@ class PoseNetwork(nn.Module):
         """The translation in the unit of the depth. Most networks learn that unit themselves."""
         return translation
 
+    def start_larger(self, factor: float) -> None:
+        """Multiply the translations of the untrained network: for depths that begin so many times farther away.
+
+        The published start suits a depth of about 0.2. From there, hundreds of steps would pass until a motion is as
+        long as a metre.
+        """
+        for module in self.modules():
+            output = getattr(module, "output", None)
+            if isinstance(output, nn.Conv2d):
+                with torch.no_grad():
+                    for weight in output.parameters():  # and bias: six rows for each motion, the last three translate
+                        torch.unflatten(weight, 0, (-1, 6))[:, 3:].mul_(factor)
+
 
 class PoseDecoder(nn.Module):
     """Axis-angle and translation of k motions from the coarsest features of one or several images.

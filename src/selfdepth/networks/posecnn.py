@@ -43,6 +43,10 @@ class PoseCNN(PoseNetwork):
             x = F.relu(layer(x))
         return split_motions(self.output, x, self.n_motions)
 
+    def start_larger(self, factor: float) -> None:
+        """As of `PoseNetwork`; twice, because `scaled` divides by the larger depth."""
+        super().start_larger(factor**2)
+
     def scaled(
         self, translation: Float[Tensor, "b k 3"], depth_features: DepthFeatures | None
     ) -> Float[Tensor, "b k 3"]:

@@ -48,6 +48,7 @@ class ScaleFrame:
         depth: predicted, positive, in the unit whose metres are wanted; 0 where a pixel has none.
         whole: camera of the frame itself, before crop and resize.
         crop: what was cut off the frame before it was resized to the depth map.
+        rectify: whether a frame of a camera with a lens was rectified, so that the map is that of a pinhole's view.
         depth_is: along "z", the camera's axis, or along the "ray" of the pixel.
     """
 
@@ -56,12 +57,14 @@ class ScaleFrame:
     depth: Float[ndarray, "h w"]
     whole: Camera
     crop: Crop = NO_CROP
+    rectify: bool = False
     depth_is: Literal["z", "ray"] = "z"
 
     @property
     def fit(self) -> CropResize:
         """What turns the frame's picture, and that of its stereo partner, into one of the size of the depth map."""
-        return CropResize(width=self.depth.shape[1], height=self.depth.shape[0], crop=self.crop)
+        height, width = self.depth.shape
+        return CropResize(width=width, height=height, crop=self.crop, rectify=self.rectify)
 
     @cached_property
     def camera(self) -> Camera:
@@ -69,7 +72,11 @@ class ScaleFrame:
         return self.fit.camera(self.whole)
 
     def in_map(self, pixels: Float[ndarray, "n 2"]) -> Float[ndarray, "n 2"]:
-        """Pixels (u, v) of the whole frame, as pixels of the depth map; outside it if they are cropped off."""
+        """Pixels (u, v) of the whole frame, as pixels of the depth map; outside it if the map does not show them."""
+        if self.fit.rectifies(self.whole):
+            rays, seen = self.whole.unproject(pixels)
+            mapped, shown = self.camera.project(rays)
+            return np.where((seen & shown)[:, None], mapped, -1e6)
         size = self.crop.size_of(self.whole.width, self.whole.height)
         scale = np.array([self.camera.width / size[0], self.camera.height / size[1]])
         return np.asarray((pixels - (self.crop.left, self.crop.top) + 0.5) * scale - 0.5)
@@ -122,6 +129,14 @@ class ScaleFootage:
     def _by_name(self) -> dict[str, FrameSequence]:
         return {each.name: each for each in self.sequences}
 
+    def has_partner(self, ref: FrameRef) -> bool:
+        """Whether a frame has a stereo partner."""
+        return ref.sequence in self.partners and ref.number in self._partner_numbers[ref.sequence]
+
+    @cached_property
+    def _partner_numbers(self) -> dict[str, frozenset[int]]:
+        return {name: frozenset(partner.numbers) for name, partner in self.partners.items()}
+
     def read(
         self, name: str, numbers: tuple[int, ...], fit: CropResize, *, partner: bool = False
     ) -> Iterator[UInt8[ndarray, "h w 3"]]:
@@ -147,7 +162,7 @@ def open_footage(
     Args:
         camera: as `parse_camera` reads it.
         stream: number of the video stream to take; None: the one with the most frames.
-        stereo: whether the stereo partners are wanted; frames without one are then left out.
+        stereo: whether the stereo partners are wanted.
         weights: the model, for its camera.
 
     Raises:
@@ -175,18 +190,17 @@ def open_footage(
 
 
 def _pairs(source: DataSource, camera: str | None) -> tuple[tuple[FrameSequence, ...], dict[str, FrameSequence]]:
-    """The sequences with a stereo partner, without the frames that it lacks; and the partners."""
+    """The sequences, those that are the partner of another excepted; and the partners."""
     # With 0 as the only offset every frame is its own neighbour, so all frames are opened.
     found = source.footage(camera=camera, offsets=(0,), stereo=True).sequences
     by_name = {each.name: each for each in found}
-    pairs: dict[str, FrameSequence] = {}
-    sequences = []
-    for each in found:
-        if each.partner is not None and each.partner.sequence in by_name:
-            other = by_name[each.partner.sequence]
-            sequences.append(each.without(frozenset(each.numbers) - frozenset(other.numbers)))
-            pairs[each.name] = other
-    return tuple(sequences), pairs
+    partners = {
+        each.name: by_name[each.partner.sequence]
+        for each in found
+        if each.partner is not None and each.partner.sequence in by_name
+    }
+    of_others = {partner.name for partner in partners.values()} - partners.keys()
+    return tuple(each for each in found if each.name not in of_others), partners
 
 
 def _with_cameras(source: DataSource, camera: str | None, weights: LoadedWeights | None) -> tuple[FrameSequence, ...]:
@@ -251,7 +265,7 @@ def model_depths(
         images = footage.read(name, tuple(ref.number for ref in chosen), fit)
         for start in range(0, len(chosen), BATCH):
             batch = chosen[start : start + BATCH]
-            predictions = predictor.predict_batch(list(itertools.islice(images, len(batch))))
+            predictions = predictor.predict_fitted(list(itertools.islice(images, len(batch))))
             for ref, prediction in zip(batch, predictions, strict=True):
                 yield ScaleFrame(
                     ref=ref,
@@ -259,6 +273,7 @@ def model_depths(
                     depth=prediction.depth.astype(np.float64),
                     whole=whole,
                     crop=fit.crop,
+                    rectify=fit.rectify,
                 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from selfdepth.data.truth import DepthTruth
-from selfdepth.evaluation.depth.frames import cropped_truth
+from selfdepth.evaluation.depth.frames import compared, cropped_truth
 from selfdepth.evaluation.depth.metrics import DepthProtocol, resize_disparity
 from selfdepth.scale.frames import ScaleFrame
 from selfdepth.scale.witness import WitnessKind
@@ -36,8 +36,10 @@ class LidarWitness:
             return "without measured depth"
         shape = (depth_m.shape[0], depth_m.shape[1])
         known = frame.depth > 0
-        disparity = resize_disparity(1 / np.where(known, frame.depth, 1), shape)
-        counts = self._protocol.mask(depth_m) & (resize_disparity(known.astype(np.float64), shape) > 0.999)
+        disparity = np.divide(1, frame.depth, out=np.zeros_like(frame.depth), where=known)
+        sure, _ = compared(known.astype(np.float64), depth_m, frame.whole, frame.fit)
+        disparity, depth_m = compared(disparity, depth_m, frame.whole, frame.fit)
+        counts = self._protocol.mask(depth_m) & (resize_disparity(sure, shape) > 0.999)
         if counts.sum() < MIN_PIXELS:
             return f"fewer than {MIN_PIXELS} measured pixels"
-        return (float(np.median(depth_m[counts] * disparity[counts])),)
+        return (float(np.median(depth_m[counts] * resize_disparity(disparity, shape)[counts])),)

@@ -244,7 +244,9 @@ def _asked(
         height = HeightWitness(request.height_m, travel)
         asked.append(_Asked(witness=height, refs=evenly, notes=height.notes))
     if request.stereo:
-        asked.append(_Asked(witness=StereoWitness(footage), refs=evenly))
+        paired = tuple(ref for ref in refs if footage.has_partner(ref))
+        alone = _counted("without a stereo partner", len(refs) - len(paired))
+        asked.append(_Asked(witness=StereoWitness(footage), refs=_evenly(paired, request.frames), left_out=alone))
     if request.distance is not None:
         distance = DistanceWitness(request.distance, footage)
         known = tuple(ref for ref in refs if ref in distance.refs)

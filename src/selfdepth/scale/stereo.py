@@ -38,11 +38,11 @@ class StereoWitness:
 
     def __init__(self, footage: ScaleFootage) -> None:
         self._footage = footage
-        baselines = {round(_baseline_m(_translation(footage, each.name)), 3) for each in footage.sequences}
+        baselines = {round(_baseline_m(_translation(footage, name)), 3) for name in footage.partners}
         self.source = "baseline " + " and ".join(f"{baseline:g} m" for baseline in sorted(baselines))
 
     def observe(self, frame: ScaleFrame) -> tuple[float, ...] | str:
-        """Metres per unit of a frame, or why there is none."""
+        """Metres per unit of a frame that has a partner, or why there is none."""
         name, numbers = frame.ref.sequence, (frame.ref.number,)
         own, other = (next(self._footage.read(name, numbers, frame.fit, partner=partner)) for partner in (False, True))
         found = best_factor(frame, own, other, _translation(self._footage, name))

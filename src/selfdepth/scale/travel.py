@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from numpy import ndarray
 
 from selfdepth.data.frames import FrameRef
+from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.geometry.rigid import inverse
 from selfdepth.inference.odometry import MotionPredictor, Odometer, has_pose_network, too_few_frames
 from selfdepth.scale.frames import BATCH, ScaleFootage, fit_of
@@ -50,17 +51,32 @@ def travel_of_model(
     times = sorted(motion.plan.times)
     start = times.index(0)
     steps = []
-    for ref in refs:
-        sequence = footage.sequence(ref.sequence)
-        numbers = tuple(ref.number + time * motion.spacing for time in times)
-        advance(1)
-        if not {*numbers} <= {*sequence.numbers}:
-            continue
-        fit = fit_of(sequence, weights, footage)
-        images = np.stack(list(footage.read(sequence.name, numbers, fit)))
-        T_next_current = motion.motions(torch.from_numpy(images), [start], [start], fit.camera(sequence.camera))
-        steps.append(inverse(T_next_current)[0, :3, 3])
+    for name, group in itertools.groupby(sorted(refs), key=lambda ref: ref.sequence):
+        sequence = footage.sequence(name)
+        fit, known = fit_of(sequence, weights, footage), {*sequence.numbers}
+        clips = [tuple(ref.number + time * motion.spacing for time in times) for ref in group]
+        whole = [clip for clip in clips if {*clip} <= known]
+        advance(len(clips) - len(whole))
+        for images in _clips(footage, name, whole, fit):
+            T_next_current = motion.motions(torch.from_numpy(images), [start], [start], fit.camera(sequence.camera))
+            steps.append(inverse(T_next_current)[0, :3, 3])
+            advance(1)
     return common_direction(np.array(steps).reshape(-1, 3))
+
+
+def _clips(
+    footage: ScaleFootage, name: str, clips: Sequence[tuple[int, ...]], fit: CropResize
+) -> Iterator[UInt8[ndarray, "n h w 3"]]:
+    """The pictures of clips whose frames increase from clip to clip, in one pass: a video is decoded forward only."""
+    numbers = tuple(sorted({number for clip in clips for number in clip}))
+    pictures = zip(numbers, footage.read(name, numbers, fit), strict=False)
+    held: dict[int, ndarray] = {}
+    for clip in clips:
+        while clip[-1] not in held:
+            number, picture = next(pictures)
+            held[number] = picture
+        held = {number: picture for number, picture in held.items() if number >= clip[0]}
+        yield np.stack([held[number] for number in clip])
 
 
 def follow(

@@ -21,6 +21,7 @@ from selfdepth.files import checksum, whole_file
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.geometry.depth_range import DepthRange
+from selfdepth.geometry.ray_depth import DepthIs
 from selfdepth.networks.depth import DepthNet
 from selfdepth.structs import MetricScale
 from selfdepth.texts import read_json, reason
@@ -47,6 +48,8 @@ class WeightsMeta:
         focal_baseline: of Monodepth v1, the focal length in image widths times the stereo baseline, which turn its
             disparity d, a share of the width, into depth: focal_baseline / d. None for Monodepth2.
         metric: the factor to metres that a witness gave for these very weights; None if there was none.
+        depth_is: "z", along the camera's axis, or "ray", the distance along the ray, of a model that learned through a
+            lens.
     """
 
     config: TrainConfig
@@ -55,6 +58,7 @@ class WeightsMeta:
     step: int | None = None
     focal_baseline: float | None = None
     metric: MetricScale | None = None
+    depth_is: DepthIs = "z"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +67,8 @@ class LoadedWeights:
 
     Attributes:
         state: tensors by name, `depth_net.*` and `pose_net.*`, on the CPU.
-        config, camera, scale, step, focal_baseline, metric: as in WeightsMeta. Networks and depth range are in the
-            model's own unit, `metric` or not.
+        config, camera, scale, step, focal_baseline, metric, depth_is: as in WeightsMeta. Networks and range are in
+            the model's own unit, `metric` or not.
         folder: the folder that holds the files.
         unused_entries: entries of a published checkpoint that our networks do not use, by file and name. An export
             writes them back, so that a published checkpoint survives the round trip bit by bit.
@@ -77,6 +81,7 @@ class LoadedWeights:
     step: int | None
     folder: Path
     focal_baseline: float | None = None
+    depth_is: DepthIs = "z"
     unused_entries: Entries = field(default_factory=dict)
     metric: MetricScale | None = None
 
@@ -129,6 +134,8 @@ def save_weights(folder: Path, state: Mapping[str, Tensor], meta: WeightsMeta) -
         values["focal_baseline"] = meta.focal_baseline
     if meta.metric is not None:
         values["metric"] = meta.metric.to_json()
+    if meta.depth_is != "z":
+        values["depth_is"] = meta.depth_is
     data = save(tensors)
     # One block for both: neither file is renamed to its final name before both are written.
     with (
@@ -179,6 +186,7 @@ def load_weights(model: str | Path) -> LoadedWeights:
         folder=folder,
         focal_baseline=meta.focal_baseline,
         metric=meta.metric,
+        depth_is=meta.depth_is,
     )
 
 
@@ -304,6 +312,9 @@ def _meta_from(values: dict[str, Any], path: Path) -> WeightsMeta:
     focal_baseline = values.get("focal_baseline")
     if config.method == "monodepth-v1" and not (isinstance(focal_baseline, float) and 0 < focal_baseline < math.inf):
         raise TypeError(f"focal_baseline {focal_baseline!r}")
+    depth_is = values.get("depth_is", "z")  # older versions knew nothing else
+    if depth_is not in ("z", "ray"):
+        raise TypeError(f"depth_is {depth_is!r}")
     return WeightsMeta(
         config=config,
         camera=None if camera is None else Camera.from_json(camera),
@@ -311,6 +322,7 @@ def _meta_from(values: dict[str, Any], path: Path) -> WeightsMeta:
         step=_checked_step(values.get("step")),
         focal_baseline=focal_baseline if config.method == "monodepth-v1" else None,
         metric=None if metric is None else MetricScale.from_json(metric),
+        depth_is=depth_is,
     )
 
 

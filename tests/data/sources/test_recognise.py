@@ -76,7 +76,7 @@ def test_every_kind_has_a_name_of_its_own() -> None:
     ("name", "sentence"),
     [
         ("gone", "no such data: .*gone; check --data"),
-        ("empty", "nothing was recognised.*empty; expected .*videos, or a store; got an empty folder"),
+        ("empty", "nothing was recognised.*empty; expected .*videos, ROS bags, or a store; got an empty folder"),
         ("notes", r"notes; .*got 0\.txt, 1\.txt, 2\.txt, \.\.\.$"),
         ("drive/000000.png", "one image is not a sequence.*give its folder"),
     ],

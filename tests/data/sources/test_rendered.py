@@ -63,6 +63,14 @@ def test_depth_comes_back_as_what_it_is(root: Path, drive: SyntheticDrive, tmp_p
     assert recognise(root).truth.depth_is(first) == "z", "as drives were written before there were lenses"
 
 
+@pytest.mark.parametrize("name", LENSES)
+def test_the_lens_of_a_drive_comes_back(name: str, tmp_path: Path) -> None:
+    drive = render_drive(DriveSpec(seed=3, frames=3, width=64, height=32, lens=LENSES[name]))
+    write_drive(drive, tmp_path / "drive")
+    (sequence,) = recognise(tmp_path / "drive").sequences()
+    assert sequence.camera == drive.camera and sequence.camera.lens == LENSES[name].lens
+
+
 def test_another_camera_may_be_given(root: Path) -> None:
     source = recognise(root)
     assert {sequence.camera.fx for sequence in source.sequences("50,50,31.5,15.5")} == {50}

@@ -12,6 +12,9 @@ import torch
 from torch import Tensor
 
 from selfdepth.config import LossConfig
+from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.lens import Lens
+from selfdepth.geometry.lenses import Lenses
 from selfdepth.geometry.se3 import transform_from_axis_angle
 from selfdepth.losses.fused.binding import FusedReprojectionLevel, can_fuse, library
 from selfdepth.losses.objective import self_supervised_loss
@@ -79,6 +82,42 @@ def test_images_of_any_size_from_two_by_two_pixels_on_are_compared(size: tuple[i
 def test_points_behind_the_source_camera_are_handled_alike() -> None:
     fused, slow = (
         compare(kind, replace(QUIET, automask=False), motion=3.0)
+        for kind in (FusedReprojectionLevel, TensorReprojectionLevel)
+    )
+    for got, wanted in zip(fused[0] + fused[1], slow[0] + slow[1], strict=True):
+        torch.testing.assert_close(got, wanted, rtol=1e-9, atol=1e-12)
+
+
+FISHEYE = Lens("kannala-brandt", (0.05, -0.02, 0.004, -0.0006))
+
+
+def through_a_lens(
+    kind: type[TensorReprojectionLevel] | type[FusedReprojectionLevel], cfg: LossConfig, *, lens: Lens, motion: float
+) -> tuple[list[Tensor], list[Tensor]]:
+    """As `compare`, of images whose corners have no ray, and motions after which some points are not seen."""
+    disparities, T, frames, K = scene(dtype=torch.float64, size=(24, 36), motion=motion)
+    fx, fy, cx, cy = 10.0, 10.5, 17.2, 12.1
+    camera = Camera(fx=fx, fy=fy, cx=cx, cy=cy, width=36, height=24, lens=lens)
+    K = torch.from_numpy(camera.matrix()).expand_as(K)
+    lenses = Lenses.of([camera] * len(K), torch.float64)
+    assert not lenses.seen.all()
+    compared = kind.of(frames, K, cfg, lenses).compare(disparities, T)
+    torch.autograd.backward(sum((i + 1) * loss for i, (loss, _) in enumerate(compared)))
+    gradients = [leaf.grad for leaf in (*disparities, T) if leaf.grad is not None]
+    assert len(gradients) == 3 and all(gradient.abs().sum() > 0 for gradient in gradients)
+    return [part for pair in compared for part in pair], gradients
+
+
+@pytest.mark.parametrize("cfg", SWITCHES, ids=str)
+@pytest.mark.parametrize("motion", [0.5, 20.0])
+@pytest.mark.parametrize(
+    "lens", [FISHEYE, Lens("ucm", (1.6, 0.0, 0.02)), Lens("brown", (-0.2, 0.01))], ids=lambda lens: lens.model
+)
+def test_through_a_lens_too_values_masks_and_gradients_are_those_of_the_tensors(
+    cfg: LossConfig, motion: float, lens: Lens
+) -> None:
+    fused, slow = (
+        through_a_lens(kind, cfg, lens=lens, motion=motion)
         for kind in (FusedReprojectionLevel, TensorReprojectionLevel)
     )
     for got, wanted in zip(fused[0] + fused[1], slow[0] + slow[1], strict=True):

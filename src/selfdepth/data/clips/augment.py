@@ -68,7 +68,7 @@ def draw_augmentation(b: int, generator: torch.Generator) -> Augmentation:
 
 
 def apply(batch: Batch, augmentation: Augmentation) -> Batch:
-    """Augment a batch: flip frames together with K and T_stereo_target, then make `inputs`, the jittered frames.
+    """Augment a batch: flip frames with K, lenses and T_stereo_target, then make `inputs`, the jittered frames.
 
     The argument is not changed. Colours are in [0, 1] before and after.
     """
@@ -152,7 +152,10 @@ def _flip(batch: Batch, chosen: Tensor) -> Batch:
     teacher = batch.teacher
     if teacher is not None:
         teacher = teacher.index_copy(0, clips, teacher.index_select(0, clips).flip(-1))
-    return replace(batch, frames=frames, K=K, T_stereo_target=T, teacher=teacher)
+    lenses = batch.lenses
+    if lenses is not None:
+        lenses = lenses.replaced(clips, lenses.select(clips).mirrored())
+    return replace(batch, frames=frames, K=K, T_stereo_target=T, teacher=teacher, lenses=lenses)
 
 
 def _jitter(frames: Tensor, augmentation: Augmentation) -> Tensor:

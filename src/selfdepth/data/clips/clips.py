@@ -23,6 +23,7 @@ from torch import Tensor
 from selfdepth.config import NOMINAL_BASELINE, Stereo
 from selfdepth.config.augment import AugmentConfig
 from selfdepth.data.clips.augment import apply, draw_augmentation
+from selfdepth.data.clips.clip_lenses import ClipLenses, lenses_of
 from selfdepth.data.clips.colour_shift import draw_colour_shift, shift_colours
 from selfdepth.data.clips.order import entropy, epoch_batches, steps_per_epoch
 from selfdepth.data.clips.weather import add_weather, draw_weather
@@ -54,7 +55,9 @@ class ClipSet:
             for clips without a partner. None without stereo.
         n_dropped: targets left out because they, or a source that they need, are not in the store.
         teacher: a teacher's maps of all targets, which then come with the batches.
+        cameras: number of each clip's camera, as `camera_numbers` gives it; None where all have the same.
         driven_m: metres that the vehicle drove between target and sources; NaN where it is not known. None: not at all.
+        lenses: of the cameras; None if all of them are pinholes.
     """
 
     rows: Int[ndarray, "clips views"] = field(repr=False)
@@ -65,7 +68,9 @@ class ClipSet:
     T_stereo_target: Float32[ndarray, "clips 4 4"] | None = field(default=None, repr=False)
     n_dropped: int
     teacher: TeacherMaps | None = field(default=None, repr=False)
+    cameras: Int[ndarray, "clips"] | None = field(default=None, repr=False)
     driven_m: Float32[ndarray, "clips s"] | None = field(default=None, repr=False)
+    lenses: ClipLenses | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.refs)
@@ -105,16 +110,13 @@ def make_clips(
             is complete without a partner if it has other sources.
         lone_targets: also keep targets without any source. Their depth can be evaluated, but not learned from.
     """
-    targets: dict[str, list[int]] = defaultdict(list)
-    for i, ref in enumerate(refs):
-        targets[ref.sequence].append(i)
     steps = np.array((0, *offsets), dtype=np.int64) * spacing
     numbers = np.array([ref.number for ref in refs], dtype=np.int64)
     rows = np.full((len(refs), len(steps)), -1, dtype=np.int64)
     partner_rows = np.full(len(refs), -1, dtype=np.int64)
     K = np.zeros((len(refs), 3, 3), dtype=np.float32)
     T = np.tile(np.eye(4, dtype=np.float32), (len(refs), 1, 1))
-    for name, indices in targets.items():
+    for name, indices in _by_sequence(refs).items():
         sequence = store.by_name.get(name)
         if sequence is None:
             continue
@@ -125,19 +127,28 @@ def make_clips(
             T[indices, :3, 3] = _translation(sequence.partner, stereo)
     complete = (rows >= 0).all(axis=1)
     # Without sources in time, the partner is the only image that the target can be compared with.
-    if not offsets and not lone_targets:
-        complete &= partner_rows >= 0
+    complete &= (partner_rows >= 0) | bool(offsets) | lone_targets
     if stereo != "none":
         rows = np.concatenate([rows, partner_rows[:, None]], axis=1)
+    kept = tuple(refs[i] for i in np.flatnonzero(complete).tolist())
     return ClipSet(
         rows=rows[complete],
         K=K[complete],
-        refs=tuple(refs[i] for i in np.flatnonzero(complete).tolist()),
+        refs=kept,
         offsets=tuple(offsets),
         spacing=spacing,
         T_stereo_target=None if stereo == "none" else T[complete],
         n_dropped=int((~complete).sum()),
+        lenses=lenses_of(store, kept),
+        cameras=store.cameras_of(kept),
     )
+
+
+def _by_sequence(refs: Sequence[FrameRef]) -> dict[str, list[int]]:
+    targets: dict[str, list[int]] = defaultdict(list)
+    for i, ref in enumerate(refs):
+        targets[ref.sequence].append(i)
+    return targets
 
 
 def _translation(partner: StereoPartner, stereo: Stereo) -> tuple[float, float, float]:
@@ -149,13 +160,14 @@ def _translation(partner: StereoPartner, stereo: Stereo) -> tuple[float, float, 
 
 class _Gathered(NamedTuple):
     """Frames (uint8, or their rows if the frames are on the device), geometry, a teacher's maps (16 bits, or their
-    indices likewise), driven metres and cameras of some clips, on the host."""
+    indices likewise), driven metres, and the numbers of the lenses and cameras of some clips, on the host."""
 
     pixels: Tensor
     K: Tensor
     T_stereo_target: Tensor | None
     teacher: Tensor | None
     driven_m: Tensor | None
+    lens_of: Tensor | None
     camera: Tensor | None
 
 
@@ -188,6 +200,7 @@ class ClipLoader:
         self.device = torch.device(device)
         self.augment, self.resident = augment, resident
         self.rank, self.world_size = share
+        self._lenses = None if clips.lenses is None else clips.lenses.table.to(self.device)
         self._order: tuple[int, Int[ndarray, "steps n"]] | None = None
 
     @property
@@ -292,9 +305,9 @@ class ClipLoader:
         K = torch.from_numpy(self.clips.K[indices])
         maps = None if self.clips.teacher is None else self.clips.teacher.gather(rows[:, 0])
         driven_m = None if self.clips.driven_m is None else torch.from_numpy(self.clips.driven_m[indices])
-        numbers = self.store.cameras_of([self.clips.refs[i] for i in indices.tolist()])
-        cameras = None if numbers is None else torch.from_numpy(numbers)
-        gathered = _Gathered(pixels, K, T, maps, driven_m, cameras)
+        lens_of = None if self.clips.lenses is None else torch.from_numpy(self.clips.lenses.of[indices])
+        cameras = None if self.clips.cameras is None else torch.from_numpy(self.clips.cameras[indices])
+        gathered = _Gathered(pixels, K, T, maps, driven_m, lens_of, cameras)
         # Only from pinned memory does a copy to the GPU run beside its computation.
         if self.device.type == "cuda":
             return _Gathered(*(None if tensor is None else tensor.pin_memory() for tensor in gathered))  # type: ignore[arg-type]
@@ -302,7 +315,7 @@ class ClipLoader:
 
     def _on_device(self, gathered: _Gathered) -> Batch:
         pinned = self.device.type == "cuda"
-        pixels, K, T, maps, driven_m, camera = (
+        pixels, K, T, maps, driven_m, lens_of, camera = (
             None if tensor is None else tensor.to(self.device, non_blocking=pinned) for tensor in gathered
         )
         assert pixels is not None and K is not None
@@ -320,6 +333,7 @@ class ClipLoader:
             T_stereo_target=T,
             teacher=teacher,
             driven=driven,
+            lenses=None if self._lenses is None or lens_of is None else self._lenses.select(lens_of),
             camera=camera,
         )
 

@@ -53,7 +53,7 @@ def draw_zoom(b: int, config: AugmentConfig, generator: torch.Generator) -> Zoom
 
 
 def apply_zoom(batch: Batch, drawn: Zoom) -> Batch:
-    """Zoom the chosen clips: frames, inputs and K together.
+    """Zoom the chosen clips: frames, inputs, K and the rays of the lenses together.
 
     The stereo partner stands where it stood, so T_stereo_target stays. The argument is not changed.
     """
@@ -76,4 +76,8 @@ def apply_zoom(batch: Batch, drawn: Zoom) -> Batch:
         disparity, share = zoomed[:, 0, :1], zoomed[:, 0, 1:2]
         # Between known and unknown pixels a map knows nothing.
         teacher = teacher.index_copy(0, at, torch.where(share > 1 - 1e-4, disparity, 0))
-    return replace(batch, frames=frames, inputs=frames, K=batch.K.index_copy(0, at, K), teacher=teacher)
+    lenses = batch.lenses
+    if lenses is not None:
+        lenses = lenses.replaced(at, lenses.select(at).with_rays_of(K))
+    K = batch.K.index_copy(0, at, K)
+    return replace(batch, frames=frames, inputs=frames, K=K, teacher=teacher, lenses=lenses)

@@ -62,6 +62,10 @@ _PNM = _image("a PPM or PGM image", "PPM")
 _WEBP = _image("a WebP image", "WEBP")
 _VIDEO = FileKind(name="a video", role="video")
 GIF = FileKind(name="a GIF", role="video")
+ROS1_BAG = _other("a ROS bag", "give it on its own, as DATA")
+MCAP = _other("an MCAP recording", "give it on its own, as DATA")
+SQLITE = _other("a SQLite file (a ROS 2 bag?)", "give it on its own, as DATA")
+"""Recordings of robots, which are no videos, and read by `bag_files`."""
 _HEIF = _other("a HEIF photo (HEIC)", f"{_TO_PNG}, or set the camera to JPEG (iPhone: Most Compatible)")
 _AVIF = _other("an AVIF image", _TO_PNG)
 _JPEG_2000 = _other("a JPEG 2000 image", _TO_PNG)
@@ -115,9 +119,9 @@ _MAGIC: tuple[tuple[bytes, FileKind], ...] = (
     (b"P7\n", _other("a PAM image", _TO_PNG)),
     (b"\x93NUMPY", _other("a NumPy array", "save its frames as PNG")),
     (b"\x89HDF", _other("an HDF5 file", "save its frames as PNG")),
-    (b"#ROSBAG", _other("a ROS bag", "extract its images into a folder")),
-    (b"\x89MCAP", _other("an MCAP recording", "extract its images into a folder")),
-    (b"SQLite format 3", _other("a SQLite file (a ROS 2 bag?)", "extract its images into a folder")),
+    (b"#ROSBAG", ROS1_BAG),
+    (b"\x89MCAP", MCAP),
+    (b"SQLite format 3", SQLITE),
     (b"PK\x03\x04", _ZIP),
     (b"PK\x05\x06", _ZIP),
     (b"\x1f\x8b", _PACKED),
@@ -153,6 +157,15 @@ def file_kind(path: Path) -> FileKind | None:
             head = file.read(_HEAD)
     except OSError as error:
         raise DataError("the file cannot be read", where=path, got=error.strerror or str(error)) from error
+    kind = kind_of_bytes(head)
+    if kind is _JPEG and path.suffix.lower() in (".mjpeg", ".mjpg"):  # JPEGs one after the other
+        return FileKind(name="a stream of JPEG images", role="video")
+    return kind
+
+
+def kind_of_bytes(head: bytes) -> FileKind | None:
+    """What bytes are, by the first of them; None if they are not known."""
+    head = head[:_HEAD]
     # Raw photos that are TIFF in form, and files whose marks do not come first.
     tests: tuple[tuple[Callable[[bytes], bool], FileKind], ...] = (
         (lambda head: head[:4] == b"II*\x00" and head[8:10] == b"CR", RAW_PHOTO),
@@ -165,8 +178,6 @@ def file_kind(path: Path) -> FileKind | None:
     kind = kind or next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
     if kind is None and head[4:8] == b"ftyp":
         kind = _brand(head)
-    if kind is _JPEG and path.suffix.lower() in (".mjpeg", ".mjpg"):  # JPEGs one after the other
-        return FileKind(name="a stream of JPEG images", role="video")
     return kind or (_TEXT if _is_text(head) else None)
 
 

@@ -6,6 +6,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,7 +15,7 @@ from jaxtyping import UInt8, UInt16
 from numpy import ndarray
 from PIL import ExifTags, Image
 
-from selfdepth.data.readers.file_kinds import RAW_PHOTO, FileKind, file_kind, require_role
+from selfdepth.data.readers.file_kinds import RAW_PHOTO, FileKind, file_kind, kind_of_bytes, require_role
 from selfdepth.data.readers.orientation import EXIF, Orientation, exif_of_png
 from selfdepth.data.readers.picture_headers import judge_header
 from selfdepth.errors import DataError, SelfDepthWarning
@@ -63,6 +64,12 @@ def read_image(path: Path, reduction: int = 1, levels: Levels = ALL_LEVELS) -> U
     return orientation.apply(pixels)
 
 
+def upright_rgb(image: Image.Image, levels: Levels = ALL_LEVELS) -> UInt8[ndarray, "h w 3"]:
+    """The pixels of an opened image, as `read_image` returns them."""
+    orientation = _orientation_after_loading(image)
+    return orientation.apply(rgb_of(image, levels))
+
+
 def rgb_of(image: Image.Image, levels: Levels = ALL_LEVELS) -> UInt8[ndarray, "h w 3"]:
     """The pixels of an image of Pillow as RGB, as `read_image` converts those of a file."""
     if _is_grey16(image):
@@ -79,7 +86,12 @@ def image_size(path: Path) -> tuple[int, int]:
         DataError: naming the file, if it is missing, too large, or no image that can be read.
     """
     with opened_image(path) as image:
-        return EXIF[_exif_orientation(image)].size(*_stored_size(image))
+        return upright_size(image)
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """(width, height) in pixels of an opened image, once it is upright."""
+    return EXIF[_exif_orientation(image)].size(*_stored_size(image))
 
 
 def read_grey16(path: Path) -> UInt16[ndarray, "h w"] | None:
@@ -89,7 +101,12 @@ def read_grey16(path: Path) -> UInt16[ndarray, "h w"] | None:
         DataError: as `read_image`.
     """
     with opened_image(path) as image:
-        return _grey16(image) if _is_grey16(image) else None
+        return grey16_of_image(image)
+
+
+def grey16_of_image(image: Image.Image) -> UInt16[ndarray, "h w"] | None:
+    """As `read_grey16`, of an opened image."""
+    return _grey16(image) if _is_grey16(image) else None
 
 
 @contextmanager
@@ -108,10 +125,30 @@ def opened_image(path: Path) -> Iterator[Image.Image]:
     require_role(path, kind, "image")
     if kind is None:
         raise _unreadable(path, "not an image")
+    with _refusing(path), path.open("rb") as file, _header(file, kind, path) as image:
+        _judge(image, path)
+        yield image
+
+
+@contextmanager
+def opened_bytes(data: bytes, where: Path) -> Iterator[Image.Image]:
+    """As `opened_image`, of an image's bytes, as a message of ROS holds them.
+
+    Args:
+        where: what errors name.
+    """
+    kind = kind_of_bytes(data)
+    if kind is None or kind.role != "image":
+        raise _unreadable(where, "not an image" if kind is None else kind.name)
+    with _refusing(where), _header(BytesIO(data), kind, where) as image:
+        _judge(image, where)
+        yield image
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
     try:
-        with path.open("rb") as file, _header(file, kind, path) as image:
-            _judge(image, path)
-            yield image
+        yield
     except DataError:
         raise
     except MemoryError as error:

@@ -16,7 +16,7 @@ Clock = Literal["unix", "relative"]
 
 FORMATS = (
     "a table whose first line names columns of time and speed with their units (time_s,speed_km_h), KITTI's folder "
-    "oxts, a GPX track with times, or NMEA sentences (RMC, VTG, GGA)"
+    "oxts, a GPX track with times, NMEA sentences (RMC, VTG, GGA), or a ROS bag (Odometry, TwistStamped, NavSatFix)"
 )
 SINCE_1970_S = (10**9, 4 * 10**9)
 """Seconds since 1970, from 2001 to 2096: a time of any other clock is smaller."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from selfdepth.data.readers.bag_speeds import bag_and_topic, read_bag_speeds
 from selfdepth.data.readers.gpx import is_gpx, read_gpx
 from selfdepth.data.readers.nmea import is_nmea, read_nmea
 from selfdepth.data.readers.oxts_speeds import oxts_folder, read_oxts
@@ -14,11 +15,17 @@ from selfdepth.texts import read_text
 
 
 def read_speed_log(path: Path) -> SpeedLog:
-    """The speed log in a file, or in KITTI's folder oxts (or the drive that holds it).
+    """The speed log in a file, in KITTI's folder oxts (or the drive that holds it), or in a ROS bag.
+
+    Args:
+        path: of a bag, with the topic of BAG:/TOPIC where several tell a speed.
 
     Raises:
         DataError: naming file and line, for any other content, bad numbers, or a package that is missing.
     """
+    bag = bag_and_topic(path)
+    if bag is not None:
+        return read_bag_speeds(*bag)
     if path.is_dir():
         folder = oxts_folder(path)
         if folder is None:

@@ -64,17 +64,24 @@ class PreparedStore(DataSource):
         self.store.check_frames()  # now: those that do not fit into memory are not read as a whole again
         return self.store
 
-    def at_stream(self, stream: int) -> DataSource:
-        """The store itself. Raises ConfigError unless it was made with this stream."""
-        made_with = None if self.store.origin is None else self.store.origin.stream
-        if stream != made_with:
-            raise ConfigError(
-                "--stream was fixed when the store was made",
-                where=self.path,
-                expected="none" if made_with is None else str(made_with),
-                got=str(stream),
-                fix="leave the option out, or make another store with: selfdepth prepare DATA --out STORE --stream N",
-            )
+    def at(self, *, stream: int | None = None, topic: str | None = None) -> DataSource:
+        """The store itself. Raises ConfigError for a stream or topic that it was not made with."""
+        if stream is None and topic is None:
+            return self  # what cannot be opened is said where it is used
+        origin = self.store.origin
+        for option, given, made_with in (
+            ("--stream", stream, None if origin is None else origin.stream),
+            ("--topic", topic, None if origin is None else origin.topic),
+        ):
+            if given not in (None, made_with):
+                raise ConfigError(
+                    f"{option} was fixed when the store was made",
+                    where=self.path,
+                    expected="none" if made_with is None else str(made_with),
+                    got=str(given),
+                    fix="leave the option out, or make another store with: selfdepth prepare DATA --out STORE "
+                    f"{option} {given}",
+                )
         return self
 
     def sequences(self, camera: str | None = None) -> tuple[FrameSequence, ...]:

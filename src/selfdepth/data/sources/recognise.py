@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from selfdepth.data.readers.folders import survey
+from selfdepth.data.sources.bag import Bags
 from selfdepth.data.sources.folder import ImageFolders
 from selfdepth.data.sources.kitti_odometry import KittiOdometry
 from selfdepth.data.sources.kitti_raw import KittiRaw
@@ -16,26 +17,26 @@ from selfdepth.data.sources.video import Videos
 from selfdepth.data.store.store import is_store
 from selfdepth.errors import DataError
 
-KINDS: list[type[DataSource]] = [KittiRaw, KittiOdometry, Make3D, RenderedDrives, ImageFolders, Videos]
+KINDS: list[type[DataSource]] = [KittiRaw, KittiOdometry, Make3D, RenderedDrives, ImageFolders, Bags, Videos]
 """The kinds of data, in the order in which they are tried: the most specific first, because a root of KITTI is a folder
 of folders of images, too; and videos last, because they claim any file. A new kind of data is a file and a line here.
 """
 
 
-def recognise(path: Path, stream: int | None = None) -> DataSource:
+def recognise(path: Path, stream: int | None = None, topic: str | None = None) -> DataSource:
     """The data at a path, as a source that every verb can use.
 
     Args:
-        path: root of KITTI raw or odometry or of Make3D, rendered drive, folder of images, folder of such folders or of
-            videos, video file, or store.
+        path: root of KITTI raw or odometry or of Make3D, rendered drive, folder of images, folder of such folders, of
+            videos or of ROS bags, video file, ROS bag, or store.
         stream: number of the video stream to take; None: chosen by the reader.
+        topic: name of the topic of a bag to read; None: that of its only camera.
 
     Raises:
         DataError: for a path that does not exist, or holds no data of a known kind.
-        ConfigError: for a stream of anything but videos.
+        ConfigError: for a stream of anything but videos, or a topic of anything but bags.
     """
-    source = _recognised(path)
-    return source if stream is None else source.at_stream(stream)
+    return _recognised(path).at(stream=stream, topic=topic)
 
 
 def _recognised(path: Path) -> DataSource:
@@ -54,7 +55,7 @@ def _recognised(path: Path) -> DataSource:
     raise DataError(
         "nothing was recognised in this folder",
         where=path,
-        expected="a root of KITTI raw or odometry, images, folders of images, videos, or a store",
+        expected="a root of KITTI raw or odometry, images, folders of images, videos, ROS bags, or a store",
         got="; ".join((_listing(path), *survey(path).left_out)),
     )
 

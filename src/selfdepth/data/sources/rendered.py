@@ -6,6 +6,7 @@ FOLDER/000000.png ...   FOLDER/camera.yaml   FOLDER/poses.txt (KITTI's text)   F
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -59,6 +60,12 @@ class RenderedDrives(ImageFolders):
             open_folder(folder, camera=camera or str(folder / CAMERA_FILE), name=folder_name(self.path, folder))
             for folder in self.folders
         )
+
+    def sequences_to_predict(self) -> tuple[FrameSequence, ...]:
+        """The same, with their own cameras; of a folder with too few images for a sequence, whatever is there."""
+        with suppress(DataError):
+            return self.sequences()
+        return super().sequences_to_predict()
 
     @property
     def truth(self) -> DepthTruth:

@@ -24,15 +24,17 @@ from selfdepth.data.frames import FrameRef, FrameSequence, increasing_runs
 from selfdepth.data.hold_out import hold_out
 from selfdepth.data.kitti.inventory import Inventory
 from selfdepth.data.kitti.splits import split_path
-from selfdepth.data.motion import choose_spacing, measure_motion
+from selfdepth.data.motion import choose_spacing, measure_motion, without_parked
 from selfdepth.data.readers.cameras import ANY_CAMERA, PAPER, is_camera_file
 from selfdepth.data.readers.trajectories import POSES_FILE, read_trajectory
+from selfdepth.data.sources.choices import refuse_choices
+from selfdepth.data.sources.contents import Contents
 from selfdepth.data.sources.one_camera import require_one_camera
 from selfdepth.data.store.build import Accept, Progress
 from selfdepth.data.store.prepare import require_learnable, store_of
 from selfdepth.data.store.store import Store
 from selfdepth.data.truth import DepthTruth, NoTruth
-from selfdepth.errors import ConfigError, DataError, SelfDepthWarning
+from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.places import path_of
 from selfdepth.structs import Trajectory
@@ -100,11 +102,14 @@ class DataSource(ABC):
                 return self.sequences()
         return self.sequences(ANY_CAMERA)
 
-    def at_stream(self, stream: int) -> DataSource:
-        """The same data, of which a certain video stream is read. Raises ConfigError if it has no such streams."""
-        raise ConfigError(
-            "only videos have streams", where=f"--stream {stream}", got=f"{self.path}, {self.kind}", fix="leave it out"
-        )
+    def at(self, *, stream: int | None = None, topic: str | None = None) -> DataSource:
+        """The same data, of which a certain video stream, or topic of a bag, is read; None: the usual one.
+
+        Raises:
+            ConfigError: if it has no streams, or no topics.
+        """
+        refuse_choices(f"{self.path}, {self.kind}", stream=stream, topic=topic)
+        return self
 
     # Training
 
@@ -283,6 +288,14 @@ class DataSource(ABC):
             fix="unpack KITTI's archives into one folder, and give that",
         )
 
+    def contents(self) -> Contents | None:
+        """What `check` lists before it looks at the frames; None if there is nothing but these.
+
+        Raises:
+            DataError: for data that cannot be read.
+        """
+        return None
+
     def camera_origin(self, camera: str | None) -> str:
         """Where the intrinsics come from: "given", "calibration" or "assumed"."""
         return "given" if camera is not None else "calibration" if self.calibrated else "assumed"
@@ -326,19 +339,7 @@ class DataSource(ABC):
             warnings.simplefilter("ignore", SelfDepthWarning)  # already shown when the data was first opened
             footage = self._open(replace(request, spacing=choose_spacing(motions.values())))
 
-        def moving(refs: tuple[FrameRef, ...]) -> tuple[FrameRef, ...]:
-            return tuple(ref for ref in refs if not motions[ref.sequence].is_parked(ref.number))
-
-        origin = replace(self._origin(request), auto=True)
-        footage = replace(footage, train=moving(footage.train), val=moving(footage.val), origin=origin)
-        if not footage.train:
-            raise DataError(
-                "the camera stands still at every frame that could be trained on",
-                where=self.path,
-                expected="frames from a moving camera",
-                fix="give other data, or set --every by hand",
-            )
-        return footage
+        return without_parked(replace(footage, origin=replace(self._origin(request), auto=True)), motions, self.path)
 
     def _origin(self, request: ClipRequest) -> Origin:
         """The request as a store records it, with absolute paths, so that they hold in any working directory."""

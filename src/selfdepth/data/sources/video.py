@@ -36,8 +36,9 @@ class Videos(DataSource):
     stream: int | None = None
     left_out: tuple[str, ...] = ()
 
-    def at_stream(self, stream: int) -> DataSource:
-        """The same videos, of which this stream is read."""
+    def at(self, *, stream: int | None = None, topic: str | None = None) -> DataSource:
+        """The same videos, of which this stream is read. Raises ConfigError for a topic."""
+        super().at(topic=topic)
         return replace(self, stream=stream)
 
     @classmethod

@@ -197,8 +197,9 @@ def _origin(fields: _Fields) -> Origin:
         split=None if split is None else Path(split),
         camera=fields.of("camera", str, None),
         auto=fields.of("auto", bool),
-        # Stores that were made before there was a choice of streams do not name any.
+        # Stores that were made before there was a choice of streams, or of topics, do not name any.
         stream=fields.of("stream", int, None) if "stream" in fields.values else None,
+        topic=fields.of("topic", str, None) if "topic" in fields.values else None,
     )
 
 

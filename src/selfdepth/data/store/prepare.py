@@ -84,7 +84,13 @@ def fit_of(config: TrainConfig, cameras: Sequence[Camera]) -> CropResize:
 def lenses_of(store: Store) -> str | None:
     """A sentence: what was done with the frames of cameras with a lens; None if there are none in the store."""
     fit = CropResize(width=store.width, height=store.height, crop=store.crop, rectify=store.rectified)
-    return fit.describe_lenses([sequence.camera for sequence in store.sequences])
+    return describe_lenses(fit, [sequence.camera for sequence in store.sequences])
+
+
+def describe_lenses(fit: CropResize, cameras: Sequence[Camera]) -> str | None:
+    """`CropResize.describe_lenses`, with the option that asks for it."""
+    sentence = fit.describe_lenses(cameras)
+    return None if sentence is None else f"{sentence} (--rectify {'yes' if fit.rectify else 'no'})"
 
 
 def _refuse_lenses_of_pairs(footage: Footage) -> None:

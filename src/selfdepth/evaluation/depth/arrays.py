@@ -12,6 +12,7 @@ from numpy import ndarray
 
 from selfdepth.data.readers.arrays import read_arrays
 from selfdepth.errors import DataError
+from selfdepth.geometry.ray_depth import DepthIs
 from selfdepth.limits import require_within
 
 Quantity = Literal["disparity", "depth"]
@@ -20,6 +21,7 @@ MAX_ASPECT_FACTOR = 2.0
 """Predictions are resized to the ground truth, so that their aspects may differ a little. Where they differ by more
 than this factor, the axes of the file are probably in another order."""
 
+_DEPTH_IS = "depth_is"
 _TOO_MANY = "the file has too many maps"
 _KINDS = "a .npy or .npz file with one array (images, height, width), or a .npz with one array per image"
 
@@ -65,28 +67,54 @@ def _maps(path: Path, keys: tuple[str, ...]) -> list[Num[ndarray, "_h _w"]]:
     return maps
 
 
-def read_predictions(path: Path, quantity: Quantity) -> list[Float[ndarray, "_h _w"]]:
-    """Disparities (1 / depth, in any unit) from a file of disparities or of depths.
+def depth_is_of(path: Path) -> DepthIs | None:
+    """What a .npz says that its depth is, as `predict` writes it; None if it does not say.
 
     Raises:
-        DataError: as `read_maps`, or for a number that is NaN, infinite, zero or negative.
+        DataError: for a file that cannot be read, or says something else.
     """
-    stored = _maps(path, ("data", quantity))
+    if path.suffix != ".npz":
+        return None
+    entries = read_arrays(path, what="the file cannot be read", expected=_KINDS, wanted=lambda names: [_DEPTH_IS])
+    said = str(entries[_DEPTH_IS]) if _DEPTH_IS in entries else None
+    if said not in ("z", "ray", None):
+        raise DataError("the file does not say what its depth is", where=path, expected="z or ray", got=str(said)[:40])
+    return None if said is None else "z" if said == "z" else "ray"
+
+
+def read_predictions(path: Path, quantity: Quantity) -> list[Float[ndarray, "_h _w"]]:
+    """Disparities (1 / depth, in any unit) from a file of disparities or of depths; 0 where the depth is not known.
+
+    Raises:
+        DataError: as `read_maps`, or for a number that is NaN, infinite or negative; or zero, unless the file says what
+            its depth is, as those of `predict`, where 0 is no depth.
+    """
+    stored, with_unknown = _maps(path, ("data", quantity)), depth_is_of(path) is not None
     for index, each in enumerate(stored):  # before any is converted: a refusal takes the memory of the file alone
-        require_positive(each.astype(np.float32, copy=False), quantity, f"{path}, image {index}")
+        require_positive(each.astype(np.float32, copy=False), quantity, f"{path}, image {index}", or_zero=with_unknown)
     maps = [each.astype(np.float32, copy=False) for each in stored]
-    return maps if quantity == "disparity" else [1 / each for each in maps]
+    return maps if quantity == "disparity" else [inverse_of_known(each) for each in maps]
 
 
-def require_positive(prediction: Float[ndarray, "_h _w"], quantity: Quantity, where: str) -> None:
+def inverse_of_known(maps: Float[ndarray, "_h _w"]) -> Float[ndarray, "_h _w"]:
+    """1 over each number, and 0 for 0."""
+    return np.asarray(np.divide(1, maps, out=np.zeros_like(maps), where=maps > 0))
+
+
+def require_positive(
+    prediction: Float[ndarray, "_h _w"], quantity: Quantity, where: str, *, or_zero: bool = False
+) -> None:
     """Refuse a prediction with a number that is NaN, infinite, zero or negative.
 
     Every pixel must be usable, not only those with ground truth: resizing mixes it with its neighbours.
 
+    Args:
+        or_zero: accept zeros, which stand for no depth.
+
     Raises:
         DataError: naming the first such pixel.
     """
-    wrong = ~(np.isfinite(prediction) & (prediction > 0))
+    wrong = ~(np.isfinite(prediction) & ((prediction >= 0) if or_zero else (prediction > 0)))
     if wrong.any():
         row, column = np.argwhere(wrong)[0].tolist()
         raise DataError(
@@ -171,5 +199,5 @@ def _load(path: Path, keys: tuple[str, ...]) -> dict[str, ndarray]:
         path,
         what="the file cannot be read",
         expected=_KINDS,
-        wanted=lambda names: [key for key in keys if key in names][:1] or names,
+        wanted=lambda names: [key for key in keys if key in names][:1] or [each for each in names if each != _DEPTH_IS],
     )

@@ -36,7 +36,8 @@ class Pair:
 
     Attributes:
         name: of the frame, for errors and reports.
-        disparity: predicted inverse depth at any resolution; None if the frame has no ground truth.
+        disparity: predicted inverse depth at any resolution, 0 where it is not known; None if the frame has no ground
+            truth.
         truth: depth in metres, 0 where unknown; None if the frame has none.
         confidence: of the prediction, of its shape; None if it has none.
     """
@@ -74,6 +75,7 @@ class ComparisonOptions:
         part: "train", "val" or "test" of the split or data set; None: the test frames, or else the validation frames,
             or else all frames.
         stream: number of the video stream to take; None: the one with the most frames.
+        topic: name of the topic of a bag to take; None: that of its only camera.
         at_most: evaluate a model on at most this many frames, evenly spaced over the part; None: on all of them.
         protocol: key in PROTOCOLS; None: the one that fits the data.
         median_scaling: whether each prediction is scaled to the median of its ground truth first.
@@ -90,6 +92,7 @@ class ComparisonOptions:
 
     part: str | None = None
     stream: int | None = None
+    topic: str | None = None
     at_most: int | None = None
     protocol: str | None = None
     median_scaling: bool = True
@@ -230,16 +233,25 @@ def _compare_pixels(
     """The errors of a pair and its pixels that count, or None if it has none."""
     if pair.truth is None or pair.disparity is None:
         return None
-    errors = evaluate(pair.disparity, pair.truth, name=pair.name)
+    truth = _where_known(pair.truth, pair.disparity)
+    errors = evaluate(pair.disparity, truth, name=pair.name)
     if errors is None:
         return None
-    mask = protocol.mask(pair.truth)
-    shape = (pair.truth.shape[0], pair.truth.shape[1])
+    mask = protocol.mask(truth)
+    shape = (truth.shape[0], truth.shape[1])
     # Resized here, because the pixels that count have no neighbours any more.
     needed = with_disparity or pair.confidence is not None
     disparity = resize_disparity(pair.disparity, shape)[mask][None] if needed else None
     confidence = None if pair.confidence is None else resize_disparity(pair.confidence, shape)[mask][None]
-    return _ComparedPixels(errors=errors, truth=pair.truth[mask][None], disparity=disparity, confidence=confidence)
+    return _ComparedPixels(errors=errors, truth=truth[mask][None], disparity=disparity, confidence=confidence)
+
+
+def _where_known(truth: Float[ndarray, "h w"], disparity: Float[ndarray, "_h _w"]) -> Float[ndarray, "h w"]:
+    """The ground truth without the pixels of which the prediction says that it knows no depth: there it is 0."""
+    if (disparity != 0).all():
+        return truth
+    known = resize_disparity((disparity != 0).astype(np.float32), (truth.shape[0], truth.shape[1]))
+    return np.asarray(np.where(known > 1 - 1e-4, truth, 0))
 
 
 def _at_one_scale(

@@ -23,6 +23,7 @@ from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.camera import Camera, crop
 from selfdepth.geometry.crop import NO_CROP, Crop
 from selfdepth.geometry.crop_resize import CropResize
+from selfdepth.geometry.ray_depth import DepthIs, converted, describe_depth_is
 from selfdepth.geometry.rectify import to_frame
 
 
@@ -36,6 +37,8 @@ class EvaluationFrames:
         fit: crop and size of the network's input; None if predictions are given and no image is read.
         truth: ground-truth depth of whole frames, before any crop.
         protocol: name of the depth protocol that fits this ground truth.
+        depth_is: what the predictions are; ground truth of the other kind is converted by the rays of the camera.
+        seen_by: the model's camera, which frames of its aspect have if the data states none; None if it is not known.
     """
 
     source: DataSource
@@ -43,6 +46,8 @@ class EvaluationFrames:
     fit: CropResize | None
     truth: DepthTruth
     protocol: str
+    depth_is: DepthIs = "z"
+    seen_by: Camera | None = None
 
     @property
     def refs(self) -> tuple[FrameRef, ...]:
@@ -89,7 +94,16 @@ class EvaluationFrames:
             DataError: if it cannot be cropped like the frame.
         """
         sides = NO_CROP if self.fit is None else self.source.fitting(self.fit).crop
-        return cropped_truth(self.truth, ref, self.cameras[ref.sequence], sides)
+        camera = self.cameras[ref.sequence]
+        given = self.truth.depth_is(ref)
+        if given != self.depth_is and not self.source.calibrated and self.seen_by is None:
+            raise DataError(
+                "the predictions and the ground truth are not the same, and without a camera neither can be converted",
+                where=f"frame {ref.number} of {ref.sequence}",
+                expected=f"ground truth that is {describe_depth_is(self.depth_is)}, as the predictions",
+                got=f"ground truth {describe_depth_is(given)}",
+            )
+        return cropped_truth(self.truth, ref, camera, sides, self.depth_is)
 
 
 def frames_to_evaluate(
@@ -99,6 +113,7 @@ def frames_to_evaluate(
     *,
     part: str | None = None,
     stream: int | None = None,
+    topic: str | None = None,
     whole: bool = False,
     camera: Camera | None = None,
 ) -> EvaluationFrames:
@@ -112,6 +127,7 @@ def frames_to_evaluate(
             cropped.
         part: "train", "val" or "test" of the split or data set, instead of that choice.
         stream: number of the video stream to take; None: the one with the most frames.
+        topic: name of the topic of a bag to take; None: that of its only camera.
         whole: without a split, take all frames, not only those for validation: ground truth from a file covers them
             all.
         camera: the model's, for frames that it fits and whose own is not known.
@@ -123,7 +139,7 @@ def frames_to_evaluate(
         DataError: for data or a split that cannot be used, a part without frames, or a store that does not fit the
             network.
     """
-    source = recognise(data, stream)
+    source = recognise(data, stream, topic)
     selection = source.select(split=None if split is None else str(split), part=part, whole=whole)
     known = tuple(replace(each, camera=or_models(each.camera, camera)) for each in selection.sequences)
     selection = replace(selection, sequences=known)
@@ -175,20 +191,26 @@ def compared(
     return np.where(inside, mapped, disparity.mean()), np.where(inside, truth, 0)
 
 
-def cropped_truth(truth: DepthTruth, ref: FrameRef, camera: Camera, sides: Crop) -> Float[ndarray, "h w"] | None:
+def cropped_truth(
+    truth: DepthTruth, ref: FrameRef, camera: Camera, sides: Crop, depth_is: DepthIs = "z"
+) -> Float[ndarray, "h w"] | None:
     """Ground truth of the part of a frame that the network sees, in metres; None if the frame has none.
 
     Args:
         truth: ground truth of whole frames.
         camera: of the whole frame.
         sides: pixels that are cut off each side of the frame.
+        depth_is: what the depth is to be; that of the other kind is converted.
 
     Raises:
         DataError: if the map does not have the size of the frame, so that the crop does not apply to it, or if nothing
             is left of it.
     """
     depth = truth(ref)
-    if depth is None or not sides:
+    if depth is None:
+        return None
+    depth = converted(depth, camera, truth.depth_is(ref), depth_is)
+    if not sides:
         return depth
     if depth.shape != (camera.height, camera.width):
         raise DataError(

@@ -18,11 +18,17 @@ from selfdepth.data.frames import FrameRef
 from selfdepth.data.kitti.improved import IMPROVED
 from selfdepth.data.truth import GivenTruth
 from selfdepth.errors import ConfigError, DataError
-from selfdepth.evaluation.depth.arrays import Quantity, check_aspect, check_pairs, read_predictions, read_truths
+from selfdepth.evaluation.depth.arrays import (
+    Quantity,
+    check_aspect,
+    check_pairs,
+    read_predictions,
+    read_truths,
+)
 from selfdepth.evaluation.depth.compare import ComparisonOptions, DepthEvaluation, Pair, compare
 from selfdepth.evaluation.depth.frames import EvaluationFrames, compared, frames_to_evaluate, on_frame
 from selfdepth.evaluation.depth.metrics import flip_post_process
-from selfdepth.evaluation.depth.predictions import predictions_of, read_folder
+from selfdepth.evaluation.depth.predictions import kind_of_files, kind_of_predictions, predictions_of, read_folder
 from selfdepth.evaluation.depth.truth_cache import CachedTruth
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.crop_resize import CropResize
@@ -74,6 +80,7 @@ def evaluate_model(
             fix="leave it out",
         )
     frames = _frames(data, split, weights.fit, ground_truth, options, weights.camera)
+    frames = dataclasses.replace(frames, depth_is=weights.depth_is, seen_by=weights.camera)
     if options.at_most is not None:
         frames = frames.evenly(options.at_most)
     # fp32 everywhere: with "auto" the errors of one model would depend on the machine.
@@ -106,6 +113,7 @@ def evaluate_predictions(
     """
     options = options or ComparisonOptions()
     frames = _frames(data, split, None, ground_truth, options)
+    frames = dataclasses.replace(frames, depth_is=kind_of_predictions(predictions, frames))
     disparities = predictions_of(predictions, frames, quantity)
 
     def pairs() -> Iterator[Pair]:
@@ -138,8 +146,9 @@ def evaluate_files(
         DataError: for files that cannot be used or do not belong together.
     """
     truths = read_truths(ground_truth)
+    depth_is = kind_of_files(predictions, ground_truth)
     if predictions.is_dir():
-        by_name = read_folder(predictions, quantity)
+        by_name = read_folder(predictions, quantity, depth_is)
         names, disparities = list(by_name), list(by_name.values())
     else:
         disparities = read_predictions(predictions, quantity)
@@ -249,7 +258,16 @@ def _frames(
 ) -> EvaluationFrames:
     """The frames that the options choose, with the ground truth to compare with."""
     whole = ground_truth is not None
-    frames = frames_to_evaluate(data, split, fit, part=options.part, stream=options.stream, whole=whole, camera=camera)
+    frames = frames_to_evaluate(
+        data,
+        split,
+        fit,
+        part=options.part,
+        stream=options.stream,
+        topic=options.topic,
+        whole=whole,
+        camera=camera,
+    )
     return _with_truth(frames, split, ground_truth, options)
 
 

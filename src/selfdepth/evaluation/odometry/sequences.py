@@ -33,7 +33,12 @@ class EvaluationSequence:
 
 
 def sequence_to_evaluate(
-    data: Path, sequence: str | None = None, ground_truth: Path | None = None, *, stream: int | None = None
+    data: Path,
+    sequence: str | None = None,
+    ground_truth: Path | None = None,
+    *,
+    stream: int | None = None,
+    topic: str | None = None,
 ) -> EvaluationSequence:
     """A sequence with its true trajectory.
 
@@ -43,12 +48,13 @@ def sequence_to_evaluate(
         ground_truth: text file in KITTI's format with one pose for each frame, or in TUM's, used instead. Poses in
             TUM's format at other times than the frames are interpolated, if the frames' times are known.
         stream: number of the video stream to take; None: the one with the most frames.
+        topic: name of the topic of a bag to take; None: that of its only camera.
 
     Raises:
         DataError: for data that cannot be used, a name that fits no sequence or several, gaps between the frames, or a
             sequence without true poses.
     """
-    source = recognise(data, stream)
+    source = recognise(data, stream, topic)
     chosen = _choose(source.sequences_to_compare(), sequence, data)
     gaps = find_gaps(chosen.numbers)
     if gaps:  # a motion across a gap would be larger than any that the network has learned

@@ -19,7 +19,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from selfdepth.config import LossConfig
-from selfdepth.geometry.warp import MIN_Z, homography_and_epipole
+from selfdepth.geometry.lenses import Lenses
+from selfdepth.geometry.warp import MIN_Z, homography_and_epipole, project_with_depth
 from selfdepth.losses.reprojection import ReprojectionLoss, static_error
 
 _NAMES = {torch.float32: "f32", torch.float64: "f64"}
@@ -57,6 +58,7 @@ class FusedReprojectionLevel:
         K: intrinsics in pixels at this level's size.
         statistics: mean (3 maps) and variance (3 maps) of the target's 3x3 windows.
         static: photometric error of the unwarped sources; None without auto-mask.
+        lenses: at this level's size; None for pinholes.
     """
 
     frames: Float[Tensor, "b views 3 h w"]
@@ -64,10 +66,14 @@ class FusedReprojectionLevel:
     statistics: Float[Tensor, "b 6 h w"]
     static: Float[Tensor, "b h w"] | None
     cfg: LossConfig
+    lenses: Lenses | None = None
 
     @staticmethod
     def of(
-        frames: Float[Tensor, "b views 3 h w"], K: Float[Tensor, "b 3 3"], cfg: LossConfig
+        frames: Float[Tensor, "b views 3 h w"],
+        K: Float[Tensor, "b 3 3"],
+        cfg: LossConfig,
+        lenses: Lenses | None = None,
     ) -> FusedReprojectionLevel:
         """Prepare a level from frames of its size. Raises MemoryError where the library cannot allocate its maps."""
         b, views, _, h, w = frames.shape
@@ -78,7 +84,7 @@ class FusedReprojectionLevel:
         _call("prepare", frames, b, views - 1, _settings(frames, cfg), threads, statistics, errors)
         # Reduced by the same function as on other devices, so that the same seed gives the same noise.
         static = static_error(errors, cfg) if errors is not None else None
-        return FusedReprojectionLevel(frames=frames, K=K, statistics=statistics, static=static, cfg=cfg)
+        return FusedReprojectionLevel(frames=frames, K=K, statistics=statistics, static=static, cfg=cfg, lenses=lenses)
 
     def compare(
         self,
@@ -88,10 +94,24 @@ class FusedReprojectionLevel:
     ) -> list[ReprojectionLoss]:
         """As `ReprojectionLevel.compare`, without masks."""
         assert masks is None, "can_fuse refuses predictive masks"
-        # The library differentiates down to these two small matrices; autograd takes over from there to the motion.
-        H, e = homography_and_epipole(T_source_target, self.K.unsqueeze(1))
-        losses, *automasks = _Reprojection.apply(H, e, self, *disparities)
+        if self.lenses is None:
+            # The library differentiates down to these two small matrices; autograd takes over from there to the motion.
+            H, e = homography_and_epipole(T_source_target, self.K.unsqueeze(1))
+            losses, *automasks = _Reprojection.apply(H, e, self, *disparities)
+        else:
+            # Down to the places in the sources; the rest is the lens's.
+            places, in_view = zip(*(self._places(each, T_source_target) for each in disparities), strict=True)
+            losses, *automasks = _ReprojectionAt.apply(self, in_view, *places)
         return [ReprojectionLoss(loss, automask) for loss, automask in zip(losses.unbind(), automasks, strict=True)]
+
+    def _places(
+        self, disparity: Float[Tensor, "b 1 h w"], T_source_target: Float[Tensor, "b s 4 4"]
+    ) -> tuple[Float[Tensor, "b s 2 h w"], Float[Tensor, "b s h w"]]:
+        """Where the pixels of the target are in each source, and 1 where its lens sees them, else 0."""
+        depth = self.cfg.depth_range.depth(disparity)
+        projected = [project_with_depth(depth, T, self.K, self.lenses) for T in T_source_target.unbind(1)]
+        places, distances = zip(*projected, strict=True)
+        return torch.stack(places, dim=1), (torch.cat(distances, dim=1) > 0).to(depth.dtype)
 
 
 class _Reprojection(torch.autograd.Function):
@@ -145,6 +165,51 @@ class _Reprojection(torch.autograd.Function):
         # H and e serve all scales, so their gradients are summed over the scales, each with its own factor.
         to_motion = [torch.einsum("n,n...->...", factors, g) for g in (g_H, g_e)]
         return (*to_motion, None, *(g * factor for g, factor in zip(gradients, factors.unbind(), strict=True)))
+
+
+class _ReprojectionAt(torch.autograd.Function):
+    """As `_Reprojection`, for sources whose places are given."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, level: FusedReprojectionLevel, in_view: tuple[Tensor, ...], *places: Tensor
+    ) -> tuple[Tensor, ...]:
+        assert level.lenses is not None
+        n, (b, s, _, h, w) = len(places), places[0].shape
+        places = tuple(each.contiguous() for each in places)
+        seen = level.lenses.seen[:, 0].to(level.frames.dtype).contiguous()
+        automasks = [each.new_empty(b, h, w) for each in places]
+        gradients = [torch.empty_like(each) for each in places] if any(ctx.needs_input_grad) else []
+        sums = torch.empty(n, b, dtype=torch.float64)
+        _call(
+            "reprojection_at",
+            places,
+            in_view,
+            level.frames,
+            level.statistics,
+            level.static,
+            seen,
+            n,
+            b,
+            s,
+            _settings(level.frames, level.cfg),
+            torch.get_num_threads(),
+            automasks,
+            sums,
+            gradients or None,
+        )
+        # The mean is over the pixels with a ray; without auto-mask, over those of them that a source sees.
+        counted = [seen.sum() if level.static is not None else mask.sum() for mask in automasks]
+        ctx.counts = torch.stack(counted).clamp(min=1)
+        if gradients:
+            ctx.save_for_backward(*gradients)
+        ctx.mark_non_differentiable(*automasks)
+        return ((sums.sum(1) / ctx.counts).to(level.frames.dtype), *automasks)
+
+    @staticmethod
+    def backward(ctx: Any, *g_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        factors = (g_outputs[0] / ctx.counts).unbind()
+        return (None, None, *(g * factor for g, factor in zip(ctx.saved_tensors, factors, strict=True)))
 
 
 def _settings(frames: Tensor, cfg: LossConfig) -> ctypes.Structure:

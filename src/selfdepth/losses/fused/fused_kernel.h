@@ -326,11 +326,11 @@ CLONES static int AT(reproject_clip)(const REAL *disparity, const REAL *frames, 
     return 0;
 }
 
-/* reproject_clip for sources whose places are given: maps of u, then v, per source; a NaN in u is a pixel that the source does
- * not see. seen: as `choose` takes it. g_places: gradients of the same layout, or NULL. */
-CLONES static int AT(reproject_clip_at)(const REAL *places, const REAL *frames, const REAL *statistics, const REAL *unwarped,
-                               const REAL *seen, int sources, const AT(Settings) * set, REAL *automask, double *loss,
-                               REAL *g_places) {
+/* reproject_clip for sources whose places are given: maps of u, then v, per source. in_view: one map per source, 0 where it does
+ * not see the pixel. seen: as `choose` takes it. g_places: gradients of the layout of the places, or NULL. */
+CLONES static int AT(reproject_clip_at)(const REAL *places, const REAL *in_view, const REAL *frames, const REAL *statistics,
+                               const REAL *unwarped, const REAL *seen, int sources, const AT(Settings) * set, REAL *automask,
+                               double *loss, REAL *g_places) {
     const int h = set->h, w = set->w;
     const size_t n = (size_t)h * w;
     REAL *memory = malloc((AT(row_size)(w) + (4 * sources + 6) * n) * sizeof(REAL));
@@ -343,7 +343,7 @@ CLONES static int AT(reproject_clip_at)(const REAL *places, const REAL *frames, 
         for (int y = 0; y < h; y++)
             AT(sample_row)(source, u + (size_t)y * w, v + (size_t)y * w, set, x + (size_t)y * w);
         AT(photometric_error)(x, frames, statistics, set, row, error);
-        for (size_t i = 0; i < n; i++) error[i] = u[i] == u[i] ? error[i] : UNSEEN;
+        for (size_t i = 0; i < n; i++) error[i] = in_view[n * s + i] > 0 ? error[i] : UNSEEN;
     }
     *loss = AT(choose)(errors, unwarped, seen, sources, set, automask);
     for (int s = 0; g_places && s < sources; s++) {
@@ -390,19 +390,21 @@ int AT(reprojection)(const REAL *const *disparity, const REAL *frames, const REA
     return failed;
 }
 
-/* reproject_clip_at for a batch at several scales, as `reprojection`. places, automask and g_places hold one pointer per scale.
- * g_places: NULL to skip all gradients. */
-int AT(reprojection_at)(const REAL *const *places, const REAL *frames, const REAL *statistics, const REAL *unwarped,
-                        const REAL *seen, int scales, int clips, int sources, const AT(Settings) * set, int threads,
-                        REAL *const *automask, double *loss, REAL *const *g_places) {
+/* reproject_clip_at for a batch at several scales, as `reprojection`. places, in_view, automask and g_places hold one pointer
+ * per scale. g_places: NULL to skip all gradients. */
+int AT(reprojection_at)(const REAL *const *places, const REAL *const *in_view, const REAL *frames,
+                        const REAL *statistics, const REAL *unwarped, const REAL *seen, int scales, int clips,
+                        int sources, const AT(Settings) * set, int threads, REAL *const *automask, double *loss,
+                        REAL *const *g_places) {
     const size_t n = (size_t)set->h * set->w;
     int failed = 0;
     THREADS(threads)
     for (int task = 0; task < scales * clips; task++) {
         const int scale = task / clips, b = task % clips;
         const size_t at = 2 * n * sources * b;
-        failed |= AT(reproject_clip_at)(places[scale] + at, frames + (size_t)b * 3 * (sources + 1) * n,
-                                        statistics + 6 * n * b, unwarped ? unwarped + n * b : NULL,
+        failed |= AT(reproject_clip_at)(places[scale] + at, in_view[scale] + at / 2,
+                                        frames + (size_t)b * 3 * (sources + 1) * n, statistics + 6 * n * b,
+                                        unwarped ? unwarped + n * b : NULL,
                                         seen ? seen + n * b : NULL, sources, set, automask[scale] + n * b, loss + task,
                                         g_places ? g_places[scale] + at : NULL);
     }
