@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from selfdepth.config import TrainConfig
+from selfdepth.data.clips.clips import ClipLoader, make_clips
+from selfdepth.data.frames import FrameRef
 from selfdepth.data.store.store import Store
 from selfdepth.engine.learned_camera import RATE_SHARE, camera_terms, cameras_of, learn_camera, parameter_groups
 from selfdepth.engine.setup import Run
@@ -60,3 +62,15 @@ def test_the_camera_learns_at_a_rate_of_its_own(two_sizes: Store, tiny: TrainCon
     assert (networks["share"], camera["share"]) == (1.0, RATE_SHARE)
     assert {id(each) for each in camera["params"]} == {id(each) for each in learner.camera.parameters()}
     assert len(networks["params"]) + len(camera["params"]) == len(list(learner.parameters()))
+
+
+def test_every_clip_knows_its_camera(two_sizes: Store) -> None:
+    refs = [FrameRef(sequence.name, 1) for sequence in two_sizes.sequences]
+    clips = make_clips(two_sizes, refs, offsets=(1,))
+    batch = ClipLoader(two_sizes, clips, batch_size=3, seed=0, device="cpu", augment=None).batch(0)
+    assert batch.camera is not None
+    numbers = {ref: number for ref, number in zip(refs, (0, 1, 0), strict=True)}
+    chosen = ClipLoader(two_sizes, clips, batch_size=3, seed=0, device="cpu").indices(0)
+    assert batch.camera.tolist() == [numbers[clips.refs[i]] for i in chosen.tolist()]
+    alike = replace(two_sizes, sequences=two_sizes.sequences[::2])
+    assert alike.cameras_of(refs[::2]) is None

@@ -10,16 +10,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from selfdepth.config import LossConfig
+from selfdepth.config import EncoderConfig, LossConfig, TrainConfig
 from selfdepth.data.clips.augment import apply, draw_augmentation
 from selfdepth.geometry.camera import downscale, flip
 from selfdepth.geometry.se3 import mirror, transform_from_axis_angle
 from selfdepth.geometry.warp import homography_and_epipole, project
 from selfdepth.geometry.zoom import zoom
 from selfdepth.learners.camera import LearnedCamera, held_in_image, same_in_image
+from selfdepth.learners.self_supervised import SelfSupervisedDepth
 from selfdepth.losses import objective
 from selfdepth.losses.objective import self_supervised_loss
-from selfdepth.structs import Batch
+from selfdepth.structs import Batch, Driven
 from selfdepth.synthetic.drive import DriveSpec, render_drive
 
 CFG = LossConfig(near=0.5, far=500.0, smoothness=0.0, automask=False, tie_break_noise=0.0)
@@ -193,3 +194,21 @@ def test_a_mirrored_clip_says_the_same_of_the_camera() -> None:
     for one, other in zip(plain.parameters(), mirrored.parameters(), strict=True):
         assert one.grad is not None and one.grad.abs().min() > 1e-6
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-3, atol=1e-7)
+
+
+def test_only_the_images_tell_of_the_camera() -> None:
+    encoder = EncoderConfig(name="test_resnet", pose_name="test_resnet", pretrained=False)
+    config = TrainConfig(width=64, height=64, encoder=encoder, speed="speed.csv")
+    frames = torch.rand(2, 3, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    K = torch.tensor([[40.0, 0, 31.5], [0, 40.0, 31.5], [0, 0, 1]]).repeat(2, 1, 1)
+    gradients = []
+    for driven in (None, Driven(metres=torch.ones(2, 2), known=torch.ones(2, 2, dtype=torch.bool))):
+        torch.manual_seed(0)
+        learner = SelfSupervisedDepth(config)
+        learner.camera = LearnedCamera(1)
+        output = learner(Batch(frames=frames, inputs=frames, K=K, offsets=(-1, 1), driven=driven))
+        assert ("loss/speed" in output.terms) == (driven is not None)
+        output.loss.backward()
+        gradients.append(learner.camera.log_focal.grad)
+    assert gradients[0] is not None and gradients[0].abs().max() > 0
+    assert torch.equal(gradients[0], gradients[1])

@@ -113,7 +113,8 @@ def _last_quarter(values: list[float]) -> list[float]:
 
 def _judge(run: Run, learner: SelfSupervisedDepth, number: int, camera: Camera, course: list[float]) -> Verdict:
     clips = run.data.train.clips
-    own = np.arange(len(clips)) if clips.cameras is None else np.flatnonzero(clips.cameras == number)
+    numbers = run.data.store.cameras_of(clips.refs)
+    own = np.arange(len(clips)) if numbers is None else np.flatnonzero(numbers == number)
     chosen = own[np.linspace(0, len(own) - 1, min(_CLIPS, len(own))).astype(int)] if len(own) else own
     learner.eval()  # a batch of one clip must not change the running statistics
     try:

@@ -127,14 +127,14 @@ class SelfSupervisedDepth(nn.Module):
         # inputs: the jitter makes the networks robust, and must not count as an error.
         compare = unmasked_loss if self.training and self.stage == "unmasked" else self_supervised_loss
         compared, misaligned = self._aligned(batch, disparities[0], T_source_target)
-        if self.camera is not None:
-            compared = held_in_image(compared, batch.K)
-        objective = compare(disparities, compared, batch.frames, batch.K, self.loss_config, masks, batch.lenses)
+        held = compared if self.camera is None else held_in_image(compared, batch.K)
+        objective = compare(disparities, held, batch.frames, batch.K, self.loss_config, masks, batch.lenses)
 
         scales = self.depth_net.decoder.scales
         terms = {f"loss/scale_{s}": loss.detach() for s, loss in zip(scales, objective.per_scale, strict=True)}
         loss = objective.loss
-        added = self._added_terms(batch, predicted, compared)
+        # Only the images tell of a learned camera; a wrong height or speed would bend it.
+        added = self._added_terms(replace(batch, K=batch.K.detach()), predicted, compared)
         if batch.driven is not None:  # of the network's own motion; its sources in time come first
             own = T_source_target[:, : len(batch.offsets)]
             added["speed"] = (self.loss_config.speed, speed_loss(own, batch.driven))
