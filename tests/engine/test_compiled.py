@@ -7,15 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from selfdepth.config import LossConfig, TrainConfig
+from selfdepth.data.clips.clip_lenses import ClipLenses
 from selfdepth.engine import compiled as module
 from selfdepth.engine.compiled import training_step
 from selfdepth.engine.setup import prepare_run, worth_compiling
 from selfdepth.engine.tracking import read_metrics
 from selfdepth.engine.train import train
+from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.lenses import Lenses
 from selfdepth.geometry.se3 import transform_from_axis_angle
 from selfdepth.losses.objective import self_supervised_loss
 
@@ -121,3 +125,25 @@ def test_on_a_processor_the_networks_are_compiled_for_the_time_of_a_step_and_giv
         assert "encode" not in vars(run.learner.depth_net) and "forward" not in vars(run.learner.pose_net)
     torch.testing.assert_close(results[0][0], results[1][0], rtol=1e-5, atol=0)
     assert float((results[0][1] - results[1][1]).norm() / results[1][1].norm()) < 1e-2
+
+
+def test_on_a_gpu_the_whole_step_is_compiled_but_through_a_lens_the_networks_alone(
+    tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def compile_nothing(what: object, **options: object) -> object:
+        asked.append(what)
+        return what
+
+    monkeypatch.setattr(module.torch, "compile", compile_nothing)
+    run = prepare_run(replace(tiny, compile=True), tmp_path / "run", resume=False)
+    run = replace(run, device=torch.device("cuda"))  # nothing runs there
+    training_step(run, str)
+    assert asked == [run.learner]
+    loader = run.data.train
+    camera = Camera.from_fov(60, width=64, height=64)
+    lenses = ClipLenses(Lenses.of([camera]), np.zeros(len(loader.clips), np.int64))
+    loader.clips = replace(loader.clips, lenses=lenses)
+    training_step(run, str)
+    assert len(asked) == 4 and asked.count(run.learner) == 1

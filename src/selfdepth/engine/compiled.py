@@ -28,7 +28,8 @@ def training_step(run: Run, say: Callable[[str], None]) -> Step:
         say("no C++ compiler was found: training continues uncompiled, somewhat slower")
         return run.learner
     say("compiling the training step: the first step takes some minutes")
-    if run.device.type == "cpu":
+    # Nor is the objective through a lens compiled: tracing its alignment takes longer than many a run.
+    if run.device.type == "cpu" or run.data.train.clips.lenses is not None:
         return _WithFallback(_networks_compiled(run.learner), run.learner, say)
     # All training batches have one shape, and code for a fixed shape is faster than code for any.
     return _WithFallback(torch.compile(run.learner, dynamic=False), run.learner, say)
