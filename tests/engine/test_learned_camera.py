@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from selfdepth.config import TrainConfig
-from selfdepth.data.clips.loader import ClipLoader, make_clips
+from selfdepth.data.clips.clips import make_clips
+from selfdepth.data.clips.loader import ClipLoader
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.store.store import Store
 from selfdepth.engine.learned_camera import RATE_SHARE, camera_terms, cameras_of, learn_camera, parameter_groups
