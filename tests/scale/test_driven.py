@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from selfdepth.config.known_scale import OXTS
 from selfdepth.data.sources.rendered import write_drive
 from selfdepth.errors import ConfigError, DataError
-from selfdepth.scale.driven import OXTS, driven_testimony
+from selfdepth.scale.driven import driven_testimony
 from selfdepth.scale.frames import ScaleFootage, open_footage
 from selfdepth.structs import Trajectory
 from selfdepth.synthetic.drive import DriveSpec, SyntheticDrive, render_drive

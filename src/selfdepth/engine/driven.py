@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +14,12 @@ from selfdepth.config import TrainConfig
 from selfdepth.config.known_scale import OXTS
 from selfdepth.data.clips.clips import ClipSet
 from selfdepth.data.kitti.raw import KIND, root_of_part
-from selfdepth.data.readers.oxts_speeds import oxts_folder, read_oxts
+from selfdepth.data.readers.oxts_speeds import oxts_folder
 from selfdepth.data.readers.speed_log import SpeedLog, clock_of
-from selfdepth.data.readers.speeds import read_speed_log
+from selfdepth.data.readers.speeds import logs_of_sequences
 from selfdepth.data.store.index import StoredSequence
 from selfdepth.data.store.store import Store
 from selfdepth.errors import ConfigError, DataError, SelfDepthWarning
-from selfdepth.places import path_of
 
 
 def driven_distances(clips: ClipSet, store: Store, config: TrainConfig) -> Float32[ndarray, "clips s"] | None:
@@ -46,7 +44,7 @@ def driven_distances(clips: ClipSet, store: Store, config: TrainConfig) -> Float
     used = {ref.sequence for ref in clips.refs}
     for sequence in (each for each in store.sequences if each.name in used):
         rows = slice(sequence.start, sequence.start + len(sequence.numbers))
-        log = log_of(sequence)
+        log = log_of(sequence.name)
         times = _times_of_log(store.times_s[rows], log, sequence, config)
         metres, known = log.distances(times)
         path_m[rows] = np.concatenate([[0.0], np.cumsum(metres)])
@@ -58,39 +56,20 @@ def driven_distances(clips: ClipSet, store: Store, config: TrainConfig) -> Float
     return np.asarray(driven, np.float32)
 
 
-def _logs(speed: str, store: Store) -> Callable[[StoredSequence], SpeedLog]:
-    """The log of each sequence: one file for all, or KITTI's own of each drive."""
+def _logs(speed: str, store: Store) -> Callable[[str], SpeedLog]:
+    """The log of each sequence, by its name. What was taken for granted of one log for all is said."""
+    place = None if store.origin is None or store.kind != KIND else store.origin.path
+    root = place and (root_of_part(place) or place)
+
+    def oxts_of(name: str) -> Path | None:
+        return None if root is None else oxts_folder(root / Path(name).parent)
+
+    names = [sequence.name for sequence in store.sequences]
+    log_of = logs_of_sequences(speed, names, oxts_of, f"data of kind {store.kind}")
     if speed != OXTS:
-        log = read_speed_log(path_of(speed))
-        for note in log.notes:
+        for note in log_of(names[0]).notes:
             warnings.warn(f"{speed}: {note}", SelfDepthWarning, stacklevel=4)
-        if log.clock == "relative" and len(store.sequences) > 1:
-            raise ConfigError(
-                "the speed log cannot tell the sequences apart",
-                where=f"--speed {speed}",
-                expected="times since 1970, in the log and of the frames",
-                got=f"{len(store.sequences)} sequences",
-                fix="train on one sequence, or give a log with date and time",
-            )
-        return lambda sequence: log
-    if store.kind != KIND or store.origin is None:
-        raise ConfigError(
-            "oxts are the measurements of KITTI raw",
-            where="--speed oxts",
-            got=f"data of kind {store.kind}",
-            fix="give the file of a speed log",
-        )
-    path = store.origin.path
-    root = root_of_part(path) or path
-
-    @cache
-    def of_drive(drive: str) -> SpeedLog:
-        folder = oxts_folder(root / drive)
-        if folder is None:
-            raise DataError("the drive has no measurements of its speed", where=root / drive, expected="oxts/data")
-        return read_oxts(folder)
-
-    return lambda sequence: of_drive(str(Path(sequence.name).parent))
+    return log_of
 
 
 def _times_of_log(

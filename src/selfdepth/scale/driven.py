@@ -9,18 +9,16 @@ from typing import Literal
 
 import numpy as np
 
-from selfdepth.data.readers.oxts_speeds import oxts_folder, read_oxts
+from selfdepth.data.kitti.raw import KIND
+from selfdepth.data.readers.oxts_speeds import oxts_folder
 from selfdepth.data.readers.speed_log import SpeedLog
-from selfdepth.data.readers.speeds import read_speed_log
+from selfdepth.data.readers.speeds import logs_of_sequences
 from selfdepth.errors import ConfigError, DataError
-from selfdepth.places import path_of
 from selfdepth.scale.frames import ScaleFootage
 from selfdepth.scale.speed import speed_testimony
 from selfdepth.scale.witness import Testimony
 from selfdepth.structs import Trajectory
 
-OXTS = "oxts"
-"""Stands for the measurements that KITTI keeps in each drive."""
 Offset = float | Literal["auto"] | None
 """Seconds from the clock of the footage to that of the log, as `speed_testimony` takes them."""
 
@@ -73,33 +71,15 @@ def _logs(footage: ScaleFootage, speed: str) -> Callable[[str], SpeedLog]:
             expected=f"times of the frames of {unknown}",
             fix="give the video, or frames whose names or data.csv state their times",
         )
-    if speed == OXTS:
-        return lambda name: read_oxts(_oxts_of(footage, name))
-    log = read_speed_log(path_of(speed, "--speed", error=DataError))
-    if log.clock == "relative" and len(footage.sequences) > 1:
-        raise ConfigError(
-            "the speed log cannot tell the sequences apart",
-            where=f"--speed {speed}",
-            expected="times since 1970, in the log and of the frames",
-            got=f"{len(footage.sequences)} sequences",
-            fix="give the folder of one sequence as --data, or a log with date and time",
-        )
-    return lambda name: log
+    data = f"{footage.source.path}, of kind {footage.source.kind}"
+    names = [sequence.name for sequence in footage.sequences]
+    return logs_of_sequences(speed, names, lambda name: _oxts_of(footage, name), data)
 
 
-def _oxts_of(footage: ScaleFootage, name: str) -> Path:
+def _oxts_of(footage: ScaleFootage, name: str) -> Path | None:
     files = footage.sequence(name).files
-    near = list(files[0].resolve().parents)[:3] if footage.source.kind == "kitti-raw" and files else []
-    folder = next((found for each in near if (found := oxts_folder(each)) is not None), None)
-    if folder is None:
-        raise ConfigError(
-            "oxts are the measurements of KITTI raw",
-            where="--speed oxts",
-            expected="DATE/DRIVE/oxts/data",
-            got=f"{footage.source.path}, of kind {footage.source.kind}",
-            fix="give the file of a speed log",
-        )
-    return folder
+    near = list(files[0].resolve().parents)[:3] if footage.source.kind == KIND and files else []
+    return next((found for each in near if (found := oxts_folder(each)) is not None), None)
 
 
 def _shifted(said: Testimony, seconds: float) -> Testimony:
