@@ -3,9 +3,11 @@
 Three things must agree; the focal length is known to the worst of them, and not known if that is more than 10 %:
 
 1. The turns (Gordon et al., arXiv 1904.04998, section 4.3). Of a focal length f that is wrong by df, a turn by r leaves
-   r w^2 df / (2 f^2) pixels at the border of an image of width w, which no motion makes up for. What leaves a tenth of
-   a pixel is seen: df = 2 f^2 / (10 w^2 r), r being the root of the mean square over the clips, likewise with the
-   height and turns up or down. A drive that hardly turns fails here, however still its focal length stands.
+   r w^2 df / (2 f^2) pixels at the border of an image of width w, which no motion makes up for. What leaves w / 400 is
+   seen: df = f^2 / (200 w r), r being the root of the mean square over the clips, likewise with the height and turns up
+   or down. With true depth a tenth of a pixel is seen, but a depth that is learned together with the camera gives way:
+   on a rendered drive the learned focal length was wrong by w / 580 (benchmarks/results/README.md). A drive that hardly
+   turns fails here, however still its focal length stands.
 2. The course: how far the learned value still moved in the last quarter of the run.
 3. The test: at shorter and longer focal lengths the motion of some clips is fitted anew to the learned depth, and the
    photometric error drawn over the focal length. It must have a minimum, and near the learned value; how far the
@@ -24,8 +26,8 @@ from numpy import ndarray
 
 MOST = 0.1
 """The largest uncertainty, as a share of the focal length, with which it is called known."""
-VISIBLE_PX = 0.1
-"""The shift at the border of the image that is seen."""
+VISIBLE = 1 / 400
+"""The shift at the border of the image that is seen, as a share of its width."""
 STEPS = (-0.4, -0.3, -0.2, -0.1, -0.05, 0.0, 0.05, 0.1, 0.2, 0.3, 0.4)
 """Logarithms of the factors at which the error is measured."""
 _RESAMPLES = 200
@@ -36,7 +38,7 @@ class Verdict:
     """What is known of a learned focal length. All shares are of the focal length; infinite where nothing is known.
 
     Attributes:
-        turns: the share that leaves a tenth of a pixel at the border, given how much the camera turns.
+        turns: the share that leaves a shift of w / 400 at the border, given how much the camera turns.
         course: half the range of the values in the last quarter of the run.
         minimum: distance of the smallest photometric error from the learned value.
         sharpness: two standard deviations of the place of that minimum, over other choices of clips.
@@ -68,8 +70,8 @@ class Verdict:
         if self.turns > MOST:
             turn = math.degrees(self.turn_rad)
             return (
-                f"it cannot be known from this footage, which hardly turns ({turn:.2g} degrees from image to image): "
-                f"{_percent(self.turns)} more or less would look the same; add footage with bends, or a larger --every"
+                f"it cannot be known from this footage, which turns too little ({turn:.2g} degrees from image to image)"
+                f": {_percent(self.turns)} more or less would look the same; add footage with bends, or a larger --every"
             )
         if self.course > MOST:
             return f"it still moved by +-{_percent(self.course)} in the last quarter of the run; train for longer"
@@ -109,7 +111,7 @@ def judge(
     shift_px = math.sqrt(float(np.mean(by_turn**2))) if len(by_turn) else 0.0
     place, spread = _minimum(errors)
     return Verdict(
-        turns=VISIBLE_PX / shift_px if shift_px > 0 else math.inf,
+        turns=VISIBLE * width / shift_px if shift_px > 0 else math.inf,
         course=_half_range(course),
         minimum=abs(place),
         sharpness=spread,
