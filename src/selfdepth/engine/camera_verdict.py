@@ -70,8 +70,9 @@ class Verdict:
         if self.turns > MOST:
             turn = math.degrees(self.turn_rad)
             return (
-                f"it cannot be known from this footage, which turns too little ({turn:.2g} degrees from image to image)"
-                f": {_percent(self.turns)} more or less would look the same; add footage with bends, or a larger --every"
+                f"it cannot be known from this footage, which turns too little ({turn:.2g} degrees from image to "
+                f"image): {_percent(self.turns)} more or less would look the same; add footage with bends, or a "
+                "larger --every"
             )
         if self.course > MOST:
             return f"it still moved by +-{_percent(self.course)} in the last quarter of the run; train for longer"
