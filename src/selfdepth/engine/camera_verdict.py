@@ -148,4 +148,4 @@ def _smallest(curve: Float[ndarray, "steps"]) -> float:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %" if share < 10 else "any"
+    return f"{100 * share:.2g} %" if share < 0.995 else "any"
