@@ -26,18 +26,6 @@ from selfdepth.weights.metres import write_copy
 SIZE = (96, 64)
 
 
-@pytest.fixture(scope="module")
-def drive() -> SyntheticDrive:
-    return render_drive(DriveSpec(seed=2, frames=6, width=SIZE[0], height=SIZE[1]))
-
-
-@pytest.fixture(scope="module")
-def data(drive: SyntheticDrive, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data") / "street"
-    write_drive(drive, folder, with_depth=True)
-    return folder
-
-
 def full(depth: ndarray) -> ndarray:
     """Depth without holes: the sky is far away."""
     return np.where(depth > 0, depth, 500.0).astype(np.float32)

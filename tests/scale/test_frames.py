@@ -17,22 +17,10 @@ from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.crop import Crop
 from selfdepth.geometry.lens import Lens
 from selfdepth.scale.frames import ScaleFrame, open_footage
-from selfdepth.synthetic.drive import DriveSpec, SyntheticDrive, render_drive
+from selfdepth.synthetic.drive import SyntheticDrive
 from selfdepth.weights.files import load_weights
 
 SIZE = (96, 64)
-
-
-@pytest.fixture(scope="module")
-def drive() -> SyntheticDrive:
-    return render_drive(DriveSpec(seed=2, frames=6, width=SIZE[0], height=SIZE[1]))
-
-
-@pytest.fixture(scope="module")
-def data(drive: SyntheticDrive, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data") / "street"
-    write_drive(drive, folder, with_depth=True)
-    return folder
 
 
 def full(depth: ndarray) -> ndarray:
