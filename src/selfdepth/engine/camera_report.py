@@ -27,6 +27,7 @@ from selfdepth.engine.tracking import read_metrics
 from selfdepth.errors import DataError
 from selfdepth.files import whole_file
 from selfdepth.geometry.camera import Camera
+from selfdepth.geometry.field_of_view import horizontal_fov_deg
 from selfdepth.learners.camera import same_in_image, small_turns
 from selfdepth.learners.self_supervised import SelfSupervisedDepth
 from selfdepth.losses.alignment import align
@@ -82,9 +83,9 @@ def finish(run: Run, say: Callable[[str], None]) -> None:
 
 def describe(camera: Camera, verdict: Verdict) -> str:
     """A sentence with the camera and the verdict."""
-    fov = math.degrees(2 * math.atan(camera.width / 2 / camera.fx))
+    fov_deg = horizontal_fov_deg(camera)
     return (
-        f"the learned focal length is {camera.fx:.1f} px in frames of {camera.width}x{camera.height} ({fov:.1f} "
+        f"the learned focal length is {camera.fx:.1f} px in frames of {camera.width}x{camera.height} ({fov_deg:.1f} "
         f"degrees across, principal point {camera.cx:.1f}, {camera.cy:.1f}): {verdict}"
     )
 
