@@ -25,6 +25,7 @@ from selfdepth.checks import MIN_SIZE
 from selfdepth.data.clips.clips import make_clips
 from selfdepth.data.clips.loader import ClipLoader
 from selfdepth.data.frames import FrameRef
+from selfdepth.data.runs import NumberRuns
 from selfdepth.data.store.index import FRAMES_FILE, INDEX_FILE, StoredSequence, encode_index, encode_refs
 from selfdepth.data.store.store import Store, open_store
 from selfdepth.geometry.camera import Camera
@@ -127,7 +128,7 @@ def sparse_store(folder: Path, n_frames: int) -> None:
             StoredSequence(
                 name=name,
                 start=start,
-                numbers=numbers,
+                numbers=NumberRuns.of(numbers),
                 names=names,
                 camera=camera,
                 stored_camera=camera,
