@@ -60,16 +60,16 @@ def one_by_one(
         rows = [row_of.get(FrameRef(ref.sequence, ref.number + offset * spacing), -1) for offset in (0, *offsets)]
         if min(rows) < 0:
             continue
-        sequence, T = store.by_name[ref.sequence], np.eye(4, dtype=np.float32)
+        sequence, T, partner_row = store.by_name[ref.sequence], np.eye(4, dtype=np.float32), -1
         if stereo != "none":
-            partner, partner_row = sequence.partner, -1
+            partner = sequence.partner
             if partner is not None:
                 partner_row = row_of.get(FrameRef(partner.sequence, ref.number), -1)
                 x, y, z = partner.translation_m
                 T[:3, 3] = (x, y, z) if stereo == "calibrated" else (np.copysign(0.1, x), 0, 0)
-            if partner_row < 0 and not offsets:
-                continue
             rows.append(partner_row)
+        if partner_row < 0 and not offsets:
+            continue
         clips.append((ref, rows, sequence.K.astype(np.float32), T))
     return clips
 
