@@ -191,7 +191,7 @@ def _joined(
     which: Int[ndarray, "runs"], firsts: Int[ndarray, "runs"], counts: Int[ndarray, "runs"]
 ) -> tuple[Int[ndarray, "longer"], Int[ndarray, "longer"], Int[ndarray, "longer"]]:
     """The same runs, where one that goes on in the next is one with it."""
-    if not len(firsts):
+    if len(firsts) < 2:
         return which, firsts, counts
     goes_on = (which[1:] == which[:-1]) & (firsts[1:] == firsts[:-1] + counts[:-1])
     starts = np.flatnonzero(np.concatenate([[True], ~goes_on]))
