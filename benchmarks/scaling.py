@@ -25,6 +25,7 @@ from selfdepth.checks import MIN_SIZE
 from selfdepth.data.clips.clips import make_clips
 from selfdepth.data.clips.loader import ClipLoader
 from selfdepth.data.frames import FrameRef
+from selfdepth.data.runs import NumberRuns, PaddedNames
 from selfdepth.data.store.index import FRAMES_FILE, INDEX_FILE, StoredSequence, encode_index, encode_refs
 from selfdepth.data.store.store import Store, open_store
 from selfdepth.geometry.camera import Camera
@@ -34,6 +35,8 @@ _TOLERANCE = 0.1
 """Noise by which an exponent may exceed its limit."""
 
 _FRAMES_PER_DRIVE = 500
+_DRIVES = 10
+"""Where the drives grow, and not their number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,8 +98,10 @@ def over_batch(plan: Plan, setting: Setting, images: Path, folder: Path) -> dict
 
 def over_data(plan: Plan, setting: Setting, folder: Path) -> list[dict[str, Any]]:
     """Costs that depend only on the number of clips, on stores of black frames."""
-    opening, indexing, choosing = [], [], []
+    longer, opening, indexing, choosing = [], [], [], []
     for n in plan.clips:
+        sparse_store(folder / f"long_drives_{n}", n, per_drive=n // _DRIVES)
+        longer.append(_seconds(partial(open_store, folder / f"long_drives_{n}"), setting))
         sparse_store(folder / f"store_{n}", n)
         opening.append(_seconds(partial(open_store, folder / f"store_{n}"), setting))
         store = open_store(folder / f"store_{n}")
@@ -108,27 +113,27 @@ def over_data(plan: Plan, setting: Setting, folder: Path) -> list[dict[str, Any]
     return [
         growth("making clips and an epoch's order, over clips", plan.clips, indexing, limit=1),
         growth("choosing a batch's clips, over clips", plan.clips, choosing, limit=0),
-        growth("opening a prepared store, over frames", plan.clips, opening, limit=0),
+        growth(f"opening a prepared store of {_DRIVES} drives, over frames", plan.clips, longer, limit=0),
+        # The index has an entry for each drive, with its camera.
+        growth(f"opening a prepared store of drives of {_FRAMES_PER_DRIVE} frames", plan.clips, opening, limit=1),
     ]
 
 
-def sparse_store(folder: Path, n_frames: int) -> None:
-    """Write a store of `n_frames` black frames, in drives of some hundred frames; as a sparse file it takes no
-    space."""
+def sparse_store(folder: Path, n_frames: int, per_drive: int = _FRAMES_PER_DRIVE) -> None:
+    """Write a store of `n_frames` black frames, in drives of `per_drive`; as a sparse file it takes no space."""
     folder.mkdir()
     camera = Camera.from_fov(60.0, width=MIN_SIZE, height=MIN_SIZE)
     # Not built from images: a store of a million frames would take hours, and only its index matters here.
     sequences, refs = [], []
-    for start in range(0, n_frames, _FRAMES_PER_DRIVE):
-        numbers = np.arange(min(_FRAMES_PER_DRIVE, n_frames - start))
-        name = f"drive_{start // _FRAMES_PER_DRIVE:05d}"
-        names = tuple(f"{number:06d}" for number in numbers)
+    for start in range(0, n_frames, per_drive):
+        numbers = NumberRuns.of(range(min(per_drive, n_frames - start)))
+        name = f"drive_{start // per_drive:05d}"
         sequences.append(
             StoredSequence(
                 name=name,
                 start=start,
                 numbers=numbers,
-                names=names,
+                names=PaddedNames(numbers, 6),
                 camera=camera,
                 stored_camera=camera,
                 K=camera.matrix(),
@@ -178,10 +183,12 @@ def _seconds(call: Callable[[], object], setting: Setting) -> float:
     return min(in_turns({"ours": call}, setting)["ours"])
 
 
-def measure(plan: Plan, setting: Setting) -> list[dict[str, Any]]:
-    """Measure all growths."""
+def measure(plan: Plan, setting: Setting, *, data_only: bool = False) -> list[dict[str, Any]]:
+    """Measure all growths, or those of the data alone."""
     with tempfile.TemporaryDirectory(prefix="selfdepth-bench-") as name:
         folder = Path(name)
+        if data_only:
+            return over_data(plan, setting, folder)
         write_street(folder / "images", setting)
         return [
             over_resolution(plan, setting, folder / "images", folder),
@@ -195,6 +202,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, one round: a trial, not a measurement")
+    parser.add_argument("--data-only", action="store_true", help="only what depends on the size of a store")
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto")
     parser.add_argument("--compile", action="store_true", help="compile each step: takes minutes for each size")
     args = parser.parse_args(argv)
@@ -202,7 +210,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     if args.quick:
         setting = replace(setting, rounds=1, round_s=0.0, n_frames=12, image_width=160, image_height=96)
     plan = QUICK if args.quick else Plan()
-    growths = measure(plan, setting)
+    growths = measure(plan, setting, data_only=args.data_only)
     document = facts() | {
         "command": " ".join(sys.argv),
         "quick": args.quick,

@@ -38,7 +38,7 @@ FLOORS = (
     ),
     ("device", "geometry", "structs"),
     ("networks", "losses", "synthetic"),
-    ("data.frames",),
+    ("data.frames", "data.runs"),
     ("data.truth",),
     ("data.footage", "data.hold_out", "data.motion", "data.readers", "data.scan"),
     ("data.kitti", "data.store"),

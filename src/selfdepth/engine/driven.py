@@ -17,6 +17,7 @@ from selfdepth.data.kitti.raw import KIND, root_of_part
 from selfdepth.data.readers.oxts_speeds import oxts_folder
 from selfdepth.data.readers.speed_log import SpeedLog, clock_of
 from selfdepth.data.readers.speeds import logs_of_sequences
+from selfdepth.data.runs import FrameRefs
 from selfdepth.data.store.index import StoredSequence
 from selfdepth.data.store.store import Store
 from selfdepth.errors import ConfigError, DataError, SelfDepthWarning
@@ -41,7 +42,7 @@ def driven_distances(clips: ClipSet, store: Store, config: TrainConfig) -> Float
         return None
     log_of = _logs(config.speed, store)
     path_m, n_unknown = np.full(len(store.frames), np.nan), np.zeros(len(store.frames))
-    used = {ref.sequence for ref in clips.refs}
+    used = FrameRefs.of(clips.refs).sequences
     for sequence in (each for each in store.sequences if each.name in used):
         rows = slice(sequence.start, sequence.start + len(sequence.numbers))
         log = log_of(sequence.name)

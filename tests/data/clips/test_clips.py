@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Sequence
 
+import numpy as np
+import pytest
+from numpy import ndarray
+
+from selfdepth.config import Stereo
 from selfdepth.data.clips.clips import ClipSet, make_clips
 from selfdepth.data.clips.loader import ClipLoader
 from selfdepth.data.frames import FrameRef
@@ -41,3 +46,53 @@ def test_from_pairs_alone_targets_without_a_partner_are_left_out_unless_their_de
     for refs, batch in seen:
         assert batch.frames.shape[1] == (1 if batch.T_stereo_target is None else 2)
         assert len(refs) == len(batch.frames) <= 5
+
+
+def one_by_one(
+    store: Store, refs: Sequence[FrameRef], offsets: tuple[int, ...], spacing: int, stereo: Stereo
+) -> list[tuple[FrameRef, list[int], ndarray, ndarray]]:
+    """The slow twin of `make_clips`: reference, rows, K and T of each complete clip."""
+    row_of = {
+        FrameRef(each.name, number): each.start + i for each in store.sequences for i, number in enumerate(each.numbers)
+    }
+    clips = []
+    for ref in refs:
+        rows = [row_of.get(FrameRef(ref.sequence, ref.number + offset * spacing), -1) for offset in (0, *offsets)]
+        if min(rows) < 0:
+            continue
+        sequence, T, partner_row = store.by_name[ref.sequence], np.eye(4, dtype=np.float32), -1
+        if stereo != "none":
+            partner = sequence.partner
+            if partner is not None:
+                partner_row = row_of.get(FrameRef(partner.sequence, ref.number), -1)
+                x, y, z = partner.translation_m
+                T[:3, 3] = (x, y, z) if stereo == "calibrated" else (np.copysign(0.1, x), 0, 0)
+            rows.append(partner_row)
+        if partner_row < 0 and not offsets:
+            continue
+        clips.append((ref, rows, sequence.K.astype(np.float32), T))
+    return clips
+
+
+@pytest.mark.parametrize("stereo", ["none", "calibrated", "nominal"])
+@pytest.mark.parametrize(("offsets", "spacing"), [((-1, 1), 1), ((-1, 1), 2), ((), 1), ((2, -1, 1), 1)])
+def test_clips_are_those_made_one_by_one_in_any_order(
+    store: Store, pairs: Store, offsets: tuple[int, ...], spacing: int, stereo: Stereo
+) -> None:
+    for each in (store, pairs):
+        frames = [FrameRef(sequence.name, number) for sequence in each.sequences for number in sequence.numbers]
+        frames += [FrameRef("nowhere", 3), FrameRef(each.sequences[0].name, 99), *frames[3:9]]
+        shuffled = [frames[i] for i in np.random.default_rng(0).permutation(len(frames))]
+        for refs in (each.train, frames, shuffled, ()):
+            clips = make_clips(each, refs, offsets=offsets, spacing=spacing, stereo=stereo)
+            expected = one_by_one(each, refs, offsets, spacing, stereo)
+            assert clips.refs == tuple(ref for ref, *_ in expected)
+            assert (len(clips), clips.n_dropped) == (len(expected), len(refs) - len(expected))
+            assert clips.rows.tolist() == [rows for _, rows, *_ in expected]
+            assert clips.rows.dtype == np.int64 and clips.K.dtype == np.float32
+            assert np.array_equal(clips.K, np.array([K for *_, K, _ in expected], np.float32).reshape(-1, 3, 3))
+            assert (clips.T_stereo_target is None) == (stereo == "none")
+            if clips.T_stereo_target is not None:
+                assert clips.T_stereo_target.dtype == np.float32
+                T = np.array([T for *_, T in expected], np.float32).reshape(-1, 4, 4)
+                assert np.array_equal(clips.T_stereo_target, T)

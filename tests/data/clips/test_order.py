@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 from selfdepth.data.clips.order import entropy, epoch_batches, epoch_order, steps_per_epoch
 from selfdepth.errors import DataError
 
+GOLDEN = [0, 5, 8, 4, 7, 2, 6, 3, 1, 9]
+"""The order of ten clips in epoch 5 with seed 3."""
+
 
 def test_every_clip_is_seen_at_most_once_an_epoch_and_only_a_short_batch_is_dropped() -> None:
     for epoch in range(3):
@@ -59,6 +62,26 @@ def test_a_batch_comes_as_soon_as_its_last_clip_does() -> None:
     position = {int(clip): place for place, clip in enumerate(epoch_order(0, 0, 40))}
     last = [max(position[int(clip)] for clip in batch) for batch in batches]
     assert last == sorted(last)
+
+
+def test_an_order_stays_what_it_is_so_that_a_run_can_go_on_with_it() -> None:
+    assert epoch_order(3, 5, 10).tolist() == GOLDEN
+    for kind in (False, True):
+        batches = epoch_batches(np.full(10, kind), batch_size=3, seed=3, epoch=5)
+        assert (batches.tolist(), batches.dtype) == ([GOLDEN[:3], GOLDEN[3:6], GOLDEN[6:9]], np.int64)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=40), st.integers(1, 4))
+def test_batches_are_those_that_filling_one_clip_at_a_time_gives(has_partner: list[bool], batch_size: int) -> None:
+    filled: list[list[int]] = []
+    open_batches: dict[bool, list[int]] = {False: [], True: []}
+    for clip in epoch_order(1, 2, len(has_partner)).tolist():
+        batch = open_batches[has_partner[clip]]
+        batch.append(clip)
+        if len(batch) == batch_size:
+            filled.append([*batch])
+            batch.clear()
+    assert epoch_batches(np.array(has_partner), batch_size=batch_size, seed=1, epoch=2).tolist() == filled
 
 
 def test_seeds_and_epochs_give_orders_of_their_own_that_can_be_repeated() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import os
@@ -135,6 +136,25 @@ def test_a_long_store_opens_with_every_target(tmp_path: Path, built: Store) -> N
 )
 def test_the_height_follows_the_aspect_ratio_to_the_nearest_multiple_of_32(camera, requested, expected) -> None:
     assert training_size(*camera, *requested) == expected
+
+
+def test_what_is_learned_from_has_the_digest_of_plain_lists(built: Store) -> None:
+    def runs(refs: tuple[FrameRef, ...]) -> list[list[int]]:
+        """References as runs, found one by one."""
+        found: list[list[int]] = []
+        for ref in refs:
+            place = [each.name for each in built.sequences].index(ref.sequence)
+            if found and found[-1][0] == place and found[-1][1] + found[-1][2] == ref.number:
+                found[-1][2] += 1
+            else:
+                found.append([place, ref.number, 1])
+        return found
+
+    values: list[object] = [[built.frames_digest, [35, 3, 32, 64], 1]]
+    values += [[each.start, list(each.numbers), each.K.tolist(), None] for each in built.sequences]
+    values.append([runs(tuple(built.train)), runs(tuple(built.val))])
+    expected = hashlib.sha256("".join(map(json.dumps, values)).encode()).hexdigest()
+    assert built.contents == expected
 
 
 @given(st.lists(st.builds(FrameRef, st.sampled_from("ab"), st.integers(0, 9))))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
 from selfdepth.data.frames import FrameRef
+from selfdepth.data.runs import FrameRefs
 from selfdepth.data.store.store import Store
 from selfdepth.geometry.lenses import Lenses
 
@@ -32,4 +32,4 @@ def lenses_of(store: Store, targets: Sequence[FrameRef]) -> ClipLenses | None:
         return None
     different = list(dict.fromkeys(cameras.values()))
     place = {name: different.index(camera) for name, camera in cameras.items()}
-    return ClipLenses(Lenses.of(different), np.array([place[target.sequence] for target in targets], dtype=np.int64))
+    return ClipLenses(Lenses.of(different), FrameRefs.of(targets).values(place))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +13,8 @@ from numpy import ndarray
 from selfdepth.config import NOMINAL_BASELINE, Stereo
 from selfdepth.data.clips.clip_lenses import ClipLenses, lenses_of
 from selfdepth.data.frames import FrameRef, StereoPartner
+from selfdepth.data.runs import FrameRefs
+from selfdepth.data.store.index import StoredSequence, rows_of
 from selfdepth.data.store.store import Store
 from selfdepth.data.store.teacher_maps import TeacherMaps
 
@@ -39,7 +40,7 @@ class ClipSet:
 
     rows: Int[ndarray, "clips views"] = field(repr=False)
     K: Float32[ndarray, "clips 3 3"] = field(repr=False)
-    refs: tuple[FrameRef, ...] = field(repr=False)
+    refs: Sequence[FrameRef] = field(repr=False)
     offsets: tuple[int, ...]
     spacing: int
     T_stereo_target: Float32[ndarray, "clips 4 4"] | None = field(default=None, repr=False)
@@ -88,44 +89,46 @@ def make_clips(
         lone_targets: also keep targets without any source. Their depth can be evaluated, but not learned from.
     """
     steps = np.array((0, *offsets), dtype=np.int64) * spacing
-    numbers = np.array([ref.number for ref in refs], dtype=np.int64)
-    rows = np.full((len(refs), len(steps)), -1, dtype=np.int64)
-    partner_rows = np.full(len(refs), -1, dtype=np.int64)
-    K = np.zeros((len(refs), 3, 3), dtype=np.float32)
-    T = np.tile(np.eye(4, dtype=np.float32), (len(refs), 1, 1))
-    for name, indices in _by_sequence(refs).items():
-        sequence = store.by_name.get(name)
-        if sequence is None:
-            continue
-        rows[indices] = sequence.rows(numbers[indices, None] + steps)
-        K[indices] = sequence.K
-        if sequence.partner is not None and stereo != "none":
-            partner_rows[indices] = store.by_name[sequence.partner.sequence].rows(numbers[indices])
-            T[indices, :3, 3] = _translation(sequence.partner, stereo)
+    targets = FrameRefs.of(refs)
+    own = [store.by_name.get(name) for name in targets.names]
+    rows = rows_of(own, targets, steps)
+    partner_rows = np.full((len(targets), 1), -1, dtype=np.int64)
+    if stereo != "none":
+        partners = [
+            None if each is None or each.partner is None else store.by_name[each.partner.sequence] for each in own
+        ]
+        partner_rows = rows_of(partners, targets, steps[:1])
     complete = (rows >= 0).all(axis=1)
     # Without sources in time, the partner is the only image that the target can be compared with.
-    complete &= (partner_rows >= 0) | bool(offsets) | lone_targets
+    complete &= (partner_rows[:, 0] >= 0) | bool(offsets) | lone_targets
     if stereo != "none":
-        rows = np.concatenate([rows, partner_rows[:, None]], axis=1)
-    kept = tuple(refs[i] for i in np.flatnonzero(complete).tolist())
+        rows = np.concatenate([rows, partner_rows], axis=1)
+    which, numbers = (each[complete] for each in targets.arrays())
+    kept = FrameRefs.of_arrays(targets.names, which, numbers)
     return ClipSet(
         rows=rows[complete],
-        K=K[complete],
+        K=_intrinsics(own)[which],
         refs=kept,
         offsets=tuple(offsets),
         spacing=spacing,
-        T_stereo_target=None if stereo == "none" else T[complete],
-        n_dropped=int((~complete).sum()),
+        T_stereo_target=None if stereo == "none" else _to_partners(own, stereo)[which],
+        n_dropped=len(targets) - len(kept),
         lenses=lenses_of(store, kept),
         cameras=store.cameras_of(kept),
     )
 
 
-def _by_sequence(refs: Sequence[FrameRef]) -> dict[str, list[int]]:
-    targets: dict[str, list[int]] = defaultdict(list)
-    for i, ref in enumerate(refs):
-        targets[ref.sequence].append(i)
-    return targets
+def _intrinsics(sequences: Sequence[StoredSequence | None]) -> Float32[ndarray, "n 3 3"]:
+    unknown = np.zeros((3, 3))
+    return np.array([unknown if each is None else each.K for each in sequences], np.float32).reshape(-1, 3, 3)
+
+
+def _to_partners(sequences: Sequence[StoredSequence | None], stereo: Stereo) -> Float32[ndarray, "n 4 4"]:
+    T = np.tile(np.eye(4, dtype=np.float32), (len(sequences), 1, 1))
+    for place, each in enumerate(sequences):
+        if each is not None and each.partner is not None:
+            T[place, :3, 3] = _translation(each.partner, stereo)
+    return T
 
 
 def _translation(partner: StereoPartner, stereo: Stereo) -> tuple[float, float, float]:

@@ -133,7 +133,7 @@ class PreparedStore(DataSource):
         if not refs_of[chosen]:
             raise no_frames(chosen, self.path)
         sequences = tuple(_StoredFrames.of(sequence) for sequence in store.sequences)
-        return FrameSelection(part=chosen, refs=refs_of[chosen], sequences=sequences)
+        return FrameSelection(part=chosen, refs=tuple(refs_of[chosen]), sequences=sequences)
 
     def names(self, selection: FrameSelection) -> dict[FrameRef, str]:
         """Always raises DataError."""
@@ -180,9 +180,12 @@ class _StoredFrames(FrameSequence):
     @staticmethod
     def of(sequence: StoredSequence) -> _StoredFrames:
         """The same metadata, without files."""
-        numbers = tuple(sequence.numbers.tolist())
         return _StoredFrames(
-            name=sequence.name, camera=sequence.camera, numbers=numbers, names=sequence.names, files=()
+            name=sequence.name,
+            camera=sequence.camera,
+            numbers=tuple(sequence.numbers),
+            names=tuple(sequence.names),
+            files=(),
         )
 
     def read(self, numbers: tuple[int, ...]) -> Iterator[UInt8[ndarray, "h w 3"]]:

@@ -18,10 +18,10 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy import ndarray
 
 from selfdepth.data.footage import Footage
+from selfdepth.data.runs import NumberRuns
 from selfdepth.data.store.checksum import digest_of_file
 from selfdepth.data.store.decode import decoding_jobs
 from selfdepth.data.store.index import (
@@ -249,7 +249,7 @@ def _plan(footage: Footage, fit: CropResize) -> tuple[StoredSequence, ...]:
             StoredSequence(
                 name=sequence.name,
                 start=start,
-                numbers=np.array(sequence.numbers, dtype=np.int64),
+                numbers=NumberRuns.of(sequence.numbers),
                 names=sequence.names,
                 camera=sequence.camera,
                 stored_camera=stored,

@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from selfdepth.data.frames import FrameRef, StereoPartner
+from selfdepth.data.runs import FrameRefs, NumberRuns, PaddedNames, grouped
 from selfdepth.geometry.camera import Camera
 
 FORMAT = "selfdepth-store"
@@ -35,7 +36,7 @@ class StoredSequence:
         name: as in the data set.
         start: row of its first frame in the store.
         numbers: strictly increasing frame numbers; frame `numbers[i]` is row `start + i`.
-        names: output name of each frame.
+        names: output name of each frame, in the order of `numbers`.
         camera: camera of the original frames, before crop and resize.
         stored_camera: camera of the stored frames, after crop and resize or rectification.
         K: its intrinsics in pixels.
@@ -44,8 +45,8 @@ class StoredSequence:
 
     name: str
     start: int
-    numbers: Int[ndarray, "n"]
-    names: tuple[str, ...]
+    numbers: NumberRuns
+    names: Sequence[str]
     camera: Camera
     stored_camera: Camera
     K: Float[ndarray, "3 3"]
@@ -53,11 +54,25 @@ class StoredSequence:
 
     def rows(self, numbers: Int[ndarray, "*shape"]) -> Int[ndarray, "*shape"]:
         """Rows of these frame numbers in the store; -1 for numbers that the sequence does not have."""
-        if len(self.numbers) == 0:
-            return np.full(numbers.shape, -1, dtype=np.int64)
-        # Numbers beyond the last one are clipped to it, and then differ from it.
-        index = np.minimum(np.searchsorted(self.numbers, numbers), len(self.numbers) - 1)
-        return np.where(self.numbers[index] == numbers, self.start + index, -1)
+        places = self.numbers.places(numbers)
+        return np.where(places >= 0, self.start + places, -1)
+
+
+def rows_of(
+    sequences: Sequence[StoredSequence | None], refs: FrameRefs, steps: Int[ndarray, "steps"]
+) -> Int[ndarray, "n steps"]:
+    """Rows in the store of the frames so many numbers from each reference; -1 for frames that are not there.
+
+    Args:
+        sequences: where to look for the frames of each sequence of `refs.names`; None: nowhere.
+    """
+    which, numbers = refs.arrays()
+    rows = np.full((len(numbers), len(steps)), -1, dtype=np.int64)
+    for place, indices in grouped(which):
+        sequence = sequences[place]
+        if sequence is not None:
+            rows[indices] = sequence.rows(numbers[indices, None] + steps)
+    return rows
 
 
 def encode_index(store_values: dict[str, Any], sequences: Sequence[StoredSequence]) -> str:
@@ -70,7 +85,7 @@ def encode_index(store_values: dict[str, Any], sequences: Sequence[StoredSequenc
         {
             "name": item.name,
             "start": item.start,
-            "numbers": _runs(item.numbers.tolist()),
+            "numbers": _pairs(item.numbers),
             "names": _pack_names(item),
             "camera": item.camera.to_json(),
             "K": item.K.tolist(),
@@ -85,14 +100,9 @@ def encode_index(store_values: dict[str, Any], sequences: Sequence[StoredSequenc
 def encode_refs(refs: Sequence[FrameRef], sequence_names: Sequence[str]) -> list[tuple[int, int, int]]:
     """References in their order, as runs (index of the sequence, first number, count)."""
     index = {name: i for i, name in enumerate(sequence_names)}
-    runs: list[tuple[int, int, int]] = []
-    for ref in refs:
-        sequence = index[ref.sequence]
-        if runs and runs[-1][0] == sequence and runs[-1][1] + runs[-1][2] == ref.number:
-            runs[-1] = (sequence, runs[-1][1], runs[-1][2] + 1)
-        else:
-            runs.append((sequence, ref.number, 1))
-    return runs
+    runs = FrameRefs.of(refs)
+    which = [index[runs.names[place]] for place in runs.which.tolist()]
+    return list(zip(which, runs.firsts.tolist(), runs.counts.tolist(), strict=True))
 
 
 def is_sealed(text: str) -> bool:
@@ -105,19 +115,15 @@ def sealed(body: str) -> str:
     return f'{body[:-1]}{_CHECKSUM}{hashlib.sha256(body.encode()).hexdigest()}"}}'
 
 
-def _runs(numbers: list[int]) -> list[tuple[int, int]]:
-    """Increasing numbers as runs (first number, count)."""
-    runs: list[tuple[int, int]] = []
-    for number in numbers:
-        if runs and sum(runs[-1]) == number:
-            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
-        else:
-            runs.append((number, 1))
-    return runs
+def _pairs(numbers: NumberRuns) -> list[tuple[int, int]]:
+    """Numbers as runs (first number, count)."""
+    return list(zip(numbers.firsts.tolist(), numbers.counts.tolist(), strict=True))
 
 
 def _pack_names(sequence: StoredSequence) -> int | tuple[str, ...]:
     """The number of digits if the names are the zero-padded numbers, else the names themselves."""
+    if isinstance(sequence.names, PaddedNames):
+        return sequence.names.digits
     digits = len(sequence.names[0]) if sequence.names else 1
-    padded = (f"{number:0{digits}d}" for number in sequence.numbers.tolist())
-    return digits if all(a == b for a, b in zip(padded, sequence.names, strict=True)) else sequence.names
+    padded = PaddedNames(sequence.numbers, digits)
+    return digits if padded == tuple(sequence.names) else tuple(sequence.names)

@@ -6,10 +6,11 @@ fit the size, targets exist, and nothing is allocated for frames that the file o
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import numpy as np
 
 from selfdepth.data.footage import Origin
 from selfdepth.data.frames import FrameRef, StereoPartner
+from selfdepth.data.runs import FrameRefs, NumberRuns, PaddedNames, grouped
 from selfdepth.data.store.index import (
     FRAMES_FILE,
     INDEX_FILE,
@@ -52,9 +54,9 @@ class StoreIndex:
     width: int
     height: int
     sequences: tuple[StoredSequence, ...]
-    train: tuple[FrameRef, ...]
-    val: tuple[FrameRef, ...]
-    test: tuple[FrameRef, ...]
+    train: Sequence[FrameRef]
+    val: Sequence[FrameRef]
+    test: Sequence[FrameRef]
     kind: str
     protocol: str
     crop: Crop
@@ -104,17 +106,19 @@ def _decode(fields: _Fields, folder: Path, version: int) -> StoreIndex:
     # Stores that were made before lenses were known have no such field.
     rectified = fields.of("rectified", bool) if "rectified" in fields.values else False
     fit = CropResize(width=width, height=height, crop=crop, rectify=rectified)
+    camera_of = functools.cache(fit.camera)  # most drives have one camera
     sequences: list[StoredSequence] = []
     for entry, numbers in zip(entries, runs, strict=True):
         start = sequences[-1].start + len(sequences[-1].numbers) if sequences else 0
-        sequences.append(_sequence(entry, numbers, start, fit))
+        sequences.append(_sequence(entry, numbers, start, camera_of))
     by_name = {sequence.name: sequence for sequence in sequences}
     if len(by_name) < len(sequences):
         raise fields.wrong("sequences", "every name once", "a name twice")
     for sequence in sequences:
-        if sequence.partner is not None and sequence.partner.sequence not in by_name.keys() - {sequence.name}:
+        partner = sequence.partner and sequence.partner.sequence
+        if partner is not None and (partner == sequence.name or partner not in by_name):
             raise fields.wrong("partner", f"another sequence of the store for {sequence.name}", "none of that name")
-    parts = {part: tuple(_refs(fields, part, sequences, n_frames)) for part in ("train", "val", "test")}
+    parts = {part: _refs(fields, part, sequences, n_frames) for part in ("train", "val", "test")}
     origin = fields.of("origin", dict, None)
     return StoreIndex(
         width=width,
@@ -134,37 +138,48 @@ def _decode(fields: _Fields, folder: Path, version: int) -> StoreIndex:
     )
 
 
-def _sequence(entry: _Fields, runs: list[tuple[int, int]], start: int, fit: CropResize) -> StoredSequence:
+def _sequence(
+    entry: _Fields, runs: list[tuple[int, int]], start: int, camera_of: Callable[[Camera], Camera]
+) -> StoredSequence:
     if entry.whole("start", 0, _MOST_NUMBER) != start:
         raise entry.wrong("start", f"row {start}, the end of the sequence before", str(entry.values["start"]))
     if any(first <= before + n - 1 for (before, n), (first, _) in itertools.pairwise(runs)):
         raise entry.wrong("numbers", "increasing frame numbers", "numbers that go back")
-    numbers = np.concatenate([np.zeros(0, np.int64), *(np.arange(f, f + n, dtype=np.int64) for f, n in runs)])
-    names = entry.of("names", int, list)
-    if isinstance(names, int):
-        digits = entry.whole("names", 1, 255)
-        names = [f"{number:0{digits}d}" for number in numbers.tolist()]
-    if len(names) != len(numbers) or not all(isinstance(name, str) for name in names):
-        raise entry.wrong("names", f"{len(numbers)} texts, one for each frame", f"{len(names)} values")
+    numbers = NumberRuns(*np.array(runs, np.int64).reshape(-1, 2).T)
     camera = _camera(_Fields(entry.of("camera", dict), entry.path, f"{entry.place}camera: "))
     try:
-        stored = fit.camera(camera)
+        stored = camera_of(camera)
     except DataError as error:
         raise entry.wrong("camera", "a camera that the crop leaves something of", error.got or error.what) from error
     rows = [entry.finite(row, "K", 3) for row in entry.of("K", list)]
-    if len(rows) != 3 or not np.allclose(rows, stored.matrix(), rtol=1e-6, atol=1e-6):
+    if len(rows) != 3 or not _are_close(rows, stored.matrix().tolist()):
         raise entry.wrong("K", "the camera's, cropped and resized or rectified", json.dumps(rows)[:120])
     partner = entry.of("partner", dict, None)
     return StoredSequence(
         name=entry.of("name", str),
         start=start,
         numbers=numbers,
-        names=tuple(names),
+        names=_names(entry, numbers),
         camera=camera,
         stored_camera=stored,
         K=np.array(rows, np.float64),
         partner=None if partner is None else _partner(_Fields(partner, entry.path, f"{entry.place}partner: ")),
     )
+
+
+def _names(entry: _Fields, numbers: NumberRuns) -> Sequence[str]:
+    names = entry.of("names", int, list)
+    if isinstance(names, int):
+        return PaddedNames(numbers, entry.whole("names", 1, 255))
+    if len(names) != len(numbers) or not all(isinstance(name, str) for name in names):
+        raise entry.wrong("names", f"{len(numbers)} texts, one for each frame", f"{len(names)} values")
+    return tuple(names)
+
+
+def _are_close(rows: list[list[float]], expected: list[list[float]]) -> bool:
+    # As numpy.allclose, which takes longer for nine numbers than all else that is judged of a sequence.
+    pairs = zip(itertools.chain(*rows), itertools.chain(*expected), strict=True)
+    return all(abs(a - b) <= 1e-6 + 1e-6 * abs(b) for a, b in pairs)
 
 
 def _camera(fields: _Fields) -> Camera:
@@ -203,19 +218,20 @@ def _origin(fields: _Fields) -> Origin:
     )
 
 
-def _refs(fields: _Fields, part: str, sequences: Sequence[StoredSequence], n_frames: int) -> Iterator[FrameRef]:
+def _refs(fields: _Fields, part: str, sequences: Sequence[StoredSequence], n_frames: int) -> FrameRefs:
     runs = fields.runs(part, 3, _MOST_NUMBER)
     if sum(count for *_, count in runs) > _MOST_TARGETS_PER_FRAME * n_frames:
         raise fields.wrong(part, f"targets among {n_frames} frames", "many times as many")
-    for place, first, count in runs:
-        if place >= len(sequences):
-            raise fields.wrong(part, f"sequences 0 to {len(sequences) - 1}", str(place))
-        sequence = sequences[place]
-        ends = sequence.rows(np.array([first, first + count - 1]))
-        if ends[0] < 0 or ends[1] - ends[0] != count - 1:
-            raise fields.wrong(part, f"frames of {sequence.name}", f"{first} to {first + count - 1}")
-        for number in range(first, first + count):
-            yield FrameRef(sequence.name, number)
+    which, firsts, counts = np.array(runs, np.int64).reshape(-1, 3).T
+    if len(which) and which.max() >= len(sequences):
+        raise fields.wrong(part, f"sequences 0 to {len(sequences) - 1}", str(which.max()))
+    for place, indices in grouped(which):
+        first, last = firsts[indices], firsts[indices] + counts[indices] - 1
+        row, last_row = sequences[place].rows(np.stack([first, last]))
+        bad = np.flatnonzero((row < 0) | (last_row - row != last - first))
+        if len(bad):
+            raise fields.wrong(part, f"frames of {sequences[place].name}", f"{first[bad[0]]} to {last[bad[0]]}")
+    return FrameRefs(tuple(sequence.name for sequence in sequences), which, firsts, counts)
 
 
 def _require_size(path: Path, n_frames: int, width: int, height: int) -> None:

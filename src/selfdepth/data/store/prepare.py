@@ -124,7 +124,7 @@ def _as_stored(config: TrainConfig, footage: Footage, folder: Path) -> Footage |
     absent = tuple(
         Unreadable(sequence=sequence.name, numbers=numbers, reason="cannot be read")
         for sequence, stored in zip(footage.sequences, store.sequences, strict=True)
-        if (numbers := tuple(sorted(set(sequence.numbers) - set(stored.numbers.tolist()))))
+        if (numbers := tuple(sorted(set(sequence.numbers) - set(stored.numbers))))
     )
     try:
         left = without_unreadable(footage, absent, on_error="skip", steps=_steps(config, footage))
@@ -138,7 +138,7 @@ def _say_left_out(store: Store, footage: Footage) -> Store:
     """Warn of the frames that a store lacks because they cannot be read."""
     lacking: list[str] = []
     for sequence in footage.sequences:
-        stored = set(store.by_name[sequence.name].numbers.tolist())
+        stored = set(store.by_name[sequence.name].numbers)
         named = zip(sequence.numbers, sequence.names, strict=True)
         lacking += [f"{name} of {sequence.name}" for number, name in named if number not in stored]
     listed = ", ".join(lacking[:_LISTED]) + (f" and {len(lacking) - _LISTED} more" if len(lacking) > _LISTED else "")

@@ -25,6 +25,7 @@ from torch import Tensor
 from selfdepth.checks import MIN_SIZE, SIZE_MULTIPLE
 from selfdepth.data.footage import Origin
 from selfdepth.data.frames import FrameRef
+from selfdepth.data.runs import FrameRefs
 from selfdepth.data.store.checksum import digest_of_frames
 from selfdepth.data.store.index import FORMAT, FRAMES_FILE, INDEX_FILE, MAKE_AGAIN, StoredSequence, encode_refs
 from selfdepth.data.store.judge import read_index
@@ -66,9 +67,9 @@ class Store:
     height: int
     frames: UInt8[ndarray, "n 3 h w"] = field(repr=False)
     sequences: tuple[StoredSequence, ...] = field(repr=False)
-    train: tuple[FrameRef, ...] = field(repr=False)
-    val: tuple[FrameRef, ...] = field(repr=False)
-    test: tuple[FrameRef, ...] = field(repr=False)
+    train: Sequence[FrameRef] = field(repr=False)
+    val: Sequence[FrameRef] = field(repr=False)
+    test: Sequence[FrameRef] = field(repr=False)
     kind: str
     protocol: str
     crop: Crop
@@ -95,7 +96,7 @@ class Store:
     def cameras_of(self, refs: Sequence[FrameRef]) -> Int[ndarray, "n"] | None:
         """The number of the camera of each frame; None if all have the same."""
         numbers = self.camera_numbers
-        return np.array([numbers[ref.sequence] for ref in refs], np.int64) if any(numbers.values()) else None
+        return FrameRefs.of(refs).values(numbers) if any(numbers.values()) else None
 
     @cached_property
     def times_s(self) -> Float[ndarray, "n"]:
@@ -107,12 +108,13 @@ class Store:
         """A digest of what is learned from: frames, cameras, and which clips they make. Names, sizes and times of files
         are not in it, so data that were copied or touched are the same."""
         names = [sequence.name for sequence in self.sequences]
+        place = {name: i for i, name in enumerate(names)}
         frames = self.frames_digest or digest_of_frames(self.frames)
         digest = hashlib.sha256(json.dumps([frames, self.frames.shape, self.spacing]).encode())
         for each in self.sequences:
-            partner = each.partner and (names.index(each.partner.sequence), each.partner.translation_m)
+            partner = each.partner and (place[each.partner.sequence], each.partner.translation_m)
             lens = [] if each.stored_camera.is_pinhole else [each.stored_camera.lens.to_json()]
-            digest.update(json.dumps([each.start, each.numbers.tolist(), each.K.tolist(), partner, *lens]).encode())
+            digest.update(json.dumps([each.start, [*each.numbers], each.K.tolist(), partner, *lens]).encode())
         digest.update(json.dumps([encode_refs(refs, names) for refs in (self.train, self.val)]).encode())
         return digest.hexdigest()
 

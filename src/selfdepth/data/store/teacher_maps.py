@@ -14,9 +14,10 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from io import FileIO
 from pathlib import Path
@@ -29,8 +30,10 @@ from numpy import ndarray
 from torch import Tensor
 
 from selfdepth.data.frames import FrameRef
+from selfdepth.data.runs import FrameRefs
 from selfdepth.data.store.build import Progress
 from selfdepth.data.store.checksum import digest_of_file
+from selfdepth.data.store.index import StoredSequence, rows_of
 from selfdepth.data.store.store import Store
 from selfdepth.errors import DataError, OutputError, SelfDepthWarning
 from selfdepth.files import rename, sync_file, whole_file, writing_to
@@ -55,25 +58,29 @@ class Targets:
     Attributes:
         rows: rows of the store.
         refs: the frames.
-        names: name of each frame's file without its ending, by which files of maps are found.
+        sequences: the store's sequences by their names.
     """
 
     rows: Int[ndarray, "n"]
-    refs: tuple[FrameRef, ...]
-    names: tuple[str, ...]
+    refs: Sequence[FrameRef]
+    sequences: Mapping[str, StoredSequence] = field(repr=False)
 
     @staticmethod
     def of(store: Store) -> Targets:
         """The training targets of a store."""
-        found: dict[int, tuple[FrameRef, str]] = {}
-        for ref in store.train:
-            sequence = store.by_name.get(ref.sequence)
-            row = -1 if sequence is None else int(sequence.rows(np.array(ref.number)))
-            if sequence is not None and row >= 0:
-                found[row] = (ref, sequence.names[row - sequence.start])
-        rows = sorted(found)
-        refs, names = (tuple(found[row][i] for row in rows) for i in (0, 1))
-        return Targets(rows=np.array(rows, dtype=np.int64), refs=refs, names=names)  # type: ignore[arg-type]
+        refs = FrameRefs.of(store.train)
+        own = [store.by_name.get(name) for name in refs.names]
+        # The first of those with one row: the others are the same frame.
+        rows, first = np.unique(rows_of(own, refs, np.zeros(1, np.int64))[:, 0], return_index=True)
+        rows, first = rows[rows >= 0], first[rows >= 0]
+        which, numbers = (each[first] for each in refs.arrays())
+        return Targets(rows=rows, refs=FrameRefs.of_arrays(refs.names, which, numbers), sequences=store.by_name)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Name of each frame's file without its ending, by which files of maps are found."""
+        own = (self.sequences[ref.sequence] for ref in self.refs)
+        return tuple(each.names[row - each.start] for each, row in zip(own, self.rows.tolist(), strict=True))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
