@@ -79,6 +79,11 @@ class Predictor:
         network = for_prediction(depth_network(weights).requires_grad_(False), self._dtype).to(self.device)
         self._network = network.to(memory_format=torch.channels_last)
 
+    @property
+    def precision(self) -> Literal["fp32", "bf16"]:
+        """The arithmetic of the network."""
+        return "fp32" if self._dtype == torch.float32 else "bf16"
+
     @staticmethod
     def load(model: str | Path, *, device: str = "auto", precision: Precision = "auto") -> Predictor:
         """Read a model: a run, weights or published folder, a published model's name, or a Hugging Face hub name.
