@@ -109,9 +109,7 @@ def predict_many(
         SelfDepthError: for an invalid model or option, an output folder that cannot be written to or holds anything
             else, and a full disk. Never for what is wrong with an input.
     """
-    require_writable(task.out, option="--out")
-    settings = task.settings(model_checksum(find_weights(task.model)))
-    _require_same(task.out, settings)
+    settings = checked_settings(task)
     worker: InputPredictor | None = None
     for each in inputs:
         if is_finished(task.out, each):
@@ -121,10 +119,30 @@ def predict_many(
         tell(worker.predict(each))
 
 
+def checked_settings(task: Task) -> dict[str, Any]:
+    """The settings of a task, if its output folder is new, empty, or of the same settings. Writes nothing.
+
+    Raises:
+        CheckpointError: if there is no such model.
+        OutputError: if the folder cannot be written to, or holds anything else.
+    """
+    require_writable(task.out, option="--out")
+    settings = task.settings(model_checksum(find_weights(task.model)))
+    _require_same(task.out, settings)
+    return settings
+
+
 class InputPredictor:
     """Predicts one input after the other in this process.
 
-    It takes its place in the output folder, unless another process has done so, and refuses a folder of other results.
+    The first of all processes writes the settings into the output folder; the others must have the same.
+
+    Args:
+        settings: as `checked_settings` returns them.
+        say: called with sentences for the user.
+
+    Raises:
+        SelfDepthError: for an invalid model, device or option, and for a folder of other results.
     """
 
     def __init__(
