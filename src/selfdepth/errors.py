@@ -108,3 +108,16 @@ class Interrupted(Exception):  # noqa: N818  not an error: the user stopped the 
     def __init__(self, signal_number: int, folder: Path) -> None:
         self.signal_number, self.folder = signal_number, folder
         super().__init__(f"stopped by signal {signal_number}; {folder} can be resumed")
+
+
+class InputsFailed(Exception):  # noqa: N818  the others are done: the work has an end, and a third exit code
+    """Some of many inputs could not be predicted. Each has been named; the others are done.
+
+    Args:
+        failed: number of inputs that failed.
+        count: number of inputs in all.
+    """
+
+    def __init__(self, failed: int, count: int) -> None:
+        self.failed, self.count = failed, count
+        super().__init__(f"{failed} of {count} inputs failed")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 import subprocess
 import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -22,6 +24,7 @@ from selfdepth.cli.predict import PredictArgs, predict
 from selfdepth.config import TrainConfig
 from selfdepth.errors import CheckpointError, ConfigError, DataError, OutputError, SelfDepthError
 from selfdepth.geometry.camera import Camera
+from selfdepth.inference import many
 from selfdepth.inference.writers import create_video
 from selfdepth.networks.depth import DepthNet
 from selfdepth.weights.files import WeightsMeta, save_weights
@@ -130,7 +133,7 @@ def test_predicting_twice_gives_the_same_files(model: str, drive: Path) -> None:
     [
         ({"inputs": ()}, ConfigError, "nothing to predict"),
         ({"inputs": ("gone.jpg",)}, DataError, "no such input: gone.jpg"),
-        ({"inputs": ("notes.txt",)}, DataError, "notes.txt"),
+        ({"inputs": ("notes.txt",)}, DataError, "a text is no input: notes.txt; if it is a list .*--shard 1/1"),
         ({"inputs": ("empty",)}, DataError, "nothing was recognised in this folder: empty"),
         ({"inputs": ("broken.png",)}, DataError, "broken.png"),
         ({"inputs": ("tiny.png",)}, DataError, "too small"),
@@ -206,6 +209,92 @@ def test_for_kitti_the_factor_and_the_next_step_are_shown(
     _run(str(model), tmp_path / "image", out=tmp_path / "out", save=("kitti",), factor=given)
     shown = capsys.readouterr().out
     assert all(words in shown for words in (sentence, "1 depth map in", str(tmp_path / "out/kitti"), "expects 500"))
+
+
+def _shard(model: str, drive: Path, shard: str, *names: str) -> int:
+    (drive / "all.txt").write_text("\n".join(names))
+    words = ["predict", model, str(drive / "all.txt"), "--out", str(drive / "out"), "--device", "cpu"]
+    return main([*words, "--shard", shard, "--precision", "fp32"])
+
+
+def test_a_shard_of_a_list_gives_a_folder_and_a_line_of_json_for_each_input(
+    model: str, drive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inputs = ("frames", "street.mp4", "photo.jpg")
+    assert _shard(model, drive, "1/2", *inputs) == 0
+    told = capsys.readouterr()
+    lines = [json.loads(line) for line in told.out.splitlines()]
+    assert [(line["input"], line["frames"]) for line in lines] == [("frames", 3), ("photo.jpg", 1)]
+    assert "shard 1/2, by --shard: 2 of 3 inputs" in told.err and "2 predicted" in told.err
+    assert sorted(path.name for path in (drive / "out").iterdir()) == ["frames", "photo.jpg", "predictions.json"]
+    assert json.loads((drive / "out/frames/prediction.json").read_text()) == lines[0]
+    assert _shard(model, drive, "1/1", *inputs) == 0
+    told = capsys.readouterr()
+    assert told.out.count("\n") == 1 and '"street.mp4"' in told.out and "2 finished before, 1 predicted" in told.err
+
+
+def test_the_shard_of_a_job_array_is_found_in_the_environment(
+    model: str, drive: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("ID", "4"), ("COUNT", "3"), ("MIN", "3")):
+        monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", value)
+    monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    assert _shard(model, drive, "auto", "frames", "photo.jpg") == 0
+    assert "shard 2/3, by SLURM_ARRAY_TASK_ID: 1 of 2 inputs" in capsys.readouterr().err
+    assert (drive / "out/photo.jpg").is_dir() and not (drive / "out/frames").exists()
+
+
+def test_inputs_that_fail_are_named_in_the_end_with_an_exit_code_of_their_own(
+    model: str, drive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (drive / "broken.png").write_bytes((drive / "frames/shot0.png").read_bytes()[:200])
+    assert _shard(model, drive, "1/1", "gone.mp4", "frames", "broken.png", "photo.jpg") == 3
+    told = capsys.readouterr()
+    assert told.out.count("\n") == 2
+    failed = [line for line in told.err.splitlines() if line.startswith("failed: ")]
+    assert len(failed) == 2 and failed[0].startswith("failed: gone.mp4: there is no such input: ")
+    assert "2 of 4 inputs failed" in told.err.splitlines()[-1]
+
+
+def test_a_bug_in_one_input_shows_its_traceback_when_the_others_are_done(
+    model: str, drive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = many.open_inputs
+
+    def failing(inputs: tuple[str, ...], **options: Any) -> Any:
+        if inputs[0].endswith("frames"):
+            raise KeyError("a bug")
+        return opened(inputs, **options)
+
+    monkeypatch.setattr(many, "open_inputs", failing)
+    with pytest.raises(KeyError, match="a bug"):
+        _shard(model, drive, "1/1", "frames", "photo.jpg")
+    assert (drive / "out/photo.jpg/color/photo.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "shard", "sentence"),
+    [
+        (("all.txt", "frames"), "1/2", "--shard takes one list: INPUT; .*got 2 inputs"),
+        ((), "1/2", "nothing to predict"),
+        (("all.txt",), "3/2", "there is no such shard: --shard"),
+        (("all.txt",), "two", "the shard cannot be read: --shard"),
+        (("gone.txt",), "1/2", "there is no such list: gone.txt"),
+        (("street.mp4",), "1/2", "this is no list: street.mp4;.*leave --shard out"),
+        (("photo.jpg",), "1/2", "this is no list: photo.jpg;.*leave --shard out"),
+        (("empty",), "1/2", "the list names no input: empty"),
+    ],
+)
+def test_a_wrong_list_or_shard_is_refused_before_anything_is_written(
+    model: str, drive: Path, monkeypatch: pytest.MonkeyPatch, inputs: tuple[str, ...], shard: str, sentence: str
+) -> None:
+    monkeypatch.chdir(drive)
+    (drive / "all.txt").write_text("frames")
+    (drive / "empty").mkdir()
+    with pytest.raises(SelfDepthError, match=sentence):
+        predict(PredictArgs(model=model, inputs=inputs, out="out", device="cpu", shard=shard))
+    assert not (drive / "out").exists()
 
 
 def test_the_options_are_read_from_a_command_line() -> None:

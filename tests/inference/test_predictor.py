@@ -146,7 +146,9 @@ def test_devices_and_precisions_that_are_not_there_are_refused(model: Path) -> N
 
 def test_bf16_is_close_to_fp32(predictor: Predictor, model: Path) -> None:
     image = _image(64, 96)
-    coarse = Predictor.load(model, device="cpu", precision="bf16").predict(image)
+    low = Predictor.load(model, device="cpu", precision="bf16")
+    assert low.precision == "bf16"
+    coarse = low.predict(image)
     assert coarse.depth.dtype == np.float32
     np.testing.assert_allclose(coarse.depth, predictor.predict(image).depth, rtol=0.05)
 

@@ -166,3 +166,17 @@ def test_a_video_is_written_into_a_folder_of_any_name(
             video.write(image)
     with av.open(f"file:{tmp_path / folder / 'video.mp4'}") as container:
         assert sum(1 for _ in container.decode(video=0)) == 3
+
+
+def test_a_video_of_the_same_frames_is_the_same_file_each_time(tmp_path: Path) -> None:
+    # 96x96 is a size in which x264, left to itself, does not repeat itself in half of the cases.
+    coarse = np.random.default_rng(0).integers(0, 256, (6, 12, 12, 3)).astype(np.uint8)
+    frames = coarse.repeat(8, axis=1).repeat(8, axis=2)
+
+    def written() -> bytes:
+        with create_video(tmp_path / "video.mp4", Fraction(20)) as video:
+            for number, frame in enumerate(frames):
+                video.write(frame, number / 20)
+        return (tmp_path / "video.mp4").read_bytes()
+
+    assert len({written() for _ in range(12)}) == 1

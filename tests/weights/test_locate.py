@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from selfdepth.errors import CheckpointError
-from selfdepth.weights.locate import find_weights
+from selfdepth.weights.locate import find_weights, model_checksum
 
 
 def test_a_run_folder_stands_for_its_best_and_else_its_last_weights(tmp_path: Path, model: Path) -> None:
@@ -73,3 +73,14 @@ def test_a_hub_model_of_another_kind_is_refused_by_the_file_it_lacks(
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name, allow_patterns: str(tmp_path))
     with pytest.raises(CheckpointError, match=r"not a selfdepth model: someone/else; expected config\.json"):
         find_weights("someone/else")
+
+
+def test_the_checksum_of_a_model_is_that_of_its_files_and_of_nothing_beside_them(model: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(model, copy)
+    (copy / "notes.txt").write_text("a copy")
+    assert model_checksum(copy) == model_checksum(model)
+    for name in ("config.json", "model.safetensors"):
+        before = model_checksum(copy)
+        (copy / name).write_bytes((copy / name).read_bytes() + b" ")
+        assert model_checksum(copy) != before

@@ -21,7 +21,7 @@ from selfdepth.cli.options import listed, read_options
 from selfdepth.cli.pages import help_page
 from selfdepth.cli.parsing import closest, parse, without_help
 from selfdepth.cli.printing import remark, say
-from selfdepth.errors import ConfigError, Interrupted, SelfDepthError, SelfDepthWarning
+from selfdepth.errors import ConfigError, InputsFailed, Interrupted, SelfDepthError, SelfDepthWarning
 
 VERBS: dict[str, str] = {
     "demo": "render a drive, train on it, evaluate, and write report.html",
@@ -45,6 +45,7 @@ EXIT_CODES = {
     0: "done",
     1: "a bug: please report the traceback",
     2: "an error that you can mend, in one sentence",
+    3: "some of many inputs failed, each named in one sentence; the others are done",
     129: "the terminal was closed (SIGHUP); a run has saved first",
     130: "Ctrl-C; a run has saved first",
     141: "the reader of the output has closed it",
@@ -73,6 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SelfDepthError as error:
         remark(f"error: {error}")
         return 2
+    except InputsFailed as failure:
+        remark(f"{failure}, as named above; the rest is done. The same command tries these once more")
+        return 3
     except Interrupted as stop:
         folder = shlex.quote(str(stop.folder))
         remark(f"stopped; everything is saved. Continue with: selfdepth train --resume --out {folder}")

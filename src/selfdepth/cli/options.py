@@ -27,6 +27,7 @@ METAVARS = {
     "plots": "FOLDER",
     "predictions": "PATH",
     "self_teacher": "MODEL",
+    "shard": "I/N",
     "splits": "FOLDER",
     "store": "FOLDER",
     "truth_cache": "FOLDER",

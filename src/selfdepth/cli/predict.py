@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
+import sys
+from collections import Counter
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from selfdepth.checks import require_stream
-from selfdepth.cli.printing import say
-from selfdepth.errors import ConfigError, OutputError
+from selfdepth.cli.printing import remark, say
+from selfdepth.errors import ConfigError, InputsFailed, OutputError, SelfDepthError
+from selfdepth.inference.shards import Shard, parse_shard
 from selfdepth.places import path_of
+
+if TYPE_CHECKING:
+    from selfdepth.inference.save import SaveOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,12 +29,16 @@ class PredictArgs:
     Each frame gives OUT/KIND/NAME.*, where NAME is the image's stem or the frame's number. Results for a whole input
     are OUT/video.mp4, OUT/drive.ply, OUT/trajectory/kitti.txt and tum.txt. Where the names of several inputs collide,
     each input gets its own folder.
+
+    With --shard, INPUT is one list of many inputs. Each gives a folder OUT/NAME, which is there whole or not at all,
+    and a line of JSON. What is finished is skipped; an input that fails is named at the end, with exit code 3.
     """
 
     model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")]
     """Run folder, weights folder, published folder or name (mono_640x192), or Hugging Face hub name."""
     inputs: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="INPUT ...")]
-    """Images, folders of images, videos and ROS bags; any number of them."""
+    """Images, folders of images, videos and ROS bags; any number of them. With --shard: one text file with a path a
+    line, relative to the file, or one folder with videos and folders of images at any depth."""
     out: str
     """Folder for the results; nothing is written elsewhere."""
     save: tuple[Literal["color", "npz", "png16", "confidence", "kitti", "mp4", "ply", "trajectory"], ...] = ("color",)
@@ -43,6 +55,9 @@ class PredictArgs:
     frames."""
     topic: str | None = None
     """Name of the topic of images to take from ROS bags. Default: that of the only camera."""
+    shard: str | None = None
+    """Predict the I-th of N parts of a list: 2/8; 1/1 is all of it. auto: by RANK and WORLD_SIZE, the variables of a
+    Slurm array, or those of srun. Default: INPUT is no list."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -61,7 +76,7 @@ class PredictArgs:
 
 
 SECTIONS = {
-    "input": ("model", "inputs", "camera", "stream", "topic"),
+    "input": ("model", "inputs", "shard", "camera", "stream", "topic"),
     "output": ("out", "save", "every", "factor", "max_depth", "voxel"),
     "machine": ("device", "precision", "batch_size"),
 }
@@ -75,16 +90,10 @@ def predict(args: PredictArgs) -> None:
         SelfDepthError: for an invalid model, input, option or output folder.
     """
     _check(args)
-    from selfdepth.cli.progress import progress
-    from selfdepth.geometry.ray_depth import describe_depth_is
-    from selfdepth.inference.inputs import open_inputs
-    from selfdepth.inference.kitti_benchmark import describe_benchmark
+    shard = None if args.shard is None else parse_shard(args.shard, os.environ)
     from selfdepth.inference.pointcloud import CloudLimits
-    from selfdepth.inference.predict import predict_inputs
     from selfdepth.inference.save import SaveOptions
-    from selfdepth.weights.metres import describe_unit
 
-    inputs = open_inputs(args.inputs, camera=args.camera, stream=args.stream, topic=args.topic)
     options = SaveOptions(
         kinds=tuple(dict.fromkeys(args.save)),  # each once, in the order given
         batch_size=args.batch_size,
@@ -92,6 +101,21 @@ def predict(args: PredictArgs) -> None:
         metres_per_unit=args.factor,
         spacing=args.every,
     )
+    if shard is None:
+        _predict_inputs(args, options)
+    else:
+        _predict_shard(args, options, shard)
+
+
+def _predict_inputs(args: PredictArgs, options: SaveOptions) -> None:
+    from selfdepth.cli.progress import progress
+    from selfdepth.geometry.ray_depth import describe_depth_is
+    from selfdepth.inference.inputs import open_inputs
+    from selfdepth.inference.kitti_benchmark import describe_benchmark
+    from selfdepth.inference.predict import predict_inputs
+    from selfdepth.weights.metres import describe_unit
+
+    inputs = open_inputs(args.inputs, camera=args.camera, stream=args.stream, topic=args.topic)
     with progress("predicting", sum(len(each.names) for each in inputs), "frames") as advance:
         done = predict_inputs(
             args.model,
@@ -114,10 +138,74 @@ def predict(args: PredictArgs) -> None:
         say(describe_benchmark(done.count, folder, done.metres_per_unit, own_factor))
 
 
+def _predict_shard(args: PredictArgs, options: SaveOptions, shard: Shard) -> None:
+    """Predict a part of a list. stdout gets a line of JSON for each input that is finished, and nothing else.
+
+    Raises:
+        InputsFailed: if inputs failed; each has been named.
+    """
+    from selfdepth.cli.progress import progress
+    from selfdepth.inference.input_lists import read_input_list
+    from selfdepth.inference.many import Outcome, Task, predict_many
+
+    task = Task(
+        model=args.model,
+        out=path_of(args.out),
+        options=options,
+        camera=args.camera,
+        stream=args.stream,
+        topic=args.topic,
+        device=args.device,
+        precision=args.precision,
+    )
+    listed = read_input_list(path_of(args.inputs[0]), out=task.out)
+    mine = shard.of(listed)
+    remark(f"shard {shard}, by {shard.told_by}: {len(mine)} of {len(listed)} inputs")
+    outcomes: list[Outcome] = []
+    try:
+        with progress("predicting", len(mine), "inputs") as advance:
+
+            def tell(outcome: Outcome) -> None:
+                outcomes.append(outcome)
+                if outcome.record is not None:
+                    say(json.dumps(outcome.record))
+                    sys.stdout.flush()  # a pipe would keep it, and lose it when the process is killed
+                advance(1)
+
+            predict_many(task, mine, tell=tell, say=remark)
+    finally:  # also when it is stopped: what failed so far is known
+        failed = [(each.listed.key, each.error) for each in outcomes if each.error is not None]
+        for key, error in failed:
+            remark(f"failed: {key}: {error if isinstance(error, SelfDepthError) else repr(error)}")
+    counts = Counter(_STATUS_WORDS[each.status] for each in outcomes)
+    remark(", ".join(f"{count} {words}" for words, count in counts.items()) or "nothing to do")
+    for _, error in failed:
+        if not isinstance(error, SelfDepthError):
+            raise error  # a bug: with its traceback, now that the others are done
+    if failed:
+        raise InputsFailed(len(failed), len(mine))
+
+
+_STATUS_WORDS = {
+    "finished": "predicted",
+    "there": "finished before",
+    "busy": "left to another process that is at work on them",
+    "failed": "failed",
+}
+
+
 def _check(args: PredictArgs) -> None:
     """Refuse what needs no torch to be refused, and options that would be ignored."""
     if not args.inputs:
         raise ConfigError("nothing to predict", where="INPUT", expected="images, folders or videos")
+    if args.shard is not None and len(args.inputs) != 1:
+        raise ConfigError(
+            "--shard takes one list",
+            where="INPUT",
+            expected="one text file with a path a line, or one folder",
+            got=f"{len(args.inputs)} inputs",
+            fix="write them into a file, one a line",
+        )
     if not args.save:
         raise ConfigError(
             "nothing to save",

@@ -15,7 +15,7 @@ from numpy import ndarray
 
 from selfdepth.data.frames import FrameSequence, find_gaps
 from selfdepth.data.readers.cameras import parse_camera
-from selfdepth.data.readers.file_kinds import is_image
+from selfdepth.data.readers.file_kinds import TEXT, file_kind, is_image
 from selfdepth.data.readers.images import ImageSequence
 from selfdepth.data.readers.levels import levels_of_files
 from selfdepth.data.readers.pictures import image_size, read_image
@@ -148,6 +148,8 @@ def _open(path: Path, stream: int | None, topic: str | None) -> list[PredictionI
         raise DataError(
             "there is no such input", where=path, expected="an image, a folder of images, a video, or a ROS bag"
         )
+    if path.is_file() and file_kind(path) is TEXT:
+        raise DataError("a text is no input", where=path, fix="if it is a list of inputs, give --shard 1/1 with it")
     return [_from_sequence(sequence, path) for sequence in recognise(path, stream, topic).sequences_to_predict()]
 
 

@@ -71,16 +71,64 @@ def predict_inputs(
         require_benchmark_images(inputs, out / "kitti")
     folders = output_folders(inputs, out, options.kinds)
     require_writable(out, option="--out")
+    ready = load_ready(model, options.kinds, device=device, precision=precision)
+    return predict_ready(ready, inputs, folders, options, advance=advance, say=say)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadyModel:
+    """A model in memory, which predicts input after input.
+
+    Attributes:
+        model: as the user named it.
+        weights, predictor: as they were read, and on the device.
+        device, precision: as for `Predictor.load`.
+    """
+
+    model: str
+    weights: LoadedWeights
+    predictor: Predictor
+    device: str
+    precision: Precision
+
+
+def load_ready(model: str, kinds: tuple[SaveKind, ...], *, device: str, precision: Precision) -> ReadyModel:
+    """Read a model, for these kinds of output.
+
+    Raises:
+        SelfDepthError: for an invalid model or device, or a kind that the model cannot give.
+    """
     weights = load_weights(model)
-    _require_what_is_saved(weights, model, options.kinds)
-    inputs = crop_as_trained(inputs, weights, options.kinds, say)
+    _require_what_is_saved(weights, model, kinds)
     predictor = Predictor(weights, device=device, precision=precision)
+    return ReadyModel(model=model, weights=weights, predictor=predictor, device=device, precision=precision)
+
+
+def predict_ready(
+    ready: ReadyModel,
+    inputs: Sequence[PredictionInput],
+    folders: Sequence[Path],
+    options: SaveOptions,
+    *,
+    advance: Callable[[int], None] = lambda frames: None,
+    say: Callable[[str], None] = lambda sentence: None,
+) -> Predicted:
+    """As `predict_inputs`, with a model that has been read.
+
+    Args:
+        folders: one for each input, as `output_folders` returns them.
+
+    Raises:
+        SelfDepthError: for an invalid input or option, before anything is written.
+    """
+    weights, predictor = ready.weights, ready.predictor
+    inputs = crop_as_trained(inputs, weights, options.kinds, say)
     warn_of_other_cameras(weights, inputs)
     say_lenses(predictor, inputs, say)
     if "kitti" in options.kinds:
-        factor = benchmark_factor(predictor.metres_per_unit, options.metres_per_unit, model)
+        factor = benchmark_factor(predictor.metres_per_unit, options.metres_per_unit, ready.model)
         options = replace(options, metres_per_unit=factor)
-    motion = motion_predictor(weights, inputs, options, device=device, precision=precision)
+    motion = motion_predictor(weights, inputs, options, device=ready.device, precision=ready.precision)
     if "ply" in options.kinds:
         for each in inputs:
             check_points(predictor, each)
@@ -88,7 +136,9 @@ def predict_inputs(
         save_predictions(predictor, each, folder, options, motion=motion, advance=advance)
         for each, folder in zip(inputs, folders, strict=True)
     )
-    return Predicted(predictor=predictor, count=count, folders=folders, metres_per_unit=options.metres_per_unit or 1.0)
+    return Predicted(
+        predictor=predictor, count=count, folders=tuple(folders), metres_per_unit=options.metres_per_unit or 1.0
+    )
 
 
 def output_folders(inputs: Sequence[PredictionInput], out: Path, kinds: tuple[SaveKind, ...]) -> tuple[Path, ...]:

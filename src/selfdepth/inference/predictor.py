@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -78,6 +79,11 @@ class Predictor:
         # Folded on the CPU before it moves to the device: once, and in float32.
         network = for_prediction(depth_network(weights).requires_grad_(False), self._dtype).to(self.device)
         self._network = network.to(memory_format=torch.channels_last)
+
+    @property
+    def precision(self) -> Literal["fp32", "bf16"]:
+        """The arithmetic of the network."""
+        return "fp32" if self._dtype == torch.float32 else "bf16"
 
     @staticmethod
     def load(model: str | Path, *, device: str = "auto", precision: Precision = "auto") -> Predictor:

@@ -237,7 +237,9 @@ def _add_stream(container: Any, rate: Fraction, width: int, height: int) -> Any:
     import av
 
     name = "libx264" if "libx264" in av.codecs_available else "mpeg4"  # builds of FFmpeg without the GPL lack it
-    options = {"crf": "20", "preset": "veryfast"} if name == "libx264" else {"qscale": "4"}
+    # Without its macroblock tree x264 writes the same bytes each time; with it, frames of some sizes differ by chance.
+    x264 = {"crf": "20", "preset": "veryfast", "x264-params": "mbtree=0"}
+    options = x264 if name == "libx264" else {"qscale": "4"}
     stream = container.add_stream(name, rate=rate, options=options)
     # Every player shows 4:2:0, which has one colour sample per 2x2 pixels, so both sides must be even.
     stream.width, stream.height, stream.pix_fmt = width + width % 2, height + height % 2, "yuv420p"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import re
 from pathlib import Path
 
 from selfdepth.errors import CheckpointError
+from selfdepth.files import checksum
 from selfdepth.places import path_of
 from selfdepth.weights.published import is_published
 from selfdepth.weights.published_models import PUBLISHED_NAMES, fetch_published
@@ -57,6 +59,23 @@ def find_weights(model: str | Path) -> Path:
     close = difflib.get_close_matches(str(model), PUBLISHED_NAMES, n=1)
     fix = f"did you mean {close[0]}" if close else None
     raise CheckpointError("there is no such model", where=path, expected=_EXPECTED, fix=fix)
+
+
+def model_checksum(folder: Path) -> str:
+    """SHA-256, in hexadecimal digits, of the files of a model that predictions depend on.
+
+    Args:
+        folder: as `find_weights` returns it.
+
+    Raises:
+        CheckpointError: if one of them cannot be read.
+    """
+    names = [name for name in (WEIGHTS_FILE, CONFIG_FILE, *FILES) if (folder / name).is_file()]
+    try:
+        lines = [f"{name} {checksum(folder / name)}\n" for name in names]
+    except OSError as error:
+        raise CheckpointError("the model cannot be read", where=folder, got=error.strerror or str(error)) from error
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _download(name: str) -> Path:

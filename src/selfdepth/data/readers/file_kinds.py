@@ -75,7 +75,7 @@ _POSTSCRIPT = _other("a PostScript file", _TO_PNG)
 _ZIP = _other("a ZIP archive", _UNPACK)
 _PACKED = _other("a compressed archive", _UNPACK)
 _VIDEO_LIST = _other("a list of videos", "give one of the videos that it names, or the folder that holds them")
-_TEXT = _other("a text")
+TEXT = _other("a text")
 
 _MAGIC: tuple[tuple[bytes, FileKind], ...] = (
     (b"\xff\xd8\xff", _JPEG),
@@ -178,7 +178,7 @@ def kind_of_bytes(head: bytes) -> FileKind | None:
     kind = kind or next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
     if kind is None and head[4:8] == b"ftyp":
         kind = _brand(head)
-    return kind or (_TEXT if _is_text(head) else None)
+    return kind or (TEXT if _is_text(head) else None)
 
 
 def is_image(path: Path) -> bool:
