@@ -154,7 +154,8 @@ def _is_memory_error(error: RuntimeError) -> bool:
 def _one(batch: Batch, clip: int) -> Batch:
     """One clip of a batch, as a batch."""
     one = slice(clip, clip + 1)
-    fields = {name: value for name, value in vars(batch).items() if name != "offsets" and value is not None}
-    alone = replace(batch, **{name: value[one] for name, value in fields.items()})
+    whole = ("offsets", "part")
+    fields = {name: value for name, value in vars(batch).items() if name not in whole and value is not None}
+    alone = replace(batch, part=None, **{name: value[one] for name, value in fields.items()})
     hard = alone.hard_targets
     return alone if hard is None or len(hard.clips) else replace(alone, hard_targets=None)
