@@ -108,3 +108,7 @@ class Interrupted(Exception):  # noqa: N818  not an error: the user stopped the 
     def __init__(self, signal_number: int, folder: Path) -> None:
         self.signal_number, self.folder = signal_number, folder
         super().__init__(f"stopped by signal {signal_number}; {folder} can be resumed")
+
+
+class EndedElsewhere(Exception):  # noqa: N818  the error is that of another process, which tells it
+    """Another process of the run has raised the error that ends all of them, and says so."""
