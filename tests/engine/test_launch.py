@@ -32,7 +32,7 @@ def test_a_process_that_nobody_has_started_with_others_is_alone() -> None:
 def test_torchrun_says_where_a_process_is_and_whether_it_was_started_again() -> None:
     expected = Place(rank=3, size=4, local_rank=1, address="10.0.0.7", port=29500)
     assert place(TORCHRUN) == expected
-    assert place(TORCHRUN | {"TORCHELASTIC_RESTART_COUNT": "2"}).is_restart
+    assert place(TORCHRUN | {"TORCHELASTIC_RESTART_COUNT": "2"}).restarts == 2
     assert place(TORCHRUN | SLURM) == expected, "torchrun may itself be started by srun"
 
 

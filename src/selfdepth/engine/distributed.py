@@ -18,6 +18,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from selfdepth.device import resolve_device
@@ -29,6 +31,9 @@ _PATIENCE = timedelta(days=7)
 """How long a process waits for the others, as while the first one decodes terabytes. One that dies is noticed at once,
 by its closed connections; torchrun and Slurm then end the rest."""
 
+_TO_MEET = timedelta(minutes=10)
+"""How long the processes have to find each other. Machines of a cluster do not start in the same minute."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class World:
@@ -37,7 +42,7 @@ class World:
     Attributes:
         rank: of this one, from 0.
         size: how many there are.
-        is_restart: as of `Place`.
+        is_restart: whether torchrun has started them again, because one was lost.
     """
 
     rank: int = 0
@@ -188,13 +193,11 @@ def _connect(where: Place, name: str) -> World:
     backend = "cpu:gloo,cuda:nccl" if has_own_gpu else "gloo"
     address = f"[{where.address}]" if ":" in where.address else where.address
     try:
-        dist.init_process_group(
-            backend,
-            init_method=f"tcp://{address}:{where.port}",
-            rank=where.rank,
-            world_size=where.size,
-            timeout=_PATIENCE,
-        )
+        url = f"tcp://{address}:{where.port}"
+        store, _, _ = next(rendezvous(url, where.rank, where.size, timeout=_TO_MEET))
+        # torchrun may keep the store when it starts again, and in it the addresses of processes that are gone.
+        store = PrefixStore(f"selfdepth/{where.restarts}", store)
+        dist.init_process_group(backend, store=store, rank=where.rank, world_size=where.size, timeout=_PATIENCE)
     except (RuntimeError, ValueError) as error:
         raise TrainingError(
             "the processes of the run cannot reach each other",
@@ -203,7 +206,7 @@ def _connect(where: Place, name: str) -> World:
             got=str(error).splitlines()[0][:200],
             fix="check the address, and that the port is free and not behind a firewall",
         ) from error
-    return World(rank=where.rank, size=where.size, is_restart=where.is_restart)
+    return World(rank=where.rank, size=where.size, is_restart=where.restarts > 0)
 
 
 def _is_first_to_fail() -> bool:

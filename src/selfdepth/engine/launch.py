@@ -22,7 +22,7 @@ class Place:
         size: how many there are.
         local_rank: its number on its machine, which is also that of its GPU.
         address, port: where the first one is to be reached; without meaning for a single process.
-        is_restart: torchrun has started all of them again, because one was lost.
+        restarts: how often torchrun has started all of them again, because one was lost.
     """
 
     rank: int = 0
@@ -30,7 +30,7 @@ class Place:
     local_rank: int = 0
     address: str = ""
     port: int = 0
-    is_restart: bool = False
+    restarts: int = 0
 
 
 def place(environment: Mapping[str, str] = os.environ) -> Place:
@@ -46,7 +46,7 @@ def place(environment: Mapping[str, str] = os.environ) -> Place:
             local_rank=_number(environment, "LOCAL_RANK", "0"),
             address=environment.get("MASTER_ADDR", ""),
             port=_number(environment, "MASTER_PORT", "0"),
-            is_restart=_number(environment, "TORCHELASTIC_RESTART_COUNT", "0") > 0,
+            restarts=_number(environment, "TORCHELASTIC_RESTART_COUNT", "0"),
         )
     elif "SLURM_STEP_NUM_TASKS" in environment and "SLURM_PROCID" in environment:
         # Those of the step: a script of sbatch has the number of tasks of its job, but is a single process.
