@@ -51,7 +51,7 @@ FLOORS = (
     ("scale",),
     ("engine", "paper"),
     ("demo",),
-    ("cli",),
+    ("cli", "__main__"),
 )
 """The rooms of the house, the lowest floor first. A room is a module or a package; it imports from floors below and
 from its own floor. Plain values of geometry lie at the bottom, because the configuration gives them."""

@@ -121,3 +121,7 @@ class InputsFailed(Exception):  # noqa: N818  the others are done: the work has 
     def __init__(self, failed: int, count: int) -> None:
         self.failed, self.count = failed, count
         super().__init__(f"{failed} of {count} inputs failed")
+
+
+class EndedElsewhere(Exception):  # noqa: N818  the error is that of another process, which tells it
+    """Another process of the run has raised the error that ends all of them, and says so."""

@@ -75,6 +75,8 @@ class Batch:
         driven: between target and sources; None without a speed log, and in validation.
         lenses: at the size of the frames, one per clip for all its views; depth is then the distance along the ray.
             None for pinholes, whose depth is along z.
+        part: (first, total) if several processes share a step: these are its clips from `first` on, of `total`. None:
+            they are all of them.
     """
 
     frames: Float[Tensor, "b views 3 h w"]
@@ -88,6 +90,7 @@ class Batch:
     camera: Int[Tensor, "b"] | None = None
     driven: Driven | None = None
     lenses: Lenses | None = None
+    part: tuple[int, int] | None = None
 
     def seen(self, size: tuple[int, int]) -> Bool[Tensor, "b 1 _h _w"] | None:
         """Which pixels of a target have a ray, in maps of this height and width; None: all of them."""

@@ -21,19 +21,6 @@ from selfdepth.presets import PRESETS
 from selfdepth.structs import Batch, StepOutput
 
 
-def output(explained: float) -> StepOutput:
-    """A step whose motion explains this share of the pixels."""
-    one = torch.ones(1, 1, 2, 2)
-    return StepOutput(
-        loss=torch.zeros(()),
-        terms={},
-        depth=one,
-        disparity=one,
-        T_source_target=torch.eye(4).reshape(1, 1, 4, 4),
-        automask=torch.full((1, 2, 2), explained),
-    )
-
-
 def clips() -> Batch:
     """Two clips of noise."""
     torch.manual_seed(7)
@@ -51,7 +38,7 @@ def stages(rule: MotionFirst, share: float, steps: int, fraction: float = 0.0) -
     seen = []
     for _ in range(steps):
         seen.append(rule.stage)
-        rule.after_step(output(share), fraction)
+        rule.after_step(share, fraction)
     return seen
 
 
@@ -81,7 +68,7 @@ def test_each_stage_ends_early_in_the_budget_even_if_nothing_is_ever_explained()
 
 def test_each_new_stage_is_announced_with_its_reason() -> None:
     start = rule()
-    said = [text for _ in range(30) if (text := start.after_step(output(0.8), 0.0)) is not None]
+    said = [text for _ in range(30) if (text := start.after_step(0.8, 0.0)) is not None]
     assert len(said) == 2
     assert "depth is learned from here on" in said[0]
     assert "the auto-mask is on from here on" in said[1]
@@ -94,7 +81,7 @@ def test_without_an_auto_mask_there_is_none_to_wait_for() -> None:
 
 def test_a_run_that_does_not_want_it_starts_with_the_full_objective() -> None:
     assert rule(wanted=False).stage == "full"
-    assert rule(wanted=False).after_step(output(0.8), 0.0) is None
+    assert rule(wanted=False).after_step(0.8, 0.0) is None
 
 
 def test_a_resumed_run_continues_in_its_stage(tmp_path: Path) -> None:

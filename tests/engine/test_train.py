@@ -17,6 +17,7 @@ from torch import Tensor
 
 from selfdepth.config import LossConfig, ResolvedConfig, TrainConfig, from_json
 from selfdepth.config.augment import AugmentConfig
+from selfdepth.engine import failures
 from selfdepth.engine import train as module
 from selfdepth.engine.checkpoint import last_checkpoint
 from selfdepth.engine.run_config import read_run_config
@@ -149,7 +150,7 @@ def test_metrics_that_cannot_be_read_at_the_end_are_a_warning(
     def refuse(folder: Path) -> None:
         raise DataError("the metrics cannot be read", where=folder / "metrics.jsonl", got="Input/output error")
 
-    monkeypatch.setattr(module, "read_metrics", refuse)
+    monkeypatch.setattr(failures, "read_metrics", refuse)
     run = train(replace(tiny, steps=1), tmp_path / "run", watcher=ear)
     assert run.progress.step == 1
     assert "cannot be told: the metrics cannot be read" in ear.said[-1] and ear.said[-1].startswith("warning: ")

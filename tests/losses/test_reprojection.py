@@ -51,6 +51,21 @@ def test_the_noise_that_breaks_ties_is_small_and_follows_the_seed(reprojection: 
     assert float((drawn[0] - 0.3).std()) == pytest.approx(1e-5, rel=0.05)
 
 
+@pytest.mark.parametrize("reprojection", ["min", "mean"])
+def test_processes_that_share_a_step_break_its_ties_as_one_process_would(reprojection: str) -> None:
+    cfg = replace(QUIET, tie_break_noise=1e-5, reprojection=reprojection)  # type: ignore[arg-type]
+    errors = torch.rand(6, 2, 8, 8, generator=torch.Generator().manual_seed(0))
+
+    def drawn(clips: slice, part: tuple[int, int] | None) -> torch.Tensor:
+        torch.manual_seed(3)
+        return static_error(errors[clips], cfg, part)
+
+    whole = drawn(slice(None), None)
+    for size in (1, 2, 3, 6):
+        parts = [drawn(slice(first, first + size), (first, 6)) for first in range(0, 6, size)]
+        assert torch.equal(torch.cat(parts), whole)
+
+
 def test_what_does_not_move_wins_a_tie_and_no_pixel_of_it_is_learned_from() -> None:
     frames = random(1, 1, 3, H, W).expand(1, 3, 3, H, W)
     ((loss, keep),) = TensorReprojectionLevel.of(frames, K, QUIET).compare((disparity(),), motions(still=True))

@@ -21,7 +21,15 @@ from selfdepth.cli.options import listed, read_options
 from selfdepth.cli.pages import help_page
 from selfdepth.cli.parsing import closest, parse, without_help
 from selfdepth.cli.printing import remark, say
-from selfdepth.errors import ConfigError, InputsFailed, Interrupted, SelfDepthError, SelfDepthWarning
+from selfdepth.engine.launch import speaks
+from selfdepth.errors import (
+    ConfigError,
+    EndedElsewhere,
+    InputsFailed,
+    Interrupted,
+    SelfDepthError,
+    SelfDepthWarning,
+)
 
 VERBS: dict[str, str] = {
     "demo": "render a drive, train on it, evaluate, and write report.html",
@@ -77,9 +85,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputsFailed as failure:
         remark(f"{failure}, as named above; the rest is done. The same command tries these once more")
         return 3
+    except EndedElsewhere:
+        return 2  # the process with the error tells it
     except Interrupted as stop:
         folder = shlex.quote(str(stop.folder))
-        remark(f"stopped; everything is saved. Continue with: selfdepth train --resume --out {folder}")
+        if speaks():
+            remark(f"stopped; everything is saved. Continue with: selfdepth train --resume --out {folder}")
         return 128 + stop.signal_number
     except KeyboardInterrupt:
         remark("stopped")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from selfdepth.cli.options import read_options
 from selfdepth.cli.parsing import values_of
 from selfdepth.cli.printing import say
 from selfdepth.config import LEARN, TrainConfig
+from selfdepth.engine.launch import speaks
 from selfdepth.engine.run_config import read_run_config
 from selfdepth.errors import ConfigError
 from selfdepth.places import path_of
@@ -85,8 +87,10 @@ def train(args: TrainArgs) -> None:
     if args.preset is None and args.config is None and not args.resume:
         raise ConfigError("a preset is needed", where="PRESET", expected=WHAT_PRESETS_ARE)
     _check_start(args)
-    with Display() as display:
+    with Display() if speaks() else nullcontext() as display:
         done = train_run(with_whole_paths(args.train), path_of(args.out), resume=args.resume, watcher=display)
+    if not done.world.is_first:
+        return
     progress = done.progress
     skipped = f", {progress.skipped} of them skipped," if progress.skipped else ""
     say(f"trained {progress.step} steps{skipped} in {progress.elapsed_s / 60:.1f} minutes; model: {done.folder}")

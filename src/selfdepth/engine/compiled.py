@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import nn
 
 from selfdepth.engine.setup import Run, worth_compiling
 from selfdepth.learners.methods import Learner
@@ -16,26 +17,28 @@ from selfdepth.structs import Batch, StepOutput
 Step = Callable[[Batch], StepOutput]
 
 
-def training_step(run: Run, say: Callable[[str], None]) -> Step:
+def training_step(run: Run, say: Callable[[str], None], wrapped: nn.Module | None = None) -> Step:
     """The learner, or its compiled form, which falls back to the learner if compiling fails.
 
     Args:
+        wrapped: the learner as a part of several processes (`World.wrap`); None: as it is.
         say: called with a sentence for the user: that compiling takes time, or that it failed.
     """
+    learner = run.learner if wrapped is None else wrapped
     if not worth_compiling(run.config, run.device):
-        return run.learner
+        return learner
     if run.device.type == "cpu" and not any(shutil.which(name) for name in ("g++", "clang++", "c++")):
         say("no C++ compiler was found: training continues uncompiled, somewhat slower")
-        return run.learner
+        return learner
     say("compiling the training step: the first step takes some minutes")
     # Nor is the objective through a lens compiled: tracing its alignment takes longer than many a run.
     if run.device.type == "cpu" or run.data.train.clips.lenses is not None:
-        return _WithFallback(_networks_compiled(run.learner), run.learner, say)
+        return _WithFallback(_networks_compiled(run.learner, learner), learner, say)
     # All training batches have one shape, and code for a fixed shape is faster than code for any.
-    return _WithFallback(torch.compile(run.learner, dynamic=False), run.learner, say)
+    return _WithFallback(torch.compile(learner, dynamic=False), learner, say)
 
 
-def _networks_compiled(learner: Learner) -> Step:
+def _networks_compiled(learner: Learner, wrapped: nn.Module) -> Step:
     """The learner with compiled networks. The objective is left alone: on a CPU it is already one pass in C, beside
     which the compiled tensor operations took three times as long (benchmarks/results/README.md)."""
     depth_net, pose_net = learner.depth_net, learner.pose_net
@@ -55,7 +58,7 @@ def _networks_compiled(learner: Learner) -> Step:
 
     def step(batch: Batch) -> StepOutput:
         with compiled():
-            output: StepOutput = learner(batch)
+            output: StepOutput = wrapped(batch)
             return output
 
     return step

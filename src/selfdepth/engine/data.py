@@ -25,6 +25,7 @@ from selfdepth.data.store.prepare import resolved
 from selfdepth.data.store.store import Store
 from selfdepth.data.store.teacher_maps import TeacherMaps
 from selfdepth.data.truth import DepthTruth
+from selfdepth.engine.distributed import ALONE, World
 from selfdepth.engine.driven import driven_distances
 from selfdepth.engine.pairs import focal_baseline_of
 from selfdepth.errors import ConfigError, SelfDepthWarning
@@ -140,10 +141,12 @@ def make_loaders(
     config: TrainConfig,
     device: torch.device,
     teacher: TeacherMaps | None = None,
+    world: World = ALONE,
 ) -> Data:
     """The loaders of a run's clips.
 
     Args:
+        world: the processes among which the clips of a training step are shared out.
         teacher: a teacher's maps of the training targets. The validation loss does not look at them, so that it can be
             compared with that of a run without a teacher.
 
@@ -160,16 +163,17 @@ def make_loaders(
     train, val = clips_of(store.train), clips_of(store.val, lone_targets=True)
     for sentence in (*_dropped_frames(train, config), *_partner_out_of_view(train, store, config)):
         warnings.warn(sentence, SelfDepthWarning, stacklevel=2)
-    options: dict[str, Any] = {"batch_size": config.batch_size, "seed": config.seed, "device": device}
+    options: dict[str, Any] = {"seed": config.seed, "device": device}
     options["resident"] = resident_frames(store, device)
     driven_m = driven_distances(train, store, config)
     train = replace(train, teacher=with_resident_maps(teacher, device), driven_m=driven_m)
-    train_loader = ClipLoader(store, train, augment=config.augment, **options)
+    own, share = world.share_of(config.batch_size), (world.rank, world.size)
+    train_loader = ClipLoader(store, train, augment=config.augment, batch_size=own, share=share, **options)
     train_loader.steps_per_epoch  # noqa: B018  raises if the clips do not fill one batch, before the first step does
     return Data(
         store=store,
         train=train_loader,
-        val=ClipLoader(store, val, augment=None, **options),
+        val=ClipLoader(store, val, augment=None, batch_size=config.batch_size, **options),
         truth=truth,
         protocol=PROTOCOLS[store.protocol],
         camera=store.sequences[0].camera,

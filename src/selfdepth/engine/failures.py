@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 from selfdepth.config import TrainConfig
 from selfdepth.engine.checkpoint import last_checkpoint, not_finite
+from selfdepth.engine.health import collapse
 from selfdepth.engine.setup import Run
-from selfdepth.engine.tracking import to_picture
-from selfdepth.errors import OutputError, TrainingError
+from selfdepth.engine.tracking import read_metrics, to_picture
+from selfdepth.errors import DataError, OutputError, TrainingError
 from selfdepth.files import whole_file
 from selfdepth.structs import Batch
 
@@ -74,19 +75,25 @@ def report_skipped(run: Run, batch: Batch) -> str | None:
     if run.progress.skipped > _MOST_SAVED:
         return None
     names = run.data.train.describe(step)
-    at_fault = [clip for clip in range(len(names)) if not torch.isfinite(run.learner(_one(batch, clip)).loss)]
-    accused = ", ".join(names[clip] for clip in at_fault or range(len(names)))
+    own = [bool(torch.isfinite(run.learner(_one(batch, clip)).loss)) for clip in range(len(names))]
+    every = [clip for part in run.world.gather([names, own, batch.K.tolist()]) for clip in zip(*part, strict=True)]
+    at_fault = [number for number, (_, is_right, _) in enumerate(every) if not is_right]
+    accused = ", ".join(every[number][0] for number in at_fault or range(len(every)))
     alone = "" if at_fault else "; none of its clips alone has such a loss"
     place = run.folder / SKIPPED_FOLDER / f"step_{step + 1:06d}"
     sentence = f"step {step + 1} is skipped, because its loss or gradients are not finite: {accused}{alone}"
     try:
-        for clip in at_fault or range(len(names)):
-            pictures = [to_picture(frame) for frame in batch.frames[clip]]
-            with whole_file(place / f"clip_{clip}.png") as path:
-                Image.fromarray(np.hstack(pictures)).save(path, format="png")
-        with whole_file(place / "clips.json") as path:
-            values = {"step": step + 1, "clips": dict(enumerate(names)), "at_fault": at_fault, "K": batch.K.tolist()}
-            path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        first = run.world.rank * len(names)
+        for clip in range(len(names)):  # each process has the pictures of its own
+            if not at_fault or first + clip in at_fault:
+                pictures = [to_picture(frame) for frame in batch.frames[clip]]
+                with whole_file(place / f"clip_{first + clip}.png") as path:
+                    Image.fromarray(np.hstack(pictures)).save(path, format="png")
+        if run.world.is_first:
+            clips, K = {number: name for number, (name, _, _) in enumerate(every)}, [K for _, _, K in every]
+            values = {"step": step + 1, "clips": clips, "at_fault": at_fault, "K": K}
+            with whole_file(place / "clips.json") as path:
+                path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     except OutputError as error:
         return f"{sentence} (no picture of them: {error})"
     return f"{sentence} (pictures: {place})"
@@ -103,6 +110,22 @@ def diverged(run: Run) -> TrainingError:
         got="nan or infinity; none of these steps was applied",
         fix=f"look at the pictures there, and at --camera; if they are intact, {_slower(run)}{or_fp32}",
     )
+
+
+def how_it_ended(run: Run) -> Iterator[str]:
+    """What a user must know of a run that has used its budget: of skipped steps, and of depth that was not learned."""
+    progress = run.progress
+    if progress.skipped:
+        yield (
+            f"{progress.skipped} of {progress.step} steps were skipped, because loss or gradients were not finite; "
+            f"the first are in {run.folder / SKIPPED_FOLDER}"
+        )
+    if run.config.self_teacher is not None:
+        return  # a student is as its teacher is
+    try:
+        yield from collapse(read_metrics(run.folder), automask=run.config.loss.automask)
+    except DataError as error:  # the run is trained and saved all the same
+        yield f"whether the run has learned depth cannot be told: {error}"
 
 
 def require_finite_weights(run: Run) -> None:
@@ -154,7 +177,8 @@ def _is_memory_error(error: RuntimeError) -> bool:
 def _one(batch: Batch, clip: int) -> Batch:
     """One clip of a batch, as a batch."""
     one = slice(clip, clip + 1)
-    fields = {name: value for name, value in vars(batch).items() if name != "offsets" and value is not None}
-    alone = replace(batch, **{name: value[one] for name, value in fields.items()})
+    whole = ("offsets", "part")
+    fields = {name: value for name, value in vars(batch).items() if name not in whole and value is not None}
+    alone = replace(batch, part=None, **{name: value[one] for name, value in fields.items()})
     hard = alone.hard_targets
     return alone if hard is None or len(hard.clips) else replace(alone, hard_targets=None)

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 from selfdepth.engine.progress import Progress
 from selfdepth.learners.self_supervised import Stage
-from selfdepth.structs import StepOutput
 
 _MEMORY = 0.9
 """Weight of the past in the running mean of the explained share: about the last ten steps count."""
@@ -63,11 +62,11 @@ class MotionFirst:
         """The stage of the next step."""
         return self._progress.stage if self._wanted else "full"
 
-    def after_step(self, output: StepOutput, fraction: float) -> str | None:
+    def after_step(self, kept: float, fraction: float) -> str | None:
         """Take note of a step, and go on to the next stage if it is time.
 
         Args:
-            output: of that step; its `automask` holds the pixels that warping explains better than not warping.
+            kept: share of its pixels that warping explains better than not warping (`StepOutput.kept`).
             fraction: share of the budget that is used.
 
         Returns:
@@ -76,7 +75,7 @@ class MotionFirst:
         stage, progress = _STAGES.get(self.stage), self._progress
         if stage is None:
             return None
-        progress.explained = _MEMORY * progress.explained + (1 - _MEMORY) * float(output.kept) / self._shown
+        progress.explained = _MEMORY * progress.explained + (1 - _MEMORY) * kept / self._shown
         if progress.explained <= stage.enough and fraction <= stage.longest:
             return None
         progress.stage = stage.then if self._automask else "full"

@@ -18,6 +18,7 @@ from selfdepth.data.footage import Footage
 from selfdepth.device import Arithmetic, choose_arithmetic, resolve_device
 from selfdepth.engine.checkpoint import Checkpoint, load_checkpoint, newest_intact, put_damaged_aside
 from selfdepth.engine.data import Data, make_loaders, open_data, source_of
+from selfdepth.engine.distributed import ALONE, World
 from selfdepth.engine.history import record_changes
 from selfdepth.engine.learned_camera import cameras_of, learn_camera, parameter_groups
 from selfdepth.engine.progress import Progress
@@ -56,6 +57,7 @@ class Run:
     budget: Budget
     progress: Progress
     device: torch.device
+    world: World = ALONE
 
     def fraction(self) -> float:
         """Share of the budget that is used, 0 to 1 or more."""
@@ -114,6 +116,7 @@ def prepare_run(
     on_maps: Callable[[int, int], None] | None = None,
     footage: Footage | None = None,
     teacher: Ask | None = None,
+    world: World = ALONE,
 ) -> Run:
     """Check the options, build the networks, open the data, and restore the last checkpoint of a resumed run.
 
@@ -122,11 +125,12 @@ def prepare_run(
         on_frames, on_maps: called with (done, total) while a store is built, and while a teacher is asked.
         footage: data to learn from, instead of the data that `config.data` names.
         teacher: the teacher as a function, as in `open_teacher`.
+        world: the processes that train the run. Only the first one writes; see `prepare_in_turn`.
 
     Raises:
         SelfDepthError: for an invalid configuration, data, model or teacher, or a folder that cannot be written.
     """
-    if resume:
+    if resume and world.is_first:
         restore_config(folder)
     device = resolve_device(config.device)
     checkpoint = newest_intact(folder) if resume else None
@@ -146,12 +150,25 @@ def prepare_run(
     check(resolved)  # again, now that the data have given the height
     check_spacing(resolved, store.spacing, self_teacher)
     maps = ask_teacher(opened_teacher, store, folder, resume=resume, progress=on_maps)
-    data = make_loaders(store, truth, resolved, device, maps)
+    data = make_loaders(store, truth, resolved, device, maps, world)
     check_depth_is(resolved, data.depth_is, self_teacher)
-    run = _assemble(resolved, folder, data, learner, device, checkpoint, arithmetic)
-    if maps is not None and not resume:
+    run = _assemble(resolved, folder, data, learner, checkpoint, arithmetic, world)
+    if maps is not None and not resume and world.is_first:
         record_teacher(maps, folder)
     return run
+
+
+def prepare_in_turn(prepare: Callable[..., Run], config: TrainConfig, world: World, *, resume: bool) -> Run:
+    """The run, as the first process prepares it, which decodes the frames and asks the teacher; then, with what lies
+    there by now, as the others do.
+
+    Args:
+        prepare: `prepare_run` with all arguments but these.
+    """
+    run = prepare(config, resume=resume) if world.is_first else None
+    # The precision that one machine has measured is that of all.
+    precision, resume = world.gather(None if run is None else [run.config.precision, resume])[0]
+    return prepare(replace(config, precision=precision), resume=resume) if run is None else run
 
 
 def _assemble(
@@ -159,11 +176,12 @@ def _assemble(
     folder: Path,
     data: Data,
     learner: Learner,
-    device: torch.device,
     checkpoint: Checkpoint | None,
     arithmetic: Arithmetic,
+    world: World,
 ) -> Run:
     """The run, from its parts: new, or as its checkpoint has it."""
+    device = data.train.device
     if config.learns_camera:
         learn_camera(learner, data.store, device)
     run = Run(
@@ -177,9 +195,11 @@ def _assemble(
         budget=Budget.of(config, data.train.steps_per_epoch),
         progress=Progress() if checkpoint is None else checkpoint.progress,
         device=device,
+        world=world,
     )
     if checkpoint is None:
-        run.write_config()
+        if world.is_first:
+            run.write_config()
     else:
         _continue(run, checkpoint, arithmetic)
     run.progress.arithmetic, run.progress.data = arithmetic, data.store.contents
@@ -189,6 +209,8 @@ def _assemble(
 def _continue(run: Run, checkpoint: Checkpoint, arithmetic: Arithmetic) -> None:
     """Restore a checkpoint, and record what is different from here on. A finished run is left as it is."""
     load_checkpoint(checkpoint, run.learner, run.optimizer, run.device)
+    if not run.world.is_first:
+        return
     put_damaged_aside(checkpoint)
     if not run.is_finished:
         record_changes(run.folder, run.progress, read_run_config(run.folder), run.config, arithmetic)

@@ -119,6 +119,25 @@ class Tracker:
             self._board = None
 
 
+class NoTracker(Tracker):
+    """Of the processes of a run that do not write: the first one has the record."""
+
+    def __init__(self) -> None:
+        pass
+
+    def record(self, kind: str, step: int, values: dict[str, Any]) -> None:
+        """Nothing."""
+
+    def write_preview(self, run: Run) -> None:
+        """Nothing."""
+
+    def sync(self) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
     """The lines of a run's metrics.jsonl. Damaged ones are left out.
 

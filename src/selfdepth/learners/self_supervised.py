@@ -128,7 +128,7 @@ class SelfSupervisedDepth(nn.Module):
         compare = unmasked_loss if self.training and self.stage == "unmasked" else self_supervised_loss
         compared, misaligned = self._aligned(batch, disparities[0], T_source_target)
         held = compared if self.camera is None else held_in_image(compared, batch.K)
-        objective = compare(disparities, held, batch.frames, batch.K, self.loss_config, masks, batch.lenses)
+        objective = compare(disparities, held, batch.frames, batch.K, self.loss_config, masks, batch.lenses, batch.part)
 
         scales = self.depth_net.decoder.scales
         terms = {f"loss/scale_{s}": loss.detach() for s, loss in zip(scales, objective.per_scale, strict=True)}

@@ -86,11 +86,12 @@ def unmasked_loss(
     cfg: LossConfig,
     masks: tuple[Float[Tensor, "b s _h _w"], ...] | None = None,
     lenses: Lenses | None = None,
+    part: tuple[int, int] | None = None,
 ) -> Objective:
     """As `self_supervised_loss`, but every pixel counts; `automask` is what the mask would be, at the finest scale."""
     unmasked = replace(cfg, automask=False)
-    objective = self_supervised_loss(disparities, T_source_target, frames, K, unmasked, masks, lenses)
+    objective = self_supervised_loss(disparities, T_source_target, frames, K, unmasked, masks, lenses, part)
     with torch.no_grad():
         finest = masks[:1] if masks is not None else None
-        masked = self_supervised_loss(disparities[:1], T_source_target, frames, K, cfg, finest, lenses)
+        masked = self_supervised_loss(disparities[:1], T_source_target, frames, K, cfg, finest, lenses, part)
     return replace(objective, automask=masked.automask)

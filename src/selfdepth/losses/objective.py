@@ -43,6 +43,7 @@ def self_supervised_loss(
     cfg: LossConfig,
     masks: tuple[Float[Tensor, "b s _h _w"], ...] | None = None,
     lenses: Lenses | None = None,
+    part: tuple[int, int] | None = None,
 ) -> Objective:
     """The self-supervised objective of the paper, with every ablation of its Table 2.
 
@@ -56,18 +57,18 @@ def self_supervised_loss(
         cfg: the switches.
         masks: weights in (0, 1) per source, of the same sizes as the disparities (cfg.predictive_mask only).
         lenses: at the frames' size; None for pinholes. Pixels without a ray are in no mean and have no gradient.
+        part: as `Batch.part`.
     """
     scales = [(frames.shape[-2] // disparity.shape[-2]).bit_length() - 1 for disparity in disparities]  # log2(H / h)
-    pyramid = [_Level.of(frames, K, lenses, scale, cfg) for scale in scales]
+    whole = _Level(frames, K, lenses, part)
+    pyramid = [whole.downscaled(scale, cfg) for scale in scales]
     if cfg.multiscale == "full":
         # The paper's third contribution. In a small image fine texture is averaged away and many depths fit equally
         # well, so coarse disparities are upsampled and compared at full resolution too.
         size = (frames.shape[-2], frames.shape[-1])
         compared_disparities = tuple(upsample(disparity, size) for disparity in disparities)
         compared_masks = tuple(upsample(mask, size) for mask in masks) if masks is not None else None
-        reprojections = (
-            _Level(frames, K, lenses).reprojection(cfg).compare(compared_disparities, T_source_target, compared_masks)
-        )
+        reprojections = whole.reprojection(cfg).compare(compared_disparities, T_source_target, compared_masks)
     else:
         compared_disparities, reprojections = disparities, []
         for i, small in enumerate(pyramid):
@@ -107,16 +108,16 @@ class _Level(NamedTuple):
     frames: Float[Tensor, "b views 3 h w"]
     K: Float[Tensor, "b 3 3"]
     lenses: Lenses | None
+    part: tuple[int, int] | None = None
 
-    @staticmethod
-    def of(frames: Tensor, K: Tensor, lenses: Lenses | None, scale: int, cfg: LossConfig) -> _Level:
+    def downscaled(self, scale: int, cfg: LossConfig) -> _Level:
         """Frames averaged over blocks of 2^scale x 2^scale pixels."""
-        small = None if lenses is None else lenses.downscaled(scale, cfg.pixel_convention)
-        return _Level(*downscale(frames, K, scale, cfg.pixel_convention), small)
+        small = None if self.lenses is None else self.lenses.downscaled(scale, cfg.pixel_convention)
+        return _Level(*downscale(self.frames, self.K, scale, cfg.pixel_convention), small, self.part)
 
     def reprojection(self, cfg: LossConfig) -> ReprojectionLevel:
         kind = FusedReprojectionLevel if can_fuse(self.frames, cfg) else TensorReprojectionLevel
-        return kind.of(self.frames, self.K, cfg, self.lenses)
+        return kind.of(self.frames, self.K, cfg, self.lenses, self.part)
 
     def smoothness(self, disparity: Float[Tensor, "b 1 h w"]) -> Float[Tensor, ""]:
         return smoothness(disparity, self.frames[:, 0], None if self.lenses is None else self.lenses.seen)

@@ -84,10 +84,11 @@ class TensorReprojectionLevel:
         K: Float[Tensor, "b 3 3"],
         cfg: LossConfig,
         lenses: Lenses | None = None,
+        part: tuple[int, int] | None = None,
     ) -> TensorReprojectionLevel:
-        """Prepare a level from frames of its size."""
+        """Prepare a level from frames of its size, which are the `part` of a step's (`Batch.part`)."""
         target = Target.of(frames[:, 0])
-        static = static_error(photometric_error(frames[:, 1:], target, cfg), cfg) if cfg.automask else None
+        static = static_error(photometric_error(frames[:, 1:], target, cfg), cfg, part) if cfg.automask else None
         return TensorReprojectionLevel(frames=frames, K=K, target=target, static=static, cfg=cfg, lenses=lenses)
 
     def compare(
@@ -164,15 +165,26 @@ def over_sources(
     return errors.min(1).values if cfg.reprojection == "min" else errors.mean(1)
 
 
-def static_error(errors: Float[Tensor, "b s h w"], cfg: LossConfig) -> Float[Tensor, "b h w"]:
+def static_error(
+    errors: Float[Tensor, "b s h w"], cfg: LossConfig, part: tuple[int, int] | None = None
+) -> Float[Tensor, "b h w"]:
     """The error of not warping, over the sources as the warped one (minimum or mean), plus noise that breaks ties.
 
     Args:
         errors: photometric error of each unwarped source against the target.
+        part: as `Batch.part`.
     """
     if cfg.reprojection == "mean":
         errors = errors.mean(1, keepdim=True)
     if cfg.tie_break_noise > 0:
         # Seeded by the training loop from (seed, step), so that a resumed run draws the same noise.
-        errors = errors + cfg.tie_break_noise * torch.randn_like(errors)
+        errors = errors + cfg.tie_break_noise * _noise(errors, part)
     return errors.amin(1)
+
+
+def _noise(like: Float[Tensor, "b s h w"], part: tuple[int, int] | None) -> Float[Tensor, "b s h w"]:
+    if part is None:
+        return torch.randn_like(like)
+    # Drawn for the clips of all processes, so that their number does not change the run.
+    first, total = part
+    return torch.randn((total, *like.shape[1:]), dtype=like.dtype, device=like.device)[first : first + len(like)]

@@ -218,10 +218,12 @@ class ClipLoader:
 
     def _finish(self, step: int, gathered: _Gathered) -> Batch:
         batch, config = self._on_device(gathered), self.augment
-        if config is None:
-            return batch
         # Drawn for all processes, and each takes its share, so the number of processes does not change the run.
         n, start = self.batch_size * self.world_size, self.rank * self.batch_size
+        if self.world_size > 1:
+            batch = replace(batch, part=(start, n))
+        if config is None:
+            return batch
         share = slice(start, start + self.batch_size)
         if config.zooms:
             batch = apply_zoom(batch, draw_zoom(n, config, self._generator(step, _ZOOM_STREAM))[share])

@@ -74,8 +74,13 @@ class FusedReprojectionLevel:
         K: Float[Tensor, "b 3 3"],
         cfg: LossConfig,
         lenses: Lenses | None = None,
+        part: tuple[int, int] | None = None,
     ) -> FusedReprojectionLevel:
-        """Prepare a level from frames of its size. Raises MemoryError where the library cannot allocate its maps."""
+        """Prepare a level from frames of its size, which are the `part` of a step's (`Batch.part`).
+
+        Raises:
+            MemoryError: where the library cannot allocate its maps.
+        """
         b, views, _, h, w = frames.shape
         frames = frames.detach().contiguous()  # the library reads raw memory
         statistics = frames.new_empty(b, 6, h, w)
@@ -83,7 +88,7 @@ class FusedReprojectionLevel:
         threads = torch.get_num_threads()
         _call("prepare", frames, b, views - 1, _settings(frames, cfg), threads, statistics, errors)
         # Reduced by the same function as on other devices, so that the same seed gives the same noise.
-        static = static_error(errors, cfg) if errors is not None else None
+        static = static_error(errors, cfg, part) if errors is not None else None
         return FusedReprojectionLevel(frames=frames, K=K, statistics=statistics, static=static, cfg=cfg, lenses=lenses)
 
     def compare(
