@@ -1,0 +1,155 @@
+"""Bundle adjustment of one window (Triggs et al., "Bundle Adjustment, A Modern Synthesis", 2000), the camera given.
+
+The distances of the points and the motions are fitted to where the points were found; what is left over tells whether
+the camera is the right one. No network has a say: the depth that it has learned begins the search and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from selfdepth.bundle.follow import Tracks
+from selfdepth.geometry.camera import Camera
+
+_HUBER_PX = 0.3
+"""Errors beyond it count by their size, not its square: points on moving things must not turn the balance."""
+_ITERATIONS = 25
+_SMALL_DROP = 1e-5
+_GAUGE = 1e4
+"""Weight that holds the length of the last motion. Size cannot be seen; without it, it would drift."""
+_STEP = 1e-6
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What is adjusted: x_image = R x_anchor + t inverse_distance, for x_anchor on the unit ray of a point."""
+
+    R: Float[ndarray, "images 3 3"]
+    t: Float[ndarray, "images 3"]
+    inverse_distance: Float[ndarray, "points"]
+
+
+@dataclass(frozen=True)
+class _Normal:
+    """The normal equations of Gauss and Newton: motions (6 numbers an image), points (one each), and between them."""
+
+    motions: Float[ndarray, "m m"]
+    points: Float[ndarray, "points"]
+    between: Float[ndarray, "m points"]
+    slope_motions: Float[ndarray, "m"]
+    slope_points: Float[ndarray, "points"]
+
+
+def misfit(tracks: Tracks, believed: Camera, camera: Camera) -> float:
+    """What no motion and no distances explain, if the images are of `camera`: the Huber errors in px^2, summed.
+
+    Args:
+        tracks: what was found.
+        believed: the camera with which `tracks.distance` and `tracks.T_image_anchor` belong.
+        camera: the one to try. Both at the size of the images.
+    """
+    rays, _ = camera.unproject(tracks.start_px)
+    guess = _start(tracks, believed, camera)
+    span = float(np.linalg.norm(guess.t[-1]))
+    cost, normal = _linearised(tracks, camera, rays, guess)
+    damping = 1e-3
+    for _ in range(_ITERATIONS):
+        tried = _stepped(guess, normal, damping, span)
+        tried_cost, tried_normal = _linearised(tracks, camera, rays, tried)
+        if tried_cost < cost:
+            drop, cost = cost - tried_cost, tried_cost
+            guess, normal, damping = tried, tried_normal, damping * 0.3
+            if drop < _SMALL_DROP * cost:
+                break
+        else:
+            damping *= 5
+    return cost
+
+
+def _start(tracks: Tracks, believed: Camera, camera: Camera) -> Guess:
+    """The believed motions, such that the middle of the image moves through the other camera as through this."""
+    across, down = camera.fx / believed.fx, camera.fy / believed.fy
+    T = tracks.T_image_anchor
+    turn = np.stack([T[:, 2, 1] - T[:, 1, 2], T[:, 0, 2] - T[:, 2, 0], np.zeros(len(T))], axis=1) / 2
+    R = _rotations(turn * [1 / down - 1, 1 / across - 1, 0]) @ T[:, :3, :3]
+    return Guess(R=R, t=T[:, :3, 3] / [across, down, 1.0], inverse_distance=1 / tracks.distance)
+
+
+def _linearised(
+    tracks: Tracks, camera: Camera, rays: Float[ndarray, "points 3"], guess: Guess
+) -> tuple[float, _Normal]:
+    """The Huber cost, and the normal equations of its reweighted squares."""
+    turned = np.einsum("oij,oj->oi", guess.R[tracks.image], rays[tracks.point])
+    inverse = guess.inverse_distance[tracks.point]
+    place = turned + guess.t[tracks.image] * inverse[:, None]
+    seen, by_place = _projected(camera, place)
+    error = seen - tracks.found_px
+    size = np.linalg.norm(error, axis=1)
+    weight = np.minimum(1.0, _HUBER_PX / np.maximum(size, 1e-12))
+    cost = np.where(size < _HUBER_PX, size**2 / 2, _HUBER_PX * (size - _HUBER_PX / 2)).sum()
+    by_motion = np.concatenate([-by_place @ _crosses(turned), by_place * inverse[:, None, None]], axis=2)
+    by_point = np.einsum("oij,oj->oi", by_place, guess.t[tracks.image])
+    n_images, n_points = len(guess.R), len(guess.inverse_distance)
+    motions, slope = np.zeros((6 * n_images, 6 * n_images)), np.zeros((n_images, 6))
+    weighted = by_motion * weight[:, None, None]
+    for i in range(n_images):
+        own, six = tracks.image == i, slice(6 * i, 6 * i + 6)
+        motions[six, six] = np.tensordot(weighted[own], by_motion[own], ((0, 1), (0, 1)))
+        slope[i] = np.tensordot(weighted[own], error[own], ((0, 1), (0, 1)))
+    between = np.zeros((n_images, 6, n_points))
+    between[tracks.image, :, tracks.point] = np.einsum("oik,oi->ok", weighted, by_point)
+    normal = _Normal(
+        motions=motions,
+        points=np.bincount(tracks.point, weight * (by_point**2).sum(1), n_points) + 1e-9,
+        between=between.reshape(6 * n_images, n_points),
+        slope_motions=slope.ravel(),
+        slope_points=np.bincount(tracks.point, weight * (by_point * error).sum(1), n_points),
+    )
+    return float(cost), normal
+
+
+def _stepped(guess: Guess, normal: _Normal, damping: float, span: float) -> Guess:
+    """A step of Levenberg and Marquardt. The points are eliminated first (Schur complement): each stands alone."""
+    points = normal.points * (1 + damping)
+    motions = normal.motions + np.diag(damping * normal.motions.diagonal() + 1e-9)
+    motions -= normal.between / points @ normal.between.T
+    last = np.zeros(len(motions))
+    last[-3:] = guess.t[-1] / max(span, 1e-9)
+    motions += _GAUGE * np.outer(last, last)
+    step = np.linalg.solve(motions, normal.between / points @ normal.slope_points - normal.slope_motions)
+    by_points = -(normal.slope_points + normal.between.T @ step) / points
+    turn, shift = step.reshape(-1, 2, 3).transpose(1, 0, 2)
+    return Guess(
+        R=_rotations(turn) @ guess.R,
+        t=guess.t + shift,
+        inverse_distance=np.maximum(guess.inverse_distance + by_points, 1e-6 / max(span, 1e-9)),
+    )
+
+
+def _projected(camera: Camera, place: Float[ndarray, "n 3"]) -> tuple[ndarray, ndarray]:
+    """Pixels of points, and their derivatives by the point (n 2 3). What lies behind the camera stays in front."""
+    place = np.concatenate([place[:, :2], np.maximum(place[:, 2:], 0.05)], axis=1) if camera.is_pinhole else place
+    seen, _ = camera.project(place)
+    size = np.linalg.norm(place, axis=1, keepdims=True) * _STEP
+    columns = []
+    for axis in np.eye(3):
+        columns.append((camera.project(place + axis * size)[0] - camera.project(place - axis * size)[0]) / (2 * size))
+    return seen, np.stack(columns, axis=2)
+
+
+def _rotations(axis_angle: Float[ndarray, "n 3"]) -> Float[ndarray, "n 3 3"]:
+    """Rodrigues' formula."""
+    angle = np.linalg.norm(axis_angle, axis=1)[:, None, None]
+    cross = _crosses(axis_angle) / np.maximum(angle, 1e-12)
+    return np.asarray(np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross)
+
+
+def _crosses(vectors: Float[ndarray, "n 3"]) -> Float[ndarray, "n 3 3"]:
+    """The matrices [v]x with [v]x w = v x w."""
+    x, y, z = vectors.T
+    zero = np.zeros(len(vectors))
+    return np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=1).reshape(-1, 3, 3)
