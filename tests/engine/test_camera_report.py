@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,12 +16,13 @@ from helpers.same_run import difference
 from selfdepth.cli.info import describe as info_of
 from selfdepth.config import TrainConfig
 from selfdepth.data.readers.cameras import parse_camera
-from selfdepth.engine.camera_report import CAMERA_FILE, VERDICT_FILE, read_verdicts
+from selfdepth.engine.camera_report import CAMERA_FILE, VERDICT_FILE, read_distortions, read_verdicts
 from selfdepth.engine.checkpoint import newest_intact
 from selfdepth.engine.setup import Run
 from selfdepth.engine.tracking import read_metrics
 from selfdepth.engine.train import train
 from selfdepth.errors import DataError
+from selfdepth.inference.predictor import Predictor
 from selfdepth.weights.files import load_weights
 
 
@@ -132,3 +134,60 @@ def test_a_damaged_verdict_is_refused_by_name(learned_run: Run, tmp_path: Path, 
     (tmp_path / VERDICT_FILE).write_text(spoil(text))
     with pytest.raises(DataError, match=VERDICT_FILE):
         read_verdicts(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def bent_run(tiny: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that learns the distortion, too, from none on, finished."""
+    config = replace(tiny, camera="learn+distortion:fov:90")
+    return train(config, tmp_path_factory.mktemp("bent") / "run")
+
+
+def test_a_learned_distortion_moves_and_is_the_models(bent_run: Run) -> None:
+    (camera,) = bent_run.cameras
+    assert camera.lens.model == "brown" and camera.lens.coefficients[0] != 0
+    assert camera.lens.coefficients[2:4] == (0, 0)
+    weights = load_weights(bent_run.folder / "last")
+    assert (weights.camera, weights.depth_is, weights.config.rectify) == (camera, "ray", "no")
+    assert not any(name.startswith("lens.") for name in weights.state)
+    line = read_metrics(bent_run.folder)[0]
+    assert {"camera/k1", "camera/k2", "camera/edge"} <= line.keys()
+
+
+def test_the_file_has_the_distortion_and_gives_the_camera_back(bent_run: Run) -> None:
+    (camera,) = bent_run.cameras
+    path = bent_run.folder / CAMERA_FILE
+    assert "lens: brown" in path.read_text()
+    assert parse_camera(str(path), width=camera.width, height=camera.height) == camera
+
+
+def test_a_distortion_that_was_hardly_learned_is_not_called_known(bent_run: Run, learned_run: Run) -> None:
+    (verdict,) = read_distortions(bent_run.folder)
+    assert verdict is not None and not verdict.is_known and verdict.motion > 0
+    rows = info_of(str(bent_run.folder))
+    assert "NOT known: " in rows["lens learned"] and "lens brown k1" in rows["camera"]
+    assert "the distance along the ray" in rows["depth is"]
+    assert read_distortions(learned_run.folder) == (None,) and "lens learned" not in info_of(str(learned_run.folder))
+
+
+def test_a_resumed_run_learns_the_same_distortion(bent_run: Run, tmp_path: Path) -> None:
+    half = tmp_path / "half"
+    train(replace(bent_run.config, steps=2, camera="learn+distortion:fov:90"), half)
+    resumed = train(replace(bent_run.config, rectify="auto"), half, resume=True)
+    assert resumed.cameras == bent_run.cameras
+    assert difference(half, bent_run.folder) == ""
+    assert (half / VERDICT_FILE).read_text() == (bent_run.folder / VERDICT_FILE).read_text()
+
+
+def test_frames_are_predicted_along_the_rays_of_the_learned_lens(bent_run: Run) -> None:
+    predictor = Predictor.load(bent_run.folder, device="cpu")
+    image = np.zeros((64, 64, 3), np.uint8)
+    prediction = predictor.predict(image)
+    assert prediction.depth_is == "ray" and prediction.camera == bent_run.cameras[0]
+
+
+def test_a_distortion_is_learned_on_from_its_file(bent_run: Run, tiny: TrainConfig, tmp_path: Path) -> None:
+    file = bent_run.folder / CAMERA_FILE
+    run = train(replace(tiny, camera=f"learn+distortion:{file}", steps=1), tmp_path / "run")
+    assert run.data.camera == bent_run.cameras[0]
+    assert not run.data.store.rectified and run.cameras[0].lens != run.data.camera.lens

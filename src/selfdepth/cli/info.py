@@ -88,14 +88,16 @@ def _frames(fit: CropResize, camera: Camera) -> str:
 
 def _learned_camera(weights: LoadedWeights) -> dict[str, str]:
     """How the camera was learned, and how well it is known; nothing of a camera that was given."""
-    from selfdepth.engine.camera_report import describe, read_verdicts
+    from selfdepth.engine.camera_report import describe, read_distortions, read_verdicts
 
     if not weights.config.learns_camera:
         return {}
     verdicts = read_verdicts(weights.folder.parent) if weights.folder.name in ("best", "last") else ()
     if not verdicts:
         return {"camera learned": "how well it is known is found at the end of the run, and not known here"}
-    return {"camera learned": "; ".join(describe(*each) for each in verdicts)}
+    distortions = [str(each) for each in read_distortions(weights.folder.parent) if each is not None]
+    rows = {"camera learned": "; ".join(describe(*each) for each in verdicts)}
+    return {**rows, "lens learned": "; ".join(distortions)} if distortions else rows
 
 
 def _camera(camera: Camera) -> str:

@@ -13,7 +13,7 @@ import tyro
 from selfdepth.cli.options import read_options
 from selfdepth.cli.parsing import values_of
 from selfdepth.cli.printing import say
-from selfdepth.config import LEARN, TrainConfig
+from selfdepth.config import TrainConfig, learning_of
 from selfdepth.engine.launch import speaks
 from selfdepth.engine.run_config import read_run_config
 from selfdepth.errors import ConfigError
@@ -125,7 +125,8 @@ def with_whole_paths(config: TrainConfig) -> TrainConfig:
             changes[name] = str(path_of(value).resolve())
     start = config.start_camera
     if start and is_camera_file(start):
-        changes["camera"] = f"{LEARN}:" * config.learns_camera + str(path_of(start).resolve())
+        word = learning_of(config.camera)
+        changes["camera"] = f"{word}:" * (word is not None) + str(path_of(start).resolve())
     if config.teacher.path is not None and not config.teacher.is_python:
         place = str(path_of(config.teacher.path).resolve())
         changes["teacher"] = dataclasses.replace(config.teacher, path=place)

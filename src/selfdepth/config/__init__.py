@@ -2,7 +2,7 @@
 
 from selfdepth.config.augment import AugmentConfig
 from selfdepth.config.encoder import LITE0, POSE_ENCODER, EncoderConfig, PoseInput, PoseNetworkName
-from selfdepth.config.learned_camera import LEARN
+from selfdepth.config.learned_camera import learning_of
 from selfdepth.config.loss import LossConfig
 from selfdepth.config.teacher import TeacherConfig
 from selfdepth.config.train import (
@@ -17,7 +17,6 @@ from selfdepth.config.train import (
 from selfdepth.config.values import from_json, to_json
 
 __all__ = [
-    "LEARN",
     "LITE0",
     "NOMINAL_BASELINE",
     "NOMINAL_FACTOR",
@@ -34,5 +33,6 @@ __all__ = [
     "TeacherConfig",
     "TrainConfig",
     "from_json",
+    "learning_of",
     "to_json",
 ]

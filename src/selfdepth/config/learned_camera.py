@@ -6,21 +6,35 @@ from selfdepth.errors import ConfigError
 
 LEARN, START = "learn", "fov:60"
 """The camera that is learned, and where it starts if nothing else is said."""
+LEARN_DISTORTION = "learn+distortion"
+"""The camera that is learned with the distortion of its lens."""
 
 
 def is_learned(camera: str | None) -> bool:
     """Whether a --camera is to be learned."""
-    return camera == LEARN or (camera or "").startswith(f"{LEARN}:")
+    return learning_of(camera) is not None
+
+
+def learns_distortion(camera: str | None) -> bool:
+    """Whether the distortion of the lens of a --camera is to be learned, too."""
+    return learning_of(camera) == LEARN_DISTORTION
+
+
+def learning_of(camera: str | None) -> str | None:
+    """The word of a --camera that says what is learned; None: nothing is."""
+    word = (camera or "").partition(":")[0]
+    return word if word in (LEARN, LEARN_DISTORTION) else None
 
 
 def start_of(camera: str | None) -> str | None:
     """A --camera as the readers of cameras take it: of one that is learned, its start."""
-    if camera is None or not is_learned(camera):
+    word = learning_of(camera)
+    if camera is None or word is None:
         return camera
-    return START if camera == LEARN else camera.removeprefix(f"{LEARN}:")
+    return START if camera == word else camera.removeprefix(f"{word}:")
 
 
-def check_learned_camera(camera: str | None, *, stereo: bool, self_taught: bool) -> None:
+def check_learned_camera(camera: str | None, *, stereo: bool, self_taught: bool, rectify: str = "auto") -> None:
     """Refuse to learn a camera from what cannot tell, or where none is learned. Arguments as in TrainConfig.
 
     Raises:
@@ -28,7 +42,7 @@ def check_learned_camera(camera: str | None, *, stereo: bool, self_taught: bool)
     """
     if not is_learned(camera):
         return
-    where = f"--camera {camera}"
+    where, word = f"--camera {camera}", learning_of(camera)
     if stereo:
         raise ConfigError(
             "the camera of a stereo pair is known: without it the pair could not have been rectified",
@@ -48,5 +62,13 @@ def check_learned_camera(camera: str | None, *, stereo: bool, self_taught: bool)
         raise ConfigError(
             "the camera to start from is empty",
             where=where,
-            expected="learn, or learn: and a camera, such as learn:fov:70",
+            expected=f"{word}, or {word}: and a camera, such as {word}:fov:70",
+        )
+    if learns_distortion(camera) and rectify == "yes":
+        raise ConfigError(
+            "frames are rectified once, by a lens that is known, and the distortion of theirs is to be learned",
+            where=where,
+            expected="--rectify no",
+            got="--rectify yes",
+            fix="leave --rectify out: frames of such a run stay as they are",
         )

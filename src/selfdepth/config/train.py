@@ -21,7 +21,7 @@ from selfdepth.checks import (
 from selfdepth.config.augment import AugmentConfig
 from selfdepth.config.encoder import POSE_ENCODER, EncoderConfig
 from selfdepth.config.known_scale import NEAR_M, RELATIVE_RANGES, START_M, check_known_scale
-from selfdepth.config.learned_camera import check_learned_camera, is_learned, start_of
+from selfdepth.config.learned_camera import check_learned_camera, is_learned, learns_distortion, start_of
 from selfdepth.config.loss import LossConfig
 from selfdepth.config.teacher import TeacherConfig
 from selfdepth.config.v1_options import check_v1_options
@@ -53,7 +53,8 @@ class TrainConfig:
     camera: str | None = None
     """fx,fy,cx,cy in pixels of the frames; a calibration file (ours, OpenCV, ROS, Kalibr, EuRoC, COLMAP, nerfstudio,
     KITTI-360), as FILE:NAME where it holds several cameras; fov:DEGREES; or paper, its one camera for all of KITTI.
-    learn, or learn: and one of these to start from (else fov:60): focal length and principal point are learned.
+    learn, or learn: and one of these to start from (else fov:60): focal length and principal point are learned;
+    learn+distortion, or learn+distortion: and a start: the distortion of the lens, too.
     Default: KITTI's calibration, else fov:60."""
     every: str | None = None
     """Frames between a target and its neighbours: a number, or auto (by motion; drops parked stretches).
@@ -161,7 +162,12 @@ class TrainConfig:
             self.offsets,
         )
         self._check_motion()
-        check_learned_camera(self.camera, stereo=self.stereo != "none", self_taught=self.self_teacher is not None)
+        check_learned_camera(
+            self.camera,
+            stereo=self.stereo != "none",
+            self_taught=self.self_teacher is not None,
+            rectify=self.rectify,
+        )
         if self.motion_first and self.stereo != "none":
             raise ConfigError(
                 "depth need not wait for the motion: the stereo pair gives one",
@@ -258,6 +264,11 @@ class TrainConfig:
     def learns_camera(self) -> bool:
         """Whether focal length and principal point are learned, from `start_camera` on."""
         return is_learned(self.camera)
+
+    @property
+    def learns_distortion(self) -> bool:
+        """Whether the distortion of the lens is learned, too. Depth is then the distance along the ray."""
+        return learns_distortion(self.camera)
 
     @property
     def start_camera(self) -> str | None:

@@ -110,7 +110,7 @@ def judge(
     # Pixels that an error of the whole focal length leaves at the border, by a turn about y and about x.
     by_turn = np.hypot(turns_rad[:, 1] * width**2, turns_rad[:, 0] * height**2) / (2 * focal_px)
     shift_px = math.sqrt(float(np.mean(by_turn**2))) if len(by_turn) else 0.0
-    place, spread = _minimum(errors)
+    place, spread = minimum(errors)
     return Verdict(
         turns=VISIBLE * width / shift_px if shift_px > 0 else math.inf,
         course=_half_range(course),
@@ -125,7 +125,7 @@ def _half_range(course: Sequence[float]) -> float:
     return math.log(max(course) / min(course)) / 2 if len(course) > 1 else math.inf
 
 
-def _minimum(errors: Float[ndarray, "clips steps"]) -> tuple[float, float]:
+def minimum(errors: Float[ndarray, "clips steps"]) -> tuple[float, float]:
     """Place of the smallest mean error, as the logarithm of a factor, and two standard deviations of it."""
     if len(errors) < 2:
         return math.inf, math.inf

@@ -158,6 +158,7 @@ def make_loaders(
         SelfDepthError: if the training clips do not fill one batch.
     """
     clips_of = partial(make_clips, store, offsets=config.offsets, spacing=store.spacing, stereo=config.stereo)
+    clips_of = partial(clips_of, through_lenses=config.learns_distortion)
     _refuse_lenses(store, config)
     # A validation frame without any source has no loss, but its depth can still be compared with ground truth.
     train, val = clips_of(store.train), clips_of(store.val, lone_targets=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 from selfdepth.engine.checkpoint import put_aside, save_checkpoint
+from selfdepth.engine.learned_camera import CAMERA_PARTS
 from selfdepth.engine.run_config import CONFIG_FILE
 from selfdepth.engine.setup import Run
 from selfdepth.errors import SelfDepthWarning
@@ -67,7 +68,7 @@ def restore_models(run: Run) -> None:
 
 def _save_models(run: Run, *, best: bool) -> None:
     # A learned camera is no part of the networks: their configuration has it, as it has any other.
-    state = {name: tensor for name, tensor in run.learner.state_dict().items() if not name.startswith("camera.")}
+    state = {name: tensor for name, tensor in run.learner.state_dict().items() if not name.startswith(CAMERA_PARTS)}
     meta = run.weights_meta()
     save_weights(run.folder / "last", state, meta)
     if best:

@@ -183,7 +183,7 @@ def _assemble(
     """The run, from its parts: new, or as its checkpoint has it."""
     device = data.train.device
     if config.learns_camera:
-        learn_camera(learner, data.store, device)
+        learn_camera(learner, data.store, device, distortion=config.learns_distortion)
     run = Run(
         config=config,
         folder=folder,

@@ -23,6 +23,7 @@ from selfdepth.errors import DataError
 from selfdepth.files import sync_file, whole_file
 from selfdepth.geometry.warp import synthesize
 from selfdepth.inference.visualize import colorize_disparity, draw_mask, strip
+from selfdepth.learners.self_supervised import SelfSupervisedDepth
 
 _LONGEST_LINE = 1 << 20
 """Bytes. A line has a few hundred; what is longer is damage."""
@@ -194,6 +195,8 @@ def preview_images(run: Run) -> dict[str, UInt8[ndarray, "h w 3"]]:
         return images
     if output.depth.shape[-2:] == batch.frames.shape[-2:]:  # not if only coarser scales are learned natively
         motion = output.T_source_target[:, 0]
+        if isinstance(run.learner, SelfSupervisedDepth):
+            batch = run.learner.through_camera(batch)
         warped = synthesize(batch.frames[:, 1], output.depth, motion, batch.K, batch.lenses)
         images["source seen from the target"] = to_picture(warped[0])
     if run.config.loss.automask:

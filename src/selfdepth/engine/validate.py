@@ -129,6 +129,8 @@ def _with_truth(run: Run, ref: FrameRef, disparity: Float[ndarray, "h w"]) -> tu
     """
     store = run.data.store
     camera = store.by_name[ref.sequence].camera
+    if run.config.learns_distortion:  # along the rays that the networks have learned
+        camera = run.cameras[store.camera_numbers[ref.sequence]]
     truth = cropped_truth(run.data.truth, ref, camera, run.config.crop_px, run.data.depth_is)
     if truth is None:
         return None

@@ -7,7 +7,7 @@ and its camera (flip, zoom, coarser scales) changes them with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -19,6 +19,23 @@ from torch import Tensor
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera, PixelConvention
 from selfdepth.geometry.lens import Lens, LensModel, mirrored_values, project, unproject
+from selfdepth.geometry.ray_gradient import jacobian
+
+Follow = Callable[[Float[Tensor, "b s 4 4"], Float[Tensor, "b 3 3"], Float[Tensor, "b 3 3"]], Float[Tensor, "b s 4 4"]]
+"""The motions that look through another camera as the given ones look through the first."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Learned:
+    """What lenses that are learned have beside their gradient by the focal length and the principal point.
+
+    Attributes:
+        bent: the same lenses with their gradient by what is learned of the distortion, and no other.
+        follow: how motions go along with the camera.
+    """
+
+    bent: Lenses
+    follow: Follow
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,12 +47,14 @@ class Lenses:
         values: `Lens.values` of each.
         rays: unit vectors through the pixel centres, in the camera's frame; (0, 0, 1) where there is none.
         seen: which pixels have a ray.
+        learned: of lenses that are learned (`learned_lenses.py`); None: they are known.
     """
 
     model: LensModel
     values: Float[Tensor, "b k"]
     rays: Float[Tensor, "b 3 h w"]
     seen: Bool[Tensor, "b 1 h w"]
+    learned: Learned | None = None
 
     @staticmethod
     def of(cameras: Sequence[Camera], dtype: torch.dtype = torch.float32) -> Lenses:
@@ -56,6 +75,10 @@ class Lenses:
     ) -> tuple[Float[Tensor, "b 2 *n"], Bool[Tensor, "b 1 *n"]]:
         """As `project_points`."""
         return project_points(self.model, self.values, points, K)
+
+    def jacobian(self, points: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 2 3 h w"]:
+        """The derivative of the places of points on the normalised image plane by the points; no gradient."""
+        return jacobian(self.model, [each.detach() for each in columns_of(self.values, 2)], points)
 
     def __getitem__(self, clips: slice) -> Lenses:
         """The lenses of a slice of the clips."""
@@ -90,15 +113,14 @@ class Lenses:
 
     def with_rays_of(self, K: Float[Tensor, "b 3 3"]) -> Lenses:
         """The same lenses behind other focal lengths and principal points, in pixels of images of the same size."""
-        height, width = self.rays.shape[-2:]
-        v, u = torch.meshgrid(
-            torch.arange(height, dtype=K.dtype, device=K.device),
-            torch.arange(width, dtype=K.dtype, device=K.device),
-            indexing="ij",
-        )
-        fx, fy, cx, cy = _intrinsics(K, 2)
-        *ray, seen = unproject(self.model, _columns(self.values, 2), (u - cx) / fx, (v - cy) / fy)
-        return replace(self, rays=_forward_unless(seen, torch.stack(ray, 1)), seen=seen.unsqueeze(1))
+        u, v = pixels_of(self.rays, K)
+        fx, fy, cx, cy = intrinsics_of(K, 2)
+        *ray, seen = unproject(self.model, columns_of(self.values, 2), (u - cx) / fx, (v - cy) / fy)
+        return replace(self, rays=forward_unless(seen, torch.stack(ray, 1)), seen=seen.unsqueeze(1))
+
+    def detached(self) -> Lenses:
+        """The same, as if they were known."""
+        return self if self.learned is None else replace(self._each(lambda tensor: tensor.detach()), learned=None)
 
     def downscaled(self, scale: int, convention: PixelConvention) -> Lenses:
         """The lenses of images averaged over blocks of 2^scale x 2^scale pixels, as `camera.downscale` does.
@@ -109,13 +131,17 @@ class Lenses:
         """
         if scale == 0:
             return self
+        if self.learned is not None:
+            bent = self.learned.bent.downscaled(scale, convention)
+            small = replace(self, learned=None).downscaled(scale, convention)
+            return replace(small, learned=replace(self.learned, bent=bent))
         block = 2**scale
         seen = -F.max_pool2d(-self.seen.to(self.rays.dtype), block) > 0.5
         if convention == "corner":
             return replace(self, rays=self.rays[..., ::block, ::block].contiguous(), seen=seen)
         at = (block // 2 - 1, block // 2)
         middle = torch.stack([self.rays[..., i::block, j::block] for i in at for j in at]).sum(0)
-        return replace(self, rays=_forward_unless(seen[:, 0], F.normalize(middle, dim=1)), seen=seen)
+        return replace(self, rays=forward_unless(seen[:, 0], F.normalize(middle, dim=1)), seen=seen)
 
     def _each(self, change: object) -> Lenses:
         return replace(self, **{name: change(getattr(self, name)) for name in _TENSORS})  # type: ignore[operator]
@@ -148,8 +174,8 @@ def project_points(
         finite, and says nothing.
     """
     n_axes = points.ndim - 2
-    x, y, seen = project(model, _columns(values, n_axes), *points.unbind(1))
-    fx, fy, cx, cy = _intrinsics(K, n_axes)
+    x, y, seen = project(model, columns_of(values, n_axes), *points.unbind(1))
+    fx, fy, cx, cy = intrinsics_of(K, n_axes)
     return torch.stack([fx * x + cx, fy * y + cy], 1), seen.unsqueeze(1)
 
 
@@ -192,19 +218,26 @@ def seen_at(seen: Bool[Tensor, "b 1 h w"], size: Sequence[int]) -> Bool[Tensor, 
 
 def _table(camera: Camera, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     rays, seen = (torch.from_numpy(each) for each in camera.rays())
-    return _forward_unless(seen[None], rays.permute(2, 0, 1)[None].to(dtype))[0], seen[None]
+    return forward_unless(seen[None], rays.permute(2, 0, 1)[None].to(dtype))[0], seen[None]
 
 
-def _forward_unless(seen: Bool[Tensor, "b h w"], rays: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+def forward_unless(seen: Bool[Tensor, "b h w"], rays: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
     """The rays, with (0, 0, 1) in place of those that say nothing."""
     forward = rays.new_tensor([0.0, 0.0, 1.0])[:, None, None]
     return torch.where(seen.unsqueeze(1), rays, forward)
 
 
-def _columns(values: Float[Tensor, "b k"], n_axes: int) -> list[Tensor]:
+def pixels_of(rays: Float[Tensor, "b 3 h w"], K: Float[Tensor, "b 3 3"]) -> list[Float[Tensor, "h w"]]:
+    """u and v of the pixels of the rays, in the precision of K."""
+    height, width = rays.shape[-2:]
+    at = [torch.arange(n, dtype=K.dtype, device=K.device) for n in (width, height)]
+    return list(torch.meshgrid(*at, indexing="xy"))
+
+
+def columns_of(values: Float[Tensor, "b k"], n_axes: int) -> list[Tensor]:
     """Each coefficient, in a shape that broadcasts against points with so many axes after the first."""
     return [each.reshape(-1, *(1,) * n_axes) for each in values.unbind(1)]
 
 
-def _intrinsics(K: Float[Tensor, "b 3 3"], n_axes: int) -> list[Tensor]:
+def intrinsics_of(K: Float[Tensor, "b 3 3"], n_axes: int) -> list[Tensor]:
     return [K[:, i, j].reshape(-1, *(1,) * n_axes) for i, j in ((0, 0), (1, 1), (0, 2), (1, 2))]

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from selfdepth.geometry.learned_lenses import across, axial, axis_kept, z_held
 from selfdepth.geometry.lenses import Lenses
 
 MIN_Z = 1e-6
@@ -62,7 +63,8 @@ def project_with_depth(
     not see it.
     """
     if lenses is not None:
-        return _project_by_lens(depth, T_source_target, K, lenses)
+        by_lens = _project_by_lens if lenses.learned is None else _project_by_learned_lens
+        return by_lens(depth, T_source_target, K, lenses)
     homography, epipole = homography_and_epipole(T_source_target, K)
     grid = pixel_grid(*depth.shape[-2:], dtype=depth.dtype, device=depth.device)
     # Homogeneous: the third row is the depth z in the source's camera.
@@ -82,6 +84,38 @@ def _project_by_lens(
     distance = (points * points).sum(1, keepdim=True).clamp(min=torch.finfo(depth.dtype).tiny).sqrt()
     own = pixel_grid(*depth.shape[-2:], dtype=depth.dtype, device=depth.device)[:2]
     return torch.where(seen, pixels, own), torch.where(seen, distance, torch.zeros_like(distance))
+
+
+def _project_by_learned_lens(
+    depth: Float[Tensor, "b 1 h w"], T_source_target: Float[Tensor, "b 4 4"], K: Float[Tensor, "b 3 3"], lenses: Lenses
+) -> tuple[Float[Tensor, "b 2 h w"], Float[Tensor, "b 1 h w"]]:
+    """As `_project_by_lens`. Depth and motion have the gradient that they have with a known lens.
+
+    The camera has that of what they cannot make up for. Motions follow the focal length and the principal point, and
+    depths along z stay. Of what the distortion moves only the part across the epipolar line counts, along which another
+    depth would move it as well: otherwise the lens would bend to explain every error of a depth that is being learned.
+    """
+    known, own_K, T = lenses.detached(), K.detach(), T_source_target.detach()
+    places, distance = _project_by_lens(depth, T_source_target, own_K, known)
+    if lenses.learned is None or not torch.is_grad_enabled():
+        return places, distance
+    depth, bent = depth.detach(), lenses.learned.bent
+    followed = lenses.learned.follow(T.unsqueeze(1), axial(known, own_K), axial(lenses, K)).squeeze(1)
+    by_focal, _ = _project_by_lens(depth, followed, K, z_held(lenses))
+    by_lens, _ = _project_by_lens(depth, T, axis_kept(bent, own_K, bent.values), bent)
+    crossing = across(by_lens - by_lens.detach(), by_depth(depth, T, own_K, known))
+    return places + (by_focal - by_focal.detach()) + crossing, distance
+
+
+@torch.no_grad()
+def by_depth(
+    depth: Float[Tensor, "b 1 h w"], T_source_target: Float[Tensor, "b 4 4"], K: Float[Tensor, "b 3 3"], lenses: Lenses
+) -> Float[Tensor, "b 2 h w"]:
+    """How places move by the logarithm of the depth, in pixels; what it says where the lens sees nothing is finite."""
+    R, t = T_source_target[:, :3, :3], T_source_target[:, :3, 3]
+    moved = depth * torch.unflatten(R @ lenses.rays.flatten(2), 2, depth.shape[-2:])
+    by_point = lenses.jacobian(moved + t[:, :, None, None])
+    return (by_point * moved.unsqueeze(1)).sum(2) * K.diagonal(dim1=1, dim2=2)[:, :2, None, None]
 
 
 def homography_and_epipole(

@@ -15,6 +15,7 @@ from selfdepth.config import LossConfig, TrainConfig
 from selfdepth.geometry.se3 import invert, transform_from_axis_angle
 from selfdepth.learners.camera import LearnedCamera, held_in_image
 from selfdepth.learners.frozen import FrozenDepth
+from selfdepth.learners.lens import LearnedLens, seen_through
 from selfdepth.losses.alignment import align, alignment_loss
 from selfdepth.losses.anchor import anchor_loss
 from selfdepth.losses.consistency import consistency_loss
@@ -95,6 +96,8 @@ class SelfSupervisedDepth(nn.Module):
         self.pose_passes = POSE_INPUTS[config.encoder.pose_input]
         self.camera: LearnedCamera | None = None
         """The camera to learn; None: that of the data is known. Set by `learn_camera`."""
+        self.lens: LearnedLens | None = None
+        """The distortion to learn with the camera; None: that of the data is known."""
         self.stage: Stage = "full"
         """Of training; the training loop sets it."""
         self.train()  # as modules begin, but with the statistics that are to stay
@@ -110,8 +113,7 @@ class SelfSupervisedDepth(nn.Module):
 
     def forward(self, batch: Batch) -> StepOutput:
         """One training step up to the loss: predict depth, predict motion, rebuild the target, compare."""
-        if self.camera is not None:
-            batch = replace(batch, K=self.camera(batch.K, batch.camera, batch.mirrored))
+        batch = self.through_camera(batch)
         if self.training and self.stage == "motion":
             return self._learn_motion(batch)
         # Section 3.1: depth from the target alone, so that one image is enough for prediction later; motion from the
@@ -127,14 +129,15 @@ class SelfSupervisedDepth(nn.Module):
         # inputs: the jitter makes the networks robust, and must not count as an error.
         compare = unmasked_loss if self.training and self.stage == "unmasked" else self_supervised_loss
         compared, misaligned = self._aligned(batch, disparities[0], T_source_target)
-        held = compared if self.camera is None else held_in_image(compared, batch.K)
+        # Where the lens is learned as well, the warp holds the motions.
+        held = compared if self.camera is None or self.lens is not None else held_in_image(compared, batch.K)
         objective = compare(disparities, held, batch.frames, batch.K, self.loss_config, masks, batch.lenses, batch.part)
 
         scales = self.depth_net.decoder.scales
         terms = {f"loss/scale_{s}": loss.detach() for s, loss in zip(scales, objective.per_scale, strict=True)}
         loss = objective.loss
         # Only the images tell of a learned camera; a wrong height or speed would bend it.
-        added = self._added_terms(replace(batch, K=batch.K.detach()), predicted, compared)
+        added = self._added_terms(_as_known(batch), predicted, compared)
         if batch.driven is not None:  # of the network's own motion; its sources in time come first
             own = T_source_target[:, : len(batch.offsets)]
             added["speed"] = (self.loss_config.speed, speed_loss(own, batch.driven))
@@ -142,6 +145,8 @@ class SelfSupervisedDepth(nn.Module):
             added["alignment"] = (1.0, misaligned)
         if self.camera is not None:
             added["camera"] = (1.0, self.camera.prior())
+        if self.lens is not None:
+            added["lens"] = (1.0, self.lens.prior())
         for name, (weight, term) in added.items():
             terms[f"loss/{name}"] = term.detach()
             loss = loss + weight * term
@@ -155,14 +160,18 @@ class SelfSupervisedDepth(nn.Module):
             seen=None if batch.lenses is None else batch.lenses.seen,
         )
 
+    def through_camera(self, batch: Batch) -> Batch:
+        """The batch with the camera as learned up to now; the same if it is known."""
+        return batch if self.camera is None else seen_through(batch, self.camera, self.lens)
+
     def _learn_motion(self, batch: Batch) -> StepOutput:
         """A step that learns the motion at the depth of the untrained network, everywhere the same."""
         T_source_target = self.relative_transforms(batch)
         depth_range, untrained = self.loss_config.depth_range, self.loss_config.untrained_depth
         depth = torch.full_like(batch.frames[:, 0, :1], untrained)
         # At a depth that is the same everywhere, any camera is the right one.
-        K = batch.K.detach()
-        loss, explained = motion_loss(untrained, T_source_target, batch.frames, K, self.loss_config, batch.lenses)
+        batch = _as_known(batch)
+        loss, explained = motion_loss(untrained, T_source_target, batch.frames, batch.K, self.loss_config, batch.lenses)
         return StepOutput(
             loss=loss,
             terms={},
@@ -284,6 +293,11 @@ class SelfSupervisedDepth(nn.Module):
         # Around the networks alone: the products of rotations are geometry, and bf16 would round them to three digits.
         low = self.network_dtype != torch.float32
         return torch.autocast(batch.frames.device.type, dtype=self.network_dtype, enabled=low)
+
+
+def _as_known(batch: Batch) -> Batch:
+    """The batch with a learned camera as a constant."""
+    return replace(batch, K=batch.K.detach(), lenses=None if batch.lenses is None else batch.lenses.detached())
 
 
 def _mean_per_clip(maps: Float[Tensor, "b 1 h w"], seen: Bool[Tensor, "b 1 h w"] | None) -> Float[Tensor, " b"]:

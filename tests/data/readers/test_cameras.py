@@ -189,7 +189,7 @@ def test_other_text_than_a_camera_is_refused(spec: str) -> None:
         parse_camera(spec, width=640, height=480)
 
 
-@pytest.mark.parametrize("spec", ["learn", "learn:fov:70"])
+@pytest.mark.parametrize("spec", ["learn", "learn:fov:70", "learn+distortion", "learn+distortion:fov:70"])
 def test_only_training_learns_a_camera(spec: str) -> None:
     with pytest.raises(DataError, match=r"learned by a training run: --camera learn.*selfdepth train"):
         parse_camera(spec, width=640, height=480)

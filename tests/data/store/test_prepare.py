@@ -16,7 +16,7 @@ from selfdepth.data.footage import Footage, Origin
 from selfdepth.data.frames import StereoPartner
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.store.build import build_store
-from selfdepth.data.store.prepare import check_agreement, require_learnable, resolved, store_of
+from selfdepth.data.store.prepare import check_agreement, fit_of, require_learnable, resolved, store_of
 from selfdepth.data.store.store import Store
 from selfdepth.errors import ConfigError, DataError, SelfDepthWarning
 from selfdepth.geometry.camera import Camera
@@ -80,6 +80,8 @@ def test_the_stores_size_spacing_and_crop_are_filled_in(drive: Footage, tmp_path
         {"camera": "fov:60"},
         {"camera": "learn"},
         {"camera": "learn:fov:60"},
+        {"camera": "learn+distortion"},
+        {"camera": "learn+distortion:fov:60"},
         {"split": "{folder}/split"},
         {"height": 64, "every": "2", "crop": "4,0,0,0", "camera": "fov:60", "split": "{folder}/split"},
     ],
@@ -105,6 +107,7 @@ def test_options_that_are_left_out_or_agree_are_accepted(
         ),
         ({"split": "eigen"}, "--split was fixed when the store was made: .*expected none; got eigen; leave the option"),
         ({"camera": "fov:70"}, "--camera was fixed.*expected fov:60; got fov:70"),
+        ({"camera": "learn+distortion:fov:70"}, "--camera was fixed.*expected fov:60; got fov:70"),
         ({"camera": "learn:fov:70"}, "--camera was fixed.*expected fov:60; got fov:70"),
         ({"every": "1"}, "--every was fixed.*expected 2; got 1"),
         ({"every": "auto"}, "--every was fixed.*expected 2; got auto"),
@@ -215,3 +218,38 @@ def test_a_camera_with_a_lens_is_not_learned(camera: str) -> None:
             require_learnable(config, [straight, bent])
     else:
         require_learnable(config, [straight, bent])
+
+
+SMALL = Camera(fx=60.0, fy=60.0, cx=31.5, cy=31.5, width=64, height=64)
+
+
+@pytest.mark.parametrize(
+    ("lenses", "sentence"),
+    [
+        ((Lens("eucm", (0.6, 1.1)),), "the distortion of this lens cannot be learned.*got eucm"),
+        ((Lens("ucm", (0.0,)),), "xi is learned by a factor"),
+        ((Lens("brown", (0.1,)), Lens("brown", (0.2,))), "share the lens that is learned.*learn.distortion:FILE"),
+        ((Lens("brown", (0.1,)), Lens()), "share the lens that is learned"),
+    ],
+)
+def test_lenses_that_cannot_be_learned_are_refused_before_anything_is_decoded(
+    lenses: tuple[Lens, ...], sentence: str
+) -> None:
+    config = replace(PLAIN, camera="learn+distortion")
+    require_learnable(config, [replace(SMALL, lens=Lens("brown", (0.1,)))] * 2)
+    with pytest.raises(ConfigError, match=sentence):
+        require_learnable(config, [replace(SMALL, lens=lens) for lens in lenses])
+
+
+def test_frames_whose_distortion_is_learned_are_not_rectified(drive: Footage, tmp_path: Path) -> None:
+    bent = replace(SMALL, lens=Lens("brown", (-0.1,)))
+    assert fit_of(PLAIN, [bent]).rectify
+    learning = replace(PLAIN, camera="learn+distortion")
+    assert not fit_of(learning, [bent]).rectify
+    assert resolved(learning, made(drive, tmp_path)).rectify == "no"
+
+
+def test_rectified_frames_have_no_distortion_to_learn(drive: Footage, tmp_path: Path) -> None:
+    rectified = replace(made(drive, tmp_path), rectified=True)
+    with pytest.raises(ConfigError, match=r"are rectified, and have no distortion.*--rectify no"):
+        check_agreement(replace(PLAIN, camera="learn+distortion"), rectified)

@@ -21,14 +21,17 @@ class ClipLenses(NamedTuple):
     of: Int[ndarray, "clips"]
 
 
-def lenses_of(store: Store, targets: Sequence[FrameRef]) -> ClipLenses | None:
+def lenses_of(store: Store, targets: Sequence[FrameRef], *, of_pinholes: bool = False) -> ClipLenses | None:
     """The lenses of targets whose frames are stored as their cameras saw them; None if all cameras are pinholes.
+
+    Args:
+        of_pinholes: also of pinholes alone, whose lenses are then those of Brown's model without distortion.
 
     Raises:
         DataError: for lenses of unlike models in one store.
     """
     cameras = {sequence.name: sequence.stored_camera for sequence in store.sequences}
-    if all(camera.is_pinhole for camera in cameras.values()):
+    if not of_pinholes and all(camera.is_pinhole for camera in cameras.values()):
         return None
     different = list(dict.fromkeys(cameras.values()))
     place = {name: different.index(camera) for name, camera in cameras.items()}

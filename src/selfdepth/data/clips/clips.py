@@ -80,12 +80,14 @@ def make_clips(
     spacing: int = 1,
     stereo: Stereo = "none",
     lone_targets: bool = False,
+    through_lenses: bool = False,
 ) -> ClipSet:
     """Find the rows of every target in `refs` and its sources, target + offset * spacing; keep the complete clips.
 
     Args:
         stereo: "none"; or add the partner where the store has it, at the "calibrated" or the "nominal" baseline. A clip
             is complete without a partner if it has other sources.
+        through_lenses: give every camera a lens, that of a pinhole without distortion, so that it can be learned.
         lone_targets: also keep targets without any source. Their depth can be evaluated, but not learned from.
     """
     steps = np.array((0, *offsets), dtype=np.int64) * spacing
@@ -113,7 +115,7 @@ def make_clips(
         spacing=spacing,
         T_stereo_target=None if stereo == "none" else _to_partners(own, stereo)[which],
         n_dropped=len(targets) - len(kept),
-        lenses=lenses_of(store, kept),
+        lenses=lenses_of(store, kept, of_pinholes=through_lenses),
         cameras=store.cameras_of(kept),
     )
 

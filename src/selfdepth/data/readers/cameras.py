@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-from selfdepth.config.learned_camera import LEARN, is_learned
+from selfdepth.config.learned_camera import is_learned, learning_of
 from selfdepth.data.readers.camera_files import read_camera_file
 from selfdepth.data.readers.naming import naming, warn_of_principal_point
 from selfdepth.data.readers.stated_cameras import CameraFile
@@ -55,7 +55,7 @@ def parse_camera(spec: str | None, *, width: int, height: int) -> Camera:
             "a camera is learned by a training run",
             where=where,
             expected=FORMS,
-            got=LEARN,
+            got=str(learning_of(spec)),
             fix="give it to selfdepth train; of footage that was prepared, train learns it as well",
         )
     if spec.startswith("fov:"):

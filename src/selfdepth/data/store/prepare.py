@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from selfdepth.config import LEARN, ResolvedConfig, TrainConfig
+from selfdepth.config import ResolvedConfig, TrainConfig, learning_of
 from selfdepth.data.footage import Footage, Origin
 from selfdepth.data.kitti.splits import split_path
 from selfdepth.data.scan import Unreadable, scan, without_unreadable
@@ -16,6 +16,7 @@ from selfdepth.data.store.store import Store, is_store, open_store, training_siz
 from selfdepth.errors import ConfigError, DataError, SelfDepthWarning
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.crop_resize import CropResize
+from selfdepth.geometry.learned_lenses import require_learnable_lens
 from selfdepth.geometry.rectify import is_rectified, view_shape
 from selfdepth.places import path_of
 
@@ -75,7 +76,8 @@ def fit_of(config: TrainConfig, cameras: Sequence[Camera]) -> CropResize:
         DataError: for a crop or a view that leaves nothing of the frames.
     """
     cropped = [camera.cropped(config.crop_px) for camera in cameras]
-    first, rectified = cropped[0], is_rectified(config.rectify, cropped)
+    # What is rectified by the start of a lens that is learned could not be undone.
+    first, rectified = cropped[0], not config.learns_distortion and is_rectified(config.rectify, cropped)
     across, down = view_shape(first) if rectified and not first.is_pinhole else (first.width, first.height)
     width, height = training_size(across, down, config.width, config.height)
     return CropResize(width=width, height=height, crop=config.crop_px, rectify=rectified)
@@ -162,17 +164,21 @@ def resolved(config: TrainConfig, store: Store) -> ResolvedConfig:
     every = config.every or str(store.spacing)
     changes: dict[str, Any] = {"width": store.width, "height": store.height}
     changes |= {"crop": config.crop or crop, "every": every}
-    if any(not sequence.camera.is_pinhole for sequence in store.sequences):
+    if config.learns_distortion or any(not sequence.camera.is_pinhole for sequence in store.sequences):
         changes["rectify"] = "yes" if store.rectified else "no"
     return ResolvedConfig.of(config, **changes)
 
 
 def require_learnable(config: TrainConfig, cameras: Iterable[Camera]) -> None:
-    """Refuse to learn a camera with a lens: only focal length and principal point are learned, of straight images.
+    """Refuse to learn the focal length alone of a camera with a lens, and a distortion that cannot be learned.
 
     Raises:
         ConfigError: naming the lens.
     """
+    cameras = tuple(cameras)
+    if config.learns_distortion:
+        _require_learnable_lenses(config, cameras)
+        return
     lens = next((camera.lens for camera in cameras if not camera.is_pinhole), None)
     if config.learns_camera and lens is not None:
         raise ConfigError(
@@ -180,8 +186,23 @@ def require_learnable(config: TrainConfig, cameras: Iterable[Camera]) -> None:
             where=f"--camera {config.camera}",
             expected="a start without distortion",
             got=f"a lens of the model {lens.model}",
-            fix="give the file without learn:, or rectify the frames and learn the camera of those",
+            fix="learn both (learn+distortion:), or give the file without learn:",
         )
+
+
+def _require_learnable_lenses(config: TrainConfig, cameras: Sequence[Camera]) -> None:
+    first_of: dict[tuple[int, int], Camera] = {}
+    for camera in cameras:
+        require_learnable_lens(camera.lens)
+        first = first_of.setdefault((camera.width, camera.height), camera)
+        if camera.lens != first.lens:
+            raise ConfigError(
+                "sequences whose frames have one size share the lens that is learned, and start from different ones",
+                where=f"--camera {config.camera}",
+                expected=f"{first.lens.model} {first.lens.coefficients}",
+                got=f"{camera.lens.model} {camera.lens.coefficients}",
+                fix="give one start for all (learn+distortion:FILE), or learn from each of them on its own",
+            )
 
 
 def check_agreement(config: TrainConfig, store: Store) -> None:
@@ -192,6 +213,14 @@ def check_agreement(config: TrainConfig, store: Store) -> None:
     """
     origin = store.origin or Origin(path=store.folder)
     require_learnable(config, (sequence.camera for sequence in store.sequences))
+    if config.learns_distortion and store.rectified:
+        raise ConfigError(
+            "the frames of the store are rectified, and have no distortion that could be learned",
+            where=f"--camera {config.camera}",
+            expected="a store made with --rectify no",
+            got="--rectify yes",
+            fix="leave --camera out, or make another store with: selfdepth prepare DATA --out STORE --rectify no",
+        )
     if (config.width, config.height or store.height) != (store.width, store.height):
         raise ConfigError(
             "the store holds frames of another size",
@@ -212,7 +241,7 @@ def check_agreement(config: TrainConfig, store: Store) -> None:
     # "auto" agrees only with a store made by "auto": elsewhere parked stretches are still among the targets.
     every = [str(store.spacing), "auto"] if origin.auto else [str(store.spacing)]
     # A camera that is learned may start from the store's.
-    camera = None if config.camera == LEARN else config.start_camera
+    camera = None if config.camera == learning_of(config.camera) else config.start_camera
     # Without a lens, there was nothing to choose.
     lens = any(not sequence.camera.is_pinhole for sequence in store.sequences)
     agreeing = ["auto", "yes" if store.rectified else "no"] if lens else ["auto", "yes", "no"]
