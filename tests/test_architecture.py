@@ -37,7 +37,7 @@ FLOORS = (
         "geometry.depth_range",
     ),
     ("device", "geometry", "structs"),
-    ("networks", "losses", "synthetic"),
+    ("bundle", "networks", "losses", "synthetic"),
     ("data.frames", "data.runs"),
     ("data.truth",),
     ("data.footage", "data.hold_out", "data.motion", "data.readers", "data.scan"),

@@ -49,6 +49,21 @@ def test_the_start_is_learned_by_one_factor_and_an_offset_in_focal_lengths() -> 
     torch.testing.assert_close(K, expected)
 
 
+def test_a_focal_length_that_is_held_moves_from_where_it_was_and_has_no_gradient() -> None:
+    camera = LearnedCamera(2)
+    with torch.no_grad():
+        camera.log_focal += 0.2
+    camera.hold(1, 0.1)
+    K = torch.eye(3).repeat(2, 1, 1)
+    learned = camera(K, torch.tensor([0, 1]))
+    assert learned[:, 0, 0].log().tolist() == pytest.approx([0.2, 0.3])
+    learned.sum().backward()  # type: ignore[no-untyped-call]
+    assert camera.log_focal.grad is not None
+    assert camera.log_focal.grad[0] != 0 and camera.log_focal.grad[1] == 0
+    camera.hold(1, -0.1)
+    assert camera(K[:1], torch.tensor([1]))[0, 1, 1].log().item() == pytest.approx(0.2)
+
+
 def test_each_size_of_frames_has_a_camera_of_its_own() -> None:
     learned = LearnedCamera(2).double()
     learned.log_focal.data[1] = np.log(2)

@@ -135,9 +135,10 @@ def _projected(camera: Camera, place: Float[ndarray, "n 3"]) -> tuple[ndarray, n
     place = np.concatenate([place[:, :2], np.maximum(place[:, 2:], 0.05)], axis=1) if camera.is_pinhole else place
     seen, _ = camera.project(place)
     size = np.linalg.norm(place, axis=1, keepdims=True) * _STEP
-    columns = []
-    for axis in np.eye(3):
-        columns.append((camera.project(place + axis * size)[0] - camera.project(place - axis * size)[0]) / (2 * size))
+    columns = [
+        (camera.project(place + axis * size)[0] - camera.project(place - axis * size)[0]) / (2 * size)
+        for axis in np.eye(3)
+    ]
     return seen, np.stack(columns, axis=2)
 
 

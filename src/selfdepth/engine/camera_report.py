@@ -9,21 +9,17 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from copy import deepcopy
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import torch
-from jaxtyping import Float
-from numpy import ndarray
-from torch import Tensor
 
 from selfdepth.data.readers.cameras import camera_to_yaml
 from selfdepth.engine.camera_verdict import STEPS, Verdict, judge
 from selfdepth.engine.distortion_report import measure_distortion
 from selfdepth.engine.distortion_verdict import DistortionVerdict
+from selfdepth.engine.focal_length import measure
 from selfdepth.engine.learned_camera import camera_name
 from selfdepth.engine.setup import Run
 from selfdepth.engine.tracking import read_metrics
@@ -31,12 +27,7 @@ from selfdepth.errors import DataError
 from selfdepth.files import whole_file
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.field_of_view import horizontal_fov_deg
-from selfdepth.geometry.learned_lenses import axial, depth_shares
-from selfdepth.learners.camera import same_in_image, small_turns
-from selfdepth.learners.lens import seen_through
 from selfdepth.learners.self_supervised import SelfSupervisedDepth
-from selfdepth.losses.alignment import align
-from selfdepth.losses.objective import self_supervised_loss, upsample
 from selfdepth.structs import Batch
 from selfdepth.texts import read_json
 
@@ -47,14 +38,6 @@ _CLIPS = 32
 _WHAT = "what is known of the learned camera cannot be read"
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Measured:
-    """Of some clips: errors at each of the focal lengths, and rotations about x and y, as `judge` takes them."""
-
-    errors: Float[ndarray, "clips steps"]
-    turns_rad: Float[ndarray, "clips 2"]
-
-
 def finish(run: Run, say: Callable[[str], None]) -> None:
     """Judge every camera that the run has learned, write the files, and tell the user. Without one, nothing is done.
 
@@ -63,17 +46,17 @@ def finish(run: Run, say: Callable[[str], None]) -> None:
     """
     if not isinstance(run.learner, SelfSupervisedDepth) or run.learner.camera is None:
         return
-    say(f"how well the footage determines the camera: {_CLIPS} clips are compared at {len(STEPS)} focal lengths")
+    say(f"how well the footage determines the camera: points are followed, and {len(STEPS)} focal lengths tried")
     try:
         lines = read_metrics(run.folder)
     except DataError:
         lines = []  # without a record of its course, a focal length is not known
     verdicts, distortions = [], []
-    for number, camera in enumerate(run.cameras):
-        clips = _clips_of(run, number)
+    for number in range(len(run.cameras)):
+        measured = measure(run, number)
         course = _course(lines, f"{camera_name(number)}/fx")
-        verdicts.append(_judge(run, run.learner, clips, camera, course))
-        distortions.append(_judge_distortion(run.learner, number, clips, _course(lines, f"{camera_name(number)}/edge")))
+        verdicts.append(judge(course=course, errors=measured.errors, turn_rad=measured.turn_rad))
+        distortions.append(_judge_distortion(run, number, _course(lines, f"{camera_name(number)}/edge")))
     for number, (camera, verdict) in enumerate(zip(run.cameras, verdicts, strict=True)):
         path = run.folder / (f"camera_{camera.width}x{camera.height}.yaml" if number else CAMERA_FILE)
         with whole_file(path) as part:
@@ -153,69 +136,16 @@ def _clips_of(run: Run, number: int) -> list[Batch]:
     return [run.data.train.clip(int(index)) for index in chosen]
 
 
-def _judge_distortion(
-    learner: SelfSupervisedDepth, number: int, clips: list[Batch], course: list[float]
-) -> DistortionVerdict | None:
-    if learner.lens is None:
+def _judge_distortion(run: Run, number: int, course: list[float]) -> DistortionVerdict | None:
+    learner = run.learner
+    if not isinstance(learner, SelfSupervisedDepth) or learner.lens is None:
         return None
+    clips = _clips_of(run, number)
     learner.eval()
     try:
         return measure_distortion(learner, number, clips, course)
     finally:
         learner.train()
-
-
-def _judge(run: Run, learner: SelfSupervisedDepth, clips: list[Batch], camera: Camera, course: list[float]) -> Verdict:
-    learner.eval()  # a batch of one clip must not change the running statistics
-    try:
-        measured = _measure(learner, clips)
-    finally:
-        learner.train()
-    size = (run.config.width, run.config.height)
-    crop = run.config.crop_px.size_of(camera.width, camera.height)
-    return judge(
-        course=course,
-        errors=measured.errors,
-        turns_rad=measured.turns_rad,
-        focal_px=camera.fx * size[0] / crop[0],
-        size=size,
-    )
-
-
-@torch.no_grad()
-def _measure(learner: SelfSupervisedDepth, clips: list[Batch]) -> _Measured:
-    errors, turns = np.zeros((len(clips), len(STEPS))), np.zeros((len(clips), 2))
-    for i, clip in enumerate(clips):
-        disparity = learner.predict_disparity(clip)
-        T = learner.relative_transforms(clip)
-        size = (clip.frames.shape[-2], clip.frames.shape[-1])
-        finest = upsample(disparity, size)
-        depth = learner.loss_config.depth_range.depth(finest)
-        seen = learner.through_camera(clip)
-        T = align(T, depth, seen.frames, seen.K, seen.lenses)
-        turns[i] = small_turns(T)[0].square().mean(0).sqrt().tolist()
-        errors[i] = [_error(learner, clip, depth, T, seen, step) for step in STEPS]
-    return _Measured(errors=errors, turns_rad=turns)
-
-
-def _error(learner: SelfSupervisedDepth, clip: Batch, depth: Tensor, T: Tensor, seen: Batch, step: float) -> float:
-    """The photometric error of a clip with a focal length that is exp(step) times as long, the motion fitted anew.
-
-    Args:
-        seen: the clip with the learned camera.
-    """
-    assert learner.camera is not None
-    longer = deepcopy(learner.camera)
-    longer.log_focal += step
-    other = seen_through(clip, longer, learner.lens)
-    K, K_other = seen.K, other.K
-    if seen.lenses is not None and other.lenses is not None:
-        depth = depth * depth_shares(seen.lenses, other.lenses)
-        K, K_other = axial(seen.lenses, K), axial(other.lenses, K_other)
-    config = replace(learner.loss_config, smoothness=0.0, automask=False)
-    T = align(same_in_image(T, K, K_other), depth, clip.frames, other.K, other.lenses)
-    disparity = (1 / depth - config.depth_range.inverse_far) / config.depth_range.disparity_span
-    return float(self_supervised_loss((disparity,), T, clip.frames, other.K, config, lenses=other.lenses).loss)
 
 
 def _to_json(verdict: Verdict | DistortionVerdict) -> dict[str, Any]:

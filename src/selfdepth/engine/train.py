@@ -27,6 +27,7 @@ from selfdepth.engine.failures import (
     report_skipped,
     require_finite_weights,
 )
+from selfdepth.engine.focal_length import hold_measured
 from selfdepth.engine.health import Health, vital_signs
 from selfdepth.engine.learned_camera import camera_terms
 from selfdepth.engine.lock import clear_leftovers, sole_run
@@ -282,6 +283,8 @@ class _Loop:
     def _milestone(self, *, with_validation: bool) -> None:
         """Validate, draw, and save everything that a resume or a user needs."""
         require_finite_weights(self.run)
+        if with_validation and self.motion_first.stage == "full":
+            hold_measured(self.run, self.watcher.say)
         if self.run.world.is_first:
             self._validate_and_save(with_validation=with_validation)
         self.run.world.wait()

@@ -8,8 +8,10 @@ that is wrong by df is 2 r u^2 df / f^2, at the border of an image of width w
 
     r w^2 df / (2 f^2) pixels.
 
-This is Gordon's criterion: errors of f are seen that make it larger than what images of the drive can tell apart
-(`engine/camera_verdict.py`).
+This is Gordon's criterion: errors of f are seen that make it larger than what images of the drive can tell apart. But
+depth is learned, too, and can make up for it (`engine/camera_verdict.py` says how): the gradient brings f near its
+place and does not keep it there. So the run measures f now and then (`engine/focal_length.py`), and what was measured
+is held.
 """
 
 from __future__ import annotations
@@ -41,6 +43,19 @@ class LearnedCamera(nn.Module):
         super().__init__()
         self.log_focal = nn.Parameter(torch.zeros(n))
         self.offset = nn.Parameter(torch.zeros(n, 2))
+        self.held_log_focal: Tensor
+        self.is_held: Tensor
+        # Beside the parameter, not in it: Adam's averages would go on moving that.
+        self.register_buffer("held_log_focal", torch.zeros(n))
+        self.register_buffer("is_held", torch.zeros(n, dtype=torch.bool))
+
+    def hold(self, number: int, log_factor: float) -> None:
+        """Move the focal length of a camera by exp(log_factor), and hold it there: no gradient moves it any more."""
+        self.held_log_focal[number] = self._log_focal()[number].detach() + log_factor
+        self.is_held[number] = True
+
+    def _log_focal(self) -> Float[Tensor, "n"]:
+        return torch.where(self.is_held, self.held_log_focal, self.log_focal)
 
     def forward(
         self,
@@ -60,9 +75,10 @@ class LearnedCamera(nn.Module):
             sign = 1 - 2 * mirrored.to(offset.dtype)
             offset = torch.stack([offset[:, 0] * sign, offset[:, 1]], dim=1)
         focal = K.diagonal(dim1=1, dim2=2)[:, :2]
+        factor = self._log_focal()[which].exp()
         learned = K.clone()
-        learned[:, 0, 0] = focal[:, 0] * self.log_focal[which].exp()
-        learned[:, 1, 1] = focal[:, 1] * self.log_focal[which].exp()
+        learned[:, 0, 0] = focal[:, 0] * factor
+        learned[:, 1, 1] = focal[:, 1] * factor
         learned[:, :2, 2] = K[:, :2, 2] + focal * offset
         return learned
 
