@@ -57,6 +57,7 @@ def measure_distortion(
     )
 
 
+@torch.no_grad()
 def left_over(
     clip: Batch,
     depth: Float[Tensor, "b 1 h w"],

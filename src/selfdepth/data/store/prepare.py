@@ -212,8 +212,7 @@ def check_agreement(config: TrainConfig, store: Store) -> None:
         ConfigError: naming the first option that differs.
     """
     origin = store.origin or Origin(path=store.folder)
-    require_learnable(config, (sequence.camera for sequence in store.sequences))
-    _require_distorted(config, store)
+    _require_learnable_frames(config, store)
     if (config.width, config.height or store.height) != (store.width, store.height):
         raise ConfigError(
             "the store holds frames of another size",
@@ -257,7 +256,8 @@ def check_agreement(config: TrainConfig, store: Store) -> None:
             )
 
 
-def _require_distorted(config: TrainConfig, store: Store) -> None:
+def _require_learnable_frames(config: TrainConfig, store: Store) -> None:
+    require_learnable(config, (sequence.camera for sequence in store.sequences))
     if config.learns_distortion and store.rectified:
         raise ConfigError(
             "the frames of the store are rectified, and have no distortion that could be learned",
