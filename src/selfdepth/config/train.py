@@ -162,12 +162,7 @@ class TrainConfig:
             self.offsets,
         )
         self._check_motion()
-        check_learned_camera(
-            self.camera,
-            stereo=self.stereo != "none",
-            self_taught=self.self_teacher is not None,
-            rectify=self.rectify,
-        )
+        check_learned_camera(self.camera, **self._learning_from)
         if self.motion_first and self.stereo != "none":
             raise ConfigError(
                 "depth need not wait for the motion: the stereo pair gives one",
@@ -259,6 +254,11 @@ class TrainConfig:
                     got=got,
                     fix="leave it out, or give --offsets",
                 )
+
+    @property
+    def _learning_from(self) -> dict[str, Any]:
+        is_taught = self.self_teacher is not None
+        return {"stereo": self.stereo != "none", "self_taught": is_taught, "rectify": self.rectify}
 
     @property
     def learns_camera(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 
@@ -58,6 +57,7 @@ def measure_distortion(
     )
 
 
+@torch.no_grad()
 def left_over(
     clip: Batch,
     depth: Float[Tensor, "b 1 h w"],
@@ -79,42 +79,59 @@ def left_over(
         the distortion; pixels squared. And the number of pixels.
     """
     small, depth = _coarse(clip, depth)
-    camera, lens, T = deepcopy(camera).double(), deepcopy(lens).double(), T_source_target.double()
-    numbers = [(camera.log_focal, (number,)), *((camera.offset, (number, i)) for i in (0, 1))]
-    numbers += [(lens.bend, (number, i)) for i in range(lens.bend.shape[1])]
-    seen = seen_through(small, camera, lens)
-    assert seen.lenses is not None
-    total, pixels = np.zeros((len(numbers), len(numbers))), 0
-    for motion in T.unbind(1):
-        along = 2**_SCALE * by_depth(depth, motion, seen.K, seen.lenses.detached())
-        places, distance = _places(seen, depth, motion)
+    of_clip = _Clip(small, depth, deepcopy(camera).double(), deepcopy(lens).double(), number)
+    total, pixels = np.zeros((of_clip.n, of_clip.n)), 0
+    for T in T_source_target.double().unbind(1):
+        rest, counted = of_clip.rest(T)
+        total, pixels = total + (rest.T @ rest).cpu().numpy(), pixels + counted
+    return total, pixels
+
+
+class _Clip:
+    """A clip with what is learned of its camera, in double precision."""
+
+    def __init__(self, clip: Batch, depth: Tensor, camera: LearnedCamera, lens: LearnedLens, number: int) -> None:
+        self.clip, self.depth, self.camera, self.lens = clip, depth, camera, lens
+        self.numbers = [(camera.log_focal, (number,)), *((camera.offset, (number, i)) for i in (0, 1))]
+        self.numbers += [(lens.bend, (number, i)) for i in range(lens.bend.shape[1])]
+        self.n = len(self.numbers)
+        self.seen = seen_through(clip, camera, lens)
+        # Seen with each number a little larger and a little smaller.
+        self.changed = [[self._seen_with(*each, by) for by in (_STEP, -_STEP)] for each in self.numbers]
+
+    def rest(self, T: Float[Tensor, "b 4 4"]) -> tuple[Float[Tensor, "p n"], int]:
+        """Shifts of the places in a source by each number, less what depth and motion make up for; and their pixels."""
+        lenses = self.seen.lenses
+        assert lenses is not None
+        along = 2**_SCALE * by_depth(self.depth, T, self.seen.K, lenses.detached())
+        places, distance = _places(self.seen, self.depth, T)
         size = places.new_tensor([places.shape[-1] - 1, places.shape[-2] - 1])[:, None, None]
         counted = (distance > 0) & ((places >= 0) & (places <= size)).all(1, keepdim=True)
 
-        def shift(change: Callable[[float], Tensor], along: Tensor = along, counted: Tensor = counted) -> Tensor:
-            moved = 2**_SCALE * (change(_STEP) - change(-_STEP)) / (2 * _STEP)
+        def shift(more: Tensor, less: Tensor) -> Tensor:
+            moved = 2**_SCALE * (more - less) / (2 * _STEP)
             return (across(moved, along) * counted).flatten()
 
-        def turned(axis: int, by: float, motion: Tensor = motion) -> Tensor:
-            twist = torch.zeros(len(motion), 6, dtype=motion.dtype, device=motion.device)
-            twist[:, axis] = by
-            return _places(seen, depth, transform_from_axis_angle(twist[:, :3], twist[:, 3:]) @ motion)[0]
-
-        def changed(place: tuple[Tensor, tuple[int, ...]], by: float, motion: Tensor = motion) -> Tensor:
-            values, at = place
-            before = values.data[at].clone()
-            values.data[at] = before + by
-            moved = _places(seen_through(small, camera, lens), depth, motion)[0]
-            values.data[at] = before
-            return moved
-
-        by_camera = torch.stack([shift(lambda by, at=each: changed(at, by)) for each in numbers], 1)
-        by_motion = torch.stack([shift(lambda by, axis=axis: turned(axis, by)) for axis in range(6)], 1)
+        by_camera = torch.stack(
+            [shift(*(_places(each, self.depth, T)[0] for each in ends)) for ends in self.changed], 1
+        )
+        turned = [[_places(self.seen, self.depth, _moved(T, i, by))[0] for by in (_STEP, -_STEP)] for i in range(6)]
+        by_motion = torch.stack([shift(*ends) for ends in turned], 1)
         # What is left after the motion that fits best.
-        rest = by_camera - by_motion @ (torch.linalg.pinv(by_motion) @ by_camera)
-        total += (rest.T @ rest).cpu().numpy()
-        pixels += int(counted.sum())
-    return total, pixels
+        return by_camera - by_motion @ (torch.linalg.pinv(by_motion) @ by_camera), int(counted.sum())
+
+    def _seen_with(self, values: Tensor, at: tuple[int, ...], by: float) -> Batch:
+        before = values.data[at].clone()
+        values.data[at] = before + by
+        seen = seen_through(self.clip, self.camera, self.lens)
+        values.data[at] = before
+        return seen
+
+
+def _moved(T: Float[Tensor, "b 4 4"], axis: int, by: float) -> Float[Tensor, "b 4 4"]:
+    twist = torch.zeros(len(T), 6, dtype=T.dtype, device=T.device)
+    twist[:, axis] = by
+    return transform_from_axis_angle(twist[:, :3], twist[:, 3:]) @ T
 
 
 def _places(seen: Batch, depth: Tensor, T: Tensor) -> tuple[Tensor, Tensor]:

@@ -142,7 +142,7 @@ def _camera(source: DataSource, weights: LoadedWeights) -> str | None:
             where="--camera",
             expected=f"its calibration file ({weights.camera.lens.model})",
             got="none" if weights.config.camera is None else f"{weights.config.camera}, which is not there",
-            fix="give it with --camera FILE",
+            fix="give it with --camera FILE; of a learned camera, that is camera.yaml in the folder of its run",
         )
     camera = weights.camera.resized(*size)
     return ",".join(f"{value:.6g}" for value in (camera.fx, camera.fy, camera.cx, camera.cy))

@@ -212,15 +212,7 @@ def check_agreement(config: TrainConfig, store: Store) -> None:
         ConfigError: naming the first option that differs.
     """
     origin = store.origin or Origin(path=store.folder)
-    require_learnable(config, (sequence.camera for sequence in store.sequences))
-    if config.learns_distortion and store.rectified:
-        raise ConfigError(
-            "the frames of the store are rectified, and have no distortion that could be learned",
-            where=f"--camera {config.camera}",
-            expected="a store made with --rectify no",
-            got="--rectify yes",
-            fix="leave --camera out, or make another store with: selfdepth prepare DATA --out STORE --rectify no",
-        )
+    _require_learnable_frames(config, store)
     if (config.width, config.height or store.height) != (store.width, store.height):
         raise ConfigError(
             "the store holds frames of another size",
@@ -262,6 +254,18 @@ def check_agreement(config: TrainConfig, store: Store) -> None:
                 got=str(requested),
                 fix="leave the option out, or make another store with: selfdepth prepare DATA --out STORE",
             )
+
+
+def _require_learnable_frames(config: TrainConfig, store: Store) -> None:
+    require_learnable(config, (sequence.camera for sequence in store.sequences))
+    if config.learns_distortion and store.rectified:
+        raise ConfigError(
+            "the frames of the store are rectified, and have no distortion that could be learned",
+            where=f"--camera {config.camera}",
+            expected="a store made with --rectify no",
+            got="--rectify yes",
+            fix="leave --camera out, or make another store with: selfdepth prepare DATA --out STORE --rectify no",
+        )
 
 
 def _same_camera(requested: str | None, made_with: str | None) -> bool:
