@@ -18,9 +18,11 @@ from selfdepth.geometry.camera import Camera
 _HUBER_PX = 0.3
 """Errors beyond it count by their size, not its square: points on moving things must not turn the balance."""
 _ITERATIONS = 25
-_SMALL_DROP = 1e-5
+_SMALL_DROP = 1e-4
 _GAUGE = 1e4
 """Weight that holds the length of the last motion. Size cannot be seen; without it, it would drift."""
+_NEAREST = 0.05
+"""Depth of what has come closer or behind, in distances of the point from the anchor."""
 _STEP = 1e-6
 
 
@@ -131,8 +133,13 @@ def _stepped(guess: Guess, normal: _Normal, damping: float, span: float) -> Gues
 
 
 def _projected(camera: Camera, place: Float[ndarray, "n 3"]) -> tuple[ndarray, ndarray]:
-    """Pixels of points, and their derivatives by the point (n 2 3). What lies behind the camera stays in front."""
-    place = np.concatenate([place[:, :2], np.maximum(place[:, 2:], 0.05)], axis=1) if camera.is_pinhole else place
+    """Pixels of points, and their derivatives by the point (n 2 3). What lies behind a pinhole stays in front."""
+    if camera.is_pinhole:
+        x, y, z = place[:, 0], place[:, 1], np.maximum(place[:, 2], _NEAREST)
+        zero = np.zeros_like(z)
+        across, down = [camera.fx / z, zero, -camera.fx * x / z**2], [zero, camera.fy / z, -camera.fy * y / z**2]
+        seen = np.stack([camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy], axis=1)
+        return seen, np.stack([np.stack(across, axis=1), np.stack(down, axis=1)], axis=1)
     seen, _ = camera.project(place)
     size = np.linalg.norm(place, axis=1, keepdims=True) * _STEP
     columns = [

@@ -36,7 +36,8 @@ class Window:
     Attributes:
         images: grey values; the anchor is image number `anchor`.
         T_image_anchor: motion from the anchor to each image. That to itself is the identity.
-        points: where the pixels of the anchor are, in its camera's coordinates, in the unit of the motions.
+        points: where the pixels of the anchor are, in its camera's coordinates, in the unit of the motions; 0 where
+            that is not known.
         camera: of all images, at their size.
     """
 
@@ -75,6 +76,8 @@ def follow(window: Window, *, most: int = 120) -> Tracks:
     start_px = corners(window.images[window.anchor], most)
     column, row = start_px.T.astype(int)
     points = window.points[row, column]
+    has_depth = np.linalg.norm(points, axis=1) > 0
+    start_px, points = start_px[has_depth], points[has_depth]
     n_after = len(window.images) - 1 - window.anchor
     found = [
         *_follow(window, start_px, points, range(window.anchor - 1, -1, -1)),

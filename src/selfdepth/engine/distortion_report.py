@@ -79,7 +79,7 @@ def left_over(
         the distortion; pixels squared. And the number of pixels.
     """
     small, depth = _coarse(clip, depth)
-    of_clip = _Clip(small, depth, deepcopy(camera).double(), deepcopy(lens).double(), number)
+    of_clip = _Clip(small, depth, camera.freed().double(), deepcopy(lens).double(), number)
     total, pixels = np.zeros((of_clip.n, of_clip.n)), 0
     for T in T_source_target.double().unbind(1):
         rest, counted = of_clip.rest(T)
@@ -176,6 +176,6 @@ def _edge_gradient(camera: LearnedCamera, lens: LearnedLens, number: int) -> Flo
         for sign in (1, -1):
             moved = deepcopy(lens)
             moved.bend.data[number, i] += sign * 1e-3
-            ends.append(moved.edges(camera.log_focal)[number])
+            ends.append(moved.edges(camera.current_log_focal())[number])
         gradient.append((ends[0] - ends[1]) / 2e-3)
     return np.array(gradient)

@@ -63,7 +63,7 @@ def cameras_of(learner: nn.Module, store: Store) -> tuple[Camera, ...]:
     learned, lens = getattr(learner, "camera", None), getattr(learner, "lens", None)
     if learned is None:
         return cameras
-    lenses = [camera.lens for camera in cameras] if lens is None else lens.lenses(learned.log_focal)
+    lenses = [camera.lens for camera in cameras] if lens is None else lens.lenses(learned.current_log_focal())
     return tuple(_learned(learned, i, *each) for i, each in enumerate(zip(cameras, lenses, strict=True)))
 
 
@@ -104,4 +104,4 @@ def edges_of(learner: nn.Module) -> tuple[float, ...]:
     """Of each learned lens, the share by which it moves the edge of the image (`learners.lens.edge_of`)."""
     camera, lens = learner.camera, learner.lens
     assert isinstance(camera, LearnedCamera) and isinstance(lens, LearnedLens)
-    return lens.edges(camera.log_focal)
+    return lens.edges(camera.current_log_focal())

@@ -102,10 +102,8 @@ def _train(run: Run, watcher: Watcher) -> Run:
         restore_models(run)
     if run.is_finished:
         watcher.say(f"the run has used its budget, at step {run.progress.step}: it is left as it is")
-        if (
-            run.config.learns_camera and is_first and not (folder / VERDICT_FILE).exists()
-        ):  # it was killed while it judged
-            finish(run, watcher.say)
+        if run.config.learns_camera and is_first and not (folder / VERDICT_FILE).exists():
+            finish(run, watcher.say)  # it was killed while it judged
         return run
     tracker = Tracker(folder, run.progress.step, watcher.say) if is_first else NoTracker()
     try:

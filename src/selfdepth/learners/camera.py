@@ -16,6 +16,8 @@ is held.
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -51,10 +53,19 @@ class LearnedCamera(nn.Module):
 
     def hold(self, number: int, log_factor: float) -> None:
         """Move the focal length of a camera by exp(log_factor), and hold it there: no gradient moves it any more."""
-        self.held_log_focal[number] = self._log_focal()[number].detach() + log_factor
+        self.held_log_focal[number] = self.current_log_focal()[number].detach() + log_factor
         self.is_held[number] = True
 
-    def _log_focal(self) -> Float[Tensor, "n"]:
+    def freed(self) -> LearnedCamera:
+        """A copy in which the parameters alone say what the cameras are."""
+        copy = deepcopy(self)
+        with torch.no_grad():
+            copy.log_focal.copy_(self.current_log_focal())
+        copy.is_held.zero_()
+        return copy
+
+    def current_log_focal(self) -> Float[Tensor, "n"]:
+        """The logarithms of the factors on the focal lengths of the start: as held, or as learned."""
         return torch.where(self.is_held, self.held_log_focal, self.log_focal)
 
     def forward(
@@ -75,7 +86,7 @@ class LearnedCamera(nn.Module):
             sign = 1 - 2 * mirrored.to(offset.dtype)
             offset = torch.stack([offset[:, 0] * sign, offset[:, 1]], dim=1)
         focal = K.diagonal(dim1=1, dim2=2)[:, :2]
-        factor = self._log_focal()[which].exp()
+        factor = self.current_log_focal()[which].exp()
         learned = K.clone()
         learned[:, 0, 0] = focal[:, 0] * factor
         learned[:, 1, 1] = focal[:, 1] * factor

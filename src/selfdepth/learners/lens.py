@@ -142,7 +142,7 @@ def seen_through(batch: Batch, camera: LearnedCamera, lens: LearnedLens | None) 
     K = camera(batch.K, batch.camera, batch.mirrored)
     if lens is None or batch.lenses is None:
         return replace(batch, K=K)
-    lenses, K = lens(batch.lenses, K, camera.log_focal, batch.camera, batch.mirrored)
+    lenses, K = lens(batch.lenses, K, camera.current_log_focal(), batch.camera, batch.mirrored)
     return replace(batch, K=K, lenses=lenses)
 
 
