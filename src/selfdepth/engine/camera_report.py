@@ -206,7 +206,7 @@ def _error(learner: SelfSupervisedDepth, clip: Batch, depth: Tensor, T: Tensor, 
     """
     assert learner.camera is not None
     longer = deepcopy(learner.camera)
-    longer.log_focal += step
+    longer.log_focal.data += step
     other = seen_through(clip, longer, learner.lens)
     K, K_other = seen.K, other.K
     if seen.lenses is not None and other.lenses is not None:
