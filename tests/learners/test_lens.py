@@ -50,7 +50,8 @@ def through(
     flags = torch.full((b,), mirrored)
     if mirrored:
         lenses, K = lenses.mirrored(), K_of(start.mirrored(), b)
-    return lens(lenses, of_camera(K, None, flags), of_camera.log_focal, None, flags)
+    seen: tuple[Lenses, Tensor] = lens(lenses, of_camera(K, None, flags), of_camera.log_focal, None, flags)
+    return seen
 
 
 @pytest.mark.parametrize("name", LEARNABLE)
