@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import count
@@ -48,21 +48,25 @@ class Process:
 
 
 def start(
-    size: int, config: TrainConfig | None = None, folder: Path = Path(), *, restarts: int = 0, **wishes: Any
+    size: int,
+    config: TrainConfig | None = None,
+    folder: Path = Path(),
+    *,
+    restarts: Sequence[int] = (0, 0, 0, 0),
+    **wishes: Any,
 ) -> list[Process]:
     """Start the processes of a run, each with one thread.
 
     Args:
-        restarts: how often torchrun would have started them before.
+        restarts: how often torchrun would have started each of them before.
         wishes: what happens in them, as `run` reads it. "each" gives a list of further ones, an entry for each process.
     """
     wishes |= {"folder": str(folder)} | ({} if config is None else {"config": to_json(config)})
     each = wishes.pop("each", [{}] * size)
     shared = {"WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    shared |= {"TORCHELASTIC_RESTART_COUNT": str(restarts)}
     requests = []
     for rank in range(size):
-        place = {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+        place = {"RANK": str(rank), "LOCAL_RANK": str(rank), "TORCHELASTIC_RESTART_COUNT": str(restarts[rank])}
         requests.append({"environment": shared | place, "wishes": wishes | each[rank]})
     return [Process(number=number, errors=Path(errors)) for number, errors in _ask({"start": requests})]
 
@@ -85,12 +89,14 @@ def free_port(address: str = "127.0.0.1") -> int:
 @cache
 def _server() -> subprocess.Popen[str]:
     """Ends with the tests, when its input is closed."""
-    environment = os.environ | {
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-    }
-    command = [sys.executable, __file__, SERVE]
-    return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, __file__, SERVE], env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def environment() -> dict[str, str]:
+    """Of a program that imports what the tests import, with one thread."""
+    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
 def _ask(request: dict[str, Any]) -> Any:

@@ -10,7 +10,7 @@ import json
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from statistics import fmean
 from typing import Any
@@ -18,12 +18,12 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from selfdepth.device import resolve_device
 from selfdepth.engine.launch import Place, place
+from selfdepth.engine.meeting import meet
 from selfdepth.errors import ConfigError, EndedElsewhere, Interrupted, SelfDepthWarning, TrainingError
 from selfdepth.structs import Batch, StepOutput
 
@@ -165,7 +165,9 @@ def joined(device: str) -> Iterator[World]:
         with warnings.catch_warnings():
             if not world.is_first:
                 warnings.simplefilter("ignore", SelfDepthWarning)  # the first one says it
-            yield world
+            # A machine whose processes end because another one's did may not count that as a restart.
+            restarts = max(world.gather_numbers([where.restarts]))
+            yield replace(world, is_restart=restarts > [0])
     except (Interrupted, EndedElsewhere):
         raise
     except BaseException as error:
@@ -195,8 +197,7 @@ def _connect(where: Place, name: str) -> World:
     try:
         url = f"tcp://{address}:{where.port}"
         store, _, _ = next(rendezvous(url, where.rank, where.size, timeout=_TO_MEET))
-        # torchrun may keep the store when it starts again, and in it the addresses of processes that are gone.
-        store = PrefixStore(f"selfdepth/{where.restarts}", store)
+        store = meet(store, where.rank, where.size, within=_TO_MEET)
         dist.init_process_group(backend, store=store, rank=where.rank, world_size=where.size, timeout=_PATIENCE)
     except (RuntimeError, ValueError) as error:
         raise TrainingError(
@@ -206,7 +207,7 @@ def _connect(where: Place, name: str) -> World:
             got=str(error).splitlines()[0][:200],
             fix="check the address, and that the port is free and not behind a firewall",
         ) from error
-    return World(rank=where.rank, size=where.size, is_restart=where.restarts > 0)
+    return World(rank=where.rank, size=where.size)
 
 
 def _is_first_to_fail() -> bool:
