@@ -223,6 +223,16 @@ def slow(seconds: list[float]) -> None:
     train.seed_step = later
 
 
+def blind(rank: int) -> None:
+    """Let one process not see the data."""
+    source_of = setup.source_of
+
+    def looks(config: TrainConfig, footage: Any) -> Any:
+        return source_of(replace(config, data="not here") if _rank() == rank else config, footage)
+
+    setup.source_of = looks
+
+
 def killed_once(moment: str, rank: int, mark: str) -> None:
     """Let one process die at one of MOMENTS, without a word, unless the file `mark` says that one has died already."""
     if _rank() != rank or Path(mark).exists():
@@ -313,7 +323,7 @@ def run(wishes: dict[str, Any]) -> int:
         without_validation()
     if wishes.get("double"):
         in_double()
-    for wish in (with_nan, killed_at, signalled_at, slow, killed_once):
+    for wish in (with_nan, killed_at, signalled_at, slow, blind, killed_once):
         if wish.__name__ in wishes:
             wish(*wishes[wish.__name__])
     if "words" in wishes:
