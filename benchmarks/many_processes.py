@@ -113,7 +113,7 @@ def gpu_step() -> tuple[float, str]:
         found = json.loads(GPU_RESULT.read_text(encoding="utf-8"))
         gpu = str(found["machine"]["gpu"])
         if "H100" in gpu:
-            batch = int(found["setting"]["batch"])
+            batch = int(found["arguments"]["batch"])
             return batch / float(found["clips_per_s"]), f"{batch} clips at {found['clips_per_s']:.0f} clips/s: {gpu}"
     return (
         ASSUMED_CLIPS / ASSUMED_CLIPS_PER_S,

@@ -100,7 +100,7 @@ def test_the_step_of_a_gpu_is_the_measured_one_where_it_was_an_h100(
     file = tmp_path / "gpu.json"
     monkeypatch.setattr(many_processes, "GPU_RESULT", file)
     if gpu is not None:
-        file.write_text(json.dumps({"machine": {"gpu": gpu}, "setting": {"batch": 12}, "clips_per_s": 600.0}))
+        file.write_text(json.dumps({"machine": {"gpu": gpu}, "arguments": {"batch": "12"}, "clips_per_s": 600.0}))
     seconds, source = many_processes.gpu_step()
     measured = gpu is not None and "H100" in gpu
     assert seconds == pytest.approx(0.02 if measured else 0.024)
