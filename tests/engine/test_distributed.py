@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from helpers.one_of_many import finished, start
+from helpers.one_of_many import finished, start, start_in_rounds
 from selfdepth.config import TrainConfig
 from selfdepth.engine.checkpoint import last_checkpoint
 from selfdepth.engine.distributed import ALONE, World, running_statistics_of
@@ -65,18 +65,28 @@ def test_the_statistics_that_are_measured_are_those_of_norms_in_training() -> No
     assert [len(tensor) for tensor in running_statistics_of(learner)] == [3, 3]
 
 
-def test_two_processes_end_with_the_weights_of_one(whole_run: Run, tiny: TrainConfig, tmp_path: Path) -> None:
-    start_model = str(whole_run.folder / "last")
-    config = replace(tiny, batch_size=4, init=start_model, freeze_batch_norm=True, steps=3, save_every=100)
-    runs = {size: start(size, config, tmp_path / str(size), double=True) for size in (1, 2)}
-    for size, processes in runs.items():
-        assert [code for code, _ in finished(processes)] == [0] * size
-    one, two = weights(tmp_path / "1"), weights(tmp_path / "2")
-    assert one.keys() == two.keys()
-    for name, tensor in one.items():
-        torch.testing.assert_close(two[name], tensor, rtol=0, atol=1e-9)
+def test_any_number_of_processes_ends_with_the_weights_of_one(
+    whole_run: Run, tiny: TrainConfig, tmp_path: Path
+) -> None:
+    config = replace(tiny, batch_size=6, steps=20, save_every=100, init=str(whole_run.folder / "last"))
+    synchronised, frozen = {"sync_batch_norm": True}, {"freeze_batch_norm": True, "steps": 3}
+    runs = [
+        ([0], tmp_path / "sync_1", synchronised),
+        ([1, 2], tmp_path / "sync_2", synchronised),
+        ([0, 1, 2], tmp_path / "sync_3", synchronised),
+        ([0], tmp_path / "frozen_1", frozen),
+        ([0, 1, 2], tmp_path / "frozen_3", frozen),
+    ]
+    assert [code for code, _ in finished(start_in_rounds(config, runs, double=True), within_s=900)] == [0, 0, 0]
     before = whole_run.learner.state_dict()
-    assert max(float((tensor - before[name]).abs().max()) for name, tensor in one.items()) > 1e-4
+    for first, *others in (("sync_1", "sync_2", "sync_3"), ("frozen_1", "frozen_3")):
+        one = weights(tmp_path / first)
+        assert max(float((tensor - before[name]).abs().max()) for name, tensor in one.items()) > 1e-4
+        for other in others:
+            many = weights(tmp_path / other)
+            assert one.keys() == many.keys()
+            for name, tensor in one.items():
+                torch.testing.assert_close(many[name], tensor, rtol=0, atol=1e-9)
 
 
 def test_a_signal_to_one_process_ends_all_after_the_same_step_and_one_goes_on_with_the_run(

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,32 @@ from selfdepth.engine import setup, train
 from selfdepth.structs import Batch
 
 
+def start_in_rounds(config: TrainConfig, rounds: list[tuple[list[int], Path, dict[str, Any]]], **wishes: Any) -> Any:
+    """Start processes that train several runs, one after the other: to start a process takes longer than a tiny run.
+
+    Args:
+        rounds: the processes that train a run, its folder, and how its configuration differs.
+    """
+    ports = _free_ports(len(rounds))
+    wishes["rounds"] = [
+        {"processes": processes, "folder": str(folder), "port": port, "config": to_json(replace(config, **changes))}
+        for (processes, folder, changes), port in zip(rounds, ports, strict=True)
+    ]
+    size = 1 + max(number for processes, _, _ in rounds for number in processes)
+    return start(size, config, rounds[0][1], **wishes)
+
+
+def _free_ports(n: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(n)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+
+
 def start(size: int, config: TrainConfig, folder: Path, **wishes: Any) -> list[subprocess.Popen[str]]:
     """Start the processes of a run, each with one thread."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = _free_ports(1)
     wishes |= {"config": to_json(config), "folder": str(folder)}
     shared = os.environ | {"WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     shared |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
@@ -127,5 +149,18 @@ def run(wishes: dict[str, Any]) -> int:
     return main([*words, "--resume"] if wishes.get("resume") else words)
 
 
+def run_in_rounds(wishes: dict[str, Any]) -> int:
+    """Train those runs, one after the other, of which this process is a part."""
+    number, code = int(os.environ["RANK"]), 0
+    for each in wishes["rounds"]:
+        if number in each["processes"] and code == 0:
+            rank, size = each["processes"].index(number), len(each["processes"])
+            os.environ.update(RANK=str(rank), WORLD_SIZE=str(size), MASTER_PORT=str(each["port"]))
+            code = run(wishes | each)
+            wishes.pop("double", None)  # it lasts
+    return code
+
+
 if __name__ == "__main__":
-    sys.exit(run(json.loads(sys.argv[1])))
+    wished = json.loads(sys.argv[1])
+    sys.exit(run_in_rounds(wished) if "rounds" in wished else run(wished))
