@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +11,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from helpers.one_of_many import finished, start, start_in_rounds
+from helpers.one_of_many import finished, start
 from selfdepth.config import TrainConfig
 from selfdepth.engine.checkpoint import last_checkpoint
 from selfdepth.engine.distributed import ALONE, World, running_statistics_of
+from selfdepth.engine.run_config import read_run_config
 from selfdepth.engine.setup import Run
 from selfdepth.errors import ConfigError
 
@@ -65,28 +68,52 @@ def test_the_statistics_that_are_measured_are_those_of_norms_in_training() -> No
     assert [len(tensor) for tensor in running_statistics_of(learner)] == [3, 3]
 
 
-def test_any_number_of_processes_ends_with_the_weights_of_one(
+@pytest.fixture(scope="module")
+def frozen(whole_run: Run, tiny: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """Runs of one and of two processes in double precision, whose batch normalisation is frozen."""
+    place = tmp_path_factory.mktemp("frozen")
+    config = replace(tiny, init=str(whole_run.folder / "last"), freeze_batch_norm=True)
+    runs = {size: start(size, config, place / str(size), double=True) for size in (1, 2)}
+    for size, processes in runs.items():
+        assert [code for code, _ in finished(processes)] == [0] * size
+    return {size: place / str(size) for size in runs}
+
+
+def equal_to_rounding(a: dict[str, Tensor], b: dict[str, Tensor]) -> None:
+    assert a.keys() == b.keys()
+    for name, tensor in a.items():
+        torch.testing.assert_close(b[name], tensor, rtol=0, atol=1e-9)
+
+
+def test_two_processes_end_with_the_weights_of_one(whole_run: Run, frozen: dict[int, Path]) -> None:
+    one, before = weights(frozen[1]), whole_run.learner.state_dict()
+    equal_to_rounding(one, weights(frozen[2]))
+    assert max(float((tensor - before[name]).abs().max()) for name, tensor in one.items()) > 1e-4
+
+
+def test_with_synchronised_batch_norm_any_number_of_processes_ends_with_the_weights_of_one(
     whole_run: Run, tiny: TrainConfig, tmp_path: Path
 ) -> None:
-    config = replace(tiny, batch_size=6, steps=20, save_every=100, init=str(whole_run.folder / "last"))
-    synchronised, frozen = {"sync_batch_norm": True}, {"freeze_batch_norm": True, "steps": 3}
-    runs = [
-        ([0], tmp_path / "sync_1", synchronised),
-        ([1, 2], tmp_path / "sync_2", synchronised),
-        ([0, 1, 2], tmp_path / "sync_3", synchronised),
-        ([0], tmp_path / "frozen_1", frozen),
-        ([0, 1, 2], tmp_path / "frozen_3", frozen),
-    ]
-    assert [code for code, _ in finished(start_in_rounds(config, runs, double=True), within_s=900)] == [0, 0, 0]
-    before = whole_run.learner.state_dict()
-    for first, *others in (("sync_1", "sync_2", "sync_3"), ("frozen_1", "frozen_3")):
-        one = weights(tmp_path / first)
-        assert max(float((tensor - before[name]).abs().max()) for name, tensor in one.items()) > 1e-4
-        for other in others:
-            many = weights(tmp_path / other)
-            assert one.keys() == many.keys()
-            for name, tensor in one.items():
-                torch.testing.assert_close(many[name], tensor, rtol=0, atol=1e-9)
+    config = replace(tiny, init=str(whole_run.folder / "last"), sync_batch_norm=True)
+    config = replace(config, batch_size=6, steps=20, save_every=100)
+    runs = {size: start(size, config, tmp_path / str(size), double=True) for size in (1, 2, 3)}
+    for size, processes in runs.items():
+        assert [code for code, _ in finished(processes, within_s=900)] == [0] * size
+    one, before = weights(tmp_path / "1"), whole_run.learner.state_dict()
+    for size in (2, 3):
+        equal_to_rounding(one, weights(tmp_path / str(size)))
+    assert max(float((tensor - before[name]).abs().max()) for name, tensor in one.items()) > 1e-4
+
+
+def test_a_run_goes_on_with_another_number_of_processes(frozen: dict[int, Path], tmp_path: Path) -> None:
+    for size, other in ((1, 2), (2, 1)):
+        folder = tmp_path / f"{size} then {other}"
+        shutil.copytree(frozen[size], folder)
+        shutil.rmtree(folder / "checkpoints/step_000004")
+        config = replace(read_run_config(folder), device="cpu")
+        results = finished(start(other, config, folder, resume=True, double=True))
+        assert [code for code, _ in results] == [0] * other, results
+        equal_to_rounding(weights(frozen[1]), weights(folder))
 
 
 def test_a_signal_to_one_process_ends_all_after_the_same_step_and_one_goes_on_with_the_run(
@@ -117,14 +144,69 @@ def test_a_loss_that_is_not_finite_in_one_process_skips_the_step_in_all(
     assert all(torch.isfinite(tensor).all() for tensor in weights(folder).values())
 
 
+def test_ctrl_c_in_one_process_ends_all_and_says_so_once(shared_step: TrainConfig, tmp_path: Path) -> None:
+    results = finished(start(2, shared_step, tmp_path / "run", signalled_at=(0, 1, signal.SIGINT)))
+    assert [code for code, _ in results] == [130, 130], results
+    assert "everything is saved" in results[0][1] and results[1][1] == "", results
+    assert last_checkpoint(tmp_path / "run") == tmp_path / "run/checkpoints/step_000001"
+
+
+def test_minutes_are_those_of_the_first_process_and_all_stop_after_the_same_step(
+    shared_step: TrainConfig, tmp_path: Path
+) -> None:
+    config = replace(shared_step, steps=None, minutes=100)
+    results = finished(start(2, config, tmp_path / "run", slow=[[3_100, 100_000]]))
+    assert [code for code, _ in results] == [0, 0], results
+    assert last_checkpoint(tmp_path / "run") == tmp_path / "run/checkpoints/step_000002"
+
+
 def test_a_process_that_dies_ends_the_others_with_one_sentence(shared_step: TrainConfig, tmp_path: Path) -> None:
     results = finished(start(2, shared_step, tmp_path / "run", killed_at=(1, 1)))
     assert [code for code, _ in results] == [2, -9], results
     assert "another process of the run has ended" in one_sentence(results)
 
 
-def test_an_error_that_all_meet_is_said_once(shared_step: TrainConfig, tmp_path: Path) -> None:
-    results = finished(start(2, replace(shared_step, batch_size=3), tmp_path / "run"))
+NO_PRESET = ["train", "no-such-preset", "--out", "run"]
+TRAIN = ["train", "mono-192x64", "--out", "run", "--data"]
+"""Of a store that cannot be made, because there is no such folder, if it comes so far."""
+
+
+@pytest.mark.parametrize(
+    ("commands", "said"),
+    [
+        ([NO_PRESET, NO_PRESET], "no-such-preset"),
+        ([[*TRAIN, "nowhere"], NO_PRESET], "no-such-preset"),
+        ([NO_PRESET, [*TRAIN, "nowhere"]], "no-such-preset"),
+        ([[*TRAIN, "a"], [*TRAIN, "b"]], "were not started alike: --data of process 1"),
+        ([[*TRAIN, "a"], [*TRAIN, "a", "--steps", "2"]], "were not started alike: --steps of process 1"),
+        ([[*TRAIN, "a", "--batch-size", "3"]] * 2, "a multiple of 2"),
+        ([[*TRAIN, "nowhere", "--batch-size", "2"]] * 2, "nowhere"),
+    ],
+)
+def test_what_is_refused_is_said_once_whoever_meets_it(
+    commands: list[list[str]], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [[str(tmp_path / "run") if word == "run" else word for word in each] for each in commands]
+    results = finished(start(2, each=[{"words": each} for each in words]))
     assert [code for code, _ in results] == [2, 2], results
-    assert "a multiple of 2" in one_sentence(results)
+    assert said in one_sentence(results)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_machine_that_does_not_see_the_data_ends_all_with_its_own_sentence(
+    shared_step: TrainConfig, tmp_path: Path
+) -> None:
+    results = finished(start(2, shared_step, tmp_path / "run", blind=[1]))
+    assert [code for code, _ in results] == [2, 2], results
+    assert "there is no such data" in one_sentence(results)
+    assert "not here" in results[1][1]
+
+
+def test_more_processes_than_clips_are_refused(shared_step: TrainConfig, tmp_path: Path) -> None:
+    few = tmp_path / "few"
+    few.mkdir()
+    for image in sorted(Path(shared_step.data).iterdir())[:3]:
+        shutil.copy(image, few)
+    results = finished(start(3, replace(shared_step, data=str(few), batch_size=3), tmp_path / "run"))
+    assert [code for code, _ in results] == [2] * 3, results
+    assert "batch" in one_sentence(results)

@@ -21,6 +21,7 @@ from selfdepth.cli.options import listed, read_options
 from selfdepth.cli.pages import help_page
 from selfdepth.cli.parsing import closest, parse, without_help
 from selfdepth.cli.printing import remark, say
+from selfdepth.cli.several import require_shared, tells
 from selfdepth.engine.launch import speaks
 from selfdepth.errors import (
     ConfigError,
@@ -80,7 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()  # while errors can still be answered
             return code
     except SelfDepthError as error:
-        remark(f"error: {error}")
+        if tells(error, words):
+            remark(f"error: {error}")
         return 2
     except InputsFailed as failure:
         remark(f"{failure}, as named above; the rest is done. The same command tries these once more")
@@ -101,7 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.filename is None and error.errno not in _OF_THE_DISK:  # of no file: a bug
             raise
-        remark(f"error: {_refused_by_system(error)}")
+        if tells(error, words):
+            remark(f"error: {_refused_by_system(error)}")
         return 2
 
 
@@ -171,6 +174,7 @@ def _run(verb: str, words: list[str]) -> None:
     defaults = getattr(module, "defaults", None)
     rest = without_help(words)
     if rest is None:
+        require_shared(verb, words)
         getattr(module, name)(parse(kind, words, verb=verb, defaults=defaults))
         return
     options = read_options(kind, None if defaults is None else defaults(rest))

@@ -10,7 +10,7 @@ import json
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from statistics import fmean
 from typing import Any
@@ -18,19 +18,22 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from selfdepth.device import resolve_device
 from selfdepth.engine.batch_norm import Synchronised
 from selfdepth.engine.launch import Place, place
+from selfdepth.engine.meeting import meet
 from selfdepth.errors import ConfigError, EndedElsewhere, Interrupted, SelfDepthWarning, TrainingError
 from selfdepth.structs import Batch, StepOutput
 
 _PATIENCE = timedelta(days=7)
 """How long a process waits for the others, as while the first one decodes terabytes. One that dies is noticed at once,
 by its closed connections; torchrun and Slurm then end the rest."""
+
+_TOLD = "is_told_once"
+"""An attribute of the error that ends a run, in the process that is to tell it."""
 
 _TO_MEET = timedelta(minutes=10)
 """How long the processes have to find each other. Machines of a cluster do not start in the same minute."""
@@ -168,18 +171,23 @@ def joined(device: str) -> Iterator[World]:
         with warnings.catch_warnings():
             if not world.is_first:
                 warnings.simplefilter("ignore", SelfDepthWarning)  # the first one says it
-            yield world
+            # A machine whose processes end because another one's did may not count that as a restart.
+            restarts = max(world.gather_numbers([where.restarts]))
+            yield replace(world, is_restart=restarts > [0])
     except (Interrupted, EndedElsewhere):
         raise
     except BaseException as error:
-        if not _is_first_to_fail():
+        if not _claims_the_end():
             raise EndedElsewhere from error
         if _is_lost_connection(error):
-            raise TrainingError(
-                "another process of the run has ended, without a word",
-                got=f"{where.size - 1} or fewer of {where.size} processes",
-                fix="see what killed it (memory, perhaps); --resume continues from the last checkpoint",
+            raise _told_once(
+                TrainingError(
+                    "another process of the run has ended, without a word",
+                    got=f"{where.size - 1} or fewer of {where.size} processes",
+                    fix="see what killed it (memory, perhaps); --resume continues from the last checkpoint",
+                )
             ) from error
+        _told_once(error)
         raise
     finally:
         with suppress(RuntimeError):
@@ -198,21 +206,43 @@ def _connect(where: Place, name: str) -> World:
     try:
         url = f"tcp://{address}:{where.port}"
         store, _, _ = next(rendezvous(url, where.rank, where.size, timeout=_TO_MEET))
-        # torchrun may keep the store when it starts again, and in it the addresses of processes that are gone.
-        store = PrefixStore(f"selfdepth/{where.restarts}", store)
+        store = meet(store, where.rank, where.size, within=_TO_MEET)
         dist.init_process_group(backend, store=store, rank=where.rank, world_size=where.size, timeout=_PATIENCE)
     except (RuntimeError, ValueError) as error:
-        raise TrainingError(
-            "the processes of the run cannot reach each other",
-            where=f"{where.address}, port {where.port}",
-            expected=f"{where.size} processes, of which this is number {where.rank}",
-            got=str(error).splitlines()[0][:200],
-            fix="check the address, and that the port is free and not behind a firewall",
+        raise _told_once(
+            TrainingError(
+                "the processes of the run cannot reach each other",
+                where=f"{where.address}, port {where.port}",
+                expected=f"{where.size} processes, of which this is number {where.rank}",
+                got=str(error).splitlines()[0][:200],
+                fix="check the address, and that the port is free and not behind a firewall",
+            )
         ) from error
-    return World(rank=where.rank, size=where.size, is_restart=where.restarts > 0)
+    return World(rank=where.rank, size=where.size)
 
 
-def _is_first_to_fail() -> bool:
+def is_first_to_fail(error: Exception) -> bool:
+    """Whether of all processes of the run this one is to tell an error.
+
+    If it had that before the processes met, they meet now: all of them may have it, or this one alone.
+    """
+    if vars(error).get(_TOLD):
+        return True
+    try:
+        with joined("auto"):
+            raise error
+    except EndedElsewhere:
+        return False
+    except Exception:
+        return True
+
+
+def _told_once(error: BaseException) -> BaseException:
+    vars(error)[_TOLD] = True
+    return error
+
+
+def _claims_the_end() -> bool:
     """Whether no other process has claimed that its error ends the run."""
     try:
         store = dist.distributed_c10d._get_default_store()

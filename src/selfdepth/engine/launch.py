@@ -76,6 +76,14 @@ def speaks(environment: Mapping[str, str] = os.environ) -> bool:
         return True
 
 
+def n_processes(environment: Mapping[str, str] = os.environ) -> int:
+    """How many processes have been started together; 1 if what the environment says makes no sense."""
+    try:
+        return place(environment).size
+    except ConfigError:
+        return 1
+
+
 def _port_of_job(environment: Mapping[str, str]) -> int:
     return _FIRST_PORT + _number(environment, "SLURM_JOB_ID", "0") % _N_PORTS
 

@@ -13,6 +13,7 @@ from statistics import fmean
 from selfdepth.config import TrainConfig
 from selfdepth.data.footage import Footage
 from selfdepth.data.store.prepare import lenses_of, shown_share
+from selfdepth.engine.alike import require_alike
 from selfdepth.engine.camera_report import VERDICT_FILE, finish
 from selfdepth.engine.checkpoint import last_checkpoint, not_finite
 from selfdepth.engine.compiled import training_step
@@ -77,7 +78,7 @@ def train(
     """
     config = config.with_metric_start()
     with joined(config.device) as world, sole_run(folder) if world.is_first else nullcontext():
-        world.share_of(config.batch_size)  # refused before anything is done
+        require_alike(world, config, folder, resume=resume)  # before anything is done
         watcher = Unfailing(watcher if world.is_first else None)
         if world.is_first:
             # torchrun repeats the command when it has lost a process.
