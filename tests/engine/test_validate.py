@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from collections.abc import Callable
@@ -110,16 +111,15 @@ def test_every_clip_is_compared_in_evaluation_mode_and_training_goes_on_in_its_o
     assert all(torch.equal(tensor, before[name]) for name, tensor in whole_run.learner.state_dict().items())
 
 
-@pytest.mark.parametrize("size", [2, 3, 5])
 def test_several_processes_together_find_what_one_finds(
-    kitti: Path, tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+    kitti: Path, tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spoil_scan(kitti)  # one map is left out, the other one is compared
     run = prepare_run(replace(tiny, data=str(kitti), camera="fov:60", batch_size=1), tmp_path / "run", resume=False)
     alone = validate(run)
     assert alone.loss is not None and alone.depth is not None and len(alone.problems) == 1
-    runs = [replace(run, world=World(rank=rank, size=size)) for rank in range(size)]
-    for constant in (None, alone.constant):
+    for size, constant in itertools.product((2, 3), (None, alone.constant)):
+        runs = [replace(run, world=World(rank=rank, size=size)) for rank in range(size)]
         shares = [_own_batches(each, with_constant=constant is None) for each in runs]
         assert sum(len(share) for share in shares) == 2 and sum(not share for share in shares) == size - 2
         monkeypatch.setattr(World, "gather", lambda world, own, shares=shares: json.loads(json.dumps(shares)))
