@@ -136,15 +136,15 @@ def check_other_models(
             )
 
 
-def check_sync_batch_norm(*, freeze: bool, compiled: bool | None) -> None:
+def check_sync_batch_norm(wanted: bool, *, freeze: bool, compiled: bool | None) -> None:
     """Refuse options that do not go with synchronised batch normalisation: `freeze_batch_norm` and `compile`.
 
     Raises:
         ConfigError: for the first of them.
     """
-    if freeze:
+    if wanted and freeze:
         raise ConfigError("frozen statistics are not measured", where="--sync-batch-norm", fix="leave it out")
-    if compiled:
+    if wanted and compiled:
         raise ConfigError(
             "a step with messages between its layers cannot be compiled",
             where="--sync-batch-norm",

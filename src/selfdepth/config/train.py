@@ -189,8 +189,7 @@ class TrainConfig:
                 "--encoder.pose-network": self.encoder.pose_network == "shared",
             },
         )
-        if self.sync_batch_norm:
-            check_sync_batch_norm(freeze=self.freeze_batch_norm, compiled=self.compile)
+        check_sync_batch_norm(self.sync_batch_norm, freeze=self.freeze_batch_norm, compiled=self.compile)
         budgets = {"--steps": self.steps, "--epochs": self.epochs, "--minutes": self.minutes}
         for flag, amount in budgets.items():
             require(amount is None or 0 < amount < math.inf, flag, "more than 0", amount)
