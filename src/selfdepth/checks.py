@@ -136,6 +136,23 @@ def check_other_models(
             )
 
 
+def check_sync_batch_norm(wanted: bool, *, freeze: bool, compiled: bool | None) -> None:
+    """Refuse options that do not go with synchronised batch normalisation: `freeze_batch_norm` and `compile`.
+
+    Raises:
+        ConfigError: for the first of them.
+    """
+    if wanted and freeze:
+        raise ConfigError("frozen statistics are not measured", where="--sync-batch-norm", fix="leave it out")
+    if wanted and compiled:
+        raise ConfigError(
+            "a step with messages between its layers cannot be compiled",
+            where="--sync-batch-norm",
+            got="--compile",
+            fix="add --no-compile, or leave --sync-batch-norm out",
+        )
+
+
 def check_kinds(values: object, kind: type, where: str | Path, prefix: str = "") -> None:
     """Compare the types of JSON values with the annotations of a dataclass, nested ones included.
 

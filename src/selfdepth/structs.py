@@ -26,10 +26,12 @@ class HardTargets:
     Attributes:
         clips: which clips of the batch, each at most once.
         images: their target inputs in bad conditions; colours in [0, 1].
+        weight: of their mean where several processes share a step: k over the mean k of all. None: one process has all.
     """
 
     clips: Int[Tensor, "k"]
     images: Float[Tensor, "k 3 h w"]
+    weight: Float[Tensor, ""] | None = None
 
     def __getitem__(self, clips: slice) -> HardTargets:
         """Those of a slice of the clips, counted from its first."""
@@ -45,10 +47,14 @@ class Driven:
     Attributes:
         metres: along the path, 0 or more; 0 where it is not known.
         known: where it is.
+        mean_m: of all that are known in the step, and
+        n_clips: how many of the step's clips have one, over the number of processes that share it. None: one has all.
     """
 
     metres: Float[Tensor, "b s"]
     known: Bool[Tensor, "b s"]
+    mean_m: Float[Tensor, ""] | None = None
+    n_clips: Float[Tensor, ""] | None = None
 
     def __getitem__(self, clips: slice) -> Driven:
         """Those of a slice of the clips."""

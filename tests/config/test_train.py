@@ -66,6 +66,8 @@ NAN = float("nan")
         ({"anchor": NAN, "init": "a"}, "--anchor"),
         ({"anchor": 0.1}, "--anchor; expected --init MODEL"),
         ({"freeze_batch_norm": True}, "--freeze-batch-norm; expected --init MODEL"),
+        ({"freeze_batch_norm": True, "sync_batch_norm": True, "init": "a"}, "--sync-batch-norm; leave it out"),
+        ({"sync_batch_norm": True, "compile": True}, "got --compile; add --no-compile"),
         ({"self_teacher": "a", "anchor": 0.1, "init": "b"}, "--anchor and --self-teacher exclude"),
         ({"self_teacher": "a", "encoder": EncoderConfig(pose_network="shared")}, "--encoder.pose-network"),
         (

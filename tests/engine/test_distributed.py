@@ -91,6 +91,20 @@ def test_two_processes_end_with_the_weights_of_one(whole_run: Run, frozen: dict[
     assert max(float((tensor - before[name]).abs().max()) for name, tensor in one.items()) > 1e-4
 
 
+def test_with_synchronised_batch_norm_any_number_of_processes_ends_with_the_weights_of_one(
+    whole_run: Run, tiny: TrainConfig, tmp_path: Path
+) -> None:
+    config = replace(tiny, init=str(whole_run.folder / "last"), sync_batch_norm=True)
+    config = replace(config, batch_size=6, steps=20, save_every=100)
+    runs = {size: start(size, config, tmp_path / str(size), double=True) for size in (1, 2, 3)}
+    for size, processes in runs.items():
+        assert [code for code, _ in finished(processes, within_s=900)] == [0] * size
+    one, before = weights(tmp_path / "1"), whole_run.learner.state_dict()
+    for size in (2, 3):
+        equal_to_rounding(one, weights(tmp_path / str(size)))
+    assert max(float((tensor - before[name]).abs().max()) for name, tensor in one.items()) > 1e-4
+
+
 def test_a_run_goes_on_with_another_number_of_processes(frozen: dict[int, Path], tmp_path: Path) -> None:
     for size, other in ((1, 2), (2, 1)):
         folder = tmp_path / f"{size} then {other}"

@@ -150,6 +150,7 @@ ALLOWED: dict[str, Any] = {
     "device": "cpu",
     "precision": "bf16",
     "compile": True,
+    "sync_batch_norm": True,
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,9 +17,10 @@ from PIL import Image
 
 from selfdepth.config import TrainConfig
 from selfdepth.engine import train as loop
+from selfdepth.engine.distributed import World
 from selfdepth.engine.setup import Run, prepare_run
 from selfdepth.engine.train import train
-from selfdepth.engine.validate import Validation, validate
+from selfdepth.engine.validate import Validation, _own_batches, validate
 from selfdepth.errors import TrainingError
 from selfdepth.synthetic.drive import DriveSpec, render_drive
 from selfdepth.synthetic.kitti import write_kitti_raw
@@ -106,6 +109,21 @@ def test_every_clip_is_compared_in_evaluation_mode_and_training_goes_on_in_its_o
     validate(whole_run)
     assert whole_run.learner.training
     assert all(torch.equal(tensor, before[name]) for name, tensor in whole_run.learner.state_dict().items())
+
+
+def test_several_processes_together_find_what_one_finds(
+    kitti: Path, tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil_scan(kitti)  # one map is left out, the other one is compared
+    run = prepare_run(replace(tiny, data=str(kitti), camera="fov:60", batch_size=1), tmp_path / "run", resume=False)
+    alone = validate(run)
+    assert alone.loss is not None and alone.depth is not None and len(alone.problems) == 1
+    for size, constant in itertools.product((2, 3), (None, alone.constant)):
+        runs = [replace(run, world=World(rank=rank, size=size)) for rank in range(size)]
+        shares = [_own_batches(each, with_constant=constant is None) for each in runs]
+        assert sum(len(share) for share in shares) == 2 and sum(not share for share in shares) == size - 2
+        monkeypatch.setattr(World, "gather", lambda world, own, shares=shares: json.loads(json.dumps(shares)))
+        assert all(validate(each, constant) == alone for each in runs)
 
 
 def test_what_was_learned_is_kept_when_validation_fails(

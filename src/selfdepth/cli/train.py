@@ -55,7 +55,7 @@ SECTIONS = {
         *("data", "split", "camera", "every", "crop", "rectify", "stream", "topic", "width", "height", "offsets"),
         *("stereo", "on_error", "store", "speed", "clock_offset", "camera_height"),
     ),
-    "networks": ("encoder", "init", "freeze_batch_norm"),
+    "networks": ("encoder", "init", "freeze_batch_norm", "sync_batch_norm"),
     "objective": ("method", "loss", "motion_first", "self_teacher", "anchor"),
     "teacher": ("teacher",),
     "augmentation": ("augment",),

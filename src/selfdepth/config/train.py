@@ -13,6 +13,7 @@ from selfdepth.checks import (
     MIN_SIZE,
     check_numbers,
     check_other_models,
+    check_sync_batch_norm,
     out_of_range,
     require,
     require_size,
@@ -106,6 +107,9 @@ class TrainConfig:
     refine sets it. Default: the weights are free."""
     freeze_batch_norm: bool = False
     """Keep the statistics of batch normalisation of the --init model, for footage too short to measure others."""
+    sync_batch_norm: bool = False
+    """Of a run in several processes: normalise by the statistics of the clips of all of them, not of each process's
+    own. The run is then that of one process, up to rounding. Costs two messages a layer, and is not compiled."""
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     """The networks' encoders."""
     method: Method = "monodepth2"
@@ -186,6 +190,7 @@ class TrainConfig:
                 "--encoder.pose-network": self.encoder.pose_network == "shared",
             },
         )
+        check_sync_batch_norm(self.sync_batch_norm, freeze=self.freeze_batch_norm, compiled=self.compile)
         budgets = {"--steps": self.steps, "--epochs": self.epochs, "--minutes": self.minutes}
         for flag, amount in budgets.items():
             require(amount is None or 0 < amount < math.inf, flag, "more than 0", amount)

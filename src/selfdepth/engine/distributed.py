@@ -22,6 +22,7 @@ from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from selfdepth.device import resolve_device
+from selfdepth.engine.batch_norm import Synchronised
 from selfdepth.engine.launch import Place, place
 from selfdepth.engine.meeting import meet
 from selfdepth.errors import ConfigError, EndedElsewhere, Interrupted, SelfDepthWarning, TrainingError
@@ -141,9 +142,11 @@ ALONE = World()
 
 
 def running_statistics_of(learner: nn.Module) -> list[Tensor]:
-    """Means and variances that the learner's batch normalisations measure; those of frozen ones stay as they are."""
+    """Means and variances that the learner's batch normalisations measure, each process its own: those of frozen ones
+    stay as they are, and those of synchronised ones are the same everywhere."""
     norms = [each for each in learner.modules() if isinstance(each, nn.modules.batchnorm._BatchNorm) and each.training]
-    statistics = [tensor for norm in norms for tensor in (norm.running_mean, norm.running_var)]
+    own = [norm for norm in norms if not isinstance(norm, Synchronised)]
+    statistics = [tensor for norm in own for tensor in (norm.running_mean, norm.running_var)]
     return [tensor for tensor in statistics if tensor is not None]
 
 

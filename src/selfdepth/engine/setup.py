@@ -16,6 +16,7 @@ from torch import nn
 from selfdepth.config import EncoderConfig, ResolvedConfig, TrainConfig, to_json
 from selfdepth.data.footage import Footage
 from selfdepth.device import Arithmetic, choose_arithmetic, resolve_device
+from selfdepth.engine.batch_norm import synchronise
 from selfdepth.engine.checkpoint import Checkpoint, load_checkpoint, newest_intact, put_damaged_aside
 from selfdepth.engine.data import Data, make_loaders, open_data, source_of
 from selfdepth.engine.distributed import ALONE, World
@@ -182,6 +183,8 @@ def _assemble(
 ) -> Run:
     """The run, from its parts: new, or as its checkpoint has it."""
     device = data.train.device
+    if config.sync_batch_norm and world.size > 1:
+        synchronise(learner)
     if config.learns_camera:
         learn_camera(learner, data.store, device, distortion=config.learns_distortion)
     run = Run(
@@ -227,7 +230,8 @@ def _check_others(requested: TrainConfig, *, folder: Path | None, self_teacher: 
 def worth_compiling(config: TrainConfig, device: torch.device) -> bool:
     """Whether to compile the training step: as `--compile` says, else on CUDA only. On CPUs compiling the networks was
     measured to cost a minute and gain nothing (benchmarks/results/README.md)."""
-    return device.type == "cuda" if config.compile is None else config.compile
+    automatic = device.type == "cuda" and not config.sync_batch_norm  # which sends messages between the layers
+    return automatic if config.compile is None else config.compile
 
 
 def _build_learner(

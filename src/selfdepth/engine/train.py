@@ -231,8 +231,7 @@ class _Loop:
             return
         in_row, progress.skipped_in_row = progress.skipped_in_row, 0  # whoever resumes, with other options, starts anew
         try:
-            if self.run.world.is_first:
-                self._save(better=False)
+            self._save(better=False)
         except OutputError as error:  # the reason for the end is another
             self.watcher.say(f"warning: the steps since the last checkpoint are lost: {error}")
         self.run.world.wait()
@@ -284,8 +283,7 @@ class _Loop:
         require_finite_weights(self.run)
         if with_validation and self.motion_first.stage == "full":
             hold_measured(self.run, self.watcher.say)
-        if self.run.world.is_first:
-            self._validate_and_save(with_validation=with_validation)
+        self._validate_and_save(with_validation=with_validation)
         self.run.world.wait()
         self.saved_step = self.run.progress.step
         # The time spent here does not count in the logged clips per second.
@@ -304,6 +302,8 @@ class _Loop:
 
     def _save(self, *, better: bool) -> None:
         """Save the checkpoint and the models. If the disk is full, stop or wait for space, as the options say."""
+        if not self.run.world.is_first:
+            return
         self.tracker.sync()
         has_said = False
         while True:

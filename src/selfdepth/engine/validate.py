@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,16 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from selfdepth.data.frames import FrameRef
-from selfdepth.engine.setup import Run
+from selfdepth.engine.setup import Run, seed_step
 from selfdepth.errors import DataError
 from selfdepth.evaluation.depth.frames import compared, cropped_truth
-from selfdepth.evaluation.depth.metrics import METRICS, DepthReport, evaluate_set
+from selfdepth.evaluation.depth.metrics import METRICS, DepthReport, ImageErrors, evaluate_image, summarize
+from selfdepth.evaluation.depth.units import truth_out_of_range
 from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.structs import Batch
+
+_CLIPS_AT_ONCE = 16
+"""Of a batch of validation, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,55 +66,102 @@ class Validation:
         return scalars
 
 
-@torch.no_grad()
 def validate(run: Run, constant: float | None = None) -> Validation:
-    """Run the networks on every validation clip, and compare their depth with ground truth.
+    """Compare every validation clip, and every prediction that has ground truth.
+
+    Each process of the run takes its share of the batches, and all get the result. It is that of one process, to the
+    last digit where they compute alike.
 
     Args:
-        constant: as in Validation, from an earlier one; None: it is computed.
+        constant: `constant` of this run's validation, from an earlier one; None: it is computed.
 
     In evaluation mode: with the running statistics of batch normalisation, the result of a clip does not depend on the
     others in its batch, and validation does not change the networks. Afterwards they are in training mode again.
     """
-    losses: list[float] = []
-    spreads: list[float] = []
-    disparities: list[ndarray] = []
-    truths: list[ndarray] = []
-    problems: list[str] = []
+    shares = run.world.gather(_own_batches(run, with_constant=constant is None))
+    # In the order in which one process meets them: batch by batch, each process in its turn.
+    batches = [batch for turn in zip_longest(*shares) for batch in turn if batch is not None]
+    images = [image for batch in batches for image in batch["images"]]
+    losses = [batch["loss"] for batch in batches if batch["loss"] is not None]
+    clips = len(run.data.val.clips.with_source)
+    problems = [image["problem"] for image in images if "problem" in image]
+    depth, scaled = None, None
+    if any("truth" in image for image in images):
+        try:
+            depth, scaled = _depth(run, images)
+            if constant is None:
+                constant = float(np.mean([image["constant"] for image in images if "constant" in image]))
+        except DataError as error:
+            problems.append(str(error))
+    return Validation(
+        loss=sum(losses) / clips if clips else None,
+        depth=depth,
+        scaled=scaled,
+        spread=float(np.mean([image["spread"] for image in images])) if images else None,
+        constant=constant,
+        problems=tuple(problems),
+    )
+
+
+@torch.no_grad()
+def _own_batches(run: Run, *, with_constant: bool) -> list[dict[str, Any]]:
+    """What this process finds in its share of the batches, as JSON values: the loss of each, and its images."""
+    rank, size = run.world.rank, run.world.size
+    found = []
     run.learner.eval()
     try:
-        for refs, batch in run.data.val.evaluation_batches(run.config.batch_size):
+        # Batches that do not depend on the number of processes, nor would fill the memory of each at a large one.
+        clips_at_once = min(run.config.batch_size, _CLIPS_AT_ONCE)
+        for turn, (refs, batch) in enumerate(run.data.val.evaluation_batches(clips_at_once, share=(rank, size))):
+            seed_step(run.config.seed, turn * size + rank)  # the tie-breaking noise, the same at every validation
+            loss = None
             if batch.frames.shape[1] > 1:
                 output = run.learner(batch)
-                losses.append(float(output.loss) * len(refs))  # the last batch may be smaller
+                loss = float(output.loss) * len(refs)  # the last batch may be smaller
                 finest = output.disparity
             else:  # a target without sources cannot be rebuilt, but its depth can be evaluated
                 finest = run.learner.predict_disparity(batch)
             predicted = run.depth_range.disparity(finest)[:, 0].float().cpu().numpy()
-            spreads += _spreads(predicted, batch)
-            for ref, disparity in zip(refs, predicted, strict=True):
-                try:
-                    pair = _with_truth(run, ref, disparity)
-                except DataError as error:  # a damaged scan must not end a run that does not learn from it
-                    problems.append(str(error))
-                    continue
-                if pair is not None:
-                    disparities.append(pair[0])
-                    truths.append(pair[1])
+            spreads = _spreads(predicted, batch)
+            images = [
+                {"spread": spread} | _errors(run, ref, disparity, with_constant=with_constant)
+                for ref, disparity, spread in zip(refs, predicted, spreads, strict=True)
+            ]
+            found.append({"loss": loss, "images": images})
     finally:
         run.learner.train()
-    clips = len(run.data.val.clips.with_source)
-    loss = sum(losses) / clips if clips else None
-    depth, scaled = None, None
-    if truths:
-        try:
-            depth, scaled = _depth(run, disparities, truths)
-            constant = _of_constant(run, truths) if constant is None else constant
-        except DataError as error:
-            problems.append(str(error))
-    spread = float(np.mean(spreads)) if spreads else None
-    found = tuple(problems)
-    return Validation(loss=loss, depth=depth, scaled=scaled, spread=spread, constant=constant, problems=found)
+    return found
+
+
+def _errors(run: Run, ref: FrameRef, disparity: Float[ndarray, "h w"], *, with_constant: bool) -> dict[str, Any]:
+    """The errors of a prediction after median scaling, those in metres if the scale is known, and a constant's.
+
+    Or what hinders: "problem", a sentence about the ground truth; "broken", one about the prediction; "beyond", the
+    least, median and largest depth of a map of which nothing counts. Nothing without ground truth.
+    """
+    try:
+        pair = _with_truth(run, ref, disparity)
+    except DataError as error:  # a damaged scan must not end a run that does not learn from it
+        return {"problem": str(error)}
+    if pair is None:
+        return {}
+    mapped, truth = pair
+    factor = run.config.metres_per_unit
+    evaluate = partial(evaluate_image, truth=truth, protocol=run.data.protocol)
+    try:
+        scaled = evaluate(mapped, factor=factor or 1.0, name=f"frame {ref.number} of {ref.sequence}")
+        if scaled is None:
+            known = truth[truth > 0]
+            values = [float(f(known)) for f in (np.min, np.median, np.max)] if known.size else None
+            return {"truth": True, "beyond": values}
+        errors = {"truth": True, "scaled": asdict(scaled)}
+        if factor is not None:
+            metres = evaluate(mapped, factor=factor, median_scaling=False)
+            errors["metres"] = None if metres is None else asdict(metres)
+    except DataError as error:
+        return {"truth": True, "broken": str(error)}
+    of_constant = evaluate(np.ones_like(truth)) if with_constant else None
+    return errors if of_constant is None else errors | {"constant": of_constant.abs_rel}
 
 
 def _spreads(disparities: Float[ndarray, "b h w"], batch: Batch) -> list[float]:
@@ -138,22 +190,30 @@ def _with_truth(run: Run, ref: FrameRef, disparity: Float[ndarray, "h w"]) -> tu
     return compared(disparity, truth, camera, fit)
 
 
-def _of_constant(run: Run, truths: list[ndarray]) -> float:
-    """abs_rel of a constant depth after median scaling.
-
-    Raises:
-        DataError: if no image has a pixel that can be compared.
-    """
-    return evaluate_set([np.ones_like(truth) for truth in truths], truths, run.data.protocol).abs_rel
-
-
-def _depth(run: Run, disparities: list[ndarray], truths: list[ndarray]) -> tuple[DepthReport, DepthReport]:
+def _depth(run: Run, images: list[dict[str, Any]]) -> tuple[DepthReport, DepthReport]:
     """Errors in metres if the scale is known, else median-scaled; and median-scaled in any case.
 
     Raises:
-        DataError: if no image has a pixel that can be compared.
+        DataError: if no image has a pixel that can be compared, or a prediction is no depth.
     """
-    factor = run.config.metres_per_unit
-    compare = partial(evaluate_set, disparities, truths, run.data.protocol, factor=factor or 1.0)
-    scaled = compare()
-    return (scaled if factor is None else compare(median_scaling=False)), scaled
+    protocol, factor = run.data.protocol, run.config.metres_per_unit
+    with_truth = [image for image in images if "truth" in image]
+    broken = [image["broken"] for image in with_truth if "broken" in image]
+    if broken:
+        raise DataError(broken[0])
+    compared = [image for image in with_truth if "scaled" in image]
+    beyond = [image["beyond"] for image in with_truth if image.get("beyond") is not None]
+    if not compared and beyond:
+        raise truth_out_of_range(np.array(beyond[-1]), protocol.min_truth, protocol.max_truth)
+
+    def report(kind: str) -> DepthReport:
+        return summarize(
+            [ImageErrors(**image[kind]) for image in compared],
+            protocol,
+            median_scaling=kind == "scaled",
+            factor=factor or 1.0,
+            skipped=len(with_truth) - len(compared),
+        )
+
+    scaled = report("scaled")
+    return (scaled if factor is None else report("metres")), scaled

@@ -244,7 +244,9 @@ class SelfSupervisedDepth(nn.Module):
             terms["consistency"] = (self.loss_config.consistency, consistency)
         if batch.hard_targets is not None and predicted.hard_disparities is not None:
             clear = tuple(level.index_select(0, batch.hard_targets.clips) for level in predicted.disparities)
-            terms["weather"] = (self.weather_weight, hard_target_loss(predicted.hard_disparities, clear, depths))
+            weather = hard_target_loss(predicted.hard_disparities, clear, depths)
+            weight = batch.hard_targets.weight
+            terms["weather"] = (self.weather_weight, weather if weight is None else weight * weather)
         if batch.teacher is not None:  # in shape alone, free of scale and shift
             teacher = batch.teacher if batch.lenses is None else batch.teacher * batch.lenses.seen
             terms["teacher"] = (self.teacher_weight, distillation_loss(predicted.disparities[0], teacher))

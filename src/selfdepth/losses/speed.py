@@ -27,12 +27,15 @@ def speed_loss(T_source_target: Float[Tensor, "b s 4 4"], driven: Driven) -> Flo
 
     Args:
         T_source_target: target to source, one per source in time.
-        driven: metres that the vehicle drove between target and source, |v dt|.
+        driven: metres that the vehicle drove between target and source, |v dt|. Where several processes share a step,
+            the mean of their losses is that of all its clips.
     """
     squared = T_source_target[..., :3, 3].square().sum(-1)
     length = (squared + _TINY_M**2).sqrt()
     known = driven.known.to(length.dtype)
     n_sources = known.sum(1)
     of_clip = ((length - driven.metres).abs() * known).sum(1) / n_sources.clamp(min=1)
-    mean_m = (driven.metres * known).sum() / known.sum().clamp(min=1)
-    return of_clip.sum() / (n_sources > 0).sum().clamp(min=1) / mean_m.clamp(min=_LEAST_M)
+    mean_m, n_clips = driven.mean_m, driven.n_clips
+    if mean_m is None or n_clips is None:
+        mean_m, n_clips = (driven.metres * known).sum() / known.sum().clamp(min=1), (n_sources > 0).sum().clamp(min=1)
+    return of_clip.sum() / n_clips / mean_m.clamp(min=_LEAST_M)

@@ -23,6 +23,7 @@ from selfdepth.data.store.store import Store
 from selfdepth.data.store.teacher_maps import Targets, TeacherMaps
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import resize
+from selfdepth.losses.speed import speed_loss
 from selfdepth.structs import Batch
 
 SIZE = {"width": 64, "height": 32}
@@ -242,6 +243,26 @@ def test_processes_share_the_teachers_maps_as_they_share_the_clips(
     whole = loader(store, taught).batch(5).teacher
     parts = [loader(store, taught, batch_size=2, share=(rank, 2)).batch(5).teacher for rank in (0, 1)]
     assert whole is not None and torch.equal(torch.cat([part for part in parts if part is not None]), whole)
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_the_mean_of_the_processes_terms_is_that_of_all_clips(store: Store, clips: ClipSet, size: int) -> None:
+    driven_m = np.random.default_rng(0).uniform(0, 2, (len(clips), 2)).astype(np.float32)
+    driven_m[::2] = np.nan
+    driven_m[1::3, 1] = np.nan
+    options = {"augment": AugmentConfig(weather=0.4), "batch_size": 6}
+    whole = loader(store, replace(clips, driven_m=driven_m), **options)
+    options["batch_size"] //= size
+    own = [loader(store, replace(clips, driven_m=driven_m), share=(rank, size), **options) for rank in range(size)]
+    T = torch.eye(4).repeat(6, 2, 1, 1)
+    T[..., :3, 3] = torch.randn(6, 2, 3, generator=torch.Generator().manual_seed(0))
+    for step in range(4):
+        batch, parts = whole.batch(step), [each.batch(step) for each in own]
+        assert batch.driven is not None and batch.hard_targets is not None
+        speeds = [speed_loss(T, part.driven) for T, part in zip(T.chunk(size), parts, strict=True) if part.driven]
+        torch.testing.assert_close(sum(speeds) / size, speed_loss(T, batch.driven))
+        means = [hard.images.mean() * hard.weight for part in parts if (hard := part.hard_targets) is not None]
+        torch.testing.assert_close(sum(means) / size, batch.hard_targets.images.mean())
 
 
 EVERYTHING = AugmentConfig(zoom=1.5, stretch=1.3, weather=0.5)

@@ -89,6 +89,11 @@ class ClipLoader:
 
     def indices(self, step: int) -> Int[ndarray, "b"]:
         """The clips of this process at a step (0 is the first step of a run): its share of `epoch_batches`."""
+        start = self.rank * self.batch_size
+        return self._clips_of_step(step)[start : start + self.batch_size]
+
+    def _clips_of_step(self, step: int) -> Int[ndarray, "n"]:
+        """Those of all processes."""
         epoch, position = divmod(step, self.steps_per_epoch)
         # The order of the current epoch is cached: to permute all clips at each step would cost more than the batch.
         order = self._order
@@ -96,8 +101,8 @@ class ClipLoader:
             size = self.batch_size * self.world_size
             batches = epoch_batches(self.clips.has_partner, batch_size=size, seed=self.seed, epoch=epoch)
             order = self._order = (epoch, batches)
-        start = self.rank * self.batch_size
-        return order[1][position, start : start + self.batch_size]
+        batch: Int[ndarray, "n"] = order[1][position]
+        return batch
 
     def batch(self, step: int) -> Batch:
         """The batch of a step, the same at every call."""
@@ -134,13 +139,23 @@ class ClipLoader:
             stop.set()
             worker.join()
 
-    def evaluation_batches(self, batch_size: int) -> Iterator[tuple[list[FrameRef], Batch]]:
+    def evaluation_batches(
+        self, batch_size: int, *, share: tuple[int, int] = (0, 1)
+    ) -> Iterator[tuple[list[FrameRef], Batch]]:
         """All clips without augmentation, as (targets, batch): clips without a stereo partner first, then those with
-        one. The last batch of each may be short."""
+        one. The last batch of each may be short.
+
+        Args:
+            share: (rank, n): of every n batches, only that of this rank, counted from 0.
+        """
         has_partner = self.clips.has_partner
+        number = 0
         for kind in (False, True):
             alike = np.flatnonzero(has_partner == kind)
             for start in range(0, len(alike), batch_size):
+                number += 1
+                if (number - 1) % share[1] != share[0]:
+                    continue
                 indices = alike[start : start + batch_size]
                 yield [self.clips.refs[i] for i in indices.tolist()], self._on_device(self._gather(indices))
 
@@ -221,7 +236,8 @@ class ClipLoader:
         # Drawn for all processes, and each takes its share, so the number of processes does not change the run.
         n, start = self.batch_size * self.world_size, self.rank * self.batch_size
         if self.world_size > 1:
-            batch = replace(batch, part=(start, n))
+            driven = None if batch.driven is None else self._means_of_step(step, batch.driven)
+            batch = replace(batch, part=(start, n), driven=driven)
         if config is None:
             return batch
         share = slice(start, start + self.batch_size)
@@ -234,8 +250,18 @@ class ClipLoader:
             return shift_colours(flipped, draw_colour_shift(n, generator)[share])
         batch = apply(batch, drawn[share])
         if config.weather > 0:
-            batch = add_weather(batch, draw_weather(n, config.weather, self._generator(step, _WEATHER_STREAM))[share])
+            weather = draw_weather(n, config.weather, self._generator(step, _WEATHER_STREAM))
+            batch = add_weather(batch, weather[share], weather if self.world_size > 1 else None)
         return batch
+
+    def _means_of_step(self, step: int, driven: Driven) -> Driven:
+        """With what the mean over the clips of all processes divides by."""
+        assert self.clips.driven_m is not None
+        metres = self.clips.driven_m[self._clips_of_step(step)]
+        known = ~np.isnan(metres)
+        means = (metres[known].sum() / max(known.sum(), 1), max(known.any(1).sum(), 1) / self.world_size)
+        mean_m, n_clips = (torch.tensor(mean, dtype=torch.float32, device=self.device) for mean in means)
+        return replace(driven, mean_m=mean_m, n_clips=n_clips)
 
     def _generator(self, step: int, stream: int) -> torch.Generator:
         seed = np.random.SeedSequence(entropy(self.seed, step, stream))

@@ -59,10 +59,13 @@ def draw_weather(b: int, share: float, generator: torch.Generator) -> Weather:
     )
 
 
-def add_weather(batch: Batch, drawn: Weather) -> Batch:
+def add_weather(batch: Batch, drawn: Weather, of_step: Weather | None = None) -> Batch:
     """The batch with `hard_targets`: the chosen clips' target inputs in bad conditions, colours in [0, 1].
 
     Nothing else is changed. On one device the result is a function of the draw alone.
+
+    Args:
+        of_step: the draw for all clips of a step, if several processes share it.
     """
     clips = drawn.chosen.nonzero().squeeze(1)
     if not len(clips):
@@ -75,8 +78,12 @@ def add_weather(batch: Batch, drawn: Weather) -> Batch:
         fields = torch.Generator(device=device).manual_seed(int(drawn.seed[clip]))
         effect = EFFECTS[int(drawn.kind[clip])]
         images.append(effect(batch.inputs[clip, 0], float(drawn.strength[clip]), fields).clamp(0, 1))
+    weight = None
+    if of_step is not None:
+        n_processes = len(of_step.chosen) / len(drawn.chosen)
+        weight = torch.tensor(len(clips) * n_processes / int(of_step.chosen.sum()), device=device)
     clips = clips.to(device, non_blocking=device.type == "cuda")
-    return replace(batch, hard_targets=HardTargets(clips=clips, images=torch.stack(images)))
+    return replace(batch, hard_targets=HardTargets(clips=clips, images=torch.stack(images), weight=weight))
 
 
 def night(image: Float[Tensor, "3 h w"], strength: float, fields: torch.Generator) -> Float[Tensor, "3 h w"]:
