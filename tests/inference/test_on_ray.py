@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ import threading
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,11 @@ from PIL import Image
 
 from helpers.models import depth_only, tiny_config, untrained, write_model
 from selfdepth.errors import ConfigError, SelfDepthError, SelfDepthWarning
-from selfdepth.inference import on_ray
-from selfdepth.inference.input_lists import read_input_list
+from selfdepth.inference import many, on_ray
+from selfdepth.inference.input_lists import ListedInput, read_input_list
 from selfdepth.inference.many import RECORD_FILE, Outcome, Task, checked_settings, predict_many
 from selfdepth.inference.on_ray import RayOptions, predict_on_ray
-from selfdepth.inference.ray_workers import MOST_ATTEMPTS, Attempts, Job, RayPredictor, Report, Row, encoded
+from selfdepth.inference.ray_workers import MOST_ATTEMPTS, Attempts, Job, RayPredictor, Report, Row, decoded, encoded
 from selfdepth.inference.save import SaveOptions
 
 LISTED = ("a.png", "lost", "cut.png", "frames", "gone.mp4")
@@ -179,16 +180,23 @@ def test_what_is_finished_starts_nothing(
     assert [each.status for each in told] == ["there", "there"]
 
 
-def call(ray: Any, job: Job, key: str, *, begun: int = 0) -> Report:
+@pytest.fixture(scope="module")
+def attempts(ray: Any) -> Any:
+    """What counts them for the tests that call a worker in this process, each with a number of its own."""
+    return ray.remote(Attempts).options(num_cpus=0).remote()
+
+
+NUMBERS = itertools.count()
+
+
+def call(ray: Any, attempts: Any, job: Job, listed: ListedInput, *, begun: int = 0) -> Report:
     """What a worker reports of an input that was begun so often before."""
-    attempts = ray.remote(Attempts).options(num_cpus=0).remote()
+    number = next(NUMBERS)
     for _ in range(begun):
-        ray.get(attempts.begin.remote(7))
-    (listed,) = (each for each in read_input_list(job.place, out=job.task.out) if each.key == key)
-    answer = RayPredictor(job, attempts)(Row(index=7, text=encoded(listed)))
-    assert answer["index"] == 7
+        ray.get(attempts.begin.remote(number))
+    answer = RayPredictor(job, attempts)(Row(index=number, text=encoded(listed)))
+    assert answer["index"] == number
     report: Report = json.loads(answer["text"])
-    ray.kill(attempts)
     return report
 
 
@@ -201,13 +209,18 @@ def job(world: Path, out: Path, **changes: Any) -> Job:
     )
 
 
-def test_an_input_is_not_begun_more_often_than_three_times(ray: Any, world: Path, tmp_path: Path) -> None:
-    (tmp_path / ".frames.partial").mkdir()
-    (tmp_path / ".frames.lock").touch()
-    report = call(ray, job(world, tmp_path), "frames", begun=MOST_ATTEMPTS)
+def test_an_input_is_not_begun_more_often_than_three_times(
+    ray: Any, attempts: Any, world: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "frames.txt").write_text(f"{world}/frames")
+    (listed,) = read_input_list(tmp_path / "frames.txt", out=tmp_path)
+    doing = job(world, tmp_path / "out")
+    (tmp_path / f"out/.{listed.name}.partial").mkdir()
+    (tmp_path / f"out/.{listed.name}.lock").touch()
+    report = call(ray, attempts, doing, listed, begun=MOST_ATTEMPTS)
     assert report["status"] == "failed" and "ended from outside, 3 times" in report["error"]
-    assert [path.name for path in tmp_path.iterdir()] == [".token"]
-    report = call(ray, job(world, tmp_path), "frames", begun=MOST_ATTEMPTS - 1)
+    assert [path.name for path in doing.task.out.iterdir()] == [".token"]
+    report = call(ray, attempts, doing, listed, begun=MOST_ATTEMPTS - 1)
     assert (report["status"], report["attempt"]) == ("finished", MOST_ATTEMPTS)
 
 
@@ -221,15 +234,12 @@ def test_an_input_is_not_begun_more_often_than_three_times(ray: Any, world: Path
     ],
 )
 def test_a_machine_that_sees_something_else_ends_the_work(
-    ray: Any, world: Path, tmp_path: Path, changes: dict[str, Any], sentence: str
+    ray: Any, attempts: Any, world: Path, tmp_path: Path, changes: dict[str, Any], sentence: str
 ) -> None:
-    doing = job(world, tmp_path)
-    inputs = read_input_list(doing.place, out=tmp_path)
+    inputs = read_input_list(world / "all.txt", out=tmp_path)
     if "place" in changes:
         changes = {"place": world / changes["place"]}
-    attempts = ray.remote(Attempts).options(num_cpus=0).remote()
-    other = RayPredictor(job(world, tmp_path, **changes), attempts)
-    report: Report = json.loads(other(Row(index=0, text=encoded(inputs[0])))["text"])
+    report = call(ray, attempts, job(world, tmp_path, **changes), inputs[0])
     assert report["status"] == "stop"
     with pytest.raises(SelfDepthError, match=sentence):
         on_ray._pass_on(inputs[0], report, tell=lambda outcome: None, say=lambda sentence: None)
@@ -250,10 +260,26 @@ def test_what_a_worker_was_told_and_warned_of_is_told_here(world: Path, tmp_path
     assert "Trace" in str(told[1].error)
 
 
-def test_warnings_of_an_input_come_with_its_report(ray: Any, world: Path, tmp_path: Path) -> None:
-    doing = replace(task(world, tmp_path), camera="fov:60")
-    report = call(ray, job(world, tmp_path, task=doing, settings=checked_settings(doing)), "a.png")
-    assert report["status"] == "finished"
+class Talkative:
+    """Says and warns, and predicts nothing."""
+
+    def __init__(self, task: Task, settings: dict[str, Any], *, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def predict(self, listed: ListedInput) -> Outcome:
+        warnings.warn("mind it", SelfDepthWarning, stacklevel=1)
+        warnings.warn("for developers", stacklevel=1)
+        self._say("so it is")
+        return Outcome(listed=listed, status="busy")
+
+
+def test_what_is_said_of_an_input_comes_with_its_report(
+    ray: Any, attempts: Any, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(many, "InputPredictor", Talkative)
+    inputs = read_input_list(world / "all.txt", out=tmp_path)
+    report = call(ray, attempts, job(world, tmp_path), inputs[0])
+    assert (report["status"], report["warnings"], report["said"]) == ("busy", ["mind it"], ["so it is"])
 
 
 def test_without_ray_the_command_that_installs_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,6 +293,7 @@ def test_without_ray_the_command_that_installs_it_is_named(monkeypatch: pytest.M
     [
         ({"workers": 0}, "--workers; expected at least 1; got 0"),
         ({"gpus_per_worker": -0.5}, "--gpus-per-worker"),
+        ({"gpus_per_worker": -1.0}, "--gpus-per-worker"),
         ({"gpus_per_worker": 1.5}, "from 0 to 1, or a whole number"),
         ({"gpus_per_worker": float("nan")}, "--gpus-per-worker"),
         ({"gpus_per_worker": float("inf")}, "--gpus-per-worker"),
@@ -339,9 +366,6 @@ def test_paths_mean_the_same_on_all_machines(world: Path, monkeypatch: pytest.Mo
 
 
 def test_names_that_are_no_utf8_reach_the_worker_as_they_are(tmp_path: Path) -> None:
-    from selfdepth.inference.input_lists import ListedInput
-    from selfdepth.inference.ray_workers import decoded
-
     name = os.fsdecode(b"caf\xe9 \n.mp4")
     listed = ListedInput(key=name, path=tmp_path / name, name="x")
     assert encoded(listed).isascii() and decoded(encoded(listed)) == listed

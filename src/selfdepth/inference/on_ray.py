@@ -57,7 +57,7 @@ class RayOptions:
             raise ConfigError("option out of range", where="--workers", expected="at least 1", got=str(self.workers))
         gpus = self.gpus_per_worker
         # Ray gives a worker a part of one GPU, or several whole ones.
-        if gpus is not None and not (0 <= gpus <= 1 or (gpus < 1000 and gpus == int(gpus))):
+        if gpus is not None and not (0 <= gpus <= 1 or (1 < gpus < 1000 and gpus == int(gpus))):
             expected = "from 0 to 1, or a whole number"
             raise ConfigError("option out of range", where="--gpus-per-worker", expected=expected, got=str(gpus))
         if self.address is not None and (not self.address or "://" in self.address):
@@ -162,8 +162,10 @@ def _predict(
         **({"num_gpus": gpus} if gpus else {"num_cpus": 1}),
     )
     try:
-        for row in reports.iter_rows():
-            _pass_on(todo[row["index"]], json.loads(row["text"]), tell=tell, say=say)
+        # Without looking ahead: a line of JSON would wait for the end of the next input.
+        for table in reports.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+            for row in table.to_pylist():
+                _pass_on(todo[row["index"]], json.loads(row["text"]), tell=tell, say=say)
     except ray.exceptions.RayError as fault:
         raise ConfigError(
             "the Ray cluster could not do the work",
