@@ -27,7 +27,7 @@ from selfdepth.inference import many, on_ray
 from selfdepth.inference.input_lists import ListedInput, read_input_list
 from selfdepth.inference.many import RECORD_FILE, Outcome, Task, checked_settings, predict_many
 from selfdepth.inference.on_ray import RayOptions, predict_on_ray
-from selfdepth.inference.ray_workers import MOST_ATTEMPTS, Attempts, Job, RayPredictor, Report, Row, decoded, encoded
+from selfdepth.inference.ray_workers import MOST_ATTEMPTS, Attempts, Job, RayPredictor, Report, Row, encoded
 from selfdepth.inference.save import SaveOptions
 
 LISTED = ("a.png", "lost", "cut.png", "frames", "gone.mp4")
@@ -363,12 +363,6 @@ def test_paths_mean_the_same_on_all_machines(world: Path, monkeypatch: pytest.Mo
         doing = on_ray._absolute(Task(model="model", out=Path("out"), options=SaveOptions(kinds=()), camera=camera))
         assert (doing.model, doing.out) == (str(world / "model"), world / "out")
         assert doing.camera == (str(world / camera) if camera == "all.txt" else camera)
-
-
-def test_names_that_are_no_utf8_reach_the_worker_as_they_are(tmp_path: Path) -> None:
-    name = os.fsdecode(b"caf\xe9 \n.mp4")
-    listed = ListedInput(key=name, path=tmp_path / name, name="x")
-    assert encoded(listed).isascii() and decoded(encoded(listed)) == listed
 
 
 def test_half_written_results_of_stopped_workers_are_removed(world: Path, tmp_path: Path) -> None:

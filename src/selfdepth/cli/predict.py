@@ -19,6 +19,7 @@ from selfdepth.inference.shards import Shard, parse_shard
 from selfdepth.places import path_of
 
 if TYPE_CHECKING:
+    from selfdepth.inference.many import Task
     from selfdepth.inference.save import SaveOptions
 
 
@@ -159,20 +160,11 @@ def _predict_list(args: PredictArgs, options: SaveOptions, shard: Shard) -> None
     """
     from selfdepth.cli.progress import progress
     from selfdepth.inference.input_lists import read_input_list
-    from selfdepth.inference.many import Outcome, Task, predict_many
+    from selfdepth.inference.many import Outcome, predict_many
     from selfdepth.inference.on_ray import RayOptions, predict_on_ray
 
     cluster = RayOptions(address=args.address, workers=args.workers, gpus_per_worker=args.gpus_per_worker)
-    task = Task(
-        model=args.model,
-        out=path_of(args.out),
-        options=options,
-        camera=args.camera,
-        stream=args.stream,
-        topic=args.topic,
-        device=args.device,
-        precision=args.precision,
-    )
+    task = _task(args, options)
     place = path_of(args.inputs[0])
     listed = read_input_list(place, out=task.out)
     mine = shard.of(listed)
@@ -204,6 +196,21 @@ def _predict_list(args: PredictArgs, options: SaveOptions, shard: Shard) -> None
             raise error  # a bug: with its traceback, now that the others are done
     if failed:
         raise InputsFailed(len(failed), len(mine))
+
+
+def _task(args: PredictArgs, options: SaveOptions) -> Task:
+    from selfdepth.inference.many import Task
+
+    return Task(
+        model=args.model,
+        out=path_of(args.out),
+        options=options,
+        camera=args.camera,
+        stream=args.stream,
+        topic=args.topic,
+        device=args.device,
+        precision=args.precision,
+    )
 
 
 _STATUS_WORDS = {
