@@ -297,6 +297,38 @@ def test_a_wrong_list_or_shard_is_refused_before_anything_is_written(
     assert not (drive / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("inputs", "options", "sentence"),
+    [
+        (("all.txt",), {"engine": "ray", "shard": "1/2"}, "--engine ray shares the list out by itself: --shard; .*1/2"),
+        (("all.txt", "frames"), {"engine": "ray"}, "--engine ray takes one list: INPUT; .*got 2 inputs"),
+        (("street.mp4",), {"engine": "ray"}, "this is no list: street.mp4"),
+        (("gone.txt",), {"engine": "ray"}, "there is no such list: gone.txt"),
+        (("all.txt",), {"engine": "ray", "workers": 0}, "out of range: --workers"),
+        (("all.txt",), {"engine": "ray", "gpus_per_worker": -1.0}, "out of range: --gpus-per-worker"),
+        (("all.txt",), {"engine": "ray", "address": "ray://a:1"}, "no address of a Ray cluster: --address"),
+        (("all.txt",), {"engine": "ray"}, r"Ray is not installed: .*pip install 'selfdepth\[ray\]'"),
+        (("frames",), {"workers": 2}, "--workers applies only to a cluster; expected --engine ray"),
+        (("frames",), {"address": "auto"}, "--address applies only to a cluster"),
+        (("all.txt",), {"gpus_per_worker": 0.5, "shard": "1/1"}, "--gpus-per-worker applies only to a cluster"),
+    ],
+)
+def test_a_wrong_list_or_option_for_a_cluster_is_refused_before_anything_is_written(
+    model: str,
+    drive: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    inputs: tuple[str, ...],
+    options: dict[str, Any],
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(drive)
+    monkeypatch.setitem(sys.modules, "ray.data", None)  # as if it were not installed
+    (drive / "all.txt").write_text("frames")
+    with pytest.raises(SelfDepthError, match=sentence):
+        predict(PredictArgs(model=model, inputs=inputs, out="out", device="cpu", **options))
+    assert not (drive / "out").exists()
+
+
 def test_the_options_are_read_from_a_command_line() -> None:
     words = ["runs/a", "x.png", "y.mp4", "--out", "o", "--save", "color", "npz", "--batch-size", "2"]
     args = tyro.cli(PredictArgs, args=words)

@@ -12,6 +12,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from helpers.images import write_images
+from selfdepth.data.readers import trees
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.inference.input_lists import SETTINGS_FILE, output_name, read_input_list
 
@@ -39,6 +40,44 @@ def test_a_path_that_is_named_twice_counts_once_and_that_is_said(tmp_path: Path)
     assert [str(each.message).split(" of ")[0] for each in said] == ["line 3", "line 4"]
 
 
+def test_of_many_repeats_a_few_are_named_and_the_rest_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "all.txt").write_text("a.mp4\n" * 30)
+    with pytest.warns(SelfDepthWarning) as said:
+        assert keys(tmp_path / "all.txt") == ["a.mp4"]
+    assert len(said) == 6 and str(said[-1].message) == "24 more lines name inputs once more"
+
+
+def test_the_paths_of_a_text_are_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A hundred thousand of them on a network drive would take minutes, in each process.
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    (tmp_path / "all.txt").write_text("circle\na.mp4\nb/../c.mp4\n")
+    looked_at: list[Path] = []
+    stat = Path.stat
+    monkeypatch.setattr(Path, "stat", lambda path, **options: looked_at.append(path) or stat(path, **options))
+    assert keys(tmp_path / "all.txt") == ["circle", "a.mp4", "c.mp4"]
+    assert {path.name for path in looked_at} <= {"all.txt"}
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ("~/a.mp4", str(Path.home() / "a.mp4")),
+        ("d/./a.mp4", "d/a.mp4"),
+        ("d/", "d"),
+        (".", "."),
+        ("'a.mp4'", "'a.mp4'"),
+        ("$HOME/a.mp4", "$HOME/a.mp4"),
+        ("d/*.mp4", "d/*.mp4"),
+        ("d\\a.mp4", "d\\a.mp4"),
+        ("a.mp4 # mine", "a.mp4 # mine"),
+        ("a\u2028b.mp4", "a\u2028b.mp4"),
+    ],
+)
+def test_a_line_is_a_path_as_it_stands(tmp_path: Path, line: str, key: str) -> None:
+    (tmp_path / "all.txt").write_text(f"first.mp4\n{line}\r\n")
+    assert keys(tmp_path / "all.txt") == ["first.mp4", key]
+
+
 def test_a_tree_gives_videos_and_folders_of_images_at_any_depth(tmp_path: Path) -> None:
     tree = tmp_path / "archive"
     deep = tree / "2024/june/monday/front/left/raw/a"
@@ -50,7 +89,9 @@ def test_a_tree_gives_videos_and_folders_of_images_at_any_depth(tmp_path: Path) 
         hidden.parent.mkdir(exist_ok=True)
         hidden.write_text("no footage")
     below = "2024/june/monday/front/left/raw/a"
-    assert keys(tree) == ["b9.MP4", "b10.mp4", f"{below}/c.avi", f"{below}/frames"]
+    with pytest.warns(SelfDepthWarning, match=r"left out, fewer than 20 images beside other inputs: .*/a \(2\)"):
+        found = keys(tree)
+    assert found == ["b9.MP4", "b10.mp4", f"{below}/c.avi", f"{below}/frames"]
 
 
 def test_many_images_beside_videos_are_an_input_of_their_own(tmp_path: Path) -> None:
@@ -77,7 +118,40 @@ def test_results_and_depth_maps_in_a_tree_are_no_inputs(tmp_path: Path) -> None:
 def test_a_link_back_up_is_not_followed_for_ever(tmp_path: Path) -> None:
     write_images(tmp_path / "a/b", range(1))
     (tmp_path / "a/again").symlink_to(tmp_path)
-    assert keys(tmp_path) == ["a/b"]
+    with pytest.warns(SelfDepthWarning, match="left out, a link to what is met anyway: .*/a/again"):
+        assert keys(tmp_path) == ["a/b"]
+
+
+def test_a_link_that_leads_nowhere_is_an_input_that_is_lost(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").symlink_to(tmp_path / "gone.mp4")
+    (tmp_path / "b.mp4").write_bytes(b"")
+    (tmp_path / "c.mp4").symlink_to(tmp_path / "b.mp4")
+    assert keys(tmp_path) == ["a.mp4", "b.mp4", "c.mp4"]
+
+
+def test_depth_maps_beside_videos_do_not_refuse_the_videos(tmp_path: Path) -> None:
+    (tmp_path / "depth").mkdir()
+    for number in range(3):
+        Image.new("I;16", (8, 8)).save(tmp_path / f"depth/{number}.png")
+    with pytest.raises(DataError, match="these are depth maps, not frames"):
+        keys(tmp_path)
+    (tmp_path / "a.mp4").write_bytes(b"")
+    with pytest.warns(SelfDepthWarning, match="left out, depth maps: depth"):
+        assert keys(tmp_path) == ["a.mp4"]
+
+
+def test_folders_that_cannot_be_listed_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "locked").mkdir()
+    (tmp_path / "a.mp4").write_bytes(b"")
+    monkeypatch.setattr(trees, "_can_list", lambda folder: folder.name != "locked")
+    with pytest.warns(SelfDepthWarning, match="left out, the folder cannot be listed: .*/locked"):
+        assert keys(tmp_path) == ["a.mp4"]
+
+
+def test_results_among_the_inputs_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"")
+    with pytest.raises(DataError, match=r"the results would lie among the inputs: .*name another --out"):
+        keys(tmp_path, out=tmp_path / "x/..")
 
 
 @pytest.mark.parametrize(

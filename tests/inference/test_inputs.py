@@ -135,6 +135,26 @@ def test_an_invalid_camera_is_refused_before_any_frame_is_read(tmp_path: Path) -
         open_inputs((str(tmp_path / "a"),), camera="fov:180")
 
 
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("https://example.org/a.mp4", "download it first"),
+        ("s3://bucket/a.mp4", "download it first"),
+        ("'a.mp4'", "write the path without quotes"),
+        ('"a b.mp4"', "write the path without quotes"),
+        ("d/*.mp4", "patterns are not expanded"),
+        ("$HOME/a.mp4", "variables are not expanded"),
+        ("d\\a.mp4", "write / between folders"),
+        ("C:/a.mp4", None),
+        ("a.mp4", None),
+    ],
+)
+def test_a_path_that_is_meant_as_something_else_comes_with_what_to_do(word: str, hint: str | None) -> None:
+    with pytest.raises(DataError, match="there is no such input") as refusal:
+        open_inputs((word,), camera=None)
+    assert refusal.value.fix is None if hint is None else hint in str(refusal.value)
+
+
 def test_an_input_without_images_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"empty; expected .*images"):

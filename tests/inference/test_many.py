@@ -22,7 +22,7 @@ from helpers.models import depth_only, tiny_config, untrained, write_model
 from selfdepth.errors import CheckpointError, ConfigError, DataError, OutputError
 from selfdepth.inference import many
 from selfdepth.inference.input_lists import SETTINGS_FILE, ListedInput, read_input_list
-from selfdepth.inference.many import RECORD_FILE, Outcome, Task, predict_many
+from selfdepth.inference.many import RECORD_FILE, Outcome, Task, predict_many, remove_leftovers
 from selfdepth.inference.save import SaveOptions
 from selfdepth.inference.shards import Shard
 from selfdepth.inference.writers import create_video
@@ -306,6 +306,18 @@ def test_settings_that_cannot_be_read_are_refused(world: Path, tmp_path: Path) -
     (tmp_path / SETTINGS_FILE).write_text("{")
     with pytest.raises(OutputError, match="the settings of the predictions cannot be read"):
         run(task(world, tmp_path), listed(world, tmp_path, "a.png"))
+
+
+def test_leftovers_of_killed_processes_are_removed_unless_somebody_is_at_work(tmp_path: Path) -> None:
+    names = ("a", "a.lock", "b.partial", "busy", "another")
+    for name in names:
+        (tmp_path / f".{name}.partial/npz").mkdir(parents=True)
+        (tmp_path / f".{name}.lock").touch()
+    with held(tmp_path / ".busy.lock", on_busy=lambda: None):
+        assert remove_leftovers(tmp_path, {*names} - {"another"}) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {".busy.partial", ".another.partial", ".another.lock"}
+    assert remove_leftovers(tmp_path, {"busy"}) == 0 and not (tmp_path / ".busy.partial").exists()
+    assert remove_leftovers(tmp_path / "nowhere", {"a"}) == 0
 
 
 def test_batches_and_devices_may_differ_between_processes(world: Path, tmp_path: Path) -> None:

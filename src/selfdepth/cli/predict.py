@@ -19,6 +19,7 @@ from selfdepth.inference.shards import Shard, parse_shard
 from selfdepth.places import path_of
 
 if TYPE_CHECKING:
+    from selfdepth.inference.many import Task
     from selfdepth.inference.save import SaveOptions
 
 
@@ -30,15 +31,16 @@ class PredictArgs:
     are OUT/video.mp4, OUT/drive.ply, OUT/trajectory/kitti.txt and tum.txt. Where the names of several inputs collide,
     each input gets its own folder.
 
-    With --shard, INPUT is one list of many inputs. Each gives a folder OUT/NAME, which is there whole or not at all,
-    and a line of JSON. What is finished is skipped; an input that fails is named at the end, with exit code 3.
+    With --shard or --engine ray, INPUT is one list of many inputs. Each gives a folder OUT/NAME, which is there whole
+    or not at all, and a line of JSON. What is finished is skipped; an input that fails is named at the end, with exit
+    code 3.
     """
 
     model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")]
     """Run folder, weights folder, published folder or name (mono_640x192), or Hugging Face hub name."""
     inputs: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="INPUT ...")]
-    """Images, folders of images, videos and ROS bags; any number of them. With --shard: one text file with a path a
-    line, relative to the file, or one folder with videos and folders of images at any depth."""
+    """Images, folders of images, videos and ROS bags; any number of them. With --shard or --engine: one text file
+    with a path a line, relative to the file, or one folder with videos and folders of images at any depth."""
     out: str
     """Folder for the results; nothing is written elsewhere."""
     save: tuple[Literal["color", "npz", "png16", "confidence", "kitti", "mp4", "ply", "trajectory"], ...] = ("color",)
@@ -58,6 +60,17 @@ class PredictArgs:
     shard: str | None = None
     """Predict the I-th of N parts of a list: 2/8; 1/1 is all of it. auto: by RANK and WORLD_SIZE, the variables of a
     Slurm array, or those of srun. Default: INPUT is no list."""
+    engine: Literal["ray"] | None = None
+    """ray: share a list out over a cluster through Ray Data, and begin again what a lost worker had. It needs
+    `pip install 'selfdepth[ray]'`, and a disk that all machines share."""
+    address: str | None = None
+    """--engine ray: HOST:PORT of a running cluster, or auto for the one of this machine. Default: RAY_ADDRESS, else
+    Ray is started on this machine, for the time of the work."""
+    workers: int | None = None
+    """--engine ray: number of processes. Default: as many as the GPUs of the cluster hold; without GPUs, one per CPU
+    core."""
+    gpus_per_worker: float | None = None
+    """--engine ray: 0.5 lets two workers share a GPU. Default: 1 where the cluster has GPUs, else 0."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -78,6 +91,7 @@ class PredictArgs:
 SECTIONS = {
     "input": ("model", "inputs", "shard", "camera", "stream", "topic"),
     "output": ("out", "save", "every", "factor", "max_depth", "voxel"),
+    "cluster": ("engine", "address", "workers", "gpus_per_worker"),
     "machine": ("device", "precision", "batch_size"),
 }
 """How `--help` groups the options."""
@@ -90,7 +104,7 @@ def predict(args: PredictArgs) -> None:
         SelfDepthError: for an invalid model, input, option or output folder.
     """
     _check(args)
-    shard = None if args.shard is None else parse_shard(args.shard, os.environ)
+    shard = Shard(number=1, count=1) if args.shard is None else parse_shard(args.shard, os.environ)
     from selfdepth.inference.pointcloud import CloudLimits
     from selfdepth.inference.save import SaveOptions
 
@@ -101,10 +115,10 @@ def predict(args: PredictArgs) -> None:
         metres_per_unit=args.factor,
         spacing=args.every,
     )
-    if shard is None:
+    if args.shard is None and args.engine is None:
         _predict_inputs(args, options)
     else:
-        _predict_shard(args, options, shard)
+        _predict_list(args, options, shard)
 
 
 def _predict_inputs(args: PredictArgs, options: SaveOptions) -> None:
@@ -138,29 +152,24 @@ def _predict_inputs(args: PredictArgs, options: SaveOptions) -> None:
         say(describe_benchmark(done.count, folder, done.metres_per_unit, own_factor))
 
 
-def _predict_shard(args: PredictArgs, options: SaveOptions, shard: Shard) -> None:
-    """Predict a part of a list. stdout gets a line of JSON for each input that is finished, and nothing else.
+def _predict_list(args: PredictArgs, options: SaveOptions, shard: Shard) -> None:
+    """Predict a list, or a part of it. stdout gets a line of JSON for each input that is finished, and nothing else.
 
     Raises:
         InputsFailed: if inputs failed; each has been named.
     """
     from selfdepth.cli.progress import progress
     from selfdepth.inference.input_lists import read_input_list
-    from selfdepth.inference.many import Outcome, Task, predict_many
+    from selfdepth.inference.many import Outcome, predict_many
+    from selfdepth.inference.on_ray import RayOptions, predict_on_ray
 
-    task = Task(
-        model=args.model,
-        out=path_of(args.out),
-        options=options,
-        camera=args.camera,
-        stream=args.stream,
-        topic=args.topic,
-        device=args.device,
-        precision=args.precision,
-    )
-    listed = read_input_list(path_of(args.inputs[0]), out=task.out)
+    cluster = RayOptions(address=args.address, workers=args.workers, gpus_per_worker=args.gpus_per_worker)
+    task = _task(args, options)
+    place = path_of(args.inputs[0])
+    listed = read_input_list(place, out=task.out)
     mine = shard.of(listed)
-    remark(f"shard {shard}, by {shard.told_by}: {len(mine)} of {len(listed)} inputs")
+    if args.engine is None:
+        remark(f"shard {shard}, by {shard.told_by}: {len(mine)} of {len(listed)} inputs")
     outcomes: list[Outcome] = []
     try:
         with progress("predicting", len(mine), "inputs") as advance:
@@ -172,7 +181,10 @@ def _predict_shard(args: PredictArgs, options: SaveOptions, shard: Shard) -> Non
                     sys.stdout.flush()  # a pipe would keep it, and lose it when the process is killed
                 advance(1)
 
-            predict_many(task, mine, tell=tell, say=remark)
+            if args.engine is None:
+                predict_many(task, mine, tell=tell, say=remark)
+            else:
+                predict_on_ray(task, mine, cluster, place=place, tell=tell, say=remark)
     finally:  # also when it is stopped: what failed so far is known
         failed = [(each.listed.key, each.error) for each in outcomes if each.error is not None]
         for key, error in failed:
@@ -184,6 +196,21 @@ def _predict_shard(args: PredictArgs, options: SaveOptions, shard: Shard) -> Non
             raise error  # a bug: with its traceback, now that the others are done
     if failed:
         raise InputsFailed(len(failed), len(mine))
+
+
+def _task(args: PredictArgs, options: SaveOptions) -> Task:
+    from selfdepth.inference.many import Task
+
+    return Task(
+        model=args.model,
+        out=path_of(args.out),
+        options=options,
+        camera=args.camera,
+        stream=args.stream,
+        topic=args.topic,
+        device=args.device,
+        precision=args.precision,
+    )
 
 
 _STATUS_WORDS = {
@@ -198,9 +225,11 @@ def _check(args: PredictArgs) -> None:
     """Refuse what needs no torch to be refused, and options that would be ignored."""
     if not args.inputs:
         raise ConfigError("nothing to predict", where="INPUT", expected="images, folders or videos")
-    if args.shard is not None and len(args.inputs) != 1:
+    _check_engine(args)
+    option = "--shard" if args.engine is None else f"--engine {args.engine}"
+    if (args.shard or args.engine) is not None and len(args.inputs) != 1:
         raise ConfigError(
-            "--shard takes one list",
+            f"{option} takes one list",
             where="INPUT",
             expected="one text file with a path a line, or one folder",
             got=f"{len(args.inputs)} inputs",
@@ -232,6 +261,16 @@ def _check(args: PredictArgs) -> None:
     place = path_of(args.out)
     if next((folder for folder in (place, *place.parents) if folder.is_file()), None):
         raise OutputError("the output folder is a file", where=place, fix="name a folder with --out")
+
+
+def _check_engine(args: PredictArgs) -> None:
+    if args.engine is not None and args.shard is not None:
+        what = f"--engine {args.engine} shares the list out by itself"
+        raise ConfigError(what, where="--shard", got=args.shard, fix="leave --shard out")
+    given = {"--address": args.address, "--workers": args.workers, "--gpus-per-worker": args.gpus_per_worker}
+    option = next((name for name, value in given.items() if value is not None), None)
+    if args.engine is None and option is not None:
+        raise ConfigError(f"{option} applies only to a cluster", expected="--engine ray", fix="leave it out")
 
 
 def _say(sentence: str) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from selfdepth.data.readers.no_footage import folders_of_footage, is_own_folder
 from selfdepth.data.readers.trees import FolderTree
 from selfdepth.data.readers.video import VIDEO_SUFFIXES
 from selfdepth.errors import DataError, SelfDepthWarning
-from selfdepth.places import path_of
+from selfdepth.places import path_of, require_name
 from selfdepth.texts import read_text
 
 SETTINGS_FILE = "predictions.json"
@@ -34,6 +34,8 @@ _SAFE, _UNSAFE = re.compile(r"[\w.+=,@ -]+"), re.compile(r"[^\w.+=,@-]+")
 _LONGEST_BYTES, _LONGEST_SHOWN, _DIGITS = 160, 40, 12
 """Of an output's name; of the part before a digest, in characters of up to four bytes; of the digest. A file system
 takes 255 bytes, of which temporary names need some."""
+_MOST_WARNINGS = 5
+"""Of one kind; their number tells of the rest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,50 +118,93 @@ def _in_text(place: Path, root: Path) -> dict[str, Path]:
         raise DataError("this is no list", where=place, expected=_EXPECTED, got=kind.name, fix="leave --shard out")
     text = read_text(place, what="the list of inputs cannot be read", expected=_EXPECTED)
     found: dict[str, Path] = {}
+    repeats: list[str] = []
     for number, line in enumerate(text.split("\n"), start=1):
         word = line.strip()
         if not word or word.startswith("#"):
             continue
-        given = path_of(word, f"line {number} of {place}", error=DataError)
+        where = f"line {number} of {place}"
+        # Of a path that is there, its own turn tells; to ask for a hundred thousand takes minutes on a network drive.
+        require_name(word, where, error=DataError)
+        given = path_of(word, where, error=DataError) if word.startswith("~") else Path(word)
         path = Path(os.path.normpath(root / given))
         key = _key(path, root, absolute=given.is_absolute())
         if key in found:
-            warnings.warn(f"line {number} of {place} names {key} once more; it counts once", SelfDepthWarning, 2)
+            repeats.append(f"{where} names {key} once more; it counts once")
         found.setdefault(key, path)
+    _warn(repeats, "more lines name inputs once more")
     return found
 
 
+def _warn(sentences: Sequence[str], rest: str) -> None:
+    """Warn of each of a few, and of the number of the rest."""
+    for sentence in sentences[:_MOST_WARNINGS]:
+        warnings.warn(sentence, SelfDepthWarning, stacklevel=3)
+    if len(sentences) > _MOST_WARNINGS:
+        warnings.warn(f"{len(sentences) - _MOST_WARNINGS} {rest}", SelfDepthWarning, stacklevel=3)
+
+
 def _key(path: Path, root: Path, *, absolute: bool) -> str:
-    if path.is_relative_to(root) or not absolute:
+    if path.is_relative_to(root):
+        return path.relative_to(root).as_posix()
+    if not absolute:
         return Path(os.path.relpath(path, root)).as_posix()
     return path.as_posix()
 
 
 def _in_tree(root: Path, out: Path) -> dict[str, Path]:
     """The inputs below a folder, by their keys."""
-    found = list(_walk(FolderTree(root=root), root, out.resolve()))
-    kept, left_out = folders_of_footage(
-        root, [path for path in found if path.is_dir() and not is_bag(path)], list_images
-    )
-    for sentence in left_out:
-        warnings.warn(f"{root}: {sentence}", SelfDepthWarning, stacklevel=2)
-    of_images = frozenset(kept)
-    inputs = [path for path in found if path.is_file() or path in of_images or is_bag(path)]
+    if out.resolve() == root.resolve():
+        what = "the results would lie among the inputs"
+        raise DataError(
+            what, where=root, expected="--out beside the list or in a folder of it", fix="name another --out"
+        )
+    tree = FolderTree(root=root)
+    few: list[str] = []
+    found = list(_walk(tree, root, out.resolve(), few))
+    of_images, left_out = _of_images(root, [path for path in found if path.is_dir() and not is_bag(path)], found)
+    _warn([f"{root}: {sentence}" for sentence in left_out], "more sentences of this kind")
+    _warn(few, f"more folders have fewer than {FEW} images beside other inputs, and are left out")
+    _warn([f"left out, the folder cannot be listed: {path}" for path in tree.unreadable], "more folders like it")
+    _warn([f"left out, a link to what is met anyway: {path}" for path in tree.repeats], "more links like it")
+    inputs = [path for path in found if not path.is_dir() or path in of_images or is_bag(path)]
     return {path.relative_to(root).as_posix(): path for path in inputs}
 
 
-def _walk(tree: FolderTree, folder: Path, out: Path) -> Iterator[Path]:
-    """Videos, bags, and folders of images at and below a folder, in natural order."""
+def _of_images(root: Path, folders: Sequence[Path], found: Sequence[Path]) -> tuple[frozenset[Path], tuple[str, ...]]:
+    """Those of the folders that hold footage, and sentences on the others.
+
+    Args:
+        found: all inputs, videos included.
+
+    Raises:
+        DataError: if there are depth maps, and nothing else.
+    """
+    try:
+        kept, left_out = folders_of_footage(root, folders, list_images)
+    except DataError:
+        if len(found) == len(folders):
+            raise
+        names = ", ".join(path.relative_to(root).as_posix() for path in folders[:3])
+        return frozenset(), (f"left out, depth maps: {names}{' ...' if len(folders) > 3 else ''}",)
+    return frozenset(kept), left_out
+
+
+def _walk(tree: FolderTree, folder: Path, out: Path, few: list[str]) -> Iterator[Path]:
+    """Videos, bags, and folders of images at and below a folder, in natural order. `few` gets what is left out."""
     if is_own_folder(folder) or (folder / SETTINGS_FILE).exists() or folder.resolve() == out:
         return
     if is_bag(folder):
         yield folder
         return
     files = sorted(filter(_is_footage, folder.iterdir()), key=lambda path: natural_key(path.name))
-    below = [path for each in tree.below(folder) for path in _walk(tree, each, out)]
+    below = [path for each in tree.below(folder) for path in _walk(tree, each, out, few)]
     # A few pictures beside footage are thumbnails and covers.
-    if count_images(folder) >= (FEW if files or below else 1):
+    n_images = count_images(folder)
+    if n_images >= (FEW if files or below else 1):
         yield folder
+    elif n_images:
+        few.append(f"left out, fewer than {FEW} images beside other inputs: {folder} ({n_images})")
     yield from files
     yield from below
 
@@ -167,6 +212,8 @@ def _walk(tree: FolderTree, folder: Path, out: Path) -> Iterator[Path]:
 def _is_footage(path: Path) -> bool:
     """Whether a file is called a video or is a bag. That it can be read turns out when it is."""
     suffix = path.suffix.lower()
-    if path.name.startswith(".") or suffix not in VIDEO_SUFFIXES | BAG_SUFFIXES or not path.is_file():
+    if path.name.startswith(".") or suffix not in VIDEO_SUFFIXES | BAG_SUFFIXES:
         return False
-    return suffix in VIDEO_SUFFIXES or is_bag(path)
+    if path.is_symlink() and not path.exists():  # an input that is lost, and is named as one
+        return True
+    return path.is_file() and (suffix in VIDEO_SUFFIXES or is_bag(path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -32,6 +33,16 @@ from selfdepth.weights.files import LoadedWeights
 def no_camera(width: int, height: int) -> Camera | None:
     """The `camera_for` of inputs without a given camera. The predictor then takes the model's, if it fits."""
     return None
+
+
+_HINTS = (
+    (re.compile(r"(?:^|/)[A-Za-z][\w+.-]+:/"), "download it first: nothing is read from addresses"),
+    (re.compile(r"[\"']$"), "write the path without quotes"),
+    (re.compile(r"[*?\[]"), "name each path: in a list, patterns are not expanded"),
+    (re.compile(r"\$"), "write the path out: in a list, variables are not expanded"),
+    (re.compile(r"\\"), "write / between folders"),
+)
+"""What a path that does not exist may have been meant as, by a mark in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,9 +156,9 @@ def _single_images(files: list[Path]) -> PredictionInput:
 
 def _open(path: Path, stream: int | None, topic: str | None) -> list[PredictionInput]:
     if not path.exists():
-        raise DataError(
-            "there is no such input", where=path, expected="an image, a folder of images, a video, or a ROS bag"
-        )
+        expected = "an image, a folder of images, a video, or a ROS bag"
+        fix = next((hint for mark, hint in _HINTS if mark.search(str(path))), None)
+        raise DataError("there is no such input", where=path, expected=expected, fix=fix)
     if path.is_file() and file_kind(path) is TEXT:
         raise DataError("a text is no input", where=path, fix="if it is a list of inputs, give --shard 1/1 with it")
     return [_from_sequence(sequence, path) for sequence in recognise(path, stream, topic).sequences_to_predict()]

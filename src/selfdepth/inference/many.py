@@ -7,8 +7,9 @@ killed, a later start finds what is finished, and does the rest.
 from __future__ import annotations
 
 import json
+import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +31,7 @@ from selfdepth.weights.locate import find_weights, model_checksum
 RECORD_FILE = "prediction.json"
 """In the folder of an input's results: one line on what was done. Where it is, the results are complete."""
 
+_LEFTOVER = re.compile(r"\.(.+)\.(?:partial|lock)", re.DOTALL)
 _UNREADABLE = "the settings of the predictions cannot be read"
 
 Status = Literal["finished", "there", "busy", "failed"]
@@ -220,6 +222,23 @@ class InputPredictor:
 def is_finished(out: Path, listed: ListedInput) -> bool:
     """Whether the results of an input are there: complete, because they came with their record."""
     return (out / listed.name / RECORD_FILE).is_file()
+
+
+def remove_leftovers(out: Path, names: Collection[str]) -> int:
+    """Remove what killed processes have left of inputs with these output names.
+
+    Returns:
+        How many are held by a process that is at work on them; those stay.
+    """
+    n_busy = 0
+    hidden = (_LEFTOVER.fullmatch(path.name) for path in (out.iterdir() if out.is_dir() else ()))
+    for name in {found[1] for found in hidden if found}.intersection(names):
+        try:
+            with held(out / f".{name}.lock", on_busy=_leave):
+                remove_tree(out / f".{name}.partial")
+        except _Busy:
+            n_busy += 1
+    return n_busy
 
 
 class _Busy(Exception):  # noqa: N818  no fault
