@@ -53,13 +53,15 @@ SECTIONS = {
     "run": ("preset", "config", "resume"),
     "data": (
         *("data", "split", "camera", "every", "crop", "rectify", "stream", "topic", "width", "height", "offsets"),
-        *("stereo", "on_error", "store", "speed", "clock_offset", "camera_height"),
+        *("stereo", "on_error", "store", "cache_gb", "speed", "clock_offset", "camera_height"),
     ),
     "networks": ("encoder", "init", "freeze_batch_norm"),
     "objective": ("method", "loss", "motion_first", "self_teacher", "anchor"),
     "teacher": ("teacher",),
     "augmentation": ("augment",),
-    "schedule": ("steps", "epochs", "minutes", "batch_size", "learning_rate", "drop_after", "seed"),
+    "schedule": (
+        *("steps", "epochs", "minutes", "batch_size", "learning_rate", "drop_after", "shuffle_window", "seed"),
+    ),
     "output": ("out", "save_every", "keep", "on_full_disk"),
     "machine": ("device", "precision", "compile"),
 }

@@ -15,7 +15,7 @@ import torch
 from selfdepth.config import ResolvedConfig, TrainConfig
 from selfdepth.data.clips.clips import ClipSet, make_clips
 from selfdepth.data.clips.loader import ClipLoader
-from selfdepth.data.clips.order import steps_per_epoch
+from selfdepth.data.clips.order import Windows, steps_per_epoch
 from selfdepth.data.clips.resident import resident_frames, with_resident_maps
 from selfdepth.data.footage import Footage
 from selfdepth.data.sources.given import GivenFootage
@@ -88,6 +88,10 @@ def open_data(
     """
     if all(budget is None for budget in (config.steps, config.epochs, config.minutes)):
         config = replace(config, epochs=DEFAULT_EPOCHS)
+
+    if config.cache_gb is not None and source.kind != "chunks":
+        what, expected = "these data are not read through a cache", "chunks as --data"
+        raise ConfigError(what, where="--cache-gb", expected=expected, got=source.kind, fix="leave it out")
 
     def before_decoding(resolved_config: TrainConfig, n_train: int) -> None:
         # Decoding takes minutes to hours, and replaces a store that does not fit: a run that will be refused for its
@@ -167,6 +171,7 @@ def make_loaders(
     options["resident"] = resident_frames(store, device)
     driven_m = driven_distances(train, store, config)
     train = replace(train, teacher=with_resident_maps(teacher, device), driven_m=driven_m)
+    train = replace(train, windows=_windows(train, store, config))
     own, share = world.share_of(config.batch_size), (world.rank, world.size)
     train_loader = ClipLoader(store, train, augment=config.augment, batch_size=own, share=share, **options)
     train_loader.steps_per_epoch  # noqa: B018  raises if the clips do not fill one batch, before the first step does
@@ -179,6 +184,12 @@ def make_loaders(
         camera=store.sequences[0].camera,
         focal_baseline=focal_baseline_of(train, store.width) if config.method == "monodepth-v1" else None,
     )
+
+
+def _windows(clips: ClipSet, store: Store, config: TrainConfig) -> Windows | None:
+    if config.shuffle_window is None:
+        return None
+    return Windows(store.runs.of_row[clips.rows[:, 0]], config.shuffle_window)
 
 
 def _refuse_lenses(store: Store, config: TrainConfig) -> None:

@@ -14,7 +14,9 @@ from selfdepth.errors import CheckpointError, ConfigError, OutputError, SelfDept
 from selfdepth.places import path_of
 
 _SCHEDULE = ("steps", "epochs", "minutes", "drop_after", "learning_rate")
-_RUN_ONLY = (*_SCHEDULE, "save_every", "keep", "on_full_disk", "on_error", "device", "precision", "compile", "store")
+_SAVING = ("save_every", "keep", "on_full_disk")
+_MACHINE = ("on_error", "device", "precision", "compile", "store", "cache_gb")
+_RUN_ONLY = (*_SCHEDULE, *_SAVING, *_MACHINE)
 """Fields that a resumed run may change. None of them changes which clips the networks see, or the objective."""
 _RECORD = (METRICS_FILE, HISTORY_FILE, "tensorboard", "previews", "skipped", "teacher.json")
 _MODELS = ("best", "last")

@@ -10,7 +10,7 @@ import queue
 import threading
 from collections.abc import Generator, Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -94,8 +94,8 @@ class ClipLoader:
         order = self._order
         if order is None or order[0] != epoch:
             size = self.batch_size * self.world_size
-            batches = epoch_batches(self.clips.has_partner, batch_size=size, seed=self.seed, epoch=epoch)
-            order = self._order = (epoch, batches)
+            options: dict[str, Any] = {"batch_size": size, "seed": self.seed, "windows": self.clips.windows}
+            order = self._order = (epoch, epoch_batches(self.clips.has_partner, epoch=epoch, **options))
         start = self.rank * self.batch_size
         return order[1][position, start : start + self.batch_size]
 

@@ -29,6 +29,7 @@ from selfdepth.data.runs import FrameRefs
 from selfdepth.data.store.checksum import digest_of_frames
 from selfdepth.data.store.index import FORMAT, FRAMES_FILE, INDEX_FILE, MAKE_AGAIN, StoredSequence, encode_refs
 from selfdepth.data.store.judge import read_index
+from selfdepth.data.store.run_plan import Runs, plan_runs
 from selfdepth.data.store.times import read_times
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.crop import Crop
@@ -97,6 +98,11 @@ class Store:
         """The number of the camera of each frame; None if all have the same."""
         numbers = self.camera_numbers
         return FrameRefs.of(refs).values(numbers) if any(numbers.values()) else None
+
+    @cached_property
+    def runs(self) -> Runs:
+        """Its runs of neighbouring frames."""
+        return plan_runs(self.sequences, self.spacing)
 
     @cached_property
     def times_s(self) -> Float[ndarray, "n"]:
