@@ -17,7 +17,7 @@ from selfdepth.config import LEARN, TrainConfig
 from selfdepth.engine.launch import speaks
 from selfdepth.engine.run_config import read_run_config
 from selfdepth.errors import ConfigError
-from selfdepth.places import path_of
+from selfdepth.places import is_url, path_of
 from selfdepth.presets import CONTINUES, FIRST_EPOCHS, WHAT_PRESETS_ARE, preset
 
 if TYPE_CHECKING:
@@ -121,6 +121,8 @@ def with_whole_paths(config: TrainConfig) -> TrainConfig:
     changes: dict[str, Any] = {}
     for name in ("data", "split", "store", "speed", "init", "self_teacher"):
         value = getattr(config, name)
+        if name == "data" and is_url(value):
+            continue
         may_be_name = name in ("split", "speed", "init", "self_teacher")
         is_name = may_be_name and value is not None and not path_of(value).exists()
         if value and not is_name:

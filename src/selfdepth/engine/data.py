@@ -18,9 +18,11 @@ from selfdepth.data.clips.loader import ClipLoader
 from selfdepth.data.clips.order import Windows, steps_per_epoch
 from selfdepth.data.clips.resident import resident_frames, with_resident_maps
 from selfdepth.data.footage import Footage
+from selfdepth.data.sources.chunks import Chunks
 from selfdepth.data.sources.given import GivenFootage
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.sources.source import DataSource
+from selfdepth.data.store.chunked import ChunkedStore
 from selfdepth.data.store.prepare import resolved
 from selfdepth.data.store.store import Store
 from selfdepth.data.store.teacher_maps import TeacherMaps
@@ -32,7 +34,7 @@ from selfdepth.errors import ConfigError, SelfDepthWarning
 from selfdepth.evaluation.depth.metrics import PROTOCOLS, DepthProtocol
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.ray_depth import DepthIs
-from selfdepth.places import path_of
+from selfdepth.places import is_url, path_of
 from selfdepth.presets import DEFAULT_EPOCHS
 
 
@@ -104,6 +106,8 @@ def open_data(
     store = source.store_for(config, place, check=before_decoding, progress=on_frames, accept=accept)
     accept(store)  # one that was there already
     # The spacing that auto found stays out of the configuration: a repeated or resumed run measures it again.
+    if isinstance(store, ChunkedStore) and config.shuffle_window is None:
+        config = replace(config, shuffle_window=store.default_window)
     return store, source.truth, resolved(config, store)
 
 
@@ -136,6 +140,8 @@ def source_of(config: TrainConfig, footage: Footage | None) -> DataSource:
         return GivenFootage(given=footage if config.every is None else replace(footage, spacing=spacing))
     if not config.data:
         raise ConfigError("there is no data to train on", where="--data", fix="add --data VIDEO or --data FOLDER")
+    if is_url(config.data):
+        return Chunks(path=Path(config.data), place=config.data).at(stream=config.stream, topic=config.topic)
     return recognise(path_of(config.data), config.stream, config.topic)
 
 

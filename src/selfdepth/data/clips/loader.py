@@ -80,7 +80,7 @@ class ClipLoader:
         self.augment, self.resident = augment, resident
         self.rank, self.world_size = share
         self._lenses = None if clips.lenses is None else clips.lenses.table.to(self.device)
-        self._order: tuple[int, Int[ndarray, "steps n"]] | None = None
+        self._orders: dict[int, Int[ndarray, "steps n"]] = {}
 
     @property
     def steps_per_epoch(self) -> int:
@@ -90,14 +90,30 @@ class ClipLoader:
     def indices(self, step: int) -> Int[ndarray, "b"]:
         """The clips of this process at a step (0 is the first step of a run): its share of `epoch_batches`."""
         epoch, position = divmod(step, self.steps_per_epoch)
-        # The order of the current epoch is cached: to permute all clips at each step would cost more than the batch.
-        order = self._order
-        if order is None or order[0] != epoch:
+        start = self.rank * self.batch_size
+        return self._batches(epoch)[position, start : start + self.batch_size]
+
+    def _batches(self, epoch: int) -> Int[ndarray, "steps n"]:
+        """The clips of all processes at every step of an epoch."""
+        # Cached, with the epoch after or before: to permute all clips at each step would cost more than the batch.
+        found = self._orders.get(epoch)
+        if found is None:
             size = self.batch_size * self.world_size
             options: dict[str, Any] = {"batch_size": size, "seed": self.seed, "windows": self.clips.windows}
-            order = self._order = (epoch, epoch_batches(self.clips.has_partner, epoch=epoch, **options))
-        start = self.rank * self.batch_size
-        return order[1][position, start : start + self.batch_size]
+            found = epoch_batches(self.clips.has_partner, epoch=epoch, **options)
+            near = {each: order for each, order in self._orders.items() if abs(each - epoch) == 1}
+            self._orders = {**near, epoch: found}
+        return found
+
+    def _look_ahead(self, step: int) -> None:
+        """Tell the store which clips come next, in all processes of a machine, which share its cache."""
+        if not self.store.look_ahead or self.resident is not None:
+            return
+        epoch, position = divmod(step, self.steps_per_epoch)
+        coming = self._batches(epoch)[position:].reshape(-1)
+        if len(coming) < self.store.look_ahead:
+            coming = np.concatenate([coming, self._batches(epoch + 1).reshape(-1)])
+        self.store.expect("train", self.clips.rows[coming[: self.store.look_ahead]])
 
     def batch(self, step: int) -> Batch:
         """The batch of a step, the same at every call."""
@@ -138,11 +154,16 @@ class ClipLoader:
         """All clips without augmentation, as (targets, batch): clips without a stereo partner first, then those with
         one. The last batch of each may be short."""
         has_partner = self.clips.has_partner
-        for kind in (False, True):
-            alike = np.flatnonzero(has_partner == kind)
+        kinds = [np.flatnonzero(has_partner == kind) for kind in (False, True)]
+        order = np.concatenate(kinds)
+        for place, alike in zip((0, len(kinds[0])), kinds, strict=True):
             for start in range(0, len(alike), batch_size):
+                if self.store.look_ahead:
+                    coming = order[place + start :][: self.store.look_ahead]
+                    self.store.expect("evaluation", self.clips.rows[coming])
                 indices = alike[start : start + batch_size]
                 yield [self.clips.refs[i] for i in indices.tolist()], self._on_device(self._gather(indices))
+        self.store.expect("evaluation", self.clips.rows[:0])
 
     def _fill(
         self,
@@ -154,6 +175,7 @@ class ClipLoader:
         while not stop.is_set():
             item: tuple[int, _Gathered] | BaseException
             try:
+                self._look_ahead(step)
                 item = (step, self._gather(self.indices(step)))
             except BaseException as error:  # passed to the consumer, which raises it
                 item = error
@@ -177,10 +199,7 @@ class ClipLoader:
                 T = torch.from_numpy(self.clips.T_stereo_target[indices])
             else:
                 rows = rows[:, :-1]
-        if self.resident is not None:
-            pixels = torch.from_numpy(rows)
-        else:
-            pixels = torch.unflatten(self.store.gather(rows.reshape(-1)), 0, rows.shape)
+        pixels = self.store.gather_clips(rows) if self.resident is None else torch.from_numpy(rows)
         K = torch.from_numpy(self.clips.K[indices])
         maps = None if self.clips.teacher is None else self.clips.teacher.gather(rows[:, 0])
         driven_m = None if self.clips.driven_m is None else torch.from_numpy(self.clips.driven_m[indices])

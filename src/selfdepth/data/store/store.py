@@ -159,6 +159,22 @@ class Store:
                 fix=MAKE_AGAIN,
             )
 
+    @property
+    def look_ahead(self) -> int:
+        """How many clips ahead `expect` wants to know what is needed: 0, because all frames are at hand."""
+        return 0
+
+    def expect(self, who: str, rows: Int[ndarray, "n views"]) -> None:
+        """Hear of the rows of clips that will be gathered, in their order.
+
+        Args:
+            who: asks for them; what it has said before no longer counts.
+        """
+
+    def gather_clips(self, rows: Int[ndarray, "b views"]) -> UInt8[Tensor, "b views 3 h w"]:
+        """As `gather`, of clips whose first view is the target."""
+        return torch.unflatten(self.gather(rows.reshape(-1)), 0, rows.shape)
+
     def gather(self, rows: Int[ndarray, "n"]) -> UInt8[Tensor, "n 3 h w"]:
         """Copy these rows out of the store. With `load_to_ram`, the first call reads the whole store into memory."""
         # With numpy, because a thread of its own calls this. An operation of torch would start a second team of OpenMP
