@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 
 from selfdepth.errors import ConfigError, SelfDepthError
@@ -11,6 +12,14 @@ from selfdepth.errors import ConfigError, SelfDepthError
 _LONGEST_NAME = 255
 """Bytes of a file's name: the limit of nearly all file systems."""
 _LONGEST_PATH = 4095
+
+
+_URL = re.compile(r"(s3|gs|azure)://")
+
+
+def is_url(word: str | Path) -> bool:
+    """Whether a word names a place in a bucket, and no file here."""
+    return _URL.match(str(word)) is not None
 
 
 def path_of(word: str | Path, where: str = "a name", *, error: type[SelfDepthError] = ConfigError) -> Path:

@@ -56,6 +56,19 @@ def test_frames_are_decoded_once_into_the_run_folder_or_where_the_configuration_
         opened(config, tmp_path, no_frame, None)
 
 
+def test_a_cache_of_data_that_need_none_is_refused(tiny: TrainConfig, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"not read through a cache: --cache-gb.*got folder"):
+        opened(replace(tiny, cache_gb=1.0), tmp_path, no_frame, None)
+
+
+def test_clips_are_shuffled_in_windows_of_the_runs_of_the_store(tiny: TrainConfig, tmp_path: Path) -> None:
+    store, truth, config = opened(replace(tiny, shuffle_window=4), tmp_path, None, None)
+    clips = make_loaders(store, truth, config, CPU).train.clips
+    assert clips.windows is not None
+    assert clips.windows.clips == 4
+    assert clips.windows.run_of.tolist() == store.runs.of_row[clips.rows[:, 0]].tolist()
+
+
 def test_what_was_left_open_is_resolved(tiny: TrainConfig, tmp_path: Path) -> None:
     _, _, resolved = opened(replace(tiny, steps=None, height=None), tmp_path, None, None)
     assert (resolved.epochs, resolved.height, resolved.every) == (DEFAULT_EPOCHS, 64, "1")

@@ -132,12 +132,14 @@ CHANGES: dict[str, Any] = {
     "augment": AugmentConfig(zoom=1.5),
     "motion_first": True,
     "batch_size": 1,
+    "shuffle_window": 32,
     "seed": 5,
 }
 """All that decides what is learned from which frames."""
 
 ALLOWED: dict[str, Any] = {
     "store": "elsewhere",
+    "cache_gb": 3.0,
     "drop_after": 3,
     "steps": 9,
     "epochs": 2,

@@ -10,12 +10,13 @@ import tyro
 
 from selfdepth.cli.printing import say
 from selfdepth.config import Rectify, TrainConfig
-from selfdepth.places import path_of
+from selfdepth.places import is_url, path_of
 from selfdepth.presets import PRESETS
 
 if TYPE_CHECKING:
     from selfdepth.data.sources.source import DataSource
     from selfdepth.data.store.store import Store
+    from selfdepth.data.store.write_chunks import ChunkContents
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,11 @@ class PrepareArgs:
     data: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DATA")]
     """Root of KITTI raw or odometry, folder of images, video file, or ROS bag."""
     out: str
-    """Folder of the store: new, empty, or a store, which is reused if it fits and rebuilt if not."""
+    """Folder of the store: new, empty, or a store, which is reused if it fits and rebuilt if not. Or s3://BUCKET/NAME,
+    gs://BUCKET/NAME or azure://CONTAINER/NAME for chunks."""
+    chunks: bool = False
+    """Write chunks also into a folder, for data that are more than the disk of a machine holds; likewise reused if they
+    fit. DATA may then be a store. Needs pip install 'selfdepth[stream]'."""
     split: str | None = None
     """Folder with train_files.txt, val_files.txt, test_files.txt; or a published split: eigen_zhou, odom (KITTI)."""
     camera: str | None = None
@@ -58,13 +63,13 @@ class PrepareArgs:
 
 SECTIONS = {
     "data": ("data", "split", "camera", "every", "crop", "rectify", "stream", "topic", "stereo", "on_error"),
-    "output": ("out", "width", "height"),
+    "output": ("out", "chunks", "width", "height"),
 }
 """How `--help` groups the options."""
 
 
 def prepare(args: PrepareArgs) -> None:
-    """Run the verb: recognise DATA, decode its frames, print what the store holds.
+    """Run the verb: recognise DATA, decode its frames, print what the store or the chunks hold.
 
     Raises:
         SelfDepthError: for invalid data or options, or a folder that cannot be written.
@@ -97,8 +102,39 @@ def prepare(args: PrepareArgs) -> None:
             advance(done - shown)
             shown = done
 
-        store = source.new_store(config, path_of(args.out), progress=on_frames)
-    say("\n".join(_describe(store, source, made=shown > 0)))
+        if args.chunks or is_url(args.out):
+            from selfdepth.data.sources.chunks import chunks_for
+
+            place = args.out if is_url(args.out) else str(path_of(args.out).resolve())
+            contents, made = chunks_for(source, config, place, progress=on_frames)
+            lines = _describe_chunks(contents, place, made=made)
+        else:
+            store = source.new_store(config, path_of(args.out), progress=on_frames)
+            lines = _describe(store, source, made=shown > 0)
+    say("\n".join(lines))
+
+
+def _describe_chunks(contents: ChunkContents, place: str, *, made: bool) -> list[str]:
+    """Lines about chunks, ending with the command that trains on them. `made` as in `_describe`."""
+    width, height = contents.size
+    n_sequences = len(contents.sequences)
+    n_bytes = sum(map(contents.n_bytes, range(len(contents.runs))))
+    n_targets = {part: sum(count for *_, count in contents.values[part]) for part in ("train", "val")}
+    mode = "mono-stereo" if any(sequence.partner for sequence in contents.sequences) else "mono"
+    return [
+        f"{'made' if made else 'already there, and they fit'}: {len(contents.runs)} chunks in {place}, "
+        f"{n_bytes / 1e6:.0f} MB",
+        f"frames: {len(contents.runs.of_row)} of {width}x{height} from {n_sequences} "
+        f"{'sequence' if n_sequences == 1 else 'sequences'} ({contents.values['kind']})",
+        f"targets: {n_targets['train']} to train on, {n_targets['val']} to validate",
+        f"now: selfdepth train {_preset(mode, width, height)} --data {place} --out RUN",
+    ]
+
+
+def _preset(mode: str, width: int, height: int) -> str:
+    """The preset of this mode and size, or the options that give it."""
+    name = f"{mode}-{width}x{height}"
+    return name if name in PRESETS else f"{mode}-640x192 --width {width} --height {height}"
 
 
 def _describe(store: Store, source: DataSource, *, made: bool) -> list[str]:
@@ -118,8 +154,7 @@ def _describe(store: Store, source: DataSource, *, made: bool) -> list[str]:
     test = f", {len(store.test)} to test" if store.test else ""
     paired = any(sequence.partner for sequence in store.sequences)
     mode = "mono-stereo" if paired else "mono"
-    preset = next((name for name in PRESETS if name == f"{mode}-{size}"), None)
-    command = preset or f"{mode}-640x192 --width {store.width} --height {store.height}"
+    command = _preset(mode, store.width, store.height)
     lines = [
         f"{'made' if made else 'already there, and it fits'}: {store.folder}, {store.frames.nbytes / 1e6:.0f} MB",
         f"frames: {frames} of {size} from {n_sequences} ({store.kind})",

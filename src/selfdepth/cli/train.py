@@ -17,7 +17,7 @@ from selfdepth.config import TrainConfig, learning_of
 from selfdepth.engine.launch import speaks
 from selfdepth.engine.run_config import read_run_config
 from selfdepth.errors import ConfigError
-from selfdepth.places import path_of
+from selfdepth.places import is_url, path_of
 from selfdepth.presets import CONTINUES, FIRST_EPOCHS, WHAT_PRESETS_ARE, preset
 
 if TYPE_CHECKING:
@@ -53,13 +53,15 @@ SECTIONS = {
     "run": ("preset", "config", "resume"),
     "data": (
         *("data", "split", "camera", "every", "crop", "rectify", "stream", "topic", "width", "height", "offsets"),
-        *("stereo", "on_error", "store", "speed", "clock_offset", "camera_height"),
+        *("stereo", "on_error", "store", "cache_gb", "speed", "clock_offset", "camera_height"),
     ),
     "networks": ("encoder", "init", "freeze_batch_norm", "sync_batch_norm"),
     "objective": ("method", "loss", "motion_first", "self_teacher", "anchor"),
     "teacher": ("teacher",),
     "augmentation": ("augment",),
-    "schedule": ("steps", "epochs", "minutes", "batch_size", "learning_rate", "drop_after", "seed"),
+    "schedule": (
+        *("steps", "epochs", "minutes", "batch_size", "learning_rate", "drop_after", "shuffle_window", "seed"),
+    ),
     "output": ("out", "save_every", "keep", "on_full_disk"),
     "machine": ("device", "precision", "compile"),
 }
@@ -119,6 +121,8 @@ def with_whole_paths(config: TrainConfig) -> TrainConfig:
     changes: dict[str, Any] = {}
     for name in ("data", "split", "store", "speed", "init", "self_teacher"):
         value = getattr(config, name)
+        if name == "data" and is_url(value):
+            continue
         may_be_name = name in ("split", "speed", "init", "self_teacher")
         is_name = may_be_name and value is not None and not path_of(value).exists()
         if value and not is_name:

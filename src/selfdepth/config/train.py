@@ -46,8 +46,8 @@ class TrainConfig:
     """The complete configuration of a training run: `config.json` holds it, and `train --config` repeats it."""
 
     data: str = ""
-    """Root of KITTI raw or odometry, folder of images, video file, ROS bag, or store. Not needed with --config or
-    --resume."""
+    """Root of KITTI raw or odometry, folder of images, video file, ROS bag, or store; or chunks: their folder,
+    s3://BUCKET/NAME, gs:// or azure://. Not needed with --config or --resume."""
     split: str | None = None
     """Folder with train_files.txt, val_files.txt and test_files.txt (lines of "folder frame side"); or a published
     split, downloaded once: eigen_zhou, eigen_full, odom (KITTI)."""
@@ -73,7 +73,9 @@ class TrainConfig:
     on_error: OnError = "stop"
     """When frames cannot be read: stop and name them, or leave them out, with a word, up to 1 percent of the frames."""
     store: str | None = None
-    """Folder of the decoded frames, made if it does not exist. Default: OUT/store."""
+    """Folder of the decoded frames, made if it does not exist; of chunks, that of their cache. Default: OUT/store."""
+    cache_gb: float | None = None
+    """Gigabytes that the cache of chunks may take on the disk. Default: 32."""
     width: int = 640
     """Training width in pixels, a multiple of 32."""
     height: int | None = None
@@ -133,6 +135,9 @@ class TrainConfig:
     """Budget in passes over the training clips. Default: 20, unless another budget is given."""
     minutes: float | None = None
     """Budget in minutes of training."""
+    shuffle_window: int | None = None
+    """Shuffle runs of 48 neighbouring frames, and then clips within windows of so many, which needs a part of the data
+    at a time. Default: over all clips; of chunks, as many as half of the cache holds."""
     seed: int = 0
     """Seed of weights, clip order, augmentation and tie-breaking noise."""
     save_every: int = 500
@@ -159,6 +164,7 @@ class TrainConfig:
         require(self.save_every >= 1, "--save-every", "at least 1", self.save_every)
         require(self.keep >= 2, "--keep", "at least 2: should the newest be damaged, the one before is used", self.keep)
         require_stream(self.stream)
+        self._check_chunks()
         require(
             0 not in self.offsets and len(set(self.offsets)) == len(self.offsets) and self.n_sources > 0,
             "--offsets",
@@ -214,6 +220,11 @@ class TrainConfig:
         require_within(
             "network_megapixels", pixels / 1e6, what="the size is too large", where="--width", error=ConfigError
         )
+
+    def _check_chunks(self) -> None:
+        window, cache = self.shuffle_window, self.cache_gb
+        require(window is None or window >= 1, "--shuffle-window", "at least 1", window)
+        require(cache is None or 0 < cache < math.inf, "--cache-gb", "more than 0", cache)
 
     def _check_motion(self) -> None:
         """Refuse options of the motion and its length that do not go with the offsets, or with each other."""

@@ -15,12 +15,14 @@ import torch
 from selfdepth.config import ResolvedConfig, TrainConfig
 from selfdepth.data.clips.clips import ClipSet, make_clips
 from selfdepth.data.clips.loader import ClipLoader
-from selfdepth.data.clips.order import steps_per_epoch
+from selfdepth.data.clips.order import Windows, steps_per_epoch
 from selfdepth.data.clips.resident import resident_frames, with_resident_maps
 from selfdepth.data.footage import Footage
+from selfdepth.data.sources.chunks import Chunks
 from selfdepth.data.sources.given import GivenFootage
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.sources.source import DataSource
+from selfdepth.data.store.chunked import ChunkedStore
 from selfdepth.data.store.prepare import resolved
 from selfdepth.data.store.store import Store
 from selfdepth.data.store.teacher_maps import TeacherMaps
@@ -32,7 +34,7 @@ from selfdepth.errors import ConfigError, SelfDepthWarning
 from selfdepth.evaluation.depth.metrics import PROTOCOLS, DepthProtocol
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.ray_depth import DepthIs
-from selfdepth.places import path_of
+from selfdepth.places import is_url, path_of
 from selfdepth.presets import DEFAULT_EPOCHS
 
 
@@ -89,6 +91,10 @@ def open_data(
     if all(budget is None for budget in (config.steps, config.epochs, config.minutes)):
         config = replace(config, epochs=DEFAULT_EPOCHS)
 
+    if config.cache_gb is not None and source.kind != "chunks":
+        what, expected = "these data are not read through a cache", "chunks as --data"
+        raise ConfigError(what, where="--cache-gb", expected=expected, got=source.kind, fix="leave it out")
+
     def before_decoding(resolved_config: TrainConfig, n_train: int) -> None:
         # Decoding takes minutes to hours, and replaces a store that does not fit: a run that will be refused for its
         # options must do neither.
@@ -100,6 +106,8 @@ def open_data(
     store = source.store_for(config, place, check=before_decoding, progress=on_frames, accept=accept)
     accept(store)  # one that was there already
     # The spacing that auto found stays out of the configuration: a repeated or resumed run measures it again.
+    if isinstance(store, ChunkedStore) and config.shuffle_window is None:
+        config = replace(config, shuffle_window=store.default_window)
     return store, source.truth, resolved(config, store)
 
 
@@ -132,6 +140,8 @@ def source_of(config: TrainConfig, footage: Footage | None) -> DataSource:
         return GivenFootage(given=footage if config.every is None else replace(footage, spacing=spacing))
     if not config.data:
         raise ConfigError("there is no data to train on", where="--data", fix="add --data VIDEO or --data FOLDER")
+    if is_url(config.data):
+        return Chunks(path=Path(config.data), place=config.data).at(stream=config.stream, topic=config.topic)
     return recognise(path_of(config.data), config.stream, config.topic)
 
 
@@ -168,6 +178,7 @@ def make_loaders(
     options["resident"] = resident_frames(store, device)
     driven_m = driven_distances(train, store, config)
     train = replace(train, teacher=with_resident_maps(teacher, device), driven_m=driven_m)
+    train = replace(train, windows=_windows(train, store, config))
     own, share = world.share_of(config.batch_size), (world.rank, world.size)
     train_loader = ClipLoader(store, train, augment=config.augment, batch_size=own, share=share, **options)
     train_loader.steps_per_epoch  # noqa: B018  raises if the clips do not fill one batch, before the first step does
@@ -180,6 +191,12 @@ def make_loaders(
         camera=store.sequences[0].camera,
         focal_baseline=focal_baseline_of(train, store.width) if config.method == "monodepth-v1" else None,
     )
+
+
+def _windows(clips: ClipSet, store: Store, config: TrainConfig) -> Windows | None:
+    if config.shuffle_window is None:
+        return None
+    return Windows(store.runs.of_row[clips.rows[:, 0]], config.shuffle_window)
 
 
 def _refuse_lenses(store: Store, config: TrainConfig) -> None:

@@ -11,11 +11,12 @@ from selfdepth.engine.checkpoint import last_checkpoint
 from selfdepth.engine.history import HISTORY_FILE
 from selfdepth.engine.run_config import CHECKPOINTS_FOLDER, CONFIG_FILE, METRICS_FILE, read_run_config, recorded_config
 from selfdepth.errors import CheckpointError, ConfigError, OutputError, SelfDepthError
-from selfdepth.places import path_of
+from selfdepth.places import is_url, path_of
 
 _SCHEDULE = ("steps", "epochs", "minutes", "drop_after", "learning_rate")
-_MACHINE = ("device", "precision", "compile", "sync_batch_norm")
-_RUN_ONLY = (*_SCHEDULE, *_MACHINE, "save_every", "keep", "on_full_disk", "on_error", "store")
+_SAVING = ("save_every", "keep", "on_full_disk")
+_MACHINE = ("on_error", "device", "precision", "compile", "sync_batch_norm", "store", "cache_gb")
+_RUN_ONLY = (*_SCHEDULE, *_SAVING, *_MACHINE)
 """Fields that a resumed run may change. None of them changes which clips the networks see, or the objective."""
 _RECORD = (METRICS_FILE, HISTORY_FILE, "tensorboard", "previews", "skipped", "teacher.json")
 _MODELS = ("best", "last")
@@ -107,12 +108,16 @@ def check_same_run(config: TrainConfig, folder: Path) -> None:
     run = recorded_config(folder)
     rectify = run.rectify if config.rectify == "auto" else config.rectify  # what auto found is recorded
     requested = replace(
-        config, height=config.height or run.height, every=config.every or str(config.spacing), rectify=rectify
+        config,
+        height=config.height or run.height,
+        every=config.every or str(config.spacing),
+        rectify=rectify,
+        shuffle_window=config.shuffle_window or run.shuffle_window,  # that of chunks fits the cache with which it began
     )
     before, now = to_json(run), to_json(requested)
     # Paths are compared as places: a run may be resumed from another working directory.
     for name in ("data", "speed"):
-        before[name], now[name] = (v[name] and str(path_of(v[name]).resolve()) for v in (before, now))
+        before[name], now[name] = (v[name] and _place(v[name]) for v in (before, now))
     before["split"], now["split"] = (v["split"] and str(split_path(v["split"])) for v in (before, now))
     for values in (before, now):  # a name that stands for a Python function has no place
         path = values["teacher"]["path"]
@@ -127,3 +132,7 @@ def check_same_run(config: TrainConfig, folder: Path) -> None:
             got=str(now[changed[0]]),
             fix="resume with the run's own options, or start a new run in another folder",
         )
+
+
+def _place(word: str) -> str:
+    return word if is_url(word) else str(path_of(word).resolve())

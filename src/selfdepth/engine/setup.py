@@ -24,7 +24,7 @@ from selfdepth.engine.history import record_changes
 from selfdepth.engine.learned_camera import cameras_of, learn_camera, parameter_groups
 from selfdepth.engine.progress import Progress
 from selfdepth.engine.resume import check_same_run
-from selfdepth.engine.run_config import CONFIG_FILE, read_run_config, restore_config
+from selfdepth.engine.run_config import CONFIG_FILE, read_run_config, recorded_config, restore_config
 from selfdepth.engine.schedule import Budget
 from selfdepth.engine.self_teacher import anchor_of, check_depth_is, check_spacing, check_student, student_of
 from selfdepth.engine.teach import ask_teacher, record_teacher
@@ -131,8 +131,8 @@ def prepare_run(
     Raises:
         SelfDepthError: for an invalid configuration, data, model or teacher, or a folder that cannot be written.
     """
-    if resume and world.is_first:
-        restore_config(folder)
+    if resume:
+        config = _as_begun(config, folder, world)
     device = resolve_device(config.device)
     checkpoint = newest_intact(folder) if resume else None
     before = None if checkpoint is None else checkpoint.progress.arithmetic
@@ -157,6 +157,13 @@ def prepare_run(
     if maps is not None and not resume and world.is_first:
         record_teacher(maps, folder)
     return run
+
+
+def _as_begun(config: TrainConfig, folder: Path, world: World) -> TrainConfig:
+    """The options of a resumed run with the window that was found for its chunks, whose cache may have changed."""
+    if world.is_first:
+        restore_config(folder)
+    return replace(config, shuffle_window=config.shuffle_window or recorded_config(folder).shuffle_window)
 
 
 def prepare_in_turn(prepare: Callable[..., Run], config: TrainConfig, world: World, *, resume: bool) -> Run:

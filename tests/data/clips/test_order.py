@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfdepth.data.clips.order import entropy, epoch_batches, epoch_order, steps_per_epoch
+from selfdepth.data.clips.order import Windows, entropy, epoch_batches, epoch_order, steps_per_epoch
 from selfdepth.errors import DataError
 
 GOLDEN = [0, 5, 8, 4, 7, 2, 6, 3, 1, 9]
@@ -94,3 +94,39 @@ def test_draws_at_different_places_have_different_seeds() -> None:
     places = [entropy(seed, *place) for seed in (-1, 0, 1) for place in ((0,), (1,), (0, 1), (1, 1))]
     assert len(set(places)) == len(places)
     assert all(number >= 0 for place in places for number in place)
+
+
+RUN_OF = np.repeat(np.arange(9), (5, 7, 3, 6, 1, 8, 4, 2, 6))
+"""42 clips in nine runs."""
+
+
+def slow_windows(seed: int, epoch: int, run_of: list[int], size: int) -> list[int]:
+    rng = np.random.default_rng((seed, epoch))
+    rank = {run: place for run, place in enumerate(rng.permutation(max(run_of) + 1).tolist())}
+    clips = sorted(range(len(run_of)), key=lambda clip: (rank[run_of[clip]], clip))
+    order: list[int] = []
+    while clips:
+        window, clips = clips[:size], clips[size:]
+        order += rng.permutation(window).tolist()
+    return order
+
+
+@pytest.mark.parametrize("size", [1, 4, 10, 42, 1000])
+@pytest.mark.parametrize("epoch", [0, 3])
+def test_windows_are_runs_in_random_order_of_which_the_clips_of_a_window_are_shuffled(size: int, epoch: int) -> None:
+    order = epoch_order(7, epoch, len(RUN_OF), Windows(RUN_OF, size))
+    assert order.tolist() == slow_windows(7, epoch, RUN_OF.tolist(), size)
+    assert np.array_equal(np.sort(order), np.arange(len(RUN_OF)))
+
+
+def test_a_window_needs_few_runs_at_a_time() -> None:
+    size = 10
+    for start in range(0, len(RUN_OF), size):
+        runs = RUN_OF[epoch_order(0, 0, len(RUN_OF), Windows(RUN_OF, size))[start : start + size]]
+        # All but the first and the last run of a window are in it as a whole.
+        whole = [run for run in set(runs.tolist()) if (runs == run).sum() == (run == RUN_OF).sum()]
+        assert len(whole) >= len(set(runs.tolist())) - 2
+
+
+def test_without_clips_there_is_no_order() -> None:
+    assert epoch_order(0, 0, 0, Windows(np.zeros(0, np.int64), 4)).tolist() == []

@@ -12,6 +12,7 @@ from numpy import ndarray
 
 from selfdepth.config import NOMINAL_BASELINE, Stereo
 from selfdepth.data.clips.clip_lenses import ClipLenses, lenses_of
+from selfdepth.data.clips.order import Windows
 from selfdepth.data.frames import FrameRef, StereoPartner
 from selfdepth.data.runs import FrameRefs
 from selfdepth.data.store.index import StoredSequence, rows_of
@@ -36,6 +37,7 @@ class ClipSet:
         cameras: number of each clip's camera, as `camera_numbers` gives it; None where all have the same.
         driven_m: metres that the vehicle drove between target and sources; NaN where it is not known. None: not at all.
         lenses: of the cameras; None if all of them are pinholes.
+        windows: in which the clips are shuffled; None: over all of them.
     """
 
     rows: Int[ndarray, "clips views"] = field(repr=False)
@@ -49,6 +51,7 @@ class ClipSet:
     cameras: Int[ndarray, "clips"] | None = field(default=None, repr=False)
     driven_m: Float32[ndarray, "clips s"] | None = field(default=None, repr=False)
     lenses: ClipLenses | None = field(default=None, repr=False)
+    windows: Windows | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.refs)

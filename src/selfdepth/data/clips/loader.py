@@ -10,7 +10,7 @@ import queue
 import threading
 from collections.abc import Generator, Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -80,7 +80,7 @@ class ClipLoader:
         self.augment, self.resident = augment, resident
         self.rank, self.world_size = share
         self._lenses = None if clips.lenses is None else clips.lenses.table.to(self.device)
-        self._order: tuple[int, Int[ndarray, "steps n"]] | None = None
+        self._orders: dict[int, Int[ndarray, "steps n"]] = {}
 
     @property
     def steps_per_epoch(self) -> int:
@@ -95,14 +95,30 @@ class ClipLoader:
     def _clips_of_step(self, step: int) -> Int[ndarray, "n"]:
         """Those of all processes."""
         epoch, position = divmod(step, self.steps_per_epoch)
-        # The order of the current epoch is cached: to permute all clips at each step would cost more than the batch.
-        order = self._order
-        if order is None or order[0] != epoch:
-            size = self.batch_size * self.world_size
-            batches = epoch_batches(self.clips.has_partner, batch_size=size, seed=self.seed, epoch=epoch)
-            order = self._order = (epoch, batches)
-        batch: Int[ndarray, "n"] = order[1][position]
+        batch: Int[ndarray, "n"] = self._batches(epoch)[position]
         return batch
+
+    def _batches(self, epoch: int) -> Int[ndarray, "steps n"]:
+        """The clips of all processes at every step of an epoch."""
+        # Cached, with the epoch after or before: to permute all clips at each step would cost more than the batch.
+        found = self._orders.get(epoch)
+        if found is None:
+            size = self.batch_size * self.world_size
+            options: dict[str, Any] = {"batch_size": size, "seed": self.seed, "windows": self.clips.windows}
+            found = epoch_batches(self.clips.has_partner, epoch=epoch, **options)
+            near = {each: order for each, order in self._orders.items() if abs(each - epoch) == 1}
+            self._orders = {**near, epoch: found}
+        return found
+
+    def _look_ahead(self, step: int) -> None:
+        """Tell the store which clips come next, in all processes of a machine, which share its cache."""
+        if not self.store.look_ahead or self.resident is not None:
+            return
+        epoch, position = divmod(step, self.steps_per_epoch)
+        coming = self._batches(epoch)[position:].reshape(-1)
+        if len(coming) < self.store.look_ahead:
+            coming = np.concatenate([coming, self._batches(epoch + 1).reshape(-1)])
+        self.store.expect("train", self.clips.rows[coming[: self.store.look_ahead]])
 
     def batch(self, step: int) -> Batch:
         """The batch of a step, the same at every call."""
@@ -149,15 +165,19 @@ class ClipLoader:
             share: (rank, n): of every n batches, only that of this rank, counted from 0.
         """
         has_partner = self.clips.has_partner
-        number = 0
-        for kind in (False, True):
-            alike = np.flatnonzero(has_partner == kind)
+        kinds = [np.flatnonzero(has_partner == kind) for kind in (False, True)]
+        order, number = np.concatenate(kinds), 0
+        for place, alike in zip((0, len(kinds[0])), kinds, strict=True):
             for start in range(0, len(alike), batch_size):
                 number += 1
                 if (number - 1) % share[1] != share[0]:
                     continue
+                if self.store.look_ahead:
+                    coming = order[place + start :][: self.store.look_ahead]
+                    self.store.expect("evaluation", self.clips.rows[coming])
                 indices = alike[start : start + batch_size]
                 yield [self.clips.refs[i] for i in indices.tolist()], self._on_device(self._gather(indices))
+        self.store.expect("evaluation", self.clips.rows[:0])
 
     def _fill(
         self,
@@ -169,6 +189,7 @@ class ClipLoader:
         while not stop.is_set():
             item: tuple[int, _Gathered] | BaseException
             try:
+                self._look_ahead(step)
                 item = (step, self._gather(self.indices(step)))
             except BaseException as error:  # passed to the consumer, which raises it
                 item = error
@@ -192,10 +213,7 @@ class ClipLoader:
                 T = torch.from_numpy(self.clips.T_stereo_target[indices])
             else:
                 rows = rows[:, :-1]
-        if self.resident is not None:
-            pixels = torch.from_numpy(rows)
-        else:
-            pixels = torch.unflatten(self.store.gather(rows.reshape(-1)), 0, rows.shape)
+        pixels = self.store.gather_clips(rows) if self.resident is None else torch.from_numpy(rows)
         K = torch.from_numpy(self.clips.K[indices])
         maps = None if self.clips.teacher is None else self.clips.teacher.gather(rows[:, 0])
         driven_m = None if self.clips.driven_m is None else torch.from_numpy(self.clips.driven_m[indices])

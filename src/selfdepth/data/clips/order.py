@@ -2,11 +2,15 @@
 
 All clips of a batch have the same views. If some have a stereo partner and others do not, the two kinds go into
 separate batches.
+
+Clips are shuffled over the whole data, or, for data that are read from far away, in windows: the runs of neighbouring
+frames are shuffled, and then the clips within each window of so many clips.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -15,25 +19,50 @@ from numpy import ndarray
 from selfdepth.errors import DataError
 
 
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """How clips are shuffled in windows.
+
+    Attributes:
+        run_of: the run of neighbouring frames of each clip.
+        clips: number of clips of a window.
+    """
+
+    run_of: Int[ndarray, "clips"] = field(repr=False)
+    clips: int
+
+
 def entropy(seed: int, *place: int) -> tuple[int, ...]:
     """Seed of the draw at one place of a run, such as (step, stream)."""
     return (seed % 2**64, *place)  # numpy refuses negative seeds
 
 
-def epoch_order(seed: int, epoch: int, n: int) -> Int[ndarray, "n"]:
-    """Order of the n clips in an epoch: a permutation of 0 to n - 1."""
-    return np.random.default_rng(entropy(seed, epoch)).permutation(n)
+def epoch_order(seed: int, epoch: int, n: int, windows: Windows | None = None) -> Int[ndarray, "n"]:
+    """Order of the n clips in an epoch: a permutation of 0 to n - 1.
+
+    Args:
+        windows: shuffle in these; None: over all clips.
+    """
+    rng = np.random.default_rng(entropy(seed, epoch))
+    if windows is None or not n:
+        return rng.permutation(n)
+    place = rng.permutation(int(windows.run_of.max()) + 1)
+    order = np.argsort(place[windows.run_of], kind="stable")
+    for start in range(0, n, windows.clips):
+        window = order[start : start + windows.clips]
+        window[:] = rng.permutation(window)
+    return order
 
 
 def epoch_batches(
-    has_partner: Bool[ndarray, "clips"], *, batch_size: int, seed: int, epoch: int
+    has_partner: Bool[ndarray, "clips"], *, batch_size: int, seed: int, epoch: int, windows: Windows | None = None
 ) -> Int[ndarray, "steps b"]:
     """The batches of an epoch, as indices of clips. The last, incomplete batch of each kind is dropped.
 
     The clips come in the epoch's order, and a batch is made as soon as there are enough clips of its kind. So the kinds
     alternate in proportion to their numbers. With a single kind, the batches are the order cut into pieces.
     """
-    order = epoch_order(seed, epoch, len(has_partner))
+    order = epoch_order(seed, epoch, len(has_partner), windows)
     if has_partner.all() or not has_partner.any():  # which takes a few scans less than what follows
         return np.asarray(order[: len(order) // batch_size * batch_size].reshape(-1, batch_size))
     batches = []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from selfdepth.data.readers.folders import survey
 from selfdepth.data.sources.bag import Bags
+from selfdepth.data.sources.chunks import Chunks
 from selfdepth.data.sources.folder import ImageFolders
 from selfdepth.data.sources.kitti_odometry import KittiOdometry
 from selfdepth.data.sources.kitti_raw import KittiRaw
@@ -14,6 +16,7 @@ from selfdepth.data.sources.prepared import PreparedStore
 from selfdepth.data.sources.rendered import RenderedDrives
 from selfdepth.data.sources.source import DataSource
 from selfdepth.data.sources.video import Videos
+from selfdepth.data.store.chunked import is_chunks
 from selfdepth.data.store.store import is_store
 from selfdepth.errors import DataError
 
@@ -40,10 +43,15 @@ def recognise(path: Path, stream: int | None = None, topic: str | None = None) -
 
 
 def _recognised(path: Path) -> DataSource:
+    if re.match("(s3|gs|azure):/", str(path)):  # a path has no two slashes in a row
+        what, fix = "only train reads chunks from a bucket", "give the data that they were made from"
+        raise DataError(what, where=path, fix=fix)
     if not path.exists():
         if path.is_symlink():
             raise DataError("the link leads nowhere", where=path, got=f"a link to {path.readlink()}", fix="mend it")
         raise DataError("there is no such data", where=path, fix="check --data")
+    if is_chunks(path):
+        return Chunks(path=path, place=str(path))
     # A store is not in KINDS: it needs this function itself, to open the data that it was made from.
     if is_store(path):
         measured_kinds = frozenset(kind.kind for kind in KINDS if kind.measures_depth)

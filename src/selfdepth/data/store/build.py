@@ -154,14 +154,14 @@ def build_store(
     """
     folder = folder.resolve()
     fit = CropResize(width=width, height=height, crop=crop, rectify=rectify)
-    sequences = _plan(footage, fit)
+    sequences = plan_sequences(footage, fit)
     n_frames = sum(len(sequence.numbers) for sequence in sequences)
     needed_bytes = n_frames * 3 * height * width
     # Checked first: decoding may take an hour. The fingerprint, too, comes before: it describes the files as they are
     # now, so a change while they are decoded makes the store stale.
     with _writing(folder, needed_bytes):
         check_target(folder, needed_bytes)
-    values = _index_values(footage, fit)
+    values = index_values(footage, fit)
     # Built beside its destination, on the same disk, and renamed at the end: a store is complete or absent.
     partial_folder = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     try:
@@ -240,7 +240,7 @@ class _Counter:
             self.report(self.done, self.total)
 
 
-def _plan(footage: Footage, fit: CropResize) -> tuple[StoredSequence, ...]:
+def plan_sequences(footage: Footage, fit: CropResize) -> tuple[StoredSequence, ...]:
     """The stored sequences, with their rows and the cameras of the cropped and resized frames."""
     planned, start = [], 0
     for sequence in footage.sequences:
@@ -263,7 +263,7 @@ def _plan(footage: Footage, fit: CropResize) -> tuple[StoredSequence, ...]:
     return tuple(planned)
 
 
-def _index_values(footage: Footage, fit: CropResize) -> dict[str, Any]:
+def index_values(footage: Footage, fit: CropResize) -> dict[str, Any]:
     """The fields of the index that are not those of a sequence, but for the checksum of the frames."""
     names = [sequence.name for sequence in footage.sequences]
     return {

@@ -68,14 +68,18 @@ class StoreIndex:
     times_digest: str | None
 
 
-def read_index(folder: Path) -> StoreIndex:
+def read_index(folder: Path, name: str = INDEX_FILE, *, frames: str | None = FRAMES_FILE) -> StoreIndex:
     """Read and judge the index of a store. Nothing is allocated for frames that the file of frames does not hold.
+
+    Args:
+        name: of its file.
+        frames: name of the file of frames; None: they lie elsewhere.
 
     Raises:
         DataError: for an index of another version, altered, or with a value that cannot be; for a file of frames of
             another size than the index says.
     """
-    path = folder / INDEX_FILE
+    path = folder / name
     what = "the store's index cannot be read"
     text = read_text(path, what=what, fix=MAKE_AGAIN, name="json_megabytes").rstrip()
     values = parse_json(text, what=what, where=path, fix=MAKE_AGAIN)
@@ -91,10 +95,10 @@ def read_index(folder: Path) -> StoreIndex:
         )
     if version == VERSION and not is_sealed(text):
         raise _unusable(path, "the checksum that was written with it", "another one: the index was altered")
-    return _decode(fields, folder, version)
+    return _decode(fields, None if frames is None else folder / frames, version)
 
 
-def _decode(fields: _Fields, folder: Path, version: int) -> StoreIndex:
+def _decode(fields: _Fields, frames: Path | None, version: int) -> StoreIndex:
     most = limit("side_pixels")
     width, height = fields.whole("width", 1, most), fields.whole("height", 1, most)
     crop = Crop(*fields.wholes("crop", 4, 0, 10**9))
@@ -102,7 +106,8 @@ def _decode(fields: _Fields, folder: Path, version: int) -> StoreIndex:
     runs = [each.runs("numbers", 2, _MOST_NUMBER) for each in entries]
     n_frames = sum(count for each in runs for _, count in each)
     require_within("store_frames", n_frames, what="the store has too many frames", where=fields.path)
-    _require_size(folder / FRAMES_FILE, n_frames, width, height)
+    if frames is not None:
+        _require_size(frames, n_frames, width, height)
     # Stores that were made before lenses were known have no such field.
     rectified = fields.of("rectified", bool) if "rectified" in fields.values else False
     fit = CropResize(width=width, height=height, crop=crop, rectify=rectified)

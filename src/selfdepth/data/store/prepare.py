@@ -67,6 +67,32 @@ def store_of(
         return _say_left_out(build(left), footage)
 
 
+def readable_footage(config: TrainConfig, footage: Footage) -> Footage:
+    """The data set that chunks are made of: with `--on-error skip`, without the frames that cannot be read.
+
+    All frames are looked at for that, before any is written: what is left decides which chunks there are.
+
+    Warns:
+        SelfDepthWarning: about frames that are left out.
+
+    Raises:
+        DataError: for more of them than may be left out, and for pairs that cannot be learned from.
+    """
+    _refuse_lenses_of_pairs(footage)
+    if config.on_error != "skip":
+        return footage
+    unreadable = tuple(each for sequence in footage.sequences for each in scan(sequence).unreadable)
+    left = without_unreadable(footage, unreadable, on_error="skip", steps=_steps(config, footage))
+    if unreadable:
+        n_frames = sum(len(each.numbers) for each in unreadable)
+        n_clips = len(footage.train) + len(footage.val) - len(left.train) - len(left.val)
+        said = (
+            f"left out, because they cannot be read: {n_frames} of the frames ({unreadable[0]}), and {n_clips} targets"
+        )
+        warnings.warn(said, SelfDepthWarning, stacklevel=3)
+    return left
+
+
 def fit_of(config: TrainConfig, cameras: Sequence[Camera]) -> CropResize:
     """How a configuration brings the frames of these cameras to the networks' size, and whether it rectifies them.
 

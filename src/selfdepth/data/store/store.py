@@ -29,6 +29,7 @@ from selfdepth.data.runs import FrameRefs
 from selfdepth.data.store.checksum import digest_of_frames
 from selfdepth.data.store.index import FORMAT, FRAMES_FILE, INDEX_FILE, MAKE_AGAIN, StoredSequence, encode_refs
 from selfdepth.data.store.judge import read_index
+from selfdepth.data.store.run_plan import Runs, plan_runs
 from selfdepth.data.store.times import read_times
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.crop import Crop
@@ -99,6 +100,11 @@ class Store:
         return FrameRefs.of(refs).values(numbers) if any(numbers.values()) else None
 
     @cached_property
+    def runs(self) -> Runs:
+        """Its runs of neighbouring frames."""
+        return plan_runs(self.sequences, self.spacing)
+
+    @cached_property
     def times_s(self) -> Float[ndarray, "n"]:
         """Time of each row in seconds; NaN where it is not known. Raises DataError if the file of times was altered."""
         return read_times(self.folder, self.times_digest, self.sequences)
@@ -152,6 +158,22 @@ class Store:
                 got="another one",
                 fix=MAKE_AGAIN,
             )
+
+    @property
+    def look_ahead(self) -> int:
+        """How many clips ahead `expect` wants to know what is needed: 0, because all frames are at hand."""
+        return 0
+
+    def expect(self, who: str, rows: Int[ndarray, "n views"]) -> None:
+        """Hear of the rows of clips that will be gathered, in their order.
+
+        Args:
+            who: asks for them; what it has said before no longer counts.
+        """
+
+    def gather_clips(self, rows: Int[ndarray, "b views"]) -> UInt8[Tensor, "b views 3 h w"]:
+        """As `gather`, of clips whose first view is the target."""
+        return torch.unflatten(self.gather(rows.reshape(-1)), 0, rows.shape)
 
     def gather(self, rows: Int[ndarray, "n"]) -> UInt8[Tensor, "n 3 h w"]:
         """Copy these rows out of the store. With `load_to_ram`, the first call reads the whole store into memory."""

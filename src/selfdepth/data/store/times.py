@@ -31,12 +31,22 @@ def write_times(folder: Path, sequences: Sequence[FrameSequence]) -> str | None:
     Raises:
         OSError: if the file cannot be written.
     """
-    if all(each.times_s is None for each in sequences):
+    data = times_file(times_of(sequences))
+    if data is None:
         return None
-    times = [np.full(len(each.numbers), np.nan) if each.times_s is None else each.times_s for each in sequences]
-    data = np.concatenate(times).astype("<f8").tobytes()
     (folder / TIMES_FILE).write_bytes(data)
     return hashlib.sha256(data).hexdigest()
+
+
+def times_of(sequences: Sequence[FrameSequence]) -> Float[ndarray, "n"]:
+    """The times of all frames in seconds, in the order of their rows; NaN where they are not known."""
+    times = [np.full(len(each.numbers), np.nan) if each.times_s is None else each.times_s for each in sequences]
+    return np.concatenate(times).astype(np.float64)
+
+
+def times_file(times_s: Float[ndarray, "n"]) -> bytes | None:
+    """The content of the file of times; None if none is known, and there is no file."""
+    return None if np.isnan(times_s).all() else times_s.astype("<f8").tobytes()
 
 
 def read_times(folder: Path, digest: str | None, sequences: Sequence[StoredSequence]) -> Float[ndarray, "n"]:

@@ -1,0 +1,297 @@
+"""Write a data set as chunks into a bucket or a folder, without a local store: frames are decoded run by run.
+
+The index is written last, so what is interrupted is never taken for whole; the next attempt goes on with what is there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import astuple, dataclass, field
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from numpy import ndarray
+
+from selfdepth.data.footage import Footage
+from selfdepth.data.frames import FrameSequence
+from selfdepth.data.store.build import Progress, index_values, plan_sequences
+from selfdepth.data.store.chunk_files import (
+    chunk_bytes,
+    chunk_name,
+    item_header,
+    litdata_index,
+    run_of_name,
+    write_chunk,
+)
+from selfdepth.data.store.chunked import CHUNKS_INDEX, UNFINISHED
+from selfdepth.data.store.decode import decoding_jobs
+from selfdepth.data.store.index import INDEX_FILE, StoredSequence, encode_index, encode_refs
+from selfdepth.data.store.remote import Remote
+from selfdepth.data.store.run_plan import RUN_FRAMES, Piece, Runs, plan_runs
+from selfdepth.data.store.store import Store
+from selfdepth.data.store.times import TIMES_FILE, times_file, times_of
+from selfdepth.errors import DataError, OutputError, SelfDepthWarning
+from selfdepth.geometry.crop_resize import CropResize
+from selfdepth.texts import parse_json
+
+_UPLOADS = 2
+"""Chunks that are written at once; each is in memory."""
+
+ReadRuns = Callable[[Sequence[int]], Iterator[UInt8[ndarray, "n 3 h w"]]]
+"""The frames of these increasing runs, one run after the other, each as its chunk holds them."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ChunkContents:
+    """What is written.
+
+    Attributes:
+        sequences: in the order of their rows, as a local store has them.
+        runs: what each chunk holds.
+        reach: as in `plan_runs`.
+        values: the other fields of a store's index.
+        times_s: time of each row in seconds; NaN where it is not known.
+        read: gives the frames.
+    """
+
+    sequences: tuple[StoredSequence, ...]
+    runs: Runs = field(repr=False)
+    reach: int
+    values: dict[str, Any]
+    times_s: Float[ndarray, "n"] = field(repr=False)
+    read: ReadRuns
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the frames in pixels."""
+        return self.values["width"], self.values["height"]
+
+    def header(self, run: int) -> bytes:
+        """What comes before the frames in a run's item."""
+        return item_header(self.runs.pieces(run), self.sequences, self.times_s, self.size)
+
+    def n_bytes(self, run: int) -> int:
+        """Bytes of a run's chunk."""
+        return chunk_bytes(self.runs.n_frames(run), self.header(run), self.size)
+
+    @property
+    def mark(self) -> dict[str, Any]:
+        """What tells an upload from one of other data."""
+        return {"fingerprint": self.values["fingerprint"], "run_frames": RUN_FRAMES, "reach": self.reach}
+
+
+def contents_of(footage: Footage, fit: CropResize) -> ChunkContents:
+    """A data set, decoded as `build_store` would. Raises DataError as that does."""
+    sequences = plan_sequences(footage, fit)
+    runs = plan_runs(sequences, footage.spacing)
+    return ChunkContents(
+        sequences=sequences,
+        runs=runs,
+        reach=footage.spacing,
+        values=index_values(footage, fit),
+        times_s=times_of(footage.sequences),
+        read=_Decoder(footage, fit, sequences, runs).read,
+    )
+
+
+def contents_of_store(store: Store) -> ChunkContents:
+    """A local store. Raises DataError if its frames or times were altered."""
+    store.check_frames()
+    runs, names = store.runs, [each.name for each in store.sequences]
+
+    def read(wanted: Sequence[int]) -> Iterator[UInt8[ndarray, "n 3 h w"]]:
+        for run in wanted:
+            yield np.concatenate([store.frames[piece.first : piece.stop] for piece in runs.pieces(run)])
+
+    fields = ("width", "height", "fingerprint", "kind", "protocol", "rectified", "spacing")
+    values = {name: getattr(store, name) for name in fields} | {"crop": astuple(store.crop)}
+    values["origin"] = None if store.origin is None else store.origin.to_json()
+    values |= {part: encode_refs(getattr(store, part), names) for part in ("train", "val", "test")}
+    plan: dict[str, Any] = {"sequences": store.sequences, "runs": runs, "reach": store.spacing}
+    return ChunkContents(**plan, values=values, times_s=store.times_s, read=read)
+
+
+def write_chunks(contents: ChunkContents, remote: Remote, progress: Progress | None = None) -> bool:
+    """Write the chunks that are not there yet, and then their index.
+
+    Args:
+        progress: called with (frames done, frames in total).
+
+    Returns:
+        Whether anything was written: False if the very same chunks are there.
+
+    Warns:
+        SelfDepthWarning: if it goes on with an earlier attempt, or replaces chunks of other data.
+
+    Raises:
+        OutputError: if the place holds something else.
+        SelfDepthError: for frames that cannot be read, or a place that cannot be written.
+    """
+    found = remote.sizes()
+    done = _begin(contents, remote, found)
+    missing = [run for run in range(len(contents.runs)) if run not in done]
+    if not missing and CHUNKS_INDEX in found:
+        return False
+    owned = np.bincount(contents.runs.of_row, minlength=len(contents.runs))
+    total, ready = int(owned.sum()), int(sum(owned[run] for run in done))
+    for run, name in _uploaded(contents, remote, missing):
+        done[run] = name
+        ready += int(owned[run])
+        if progress is not None:
+            progress(ready, total)
+    _finish(contents, remote, [done[run] for run in range(len(contents.runs))])
+    for name in found.keys() - done.values():
+        if run_of_name(name) is not None:
+            remote.remove(name)
+    return True
+
+
+def _begin(contents: ChunkContents, remote: Remote, found: dict[str, int]) -> dict[int, str]:
+    """Clear the place for an upload. Returns the chunks that are there already: their runs and names."""
+    others = [name for name in found if not _is_ours(name)]
+    if others:
+        raise OutputError(
+            "the place for the chunks holds something else",
+            where=remote.place,
+            expected="nothing, or chunks",
+            got=f"{others[0]}, one of {len(others)}",
+            fix="name another place with --out",
+        )
+    is_whole = CHUNKS_INDEX in found
+    earlier = _mark_of(remote, CHUNKS_INDEX if is_whole else UNFINISHED) if found else None
+    if earlier == contents.mark:
+        chunks = {run: name for name in found if (run := run_of_name(name)) is not None and run < len(contents.runs)}
+        done = {run: name for run, name in chunks.items() if found[name] == contents.n_bytes(run)}
+        n = len(contents.runs)
+        if not (is_whole and len(done) == n):
+            said = f"{len(done)} of the {n} chunks are there already: going on with the others"
+            warnings.warn(said, SelfDepthWarning, stacklevel=3)
+        return done
+    if found:
+        what = "chunks" if is_whole else "a part of the chunks"
+        said = f"{remote.place} holds {what} of other data or options: it starts anew, and they are replaced"
+        warnings.warn(said, SelfDepthWarning, stacklevel=3)
+    # The index first: without it, nothing of the rest is believed.
+    for name in sorted(found, key=lambda name: name != CHUNKS_INDEX):
+        remote.remove(name)
+    remote.write(UNFINISHED, json.dumps(contents.mark).encode())
+    return {}
+
+
+def _is_ours(name: str) -> bool:
+    return run_of_name(name) is not None or name in (CHUNKS_INDEX, UNFINISHED, INDEX_FILE, TIMES_FILE)
+
+
+def _mark_of(remote: Remote, name: str) -> dict[str, Any] | None:
+    """The mark of the chunks that are there, if it can be read."""
+    text = remote.read(name)
+    try:
+        values = parse_json((text or b"").decode(), what="the mark cannot be read", where=remote.where(name))
+    except (DataError, UnicodeDecodeError):
+        return None
+    plan = values.get("chunks", values)
+    if not isinstance(plan, dict):
+        return None
+    return {"fingerprint": values.get("fingerprint"), "run_frames": plan.get("run_frames"), "reach": plan.get("reach")}
+
+
+def _uploaded(contents: ChunkContents, remote: Remote, missing: Sequence[int]) -> Iterator[tuple[int, str]]:
+    """Read and write these runs. Yields each with the name of its chunk, in their order."""
+
+    def upload(run: int, frames: UInt8[ndarray, "n 3 h w"]) -> str:
+        chunk = write_chunk(contents.header(run), frames)
+        name = chunk_name(run, sha256(chunk).hexdigest())
+        remote.write(name, chunk)
+        return name
+
+    pending: deque[tuple[int, Future[str]]] = deque()
+    pool = ThreadPoolExecutor(_UPLOADS)
+    try:
+        for run, frames in zip(missing, contents.read(missing), strict=True):
+            pending.append((run, pool.submit(upload, run, frames)))
+            if len(pending) > _UPLOADS:
+                first, future = pending.popleft()
+                yield first, future.result()
+        while pending:
+            first, future = pending.popleft()
+            yield first, future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _finish(contents: ChunkContents, remote: Remote, names: Sequence[str]) -> None:
+    """Write what makes the chunks whole: times, litdata's index, and ours."""
+    sizes = [contents.n_bytes(run) for run in range(len(names))]
+    times = times_file(contents.times_s)
+    if times is not None:
+        remote.write(TIMES_FILE, times)
+    remote.write(INDEX_FILE, litdata_index(list(zip(names, sizes, strict=True))))
+    digests = [name.removesuffix(".bin").rpartition("-")[2] for name in names]
+    plan = {"run_frames": RUN_FRAMES, "reach": contents.reach, "sha256": digests, "bytes": sizes}
+    sums = {"frames_sha256": None, "times_sha256": None if times is None else sha256(times).hexdigest()}
+    remote.write(CHUNKS_INDEX, encode_index(contents.values | sums | {"chunks": plan}, contents.sequences).encode())
+    remote.remove(UNFINISHED)
+
+
+class _Decoder:
+    """Decodes the frames of runs, each once but for those that two runs hold."""
+
+    def __init__(self, footage: Footage, fit: CropResize, sequences: tuple[StoredSequence, ...], runs: Runs) -> None:
+        self.footage, self.fit, self.sequences, self.runs = footage, fit, sequences, runs
+
+    def read(self, wanted: Sequence[int]) -> Iterator[UInt8[ndarray, "n 3 h w"]]:
+        """As `ReadRuns`. Raises DataError for frames that cannot be decoded."""
+        of_sequence: dict[int, list[Piece]] = {}
+        for run in wanted:
+            for piece in self.runs.pieces(run):
+                of_sequence.setdefault(piece.sequence, []).append(piece)
+        threads = os.cpu_count() or 1
+        pool = ThreadPoolExecutor(threads)
+        try:
+            readers = {i: self._frames_of(i, pieces, pool, threads) for i, pieces in of_sequence.items()}
+            for run in wanted:
+                yield np.concatenate([next(readers[piece.sequence]) for piece in self.runs.pieces(run)])
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _frames_of(
+        self, i: int, pieces: Sequence[Piece], pool: ThreadPoolExecutor, threads: int
+    ) -> Iterator[UInt8[ndarray, "n 3 h w"]]:
+        """The frames of these pieces of a sequence, one after the other. It is decoded in order, and no further."""
+        start = self.sequences[i].start
+        rows = np.unique(np.concatenate([np.arange(piece.first, piece.stop) for piece in pieces]))
+        sequence = _only(self.footage.sequences[i], rows - start)
+        decoded = _in_order(decoding_jobs(Footage(kind="", sequences=(sequence,)), self.fit), pool, 2 * threads)
+        held: dict[int, UInt8[ndarray, "3 h w"]] = {}
+        coming = iter(rows.tolist())
+        for piece in pieces:
+            while piece.stop - 1 not in held:
+                held.update((next(coming), frame) for frame in next(decoded))
+            yield np.stack([held[row] for row in range(piece.first, piece.stop)])
+            for row in [row for row in held if row < piece.first]:
+                del held[row]
+
+
+def _only(sequence: FrameSequence, places: ndarray) -> FrameSequence:
+    kept = set(places.tolist())
+    return sequence.without(frozenset(number for i, number in enumerate(sequence.numbers) if i not in kept))
+
+
+def _in_order(
+    jobs: Iterator[Callable[[], UInt8[ndarray, "n 3 h w"]]], pool: ThreadPoolExecutor, most: int
+) -> Iterator[UInt8[ndarray, "n 3 h w"]]:
+    """What jobs return, in their order, with so many of them under way."""
+    pending: deque[Future[Any]] = deque()
+    for job in jobs:
+        pending.append(pool.submit(job))
+        if len(pending) > most:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
