@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from selfdepth.data.store.index import FRAMES_FILE, INDEX_FILE
@@ -76,3 +78,20 @@ def no_space(where: Path, needed_bytes: int, *, got: str) -> OutputError:
         got=got,
         fix="make room, name a folder on another disk with --store, or train at a smaller --width",
     )
+
+
+@contextmanager
+def writing_store(where: Path, needed_bytes: int) -> Iterator[None]:
+    """Turn errors of the file system into an OutputError that says how much space is needed."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise no_space(where, needed_bytes, got=str(error)) from error
+        raise OutputError(
+            "the store cannot be written",
+            where=where,
+            expected=f"a folder to write {needed_bytes / 1e6:.0f} MB to",
+            got=error.strerror or str(error),
+            fix="name another folder with --store",
+        ) from error
