@@ -98,10 +98,10 @@ def prepare(args: PrepareArgs) -> None:
             shown = done
 
         store = source.new_store(config, path_of(args.out), progress=on_frames)
-    say("\n".join(_describe(store, source, made=shown > 0)))
+    say("\n".join(describe_store(store, source, made=shown > 0)))
 
 
-def _describe(store: Store, source: DataSource, *, made: bool) -> list[str]:
+def describe_store(store: Store, source: DataSource, *, made: bool) -> list[str]:
     """Lines about a store, ending with the command that trains on it.
 
     Args:
