@@ -69,21 +69,7 @@ def fetch_kitti(args: FetchKittiArgs) -> None:
     Raises:
         SelfDepthError: for invalid options, a network that fails, or a folder that cannot be written.
     """
-    if not 1 <= args.downloads <= _MOST_DOWNLOADS:
-        expected = f"1 to {_MOST_DOWNLOADS}"
-        raise ConfigError("invalid number", where="--downloads", expected=expected, got=str(args.downloads))
-    config = TrainConfig(
-        data="kitti",
-        split=args.split,
-        camera=args.camera,
-        crop=args.crop,
-        stereo="calibrated" if args.stereo else "none",
-        width=args.width,
-        height=args.height,
-    )
-    if config.learns_camera:
-        fix = "leave --camera out here, and give it to train"
-        raise ConfigError("a store cannot learn a camera", where=f"--camera {args.camera}", fix=fix)
+    config = _config(args)
     site = _site(args.url)
     out = path_of(args.out, "--out").resolve()
     raw = out.with_name(f"{out.name}_kitti") if args.raw is None else path_of(args.raw, "--raw").resolve()
@@ -117,6 +103,26 @@ def fetch_kitti(args: FetchKittiArgs) -> None:
         )
         store, made = fetched_store(fetch)
     say("\n".join(describe_store(store, KittiRaw(path=raw), made=made)))
+
+
+def _config(args: FetchKittiArgs) -> TrainConfig:
+    """The options that the store is made with. Raises ConfigError for those that cannot be."""
+    if not 1 <= args.downloads <= _MOST_DOWNLOADS:
+        expected = f"1 to {_MOST_DOWNLOADS}"
+        raise ConfigError("invalid number", where="--downloads", expected=expected, got=str(args.downloads))
+    config = TrainConfig(
+        data="kitti",
+        split=args.split,
+        camera=args.camera,
+        crop=args.crop,
+        stereo="calibrated" if args.stereo else "none",
+        width=args.width,
+        height=args.height,
+    )
+    if config.learns_camera:
+        fix = "leave --camera out here, and give it to train"
+        raise ConfigError("a store cannot learn a camera", where=f"--camera {args.camera}", fix=fix)
+    return config
 
 
 def _site(url: str | None) -> DownloadSite:

@@ -37,7 +37,7 @@ def path_of_drive(number: int) -> str:
 def fetch_of(mirror: Mirror, split: Path, folder: Path, **changes: object) -> Fetch:
     config = TrainConfig(data="kitti", split=str(split), width=64)
     plain = Fetch(
-        plan=Plan.of(replace(config, **changes.pop("config", {}))),  # type: ignore[arg-type,call-overload]
+        plan=Plan.of(replace(config, **changes.pop("config", {}))),  # type: ignore[arg-type]
         folder=folder / "store",
         raw=folder / "store_kitti",
         scans=True,
@@ -307,7 +307,7 @@ def test_a_disk_that_is_too_small_is_said_before_a_drive_is_fetched(
     mirror: Mirror, split: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(run_module.shutil, "disk_usage", lambda path: usage(10**7, 10**7 - 10**6, 10**6))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**7, 10**7 - 10**6, 10**6))
     sentence = r"not enough disk space to fetch this: .*0\.00 GB \(frames .*archives .*scans 0\.00\).*--no-scans"
     with pytest.raises(DiskFullError, match=sentence):
         fetched_store(fetch_of(mirror, split, tmp_path))

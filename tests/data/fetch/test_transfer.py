@@ -154,7 +154,7 @@ def test_a_line_that_gives_a_megabyte_at_a_time_is_good_enough(bare: Mirror, tmp
 def test_what_cannot_be_had_is_one_sentence_after_a_bounded_number_of_tries(
     bare: Mirror, tmp_path: Path, changes: dict[str, object], tries: int, sentence: str
 ) -> None:
-    bare.files["/a.zip"] = replace(Served(BODY), **changes)  # type: ignore[arg-type]
+    bare.files["/a.zip"] = replace(Served(BODY), **changes)
     with pytest.raises(DataError, match=sentence) as refused:
         transfer_of(bare, tmp_path, n_bytes=None if "body" in changes else len(BODY)).run()
     assert "\n" not in str(refused.value)
