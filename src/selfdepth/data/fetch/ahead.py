@@ -15,6 +15,9 @@ from selfdepth.files import writing_to
 _LOOK_S = 0.2
 """Seconds between two looks at how much has come."""
 
+_LAST_S = 1.0
+"""Seconds for a thread to write what it has received, at the end."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
@@ -58,12 +61,17 @@ class Ahead:
         self._there: set[int] = set()  # whole, or on their way
         self._done: dict[int, BaseException | None] = {}
         self._came, self._told = 0, 0
+        self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> Ahead:
         for _ in range(min(self._most, len(self._wanted))):
-            # Daemons: a connection that hangs must not keep the program from ending.
-            threading.Thread(target=self._work, daemon=True).start()
+            self._start(threading.Thread(target=self._work, daemon=True))
         return self
+
+    def _start(self, thread: threading.Thread) -> None:
+        # Daemons: a connection that hangs must not keep the program from ending.
+        self._threads.append(thread)
+        thread.start()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -71,6 +79,8 @@ class Ahead:
         self._stop.set()
         with self._changed:
             self._changed.notify_all()
+        for thread in self._threads:
+            thread.join(_LAST_S)
 
     def archive(self, index: int) -> Path:
         """Wait for an archive. Raises the error of any download that has failed."""
@@ -93,7 +103,7 @@ class Ahead:
         self._wanted[index].file.unlink(missing_ok=True)
         with self._changed:
             del self._done[index]
-        threading.Thread(target=self._fetch, args=(index,), daemon=True).start()
+        self._start(threading.Thread(target=self._fetch, args=(index,), daemon=True))
         return self.archive(index)
 
     def release(self, index: int) -> None:

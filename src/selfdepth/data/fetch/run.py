@@ -140,6 +140,11 @@ def _fetch_drives(fetch: Fetch, journal: Journal) -> None:
     fit = _fit(fetch, _source(fetch, journal))
     ahead = _ahead(fetch, of_drives, _Told(fetch, of_drives))
     _require_space(fetch, fit, drives, ahead.room_bytes)
+    total = sum(each.n_bytes or 0 for each in of_drives)
+    fetch.say(
+        f"fetching {len(drives)} of {len(fetch.plan.drives)} drives, {total / 1e9:.1f} GB, for "
+        f"{fetch.plan.n_frames(drives)} frames of {fit.width}x{fit.height}"
+    )
     with ahead:
         for index, drive in enumerate(drives):
             _use(ahead, index, lambda path, drive=drive: _store_drive(fetch, journal, fit, path, drive))  # type: ignore[misc]
@@ -158,8 +163,11 @@ def _wanted(fetch: Fetch, names: Sequence[str]) -> list[Wanted]:
         except FileNotFoundError:
             return -1
 
-    with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
+    pool = ThreadPoolExecutor(_ASKED_AT_ONCE)
+    try:
         sizes = list(pool.map(size, names))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # whoever presses Ctrl-C waits for no further answers
     missing = [name for name, of in zip(names, sizes, strict=True) if of == -1]
     if missing:
         more = f" and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
@@ -170,10 +178,8 @@ def _wanted(fetch: Fetch, names: Sequence[str]) -> list[Wanted]:
             got=f"404 for {', '.join(missing[:_LISTED])}{more}",
             fix="take their lines out of the split, or give --url the address of another copy",
         )
-    return [
-        Wanted(name=name, file=fetch.archives / name.rsplit("/", 1)[-1], n_bytes=of)
-        for name, of in zip(names, sizes, strict=True)
-    ]
+    files = [fetch.archives / name.rsplit("/", 1)[-1] for name in names]
+    return [Wanted(name=n, file=file, n_bytes=of) for n, file, of in zip(names, files, sizes, strict=True)]
 
 
 def _use(ahead: Ahead, index: int, use: Callable[[Path], None]) -> None:
@@ -299,10 +305,9 @@ class _Told:
     """Adds up the bytes that come, and tells them with their total."""
 
     def __init__(self, fetch: Fetch, wanted: Sequence[Wanted]) -> None:
-        sizes = [each.n_bytes for each in wanted]
-        known = [size for size in sizes if size is not None]
+        known = [each.n_bytes for each in wanted if each.n_bytes is not None]
         parts = sum(path.stat().st_size for path in fetch.archives.iterdir() if path.suffix != ".json")
-        self._total = max(sum(known) - parts, 0) if len(known) == len(sizes) else None
+        self._total = max(sum(known) - parts, 0) if len(known) == len(wanted) else None
         self._came, self._progress = 0, fetch.progress
 
     def __call__(self, n_bytes: int) -> None:

@@ -33,7 +33,7 @@ def check_target(folder: Path, needed_bytes: int) -> None:
             "the store's folder holds other files",
             where=folder,
             expected="a folder that does not exist yet, is empty, or holds nothing but a store",
-            fix="name another folder with --store",
+            fix="name another folder for the store",
         )
     for lock in folder.glob("teacher-*.lock"):
         with held(lock, on_busy=_refuse_to_replace(folder)):
@@ -76,7 +76,7 @@ def no_space(where: Path, needed_bytes: int, *, got: str) -> OutputError:
         where=where,
         expected=f"{needed_bytes / 1e6:.0f} MB",
         got=got,
-        fix="make room, name a folder on another disk with --store, or train at a smaller --width",
+        fix="make room, name a folder on another disk for the store, or choose a smaller --width",
     )
 
 
@@ -93,5 +93,5 @@ def writing_store(where: Path, needed_bytes: int) -> Iterator[None]:
             where=where,
             expected=f"a folder to write {needed_bytes / 1e6:.0f} MB to",
             got=error.strerror or str(error),
-            fix="name another folder with --store",
+            fix="name another folder for the store",
         ) from error
