@@ -43,7 +43,7 @@ FLOORS = (
     ("data.footage", "data.hold_out", "data.motion", "data.readers", "data.scan"),
     ("data.kitti", "data.store"),
     ("data.sources",),
-    ("data.clips", "data.inspect", "teachers"),
+    ("data.clips", "data.fetch", "data.inspect", "teachers"),
     ("learners",),
     ("weights",),
     ("inference",),

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -43,10 +44,11 @@ class DownloadSite:
 
     Attributes:
         base: address of the folder.
-        variable: environment variable that may hold the address of a copy, for machines behind a firewall.
+        variable: environment variable that may hold the address of a copy, for machines behind a firewall; empty: none.
         what: subject of the error sentences, "the published model".
         wrong: error sentence for a file with other contents, "what was downloaded is not a published model".
         kind: class of the errors.
+        option: command-line option that may give the address of a copy instead, as `base`; empty: none.
     """
 
     base: str
@@ -54,15 +56,22 @@ class DownloadSite:
     what: str
     wrong: str
     kind: type[SelfDepthError]
+    option: str = ""
 
     def url(self, name: str) -> str:
         """The address of a file in the folder; `name` is already quoted for a URL."""
-        return f"{(os.environ.get(self.variable) or self.base).rstrip('/')}/{name}"
+        copy = os.environ.get(self.variable) if self.variable else None
+        return f"{(copy or self.base).rstrip('/')}/{name}"
 
     def unreachable(self, url: str, got: str) -> SelfDepthError:
         """The error to raise when no file arrives."""
-        fix = f"check the network, or set {self.variable} to the address of a copy"
+        fix = f"check the network, or {self._name_a_copy}"
         return self.kind(f"{self.what} cannot be fetched", where=url, got=got, fix=fix)
+
+    @property
+    def _name_a_copy(self) -> str:
+        way = f"set {self.variable} to" if self.variable else f"give {self.option}"
+        return f"{way} the address of a copy"
 
     def interrupted(self, url: str, got: str) -> SelfDepthError:
         """The error to raise when only a part of the file arrives."""
@@ -95,7 +104,7 @@ def receive(site: DownloadSite, name: str, file: Path, *, most: str, announce: C
     def require_modest(n_bytes: int) -> None:
         require_within(most, n_bytes / 1e6, what=f"{site.what} is too large", where=url, error=site.kind)
 
-    with _answer_of(url, site) as parts:
+    with answer_of(urllib.request.Request(url), site) as parts:
         total = parts.n_bytes
         require_modest(total or 0)
         announce(total)
@@ -126,13 +135,14 @@ def _progress(total: int | None) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def _answer_of(url: str, site: DownloadSite) -> Iterator[_Answer]:
+def answer_of(request: urllib.request.Request, site: DownloadSite) -> Iterator[Answer]:
     """Ask for a file, and wait until the head of the answer is there.
 
     Raises:
-        SelfDepthError: of the site's kind, if there is no answer, or none in time.
+        SelfDepthError: of the site's kind, if there is no answer, or none in time. Its cause is an HTTPError if the
+            server refused.
     """
-    answer = _Answer(url, site)
+    answer = Answer(request, site)
     # In a thread of its own: a name server that hangs, or a server that sends a byte now and then, passes every time
     # limit of a connection, because such a limit begins anew with each byte.
     threading.Thread(target=answer.fetch, daemon=True).start()
@@ -143,18 +153,21 @@ def _answer_of(url: str, site: DownloadSite) -> Iterator[_Answer]:
         answer.given_up.set()
 
 
-class _Answer:
-    """The answer of a server: its length, and its parts as they come.
+class Answer:
+    """The answer of a server: its head, and its parts as they come.
 
     Attributes:
+        status: of HTTP, 200 to 299.
+        headers: of HTTP.
         n_bytes: the length that the server announced; None if it gave none, or no number.
         given_up: set when nobody waits for more.
     """
 
-    def __init__(self, url: str, site: DownloadSite) -> None:
+    def __init__(self, request: urllib.request.Request, site: DownloadSite) -> None:
+        self.status, self.headers = 0, HTTPMessage()
         self.n_bytes: int | None = None
         self.given_up = threading.Event()
-        self._url, self._site = url, site
+        self._request, self._url, self._site = request, request.full_url, site
         # What came: bytes, none of them at the end, or the fault. The head comes first, as no bytes. Few fit, so that
         # a fast server does not fill the memory when the disk is slow.
         self._came: queue.Queue[bytes | Exception] = queue.Queue(maxsize=4)
@@ -162,7 +175,8 @@ class _Answer:
     def fetch(self) -> None:
         """Put everything that comes into the queue. Runs in a thread of its own."""
         try:
-            with urllib.request.build_opener(_Redirects).open(self._url, timeout=_TIMEOUT_S) as response:
+            with urllib.request.build_opener(_Redirects).open(self._request, timeout=_TIMEOUT_S) as response:
+                self.status, self.headers = response.status, response.headers
                 self.n_bytes = whole_number(response.headers.get("Content-Length", ""))  # a chunked answer has none
                 self._put(b"")
                 # read1 gives what is there; read would wait until the whole chunk is.
@@ -222,12 +236,16 @@ class _Answer:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows a redirection without its page, all of which would be read into the memory."""
+    """Follows a redirection without its page, all of which would be read into the memory, and only to the web: not to
+    ftp, and not from https to http."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> urllib.request.Request | None:
         fp.close()
+        scheme = urllib.parse.urlsplit(newurl).scheme
+        if scheme not in ("http", "https") or (scheme == "http" and req.type == "https"):
+            raise urllib.error.HTTPError(req.full_url, code, f"{msg}, to {newurl[:200]}", headers, None)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

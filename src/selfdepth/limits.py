@@ -32,6 +32,8 @@ LIMITS: dict[str, tuple[int, str]] = {
     "scan_megabytes": (64, "of a LiDAR scan; KITTI's have 2"),
     "weights_megabytes": (1000, "of the weights of a model: two ResNet-152 have 500"),
     "archive_megabytes": (4096, "of all members of an archive, unpacked"),
+    "fetched_megabytes": (64_000, "of an archive that `fetch` downloads; the largest drive of KITTI has 5,177 frames"),
+    "member_megabytes": (64, "of an image or a scan in such an archive, unpacked; KITTI's have 2"),
     "text_megabytes": (64, "of a text: splits, trajectories, poses, metrics"),
     "gpx_megabytes": (32, "of a GPX track: a day of one point per second has 15"),
     "calibration_kilobytes": (256, "of a calibration or a position of KITTI, which have three at most"),

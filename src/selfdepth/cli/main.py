@@ -43,6 +43,7 @@ VERBS: dict[str, str] = {
     "export": "write a model in the format of other software",
     "presets": "list the named runs, and what the paper published for them",
     "prepare": "decode the frames once, into a store that several runs share",
+    "fetch kitti": "make a store from KITTI's archives, without the disk for all of them",
     "check": "report what is in a video, a folder or KITTI, and what is missing or wrong",
     "info": "describe a model and how it was trained",
 }

@@ -26,6 +26,7 @@ METAVARS = {
     "out": "FOLDER",
     "plots": "FOLDER",
     "predictions": "PATH",
+    "raw": "FOLDER",
     "self_teacher": "MODEL",
     "shard": "I/N",
     "splits": "FOLDER",

@@ -110,7 +110,7 @@ def prepare(args: PrepareArgs) -> None:
             lines = _describe_chunks(contents, place, made=made)
         else:
             store = source.new_store(config, path_of(args.out), progress=on_frames)
-            lines = _describe(store, source, made=shown > 0)
+            lines = describe_store(store, source, made=shown > 0)
     say("\n".join(lines))
 
 
@@ -137,7 +137,7 @@ def _preset(mode: str, width: int, height: int) -> str:
     return name if name in PRESETS else f"{mode}-640x192 --width {width} --height {height}"
 
 
-def _describe(store: Store, source: DataSource, *, made: bool) -> list[str]:
+def describe_store(store: Store, source: DataSource, *, made: bool) -> list[str]:
     """Lines about a store, ending with the command that trains on it.
 
     Args:

@@ -148,6 +148,7 @@ def open_kitti_raw(
     stereo: bool = False,
     parts: tuple[str, ...] = tuple(PARTS),
     within: Path | None = None,
+    folders: ImageFolders | None = None,
 ) -> Footage:
     """Open a root of KITTI raw with the targets of a split, or of the hold-out rule.
 
@@ -161,12 +162,13 @@ def open_kitti_raw(
         stereo: add the image of the pair's other camera of training and validation frames where there is one.
         parts: the parts of the split to read. Images of other parts need not exist.
         within: folder of a date, drive or camera; without a split, only what lies in it is opened.
+        folders: the images, where they are not those in the folders of the root.
 
     Raises:
         DataError: for a split, image or calibration that is missing or cannot be used; with `stereo`, if no training
             frame has a partner.
     """
-    folders = ImageFolders(root)
+    folders = folders or ImageFolders(root)
     refs_of = _read_split(split, folders, offsets, parts) if split else _hold_out(within or root, folders, offsets)
     frames = _frames_of(refs_of, offsets)
     pairs = _find_partners(refs_of, folders) if stereo else FoundPartners(partners={}, numbers={})
@@ -245,6 +247,10 @@ class ImageFolders:
             self._listed[sequence] = images
         return self._listed[sequence]
 
+    def size(self, path: Path) -> tuple[int, int]:
+        """(width, height) in pixels of an image."""
+        return image_size(path)
+
 
 def _frame_number(name: str) -> int | None:
     stem, dot, kind = name.rpartition(".")
@@ -262,7 +268,7 @@ def _sequence(
     files = folders.files(name)
     folder = folders.folder(name)
     paths = tuple(folder / files[number] for number in numbers)
-    size = image_size(paths[0])
+    size = folders.size(paths[0])
     camera = camera_of(name, size)
     if size != (camera.width, camera.height):
         raise DataError(

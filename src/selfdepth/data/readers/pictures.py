@@ -48,18 +48,25 @@ def read_image(path: Path, reduction: int = 1, levels: Levels = ALL_LEVELS) -> U
         DataError: naming the file, if it is missing, too large, truncated, corrupt, or no image that can be read.
     """
     with opened_image(path) as image:
-        if reduction > 1:
-            image.draft("RGB", (image.width // reduction, image.height // reduction))
-        orientation = _orientation_after_loading(image)
-        pixels = rgb_of(image, levels)
-        if _holds_more(image):  # after the pixels, which turning a page would replace
-            warnings.warn(
-                # Of the folder, not the file: one sentence is enough for all of its frames.
-                f"{path.parent}: there are {image.format} images that hold several pictures, as an animation or pages; "
-                "the first of each is taken; if they are frames, convert each file to a video or a folder of images",
-                SelfDepthWarning,
-                stacklevel=2,
-            )
+        return decoded_image(image, path, reduction, levels)
+
+
+def decoded_image(
+    image: Image.Image, path: Path, reduction: int = 1, levels: Levels = ALL_LEVELS
+) -> UInt8[ndarray, "h w 3"]:
+    """The pixels of an opened image, as `read_image` returns those of the file `path`."""
+    if reduction > 1:
+        image.draft("RGB", (image.width // reduction, image.height // reduction))
+    orientation = _orientation_after_loading(image)
+    pixels = rgb_of(image, levels)
+    if _holds_more(image):  # after the pixels, which turning a page would replace
+        warnings.warn(
+            # Of the folder, not the file: one sentence is enough for all of its frames.
+            f"{path.parent}: there are {image.format} images that hold several pictures, as an animation or pages; "
+            "the first of each is taken; if they are frames, convert each file to a video or a folder of images",
+            SelfDepthWarning,
+            stacklevel=3,
+        )
     return orientation.apply(pixels)
 
 
@@ -131,7 +138,7 @@ def opened_image(path: Path) -> Iterator[Image.Image]:
 
 @contextmanager
 def opened_bytes(data: bytes, where: Path) -> Iterator[Image.Image]:
-    """As `opened_image`, of an image's bytes, as a message of ROS holds them.
+    """As `opened_image`, of an image's bytes, as a message of ROS or a member of an archive holds them.
 
     Args:
         where: what errors name.

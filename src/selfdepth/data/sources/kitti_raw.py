@@ -16,7 +16,7 @@ from selfdepth.data.frames import FrameRef, FrameSequence
 from selfdepth.data.kitti.improved import ImprovedTruth
 from selfdepth.data.kitti.inventory import USUAL, Inventory, raw_layout, take_inventory
 from selfdepth.data.kitti.oxts import camera_poses, read_timestamps
-from selfdepth.data.kitti.raw import KIND, KittiTruth, is_kitti_raw, open_kitti_raw, root_of_part
+from selfdepth.data.kitti.raw import KIND, ImageFolders, KittiTruth, is_kitti_raw, open_kitti_raw, root_of_part
 from selfdepth.data.kitti.splits import RAW, find_split, lists_frames
 from selfdepth.data.readers.cameras import ANY_CAMERA, PAPER, any_camera, parse_camera
 from selfdepth.data.readers.file_kinds import IMAGE_SUFFIXES
@@ -56,6 +56,11 @@ class KittiRaw(DataSource):
         return self.path if is_kitti_raw(self.path) else root_of_part(self.path) or self.path
 
     @property
+    def images(self) -> ImageFolders:
+        """The images of all drives."""
+        return ImageFolders(self.root)
+
+    @property
     def within(self) -> Path:
         """The part that is opened without a split, below `root`."""
         return self.path if self.root == self.path else self.path.resolve()
@@ -75,7 +80,13 @@ class KittiRaw(DataSource):
         folder = None if request.split is None else find_split(request.split)
         camera = self._camera(request.camera)
         footage = open_kitti_raw(
-            self.root, folder, camera=camera, offsets=request.steps, stereo=request.stereo, within=self.within
+            self.root,
+            folder,
+            camera=camera,
+            offsets=request.steps,
+            stereo=request.stereo,
+            within=self.within,
+            folders=self.images,
         )
         timed = (
             with_times(each, self.root / each.name / "timestamps.txt", read_timestamps) for each in footage.sequences

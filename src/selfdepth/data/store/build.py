@@ -5,7 +5,6 @@ Building uses all cores and leaves nothing behind when it fails or is interrupte
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -32,9 +31,9 @@ from selfdepth.data.store.index import (
     encode_refs,
 )
 from selfdepth.data.store.store import Store, is_store, open_store, training_size
-from selfdepth.data.store.target import check_target, no_space
+from selfdepth.data.store.target import check_target, writing_store
 from selfdepth.data.store.times import write_times
-from selfdepth.errors import DataError, OutputError, SelfDepthWarning
+from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.files import make_folder, put_in_place, recover, remove_tree, writing_to
 from selfdepth.geometry.crop import NO_CROP, Crop
 from selfdepth.geometry.crop_resize import CropResize
@@ -159,18 +158,18 @@ def build_store(
     needed_bytes = n_frames * 3 * height * width
     # Checked first: decoding may take an hour. The fingerprint, too, comes before: it describes the files as they are
     # now, so a change while they are decoded makes the store stale.
-    with _writing(folder, needed_bytes):
+    with writing_store(folder, needed_bytes):
         check_target(folder, needed_bytes)
-    values = index_values(footage, fit)
+    values = index_values(footage, fit, fingerprint(footage, **vars(fit)))
     # Built beside its destination, on the same disk, and renamed at the end: a store is complete or absent.
     partial_folder = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     try:
         _make(partial_folder, needed_bytes)
-        _write_frames(footage, fit, partial_folder / FRAMES_FILE, _Counter(n_frames, progress))
-        with _writing(folder, needed_bytes):
+        write_frames(footage, fit, partial_folder / FRAMES_FILE, Counter(n_frames, progress))
+        with writing_store(folder, needed_bytes):
             _write_index(partial_folder, values, footage, sequences)
         _require_accepted(partial_folder, accept)
-        with _writing(folder, needed_bytes):
+        with writing_store(folder, needed_bytes):
             put_in_place(partial_folder, folder)
     except BaseException:  # KeyboardInterrupt, too
         remove_tree(partial_folder)
@@ -178,8 +177,26 @@ def build_store(
     return open_store(folder)
 
 
+def complete_store(partial_folder: Path, folder: Path, footage: Footage, fit: CropResize, *, digest: str) -> Store:
+    """Make a store of frames that `write_frames` has written, sequence by sequence, and give its folder its name.
+
+    Args:
+        partial_folder: holds the file of frames; on the disk of `folder`.
+        folder: as for `build_store`.
+        digest: what identifies the files and settings that the frames were made from, as a fingerprint.
+
+    Raises:
+        OutputError: if the store cannot be written.
+    """
+    sequences = _plan(footage, fit)
+    with writing_store(folder, sum(len(sequence.numbers) for sequence in sequences) * 3 * fit.height * fit.width):
+        _write_index(partial_folder, index_values(footage, fit, digest), footage, sequences)
+        put_in_place(partial_folder, folder)
+    return open_store(folder)
+
+
 def _make(folder: Path, needed_bytes: int) -> None:
-    with _writing(folder, needed_bytes):
+    with writing_store(folder, needed_bytes):
         folder.mkdir(parents=True)
 
 
@@ -227,7 +244,7 @@ def fingerprint(footage: Footage, *, width: int, height: int, crop: Crop = NO_CR
 
 
 @dataclass
-class _Counter:
+class Counter:
     """Counts finished frames and reports them."""
 
     total: int
@@ -263,13 +280,17 @@ def plan_sequences(footage: Footage, fit: CropResize) -> tuple[StoredSequence, .
     return tuple(planned)
 
 
-def index_values(footage: Footage, fit: CropResize) -> dict[str, Any]:
-    """The fields of the index that are not those of a sequence, but for the checksum of the frames."""
+def index_values(footage: Footage, fit: CropResize, digest: str) -> dict[str, Any]:
+    """The fields of the index that are not those of a sequence, but for the checksum of the frames.
+
+    Args:
+        digest: the fingerprint of the footage.
+    """
     names = [sequence.name for sequence in footage.sequences]
     return {
         "width": fit.width,
         "height": fit.height,
-        "fingerprint": fingerprint(footage, width=fit.width, height=fit.height, crop=fit.crop, rectify=fit.rectify),
+        "fingerprint": digest,
         "kind": footage.kind,
         "protocol": footage.protocol,
         "crop": astuple(fit.crop),
@@ -286,18 +307,24 @@ def _origin(footage: Footage) -> dict[str, Any] | None:
     return None if footage.origin is None else footage.origin.to_json()
 
 
-def _write_frames(footage: Footage, fit: CropResize, path: Path, counter: _Counter) -> None:
+def write_frames(footage: Footage, fit: CropResize, path: Path, counter: Counter, *, append: bool = False) -> None:
+    """Decode the frames of all sequences into a file of frames, or behind what it holds already.
+
+    Raises:
+        DataError: for frames that cannot be decoded.
+        OutputError: if the file cannot be written.
+    """
     # Plain writes instead of a memory map: a full disk is then an error that can be caught, not a bus error.
     threads = os.cpu_count() or 1
     pending: deque[Future[ndarray]] = deque()
     needed_bytes = counter.total * 3 * fit.height * fit.width
-    with _writing(path, needed_bytes):
-        file = path.open("wb")
+    with writing_store(path, needed_bytes):
+        file = path.open("ab" if append else "wb")
     pool = ThreadPoolExecutor(threads)  # threads suffice: image decoders release Python's lock
 
     def write_first() -> None:
         rows = pending.popleft().result()
-        with _writing(path, needed_bytes):
+        with writing_store(path, needed_bytes):
             file.write(rows.data)
         counter.add(len(rows))
 
@@ -309,25 +336,8 @@ def _write_frames(footage: Footage, fit: CropResize, path: Path, counter: _Count
                 write_first()
         while pending:
             write_first()
-        with _writing(path, needed_bytes):
+        with writing_store(path, needed_bytes):
             file.flush()
     finally:
         pool.shutdown(cancel_futures=True)
         file.close()
-
-
-@contextmanager
-def _writing(where: Path, needed_bytes: int) -> Iterator[None]:
-    """Turn errors of the file system into an OutputError that says how much space is needed."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise no_space(where, needed_bytes, got=str(error)) from error
-        raise OutputError(
-            "the store cannot be written",
-            where=where,
-            expected=f"a folder to write {needed_bytes / 1e6:.0f} MB to",
-            got=error.strerror or str(error),
-            fix="name another folder with --store",
-        ) from error

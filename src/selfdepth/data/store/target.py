@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from selfdepth.data.store.index import FRAMES_FILE, INDEX_FILE
@@ -31,7 +33,7 @@ def check_target(folder: Path, needed_bytes: int) -> None:
             "the store's folder holds other files",
             where=folder,
             expected="a folder that does not exist yet, is empty, or holds nothing but a store",
-            fix="name another folder with --store",
+            fix="name another folder for the store",
         )
     for lock in folder.glob("teacher-*.lock"):
         with held(lock, on_busy=_refuse_to_replace(folder)):
@@ -74,5 +76,22 @@ def no_space(where: Path, needed_bytes: int, *, got: str) -> OutputError:
         where=where,
         expected=f"{needed_bytes / 1e6:.0f} MB",
         got=got,
-        fix="make room, name a folder on another disk with --store, or train at a smaller --width",
+        fix="make room, name a folder on another disk for the store, or choose a smaller --width",
     )
+
+
+@contextmanager
+def writing_store(where: Path, needed_bytes: int) -> Iterator[None]:
+    """Turn errors of the file system into an OutputError that says how much space is needed."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise no_space(where, needed_bytes, got=str(error)) from error
+        raise OutputError(
+            "the store cannot be written",
+            where=where,
+            expected=f"a folder to write {needed_bytes / 1e6:.0f} MB to",
+            got=error.strerror or str(error),
+            fix="name another folder for the store",
+        ) from error

@@ -21,7 +21,7 @@ from numpy import ndarray
 
 from selfdepth.data.footage import Footage
 from selfdepth.data.frames import FrameSequence
-from selfdepth.data.store.build import Progress, index_values, plan_sequences
+from selfdepth.data.store.build import Progress, fingerprint, index_values, plan_sequences
 from selfdepth.data.store.chunk_files import (
     chunk_bytes,
     chunk_name,
@@ -95,7 +95,7 @@ def contents_of(footage: Footage, fit: CropResize) -> ChunkContents:
         sequences=sequences,
         runs=runs,
         reach=footage.spacing,
-        values=index_values(footage, fit),
+        values=index_values(footage, fit, fingerprint(footage, **vars(fit))),
         times_s=times_of(footage.sequences),
         read=_Decoder(footage, fit, sequences, runs).read,
     )
