@@ -1,4 +1,4 @@
-"""Good files of what tells metres: speed logs of every kind, a list of measured distances, and the footage of the list."""
+"""Good files of what tells metres: speed logs of every kind, and a list of measured distances with its footage."""
 
 from __future__ import annotations
 
@@ -68,10 +68,8 @@ def _tables() -> dict[str, str]:
         values = {"t": t, "mps": mps, "kmh": 3.6 * mps, "knots": mps / 0.514444}
         return form.format(**values, unix_ns=_START_S * 10**9 + int(t * 1e9))
 
-    return {
-        name: "\n".join((first, *(line(form, i / 2) for i in range(12)))) + "\n"
-        for name, (first, form) in _TABLES.items()
-    }
+    rows = [i / 2 for i in range(12)]
+    return {name: f"{first}\n" + "".join(f"{line(form, t)}\n" for t in rows) for name, (first, form) in _TABLES.items()}
 
 
 def _tracks() -> dict[str, str]:
