@@ -3,8 +3,8 @@
 PYTHONPATH=tests python -m fuzz.run --tries 20000 --seed 0 --json benchmarks/results/fuzz.json
 
 Each reader runs in a process of its own, so that a crash, a hang in a library or a full memory ends that process only.
-`--reader NAME --first SEED --tries 1` repeats one try. With `--reader`, which may be given several times, the figures of
-the other readers stay in the file.
+`--reader NAME --first SEED --tries 1` repeats one try. `--reader` may be given several times; the figures of all other
+readers stay in the file.
 """
 
 from __future__ import annotations
@@ -57,6 +57,8 @@ def main() -> int:
     # A slow reader gets a tenth: what it lacks the others have.
     weights = [0.1 if reader.slow else 1.0 for reader in readers]
     tallies: dict[str, Tally] = {}
+    file = None if arguments.json is None else Path(arguments.json)
+    kept = json.loads(file.read_text(encoding="utf-8")) if file and arguments.reader and file.is_file() else {}
     with tempfile.TemporaryDirectory() as place:
         build(Path(place))
         for reader, weight in zip(readers, weights, strict=True):
@@ -69,10 +71,8 @@ def main() -> int:
             )
             for failure in tally.failures:
                 _say(f"  {failure}")
-    if arguments.json is not None:
-        file = Path(arguments.json)
-        kept = json.loads(file.read_text(encoding="utf-8")) if arguments.reader and file.is_file() else {}
-        file.write_text(json.dumps(_document(tallies, arguments, kept), indent=2) + "\n", encoding="utf-8")
+            if file is not None:  # after each, so that a run that is stopped leaves what it has
+                file.write_text(json.dumps(_document(tallies, arguments, kept), indent=2) + "\n", encoding="utf-8")
     return int(any(tally.survived < tally.tries for tally in tallies.values()))
 
 
