@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from PIL import Image
 
 from helpers.images import write_images
 from selfdepth.cli.check import CheckArgs, check
-from selfdepth.errors import DataError
+from selfdepth.cli.prepare import PrepareArgs, prepare
+from selfdepth.errors import ConfigError, DataError
 from selfdepth.synthetic.drive import DriveSpec, render_drive
 from selfdepth.synthetic.kitti import write_kitti_raw
 
@@ -63,6 +65,34 @@ def test_the_lens_and_the_view_of_a_camera_file_are_shown(
     assert "given, kannala-brandt, 191 deg" in capsys.readouterr().out
     (row,) = json.loads((tmp_path / "report.json").read_text())["footage"]["sequences"]
     assert (row["lens"], round(row["fov_deg"])) == ("kannala-brandt", 191)
+
+
+def test_what_training_makes_of_the_frames_is_shown(drive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    check(CheckArgs(data=str(drive), camera="fov:70"))
+    assert "training: frames of 640x384\n" in capsys.readouterr().out
+    check(CheckArgs(data=str(drive), camera="fov:70", crop="4,0,0,0", width=96, height=64))
+    assert "training: frames of 96x64, cropped by 4,0,0,0 (top,bottom,left,right)\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"crop": "a"}, "--crop"),
+        ({"width": 100}, "--width"),
+        ({"height": 0}, "--height"),
+        ({"picture": "view.png", "rectify": "no"}, "--picture shows the rectified view"),
+    ],
+)
+def test_options_that_training_would_refuse_are_refused(drive: Path, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        check(CheckArgs(data=str(drive), camera="fov:70", **options))
+
+
+@pytest.mark.parametrize("options", [{"crop": "0,0,0,0"}, {"rectify": "auto"}, {"width": 64}, {"height": 64}])
+def test_a_stores_frames_cannot_be_chosen_again(drive: Path, tmp_path: Path, options: dict[str, Any]) -> None:
+    prepare(PrepareArgs(data=str(drive), out=str(tmp_path / "store"), camera="fov:70", width=64))
+    with pytest.raises(ConfigError, match=f"chosen when it was made: --{next(iter(options))}"):
+        check(CheckArgs(data=str(tmp_path / "store"), **options))
 
 
 def test_the_report_is_written_as_numbers_too(drive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from helpers.images import write_images
+from selfdepth.config import TrainConfig
 from selfdepth.data.inspect import inspect_source, require_readable
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.errors import DataError
@@ -26,6 +28,37 @@ def odometry(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in (0, 9):
         write_kitti_odometry(drive, root, number=number)
     return root
+
+
+@pytest.mark.parametrize(
+    ("options", "rest"),
+    [
+        ({"width": 64}, ", rectified"),
+        ({"width": 64, "height": 64, "rectify": "no"}, ""),
+        ({"width": 64, "crop": "0,12,2,0"}, ", rectified, cropped by 0,12,2,0 (top,bottom,left,right)"),
+        ({"width": 96, "crop": "0,12,0,0", "rectify": "no"}, ", cropped by 0,12,0,0 (top,bottom,left,right)"),
+    ],
+)
+def test_the_frames_of_training_are_told_as_a_store_of_the_same_options_has_them(
+    tmp_path: Path, options: dict[str, Any], rest: str
+) -> None:
+    camera = tmp_path / "camera.yaml"
+    camera.write_text("width: 40\nheight: 24\nfx: 30\nfy: 30\ncx: 19.5\ncy: 11.5\nD: [-0.1, 0.01, 0, 0]\n")
+    config = TrainConfig(camera=str(camera), **options)
+    with warnings.catch_warnings(action="ignore"):  # of the four coefficients
+        source = recognise(write_images(tmp_path / "drive", range(12)))
+        told = inspect_source(source, str(camera), config=config).training
+        store = source.new_store(config, tmp_path / "store")
+    assert told == f"frames of {store.width}x{store.height}{rest}"
+    assert (", rectified" in rest, str(store.crop) in rest) == (store.rectified, bool(store.crop))
+
+
+def test_a_crop_that_leaves_nothing_is_refused_before_the_frames_are_looked_at(tmp_path: Path) -> None:
+    source = recognise(write_images(tmp_path / "drive", range(5)))
+    looked: list[int] = []
+    with pytest.raises(DataError, match="leaves nothing"):
+        inspect_source(source, CAMERA, config=TrainConfig(crop="20,9,0,0"), progress=lambda n, _: looked.append(n))
+    assert looked == []
 
 
 def test_an_inspection_says_what_training_would_use(tmp_path: Path) -> None:

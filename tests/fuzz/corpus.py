@@ -14,91 +14,23 @@ import numpy as np
 import torch
 from PIL import Image
 
+from fuzz.cameras import write_cameras
+from fuzz.witnesses import write_witnesses
 from helpers.bags import simple_bag
 from helpers.depth_world import DATE, DRIVE, save_depth_model
 from helpers.make3d import NAMES, some_truths, write_make3d
 from helpers.memory_footage import footage, sequence
 from selfdepth.config import TrainConfig, to_json
 from selfdepth.data.frames import FrameRef, StereoPartner
-from selfdepth.data.readers.cameras import camera_to_yaml
 from selfdepth.data.store.build import build_store
 from selfdepth.data.truth import DepthTruth
 from selfdepth.evaluation.depth.truth_cache import CachedTruth
-from selfdepth.geometry.camera import Camera
-from selfdepth.geometry.lens import Lens
 from selfdepth.structs import Trajectory
 from selfdepth.synthetic.drive import DriveSpec, render_drive
 from selfdepth.synthetic.kitti import write_kitti_raw
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 REF = FrameRef(f"{DATE}/{DRIVE}/image_02", 0)
-_OPENCV = """%YAML:1.0
-image_width: 96
-image_height: 64
-camera_matrix: !!opencv-matrix
-   rows: 3
-   cols: 3
-   dt: d
-   data: [ 80., 0., 48., 0., 81., 32., 0., 0., 1. ]
-distortion_coefficients: !!opencv-matrix
-   rows: 1
-   cols: 5
-   dt: d
-   data: [ 0., 0., 0., 0., 0. ]
-"""
-_ROS = """image_width: 96
-image_height: 64
-camera_name: front
-distortion_model: plumb_bob
-camera_matrix: {rows: 3, cols: 3, data: [80.0, 0.0, 48.0, 0.0, 81.0, 32.0, 0.0, 0.0, 1.0]}
-distortion_coefficients: {rows: 1, cols: 5, data: [0.0, 0.0, 0.0, 0.0, 0.0]}
-"""
-_KALIBR = """cam0:
-  camera_model: omni
-  distortion_coeffs: [-0.1, 0.02, 0.001, -0.001]
-  distortion_model: radtan
-  intrinsics: [0.9, 80.0, 81.0, 47.5, 31.5]
-  resolution: [96, 64]
-"""
-_MEI = """%YAML:1.0
----
-model_type: MEI
-image_width: 96
-image_height: 64
-mirror_parameters:
-   xi: 2.2
-distortion_parameters:
-   k1: 1.7e-02
-   k2: 1.65
-   p1: 4.2e-04
-   p2: 4.2e-04
-projection_parameters:
-   gamma1: 160.0
-   gamma2: 161.0
-   u0: 47.5
-   v0: 31.5
-"""
-_COLMAP = "# Camera list with one line per camera:\n1 OPENCV_FISHEYE 96 64 40.0 41.0 48 32 0.05 -0.02 0.004 -0.0006\n"
-_KITTI_360 = """calib_time: 01-Feb-2021 10:12:32
-S_rect_00: 96 64
-P_rect_00: 80.0 0.0 47.5 0.0 0.0 80.0 31.5 0.0 0.0 0.0 1.0 0.0
-"""
-_TRANSFORMS = """{"camera_model": "OPENCV", "w": 96, "h": 64, "fl_x": 80.0, "fl_y": 81.0, "cx": 48.0, "cy": 32.0,
- "k1": -0.2, "k2": 0.03, "p1": 0.001, "p2": -0.001, "frames": [{"file_path": "0.png", "fl_x": 80.0}]}
-"""
-_XML = """<?xml version="1.0"?>
-<opencv_storage>
-<image_width>96</image_width>
-<image_height>64</image_height>
-<fisheye_model>1</fisheye_model>
-<camera_matrix type_id="opencv-matrix"><rows>3</rows><cols>3</cols><dt>d</dt>
-  <data>
-    40. 0. 47.5 0. 41. 31.5 0. 0. 1.</data></camera_matrix>
-<distortion_coefficients type_id="opencv-matrix"><rows>4</rows><cols>1</cols><dt>d</dt>
-  <data>
-    5.0e-02 -2.0e-02 4.0e-03 -6.0e-04</data></distortion_coefficients>
-</opencv_storage>
-"""
 
 
 class OneMap(DepthTruth):
@@ -119,7 +51,8 @@ def build(folder: Path) -> None:
         _kitti,
         _pictures,
         _bags,
-        _cameras,
+        write_cameras,
+        write_witnesses,
         _trajectories,
         _arrays,
         _make3d,
@@ -174,17 +107,6 @@ def _bags(folder: Path) -> None:
     for kind in ("sqlite3", "mcap"):
         simple_bag(_new(folder, f"{kind}_bag") / "drive", kind)
         simple_bag(folder / f"{kind}_bag/packed", kind, zipped="message")
-
-
-def _cameras(folder: Path) -> None:
-    lens = Lens("brown", (-0.2, 0.03, 1e-3, -1e-3))
-    camera = Camera(fx=80.0, fy=81.0, cx=47.5, cy=31.5, width=96, height=64, lens=lens)
-    texts = {"ours": camera_to_yaml(camera), "opencv": _OPENCV, "ros": _ROS, "kalibr": _KALIBR, "mei": _MEI}
-    for name, text in texts.items():
-        (_new(folder, "camera") / f"{name}.yaml").write_text(text)
-    others = {"cameras.txt": _COLMAP, "perspective.txt": _KITTI_360, "transforms.json": _TRANSFORMS, "opencv.xml": _XML}
-    for name, text in others.items():
-        (_new(folder, "other_camera") / name).write_text(text)
 
 
 def _trajectories(folder: Path) -> None:

@@ -6,10 +6,13 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
+from fuzz.cameras import NAMES as NAMES_IN
+from fuzz.cameras import SIZE
 from fuzz.corpus import DATE, DRIVE, NAMES, REF, OneMap
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.kitti.calibration import camera_from_calibration, projection_from_velodyne, stereo_translation_m
@@ -20,6 +23,7 @@ from selfdepth.data.kitti.splits import ODOMETRY, RAW, read_split
 from selfdepth.data.readers.cameras import parse_camera
 from selfdepth.data.readers.make3d import Make3DTruth
 from selfdepth.data.readers.pictures import image_size, read_image
+from selfdepth.data.readers.speeds import read_speed_log
 from selfdepth.data.readers.trajectories import read_times, read_trajectory
 from selfdepth.data.readers.video import open_video
 from selfdepth.data.sources.recognise import recognise
@@ -29,6 +33,12 @@ from selfdepth.engine.tracking import read_metrics
 from selfdepth.errors import DataError
 from selfdepth.evaluation.depth.arrays import read_predictions, read_truths
 from selfdepth.evaluation.depth.truth_cache import CachedTruth
+from selfdepth.geometry.crop import NO_CROP
+from selfdepth.geometry.rectify import is_rectified, rectification
+from selfdepth.inference.input_lists import read_input_list
+from selfdepth.scale.clocks import best_offset
+from selfdepth.scale.distance import DistanceWitness
+from selfdepth.scale.frames import ScaleFootage, ScaleFrame, open_footage
 from selfdepth.weights import published_models
 from selfdepth.weights.files import depth_network, load_weights
 from selfdepth.weights.published import read_published
@@ -81,6 +91,57 @@ def _bag(folder: Path, file: Path) -> None:
                 list(bag.read((number,)))
 
 
+_PIXELS = np.stack(np.meshgrid(np.linspace(-0.5, 95.5, 13), np.linspace(-0.5, 63.5, 9)), -1).reshape(-1, 2)
+"""Of a frame of SIZE, to its edges."""
+
+
+def _camera(folder: Path, file: Path) -> None:
+    """Read each camera of a file, and use it as training does."""
+    refused: DataError | None = None
+    for name in NAMES_IN.get(file.name, (None,)):
+        try:
+            camera = parse_camera(f"{file}:{name}" if name else str(file), width=SIZE[0], height=SIZE[1])
+            rays, _ = camera.unproject(_PIXELS)
+            assert np.isfinite(rays).all(), "rays that are not finite"
+            if is_rectified("auto", [camera]):
+                rectification(camera, NO_CROP, 64, 32)(np.zeros((SIZE[1], SIZE[0], 3), np.uint8))
+        except DataError as error:
+            refused = error
+    if refused is not None:
+        raise refused
+
+
+def _speed(folder: Path, file: Path) -> None:
+    """Read a log, and ask for what calibration asks for."""
+    log = read_speed_log(file)
+    times = np.linspace(log.times_s[0], log.times_s[-1], 50)
+    metres, known = log.distances(times)
+    assert np.isfinite(metres[known]).all(), "distances that are not finite"
+    best_offset(times - times[0], np.linspace(0.1, 1, 49), log)
+
+
+def _speed_in_folder(folder: Path, file: Path) -> None:
+    _speed(folder, folder / "oxts")
+
+
+def _speed_in_bag(folder: Path, file: Path) -> None:
+    _speed(folder, file if file.suffix == ".bag" else file.parent)
+
+
+@cache
+def _measured(folder: Path) -> ScaleFootage:
+    return open_footage(folder)
+
+
+def _distances(folder: Path, file: Path) -> None:
+    footage = _measured(folder.parent / "measured/street")
+    camera = footage.sequences[0].camera
+    witness = DistanceWitness(file, footage)
+    for ref in sorted(witness.refs, key=lambda each: each.number):
+        flat = np.full((camera.height, camera.width), 4.0)
+        witness.observe(ScaleFrame(ref=ref, time_s=0.0, depth=flat, whole=camera, crop=NO_CROP))
+
+
 def _store(folder: Path, file: Path) -> None:
     store = open_store(folder)
     for ref in (*store.train, *store.val, *store.test):
@@ -122,17 +183,30 @@ READERS = (
         files=f"{DATE}/{DRIVE}/image_02/timestamps.txt",
         read=lambda folder, file: read_timestamps(file, (0, 1, 2)),
     ),
-    Reader(
-        name="camera YAML",
-        folder="camera",
-        files="*.yaml",
-        read=lambda folder, file: parse_camera(str(file), width=96, height=64),
+    *(
+        Reader(name=f"camera of {name}", folder=f"camera/{kind}", files="*", read=_camera)
+        for kind, name in (
+            ("ours", "ours"),
+            ("opencv", "OpenCV"),
+            ("camera_info", "ROS"),
+            ("kalibr", "Kalibr and EuRoC"),
+            ("kitti_360", "KITTI-360"),
+            ("colmap", "COLMAP"),
+            ("nerfstudio", "nerfstudio"),
+            ("orb_slam", "ORB-SLAM"),
+        )
     ),
+    Reader(name="speed in a table", folder="speed/table", files="*", read=_speed),
+    Reader(name="speed by GPX", folder="speed/gpx", files="*", read=_speed),
+    Reader(name="speed by NMEA", folder="speed/nmea", files="*", read=_speed),
+    Reader(name="speed by oxts", folder="speed/oxts", files="oxts/**/*.txt", read=_speed_in_folder),
+    Reader(name="speed in a bag", folder="speed/bag", files="**/*.*", read=_speed_in_bag, slow=True),
+    Reader(name="list of distances", folder="distance", files="*", read=_distances),
     Reader(
-        name="camera in XML, JSON or text",
-        folder="other_camera",
+        name="list of inputs",
+        folder="input_list",
         files="*",
-        read=lambda folder, file: parse_camera(str(file), width=96, height=64),
+        read=lambda folder, file: read_input_list(file, out=folder / "out"),
     ),
     Reader(name="split of KITTI raw", folder="split", files="*", read=lambda folder, file: read_split(folder, RAW)),
     Reader(

@@ -3,7 +3,8 @@
 PYTHONPATH=tests python -m fuzz.run --tries 20000 --seed 0 --json benchmarks/results/fuzz.json
 
 Each reader runs in a process of its own, so that a crash, a hang in a library or a full memory ends that process only.
-`--reader NAME --first SEED --tries 1` repeats one try.
+`--reader NAME --first SEED --tries 1` repeats one try. `--reader` may be given several times; the figures of all other
+readers stay in the file.
 """
 
 from __future__ import annotations
@@ -52,10 +53,12 @@ class Tally:
 def main() -> int:
     """Run the tries. Returns 1 if one was not survived."""
     arguments = _parse()
-    readers = [reader for reader in READERS if arguments.reader in (None, reader.name)]
+    readers = [reader for reader in READERS if arguments.reader is None or reader.name in arguments.reader]
     # A slow reader gets a tenth: what it lacks the others have.
     weights = [0.1 if reader.slow else 1.0 for reader in readers]
     tallies: dict[str, Tally] = {}
+    file = None if arguments.json is None else Path(arguments.json)
+    kept = json.loads(file.read_text(encoding="utf-8")) if file and arguments.reader and file.is_file() else {}
     with tempfile.TemporaryDirectory() as place:
         build(Path(place))
         for reader, weight in zip(readers, weights, strict=True):
@@ -68,8 +71,8 @@ def main() -> int:
             )
             for failure in tally.failures:
                 _say(f"  {failure}")
-    if arguments.json is not None:
-        Path(arguments.json).write_text(json.dumps(_document(tallies, arguments), indent=2) + "\n", encoding="utf-8")
+            if file is not None:  # after each, so that a run that is stopped leaves what it has
+                file.write_text(json.dumps(_document(tallies, arguments, kept), indent=2) + "\n", encoding="utf-8")
     return int(any(tally.survived < tally.tries for tally in tallies.values()))
 
 
@@ -77,7 +80,7 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tries", type=int, default=20_000, help="of all readers together, at least")
     parser.add_argument("--seed", "--first", dest="first", type=int, default=0, help="of each reader's first try")
-    parser.add_argument("--reader", choices=[reader.name for reader in READERS], help="only this one")
+    parser.add_argument("--reader", action="append", choices=[each.name for each in READERS], help="only this one")
     parser.add_argument("--json", help="file for the figures")
     return parser.parse_args()
 
@@ -149,23 +152,31 @@ def _peak_mb() -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 
 
-def _document(tallies: dict[str, Tally], arguments: argparse.Namespace) -> dict[str, Any]:
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+def _document(tallies: dict[str, Tally], arguments: argparse.Namespace, kept: dict[str, Any]) -> dict[str, Any]:
+    """The file of results.
+
+    Args:
+        kept: an earlier one, whose figures stay for the readers that were not asked for.
+    """
+    head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    told = {"commit": head.stdout.strip(), "first_seed": arguments.first}
+    before = {name: {"commit": kept.get("commit"), **values} for name, values in kept.get("readers", {}).items()}
+    found = {**before, **{name: {**asdict(tally), **told} for name, tally in tallies.items()}}
+    found = {reader.name: found[reader.name] for reader in READERS if reader.name in found}
     rows = [
         {
             "promise": f"{name}: read, or refused in one sentence",
             "tested": f"mutated files, {MOST_SECONDS} s and {_MOST_PEAK_MB / 1000:g} GB at most",
-            "tries": tally.tries,
-            "survived": tally.survived,
+            "tries": values["tries"],
+            "survived": values["survived"],
         }
-        for name, tally in tallies.items()
+        for name, values in found.items()
     ]
     return {
         "machine": {"system": platform.platform(), "cores": os.cpu_count(), "python": platform.python_version()},
-        "commit": commit.stdout.strip(),
-        "first_seed": arguments.first,
+        "commit": " and ".join(dict.fromkeys(values["commit"] for values in found.values())),
         "rows": rows,
-        "readers": {name: asdict(tally) for name, tally in tallies.items()},
+        "readers": found,
     }
 
 

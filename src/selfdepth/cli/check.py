@@ -11,6 +11,7 @@ import tyro
 from selfdepth.checks import require_stream
 from selfdepth.cli.evaluating import write_json
 from selfdepth.cli.printing import safe_console
+from selfdepth.config import Rectify, TrainConfig
 from selfdepth.errors import ConfigError, printable
 from selfdepth.places import path_of
 
@@ -52,6 +53,14 @@ class CheckArgs:
     on_error: Literal["stop", "skip"] = "stop"
     """When frames cannot be read: end with an error after the report, or report them as training with the same option
     would leave them out."""
+    crop: str | None = None
+    """Pixels that train would cut off each side, top,bottom,left,right: the report says what is left."""
+    rectify: Rectify | None = None
+    """yes, no or auto, as for train, of a camera with a lens: the report says what training sees. Default: auto."""
+    width: int | None = None
+    """Width in pixels at which to train, a multiple of 32. Default: 640."""
+    height: int | None = None
+    """Height in pixels at which to train, a multiple of 32. Default: the frames' aspect, to the nearest multiple."""
     picture: str | None = None
     """PNG file for a picture, of a camera with a lens: the first frame, above what training sees of it rectified."""
     json: str | None = None
@@ -65,6 +74,7 @@ def check(args: CheckArgs) -> None:
         SelfDepthError: for data that training would refuse, lists that cannot be read or downloaded, or a --json file
             that cannot be written.
     """
+    config = _config(args)
     from selfdepth.data.inspect import require_readable
     from selfdepth.data.kitti.inventory import split_folder
     from selfdepth.data.sources.recognise import recognise
@@ -94,9 +104,9 @@ def check(args: CheckArgs) -> None:
     # The sequences of a split are shown only if it is complete: opening an incomplete one is refused.
     if inventory is None or (len(args.split) == 1 and inventory.is_complete):
         split = str(split_folder(args.split[0], lists)) if args.split else None
-        summary = _look(console, source, args.camera, split)
+        summary = _look(console, source, args.camera, split, config)
         _show_summary(console, args.data, summary)
-        _write_picture(source, args)
+        _write_picture(source, args, config)
     if inventory is None and source.usual_splits:
         names = " ".join(source.usual_splits)
         console.print(f"splits: add --split {names} to see what is missing for them", markup=False)
@@ -106,7 +116,17 @@ def check(args: CheckArgs) -> None:
         require_readable(summary, on_error=args.on_error)  # last: the report is what the user came for
 
 
-def _look(console: Console, source: DataSource, camera: str | None, split: str | None) -> FootageSummary:
+def _config(args: CheckArgs) -> TrainConfig:
+    """What would be trained with, as far as it changes the frames. Raises ConfigError."""
+    if args.picture is not None and args.rectify == "no":
+        raise ConfigError("--picture shows the rectified view", got="--rectify no", fix="leave one of them out")
+    config = TrainConfig(crop=args.crop, rectify=args.rectify or "auto", height=args.height)
+    return config if args.width is None else dataclasses.replace(config, width=args.width)
+
+
+def _look(
+    console: Console, source: DataSource, camera: str | None, split: str | None, config: TrainConfig
+) -> FootageSummary:
     """Look at all frames, and show the progress."""
     from selfdepth.data.inspect import inspect_source
 
@@ -115,6 +135,7 @@ def _look(console: Console, source: DataSource, camera: str | None, split: str |
             source,
             camera,
             split,
+            config=config,
             progress=lambda done, total: status.update(f"looking at the frames: {done} of {total}"),
         )
 
@@ -125,7 +146,8 @@ def _check_store(console: Console, args: CheckArgs) -> None:
     from selfdepth.data.store.store import open_store
 
     chosen = {"--split": args.split or None, "--splits": args.splits, "--camera": args.camera, "--stream": args.stream}
-    chosen |= {"--picture": args.picture, "--topic": args.topic}
+    chosen |= {"--picture": args.picture, "--topic": args.topic, "--crop": args.crop, "--rectify": args.rectify}
+    chosen |= {"--width": args.width, "--height": args.height}
     for option, value in chosen.items():
         if value is not None:
             raise ConfigError("a store's frames were chosen when it was made", where=option, fix="leave it out")
@@ -144,7 +166,7 @@ def _check_store(console: Console, args: CheckArgs) -> None:
     write_json(args.json, {"store": report})
 
 
-def _write_picture(source: DataSource, args: CheckArgs) -> None:
+def _write_picture(source: DataSource, args: CheckArgs, config: TrainConfig) -> None:
     """Write the picture of the rectified view, if it is asked for."""
     if args.picture is None:
         return
@@ -153,7 +175,7 @@ def _write_picture(source: DataSource, args: CheckArgs) -> None:
     from selfdepth.data.inspect import picture_of_view
     from selfdepth.files import whole_file
 
-    picture = picture_of_view(source, args.camera)
+    picture = picture_of_view(source, args.camera, config)
     with whole_file(path_of(args.picture)) as path:
         Image.fromarray(picture).save(path, format="PNG")
 
@@ -174,6 +196,7 @@ def _show_summary(console: Console, data: str, summary: FootageSummary) -> None:
     console.print(clips + (f", {summary.n_test} frames to test" if summary.n_test else ""))
     if summary.stereo is not None:
         console.print(f"stereo: {summary.stereo}", markup=False)
+    console.print(f"training: {summary.training}", markup=False)
     if summary.lenses is not None:
         console.print(summary.lenses, markup=False)
     console.print(f"suggested: --every {summary.every}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import UInt8
@@ -20,6 +20,8 @@ from selfdepth.data.store.build import Progress
 from selfdepth.data.store.prepare import describe_lenses, fit_of
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.camera import resample
+from selfdepth.geometry.crop import FORM
+from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.geometry.field_of_view import horizontal_fov_deg
 
 UNEVEN = 1.5
@@ -73,8 +75,8 @@ class FootageSummary:
             repetitions.
         unreadable: a sentence on each frame that cannot be read, or on all from where a video is damaged.
         n_unreadable: number of these frames.
-        lenses: a sentence on what training does with the frames of cameras with a lens, at the default width and
-            without a crop; None if there are none.
+        lenses: a sentence on what training does with the frames of cameras with a lens; None if there are none.
+        training: the frames that training with the same options makes of them: size, crop, rectified or not.
     """
 
     kind: str
@@ -88,24 +90,36 @@ class FootageSummary:
     unreadable: tuple[str, ...] = ()
     n_unreadable: int = 0
     lenses: str | None = None
+    training: str = ""
+
+
+_USUAL = TrainConfig()
 
 
 def inspect_source(
-    source: DataSource, camera: str | None = None, split: str | None = None, *, progress: Progress | None = None
+    source: DataSource,
+    camera: str | None = None,
+    split: str | None = None,
+    *,
+    config: TrainConfig = _USUAL,
+    progress: Progress | None = None,
 ) -> FootageSummary:
     """Open a data source as training would, decode every frame, and measure the motion.
 
     Args:
         camera, split: as in `ClipRequest`.
+        config: its size, crop and rectification say what training makes of the frames.
         progress: called with (frames done, frames in total) while they are decoded.
 
     Raises:
-        DataError: for data that training would refuse.
+        DataError: for data that training would refuse, and a crop that leaves nothing of them.
     """
     # Recorded, not shown: the summary lists the warnings, so that `check --json` holds them, too.
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", SelfDepthWarning)
         footage = source.footage(split=split, camera=camera)
+        cameras = [sequence.camera for sequence in footage.sequences]
+        fit = fit_of(config, cameras)  # before the long look
         scans = _scans(footage, progress)
         motions = [measure_motion(sequence) for sequence in footage.sequences]
     origin = source.camera_origin(camera)
@@ -125,7 +139,8 @@ def inspect_source(
         warnings=tuple(dict.fromkeys(sentences)),
         unreadable=tuple(str(each) for seen in scans for each in seen.unreadable),
         n_unreadable=sum(len(each.numbers) for seen in scans for each in seen.unreadable),
-        lenses=_describe_lenses(footage),
+        lenses=describe_lenses(fit, cameras),
+        training=_describe_training(fit),
     )
 
 
@@ -145,8 +160,13 @@ def _row(sequence: FrameSequence, motion: Motion, camera_origin: str) -> Sequenc
     )
 
 
-def picture_of_view(source: DataSource, camera: str | None = None) -> UInt8[ndarray, "h w 3"]:
+def picture_of_view(
+    source: DataSource, camera: str | None = None, config: TrainConfig = _USUAL
+) -> UInt8[ndarray, "h w 3"]:
     """The first frame of the first camera with a lens, above what the networks see of it if it is rectified.
+
+    Args:
+        config: size and crop of what they see.
 
     Raises:
         DataError: if no camera has a lens, or a frame that cannot be read.
@@ -161,15 +181,15 @@ def picture_of_view(source: DataSource, camera: str | None = None) -> UInt8[ndar
             expected="a camera with distortion, from the data or with --camera FILE",
             fix="leave --picture out",
         )
-    fit = fit_of(TrainConfig(rectify="yes"), [sequence.camera])
+    fit = fit_of(replace(config, rectify="yes"), [sequence.camera])
     image = next(iter(sequence.read(sequence.numbers[:1])))
     height = round(fit.width * sequence.camera.height / sequence.camera.width)
     return np.concatenate([resample(image, fit.width, height), fit(image, sequence.camera)[0]])
 
 
-def _describe_lenses(footage: Footage) -> str | None:
-    cameras = [sequence.camera for sequence in footage.sequences]
-    return describe_lenses(fit_of(TrainConfig(), cameras), cameras)
+def _describe_training(fit: CropResize) -> str:
+    cropped = f", cropped by {fit.crop} ({FORM})" if fit.crop else ""
+    return f"frames of {fit.width}x{fit.height}{', rectified' if fit.rectify else ''}{cropped}"
 
 
 def require_readable(summary: FootageSummary, *, on_error: OnError) -> None:

@@ -151,6 +151,11 @@ def test_the_settings_of_orb_slam_are_read(tmp_path: Path, text: str) -> None:
     assert read_camera_file(_file(tmp_path, text)).camera == expected
 
 
+def test_a_lens_that_orb_slam_names_is_never_a_product(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"the lens model is not known.*got Camera\.type: Foo"):
+        read_camera_file(_file(tmp_path, ORB.replace("PinHole", "Foo")))
+
+
 def test_of_orb_slams_two_cameras_one_is_chosen(tmp_path: Path) -> None:
     second = "".join(line.replace("Camera1", "Camera2") + "\n" for line in ORB.splitlines() if "Camera1" in line)
     path = _file(tmp_path, ORB + second.replace("500.5", "600.5"))

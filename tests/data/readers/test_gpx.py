@@ -76,7 +76,16 @@ BOMB = '<!DOCTYPE gpx [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]>'
         (gpx(), ["no track"]),
         (gpx([]), ["no track"]),
         (f'{HEAD}><wpt lat="1" lon="2"/></gpx>', ["no track", "waypoints"]),
-        (gpx([point(0, 0)]), ["too short"]),
+        (gpx([point(0, 0)]), ["too short", "got 1 point"]),
+        (gpx([point(0, 0), point(1, 5)]), ["too short", "3 points", "got 2 points"]),
+        *(
+            (
+                gpx([point(0, 0), point(1, 5), point(2, 9)]).replace('lat="0.0000', f'lat="{lat}" x="'),
+                ["a.gpx, point 1", "a latitude from -90 to 90", "leave the point out"],
+            )
+            for lat in ("nan", "95", "-inf")
+        ),
+        (gpx([point(0, 0), point(1, 5), point(2, 9)]).replace('lon="8"', 'lon="1e9"', 1), ["point 1", "a longitude"]),
         (gpx([point(1, 0), point(0, 5), point(2, 9)]), ["point 2", "increase"]),
         (gpx([point(1, 0), point(1, 5), point(2, 9)]), ["point 2", "increase"]),
         (gpx([point(0, 0), point(1, 0), point(2, 0)]), ["0 throughout"]),

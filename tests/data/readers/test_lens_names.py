@@ -88,6 +88,7 @@ def test_the_name_of_a_product_says_nothing_of_the_lens(text: str) -> None:
     ("text", "name"),
     [
         ("camera_model: ds\ndistortion_model: none", "ds"),
+        ("camera_model: foo\ndistortion_model: none\nintrinsics: [1, 1, 1, 1]", "foo"),
         ("camera_model: pinhole\ndistortion_model: fov", "fov"),
         ("camera_model: pinhole-fov", "pinhole-fov"),
         ("Distortion_Model: own_polynomial", "own_polynomial"),

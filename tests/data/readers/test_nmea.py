@@ -86,7 +86,8 @@ def test_a_fix_that_two_talkers_repeat_counts_once() -> None:
     ("lines", "words"),
     [
         (["$GPGSV,3,1,11*00"], ["no speed", "none of these"]),
-        ([rmc("221320", 10)], ["no speed"]),
+        ([rmc("221320", 10)], ["no speed", "two RMC", "got 1 RMC"]),
+        ([gga("120000"), gga("120001", 5, 0)], ["no speed", "got 1 GGA; 1 GGA without a fix"]),
         ([rmc("221320", 10, status="V"), rmc("221321", 10, status="V")], ["no speed", "2 RMC without a fix"]),
         ([rmc("221320", 10)[:-2] + "00"] * 3, ["no speed", "3 with a wrong checksum"]),
         ([vtg(30), vtg(30)], ["no speed", "VTG without a time"]),

@@ -40,6 +40,7 @@ def read(text: str) -> SpeedLog:
             [10, 20],
         ),
         ("time,speed_mps", ["23:59:59.5,1", "00:00:00.5,2", "0:00:01,3"], [86399.5, 86400.5, 86401], [1, 2, 3]),
+        ("time,kmh", ["2023-11-14T23:13:20+01,36", "2023-11-14T17:43:21-04:30,72"], [1.7e9, 1.7e9 + 1], [10, 20]),
         ("elapsed_min,speed_ft_s", ["0,10", "0.5,20"], [0, 30], [3.048, 6.096]),
     ],
 )
@@ -54,6 +55,12 @@ def test_tables_are_read_as_their_first_line_says(
 
 def test_comments_empty_lines_and_the_separator_of_excel_are_left_out() -> None:
     found = read("sep=;\ntime_s;speed_m_s\n# a comment\n\n0;1\n1;2;\n")
+    assert found.speeds_m_s.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("heading", ["time_s,speed_m_s", "# time_s,speed_m_s"])
+def test_comments_above_the_names_of_the_columns_are_left_out(heading: str) -> None:
+    found = read(f"# drive of May\n#\n# a speed\n{heading}\n# more\n0,1\n1,2\n")
     assert found.speeds_m_s.tolist() == [1, 2]
 
 
@@ -76,8 +83,12 @@ ROWS = "0,1\n1,2\n"
         ("frame,speed_m_s\n" + ROWS, ["no column of time", "timestamp [s];speed [m/s]"]),
         ("time_s,rpm\n" + ROWS, ["no column of speed"]),
         ("time_s,speed_m_s,speed_km_h\n0,1,3.6\n", ["several columns of speed", "speed_m_s, speed_km_h"]),
-        ("time_s,speed_m_s\n0,1\n1,nan\n", ["line 3", "a number in the column speed_m_s", '"nan"']),
-        ("time_s,speed_m_s\n0,1\n1,\n", ["line 3", "a number"]),
+        ("time_s,speed_m_s\n0,1\n1,nan\n", ["line 3", "a number in the column speed_m_s", '"nan"; leave out lines']),
+        ("time_s,speed_m_s\n0,1\n1,\n", ["line 3", "a number", "leave out lines without a measurement"]),
+        ("# a drive\n0,1\n1,1\n", ["first line without names"]),
+        ("# time_s,speed\n0,1\n1,1\n", ["no unit"]),
+        ("# a drive\n", ["first line without names"]),
+        ("time,speed_m_s\n14.11.2023 22:13:20,1\n", ["line 2", "as 2026-05-01T12:00:00Z"]),
         ("time_s,speed_m_s\n0,1\nnan,1\n", ["line 3", "a time in the column time_s"]),
         ("time_s,speed_m_s\n0,1\n1,50 km/h\n", ["line 3", '"50 km/h"']),
         ("time_s,speed_m_s\n0,1\n1,1_0\n", ["line 3"]),

@@ -27,6 +27,7 @@ def _entries(text: str) -> Entries:
         ("intrinsics: [500, 501, 320, 240]", Lens()),
         ("intrinsics: [500, 0, 320, 0, 501, 240, 0, 0, 1]", Lens()),
         ("K: [500, 0, 320, 0, 501, 240, 0, 0, 1]", Lens()),
+        ("mtx: [500, 0, 320, 0, 501, 240, 0, 0, 1]", Lens()),
         ("model_type: MEI\nxi: 0.9\ngamma1: 500\ngamma2: 501\nu0: 320\nv0: 240", Lens("ucm", (0.9,))),
         ("model_type: KANNALA_BRANDT\nmu: 500\nmv: 501\nu0: 320\nv0: 240", Lens("kannala-brandt")),
         ("camera_model: omni\nintrinsics: [0.9, 500, 501, 320, 240]", Lens("ucm", (0.9,))),
@@ -39,6 +40,12 @@ def test_intrinsics_are_read_by_every_name(text: str, lens: Lens) -> None:
     assert states_camera(entries)
     expected = Camera(fx=500, fy=501, cx=320, cy=240, width=640, height=480, lens=lens)
     assert sensor_of(entries) == camera_of(entries).camera == expected
+
+
+@pytest.mark.parametrize("size", ["width: 640.0\nheight: 480.", "image_size: [640, 480]", "resolution: [640, 480]"])
+def test_a_size_is_read_in_every_form(size: str) -> None:
+    camera = sensor_of(_entries(f"{size}\nfx: 500\nfy: 501\ncx: 320\ncy: 240"))
+    assert (camera.width, camera.height) == (640, 480)
 
 
 def test_a_region_and_binning_change_the_pinhole_and_keep_the_lens() -> None:
@@ -56,6 +63,8 @@ def test_a_region_and_binning_change_the_pinhole_and_keep_the_lens() -> None:
         ("intrinsics: [0.9, 500, 501, 320, 240]", "no intrinsics.*got 5 numbers"),
         ("camera_model: eucm\nintrinsics: [0.9, 500, 501, 320, 240]", "no intrinsics.*got 5 numbers"),
         ("intrinsics: [500, 501, 320, 240]\nskew: 9", "skew, which is not modelled"),
+        ("K: [.nan, 0, 320, 0, 501, 240, 0, 0, 1]", "invalid focal length fx.*got nan"),
+        ("K: [0, 0, 0, 0, 0, 0, 0, 0, 0]", "not calibrated.*got zeros.*fov:DEGREES"),
         ("intrinsics: [500, 501, 320, 240]\nD: [.nan]", r"not finite: camera\.yaml"),
     ],
 )

@@ -83,7 +83,7 @@ def numbers_of(value: Any, path: Path) -> list[float]:
     return [number_of(item, path) for row in rows for item in (row if isinstance(row, list) else [row])]
 
 
-def number_of(value: Any, path: Path) -> float:
+def number_of(value: Any, path: Path | str) -> float:
     """The number that a text is. Raises DataError for anything else, and for more digits than the limit."""
     if not is_number(value):
         raise _no_number(value, path)
@@ -97,7 +97,7 @@ def is_number(value: Any) -> bool:
     return value.casefold() in _NOT_FINITE or (len(value) <= limit("digits") and bool(_NUMBER.fullmatch(value)))
 
 
-def whole_of(value: Any, path: Path, default: int = 0) -> int:
+def whole_of(value: Any, path: Path | str, default: int = 0) -> int:
     """A whole number of pixels of at least 0; an absent one is the default. Raises DataError for anything else."""
     if value in (None, ""):
         return default
@@ -106,7 +106,7 @@ def whole_of(value: Any, path: Path, default: int = 0) -> int:
     return int(value)
 
 
-def _no_number(value: Any, path: Path) -> DataError:
+def _no_number(value: Any, path: Path | str) -> DataError:
     got = value if isinstance(value, str) else f"a {'mapping' if isinstance(value, dict) else 'list'}"
     return DataError(
         "the camera file has entries that are not numbers",

@@ -138,7 +138,8 @@ def _nested(document: dict[str, Any]) -> dict[str, Any]:
     for key, value in document.items():
         camera, _, name = key.partition(".")
         if camera in (_SHARED, "Camera1", "Camera2") and name and isinstance(nested.setdefault(camera, {}), dict):
-            nested[camera][name] = value
+            # What stands there is never the name of a product, as it may be in an entry that is called `type` only.
+            nested[camera][key if name == "type" else name] = value
         else:
             nested[key] = value
     return nested

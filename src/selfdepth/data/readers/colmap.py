@@ -92,8 +92,8 @@ def _reader(words: list[str], path: Path, line: int) -> Callable[[], CameraFile]
                 expected=f"{len(order)} after width and height: {', '.join(order)}",
                 got=str(max(0, len(words) - 3)),
             )
-        width, height = (whole_of(word, path) for word in words[1:3])
-        numbers = [number_of(word, path) for word in words[3:]]
+        width, height = (whole_of(word, where) for word in words[1:3])
+        numbers = [number_of(word, where) for word in words[3:]]
         fx, fy = numbers[0], numbers[len(focal) - 1]
         cx, cy = (number + CORNER_TO_CENTRE_PX for number in numbers[len(focal) : len(focal) + 2])
         with naming(where):

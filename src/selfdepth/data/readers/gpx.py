@@ -55,6 +55,7 @@ def read_gpx(text: str, path: Path) -> SpeedLog:
         times, speeds = _times(points), np.array(stated, np.float64)
     else:
         require_rising(_times(points), path.name, places)
+        _require_positions(points, path)
         times, speeds = _from_positions(segments)
         what = "" if missing == len(points) else f", because {missing} of {len(points)} points of the track state none"
         notes = (f"the speed is that between the positions of the GPX track{what}",)
@@ -83,6 +84,26 @@ def _parsed(text: str, path: Path) -> Any:
 
 def _times(points: list[Any]) -> Float[ndarray, "n"]:
     return np.array([point.time.timestamp() for point in points], np.float64)
+
+
+def _require_positions(points: list[Any], path: Path) -> None:
+    """Refuse a track from which no two speeds can be taken, and positions that are none on the earth."""
+    if len(points) < 3:
+        raise DataError(
+            "the GPX track is too short",
+            where=path,
+            expected="at least 3 points, between which the vehicle moves",
+            got=f"{len(points)} {'point' if len(points) == 1 else 'points'}",
+        )
+    for number, point in enumerate(points, start=1):
+        if not (abs(point.latitude) <= 90 and abs(point.longitude) <= 360):  # NaN is not
+            raise DataError(
+                "a point of the GPX track is no place on the earth",
+                where=f"{path.name}, point {number}",
+                expected="a latitude from -90 to 90 degrees, and a longitude from -180 to 180",
+                got=f"{point.latitude:g}, {point.longitude:g}",
+                fix="leave the point out",
+            )
 
 
 def _from_positions(segments: list[list[Any]]) -> tuple[Float[ndarray, "n"], Float[ndarray, "n"]]:

@@ -47,6 +47,8 @@ _KNOWN = (
 
 _MODEL_NAMES = ("distortionmodel", "distortiontype", "modeltype", "projectionmodel")
 """Entries that name nothing but a lens model: whatever is not known there is refused."""
+_CALIBRATED = ("cameramodel", "intrinsics", "distortionmodel")
+"""Entries of Kalibr and EuRoC. Together they say that camera_model is the name of a lens, too."""
 _VAGUE_NAME = re.compile(r"(camera|lens)?(model|type)|lens|(camera)?projection(type)?")
 """Entries that may as well name a product, such as "GoPro HERO9": what says nothing of a lens there is passed over."""
 _LENSES = re.compile(
@@ -111,10 +113,13 @@ def _said(entries: Entries) -> Iterator[tuple[str, frozenset[str]]]:
     """Each entry that speaks of the lens, and the projection and distortion that it names."""
     doubtful: list[DataError] = []
     certain = False
+    names: tuple[str, ...] = _MODEL_NAMES
+    if all(entries.first(name) is not None for name in _CALIBRATED):
+        names = (*names, "cameramodel")
     for key, value in flat(entries):
         if not isinstance(value, str) or value.strip() in ("", "~"):
             continue
-        found = _named(key, value.strip(), entries.path)
+        found = _named(key, value.strip(), names, entries.path)
         if isinstance(found, DataError):
             doubtful.append(found)
         elif found:
@@ -125,7 +130,7 @@ def _said(entries: Entries) -> Iterator[tuple[str, frozenset[str]]]:
         raise doubtful[0]
 
 
-def _named(key: str, said: str, path: Path) -> frozenset[str] | DataError:
+def _named(key: str, said: str, model_names: tuple[str, ...], path: Path) -> frozenset[str] | DataError:
     """What one entry says of the lens. An error is returned if it may be the name of a product, too."""
     name, inside = plain(key.rsplit(".", 1)[-1]), plain(key.rpartition(".")[0])
     if name == "xi" and is_number(said) and said not in _OFF:  # of the unified model alone
@@ -134,7 +139,8 @@ def _named(key: str, said: str, path: Path) -> frozenset[str] | DataError:
         if said.casefold() in _ON:
             return frozenset(["kannala-brandt"])
         raise _unknown(path, key, said)
-    is_model = name in _MODEL_NAMES or (name in ("model", "type") and is_distortion(inside))
+    is_model = name in model_names or (name in ("model", "type") and is_distortion(inside))
+    is_model |= name == "type" and bool(re.fullmatch("camera[0-9]?", inside))  # ORB-SLAM's Camera.type
     is_model |= is_distortion(name) and not is_number(said)  # some write `distortion: radtan`
     words = _words(said)
     if is_model:

@@ -131,7 +131,8 @@ def _lens(values: dict[str, Any], path: Path) -> Lens:
 def _number(values: dict[str, Any], name: str, path: Path, default: float | None = None) -> float:
     value = values.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e15:
-        raise _invalid(name, path, "a finite number", "none" if value is None else str(value)[:40])
+        got = "none" if value is None else f'the text "{value[:40]}"' if isinstance(value, str) else str(value)[:40]
+        raise _invalid(name, path, "a finite number", got)
     return float(value)
 
 

@@ -136,10 +136,13 @@ def _log(path: Path, tracks: tuple[_Track, _Track, _Track], left_out: Counter[st
         times, speeds = speeds_of_positions(*gga.columns)
         notes.append("the speed is that between the positions of the NMEA log")
     else:
+        counts = zip(("RMC", "VTG", "GGA"), map(len, tracks), strict=True)
+        found = [f"{count} {kind}" for kind, count in counts if count]
+        said = "; ".join([*found, said] if said else found)
         raise DataError(
             "the NMEA log has no speed",
             where=path,
-            expected="RMC with date and speed, or VTG with GGA, or GGA, of a receiver with a fix",
+            expected="two RMC with date and speed, or two VTG with GGA, or three GGA, of a receiver with a fix",
             got=said or "none of these sentences",
         )
     return SpeedLog(source=path.name, times_s=times, speeds_m_s=speeds, clock=clock, notes=tuple(notes), places=places)

@@ -62,7 +62,7 @@ class SpeedLog:
             self._refuse(~np.isfinite(values), values, f"a finite {name}", "leave out lines without a measurement")
         require_rising(times, self.source, self.places)
         self._refuse(speeds < 0, speeds, "a speed of 0 or more", "give the speed along the path, without a sign")
-        self._refuse(speeds > FASTEST_M_S, speeds, f"at most {FASTEST_M_S} m/s", "check the unit in the header")
+        self._refuse(speeds > FASTEST_M_S, speeds, f"at most {FASTEST_M_S} m/s", "check the unit, or leave it out")
         if not speeds.any():
             expected, got = "a log of a vehicle that moves", f"{len(times)} entries of 0"
             raise DataError("the speed is 0 throughout", where=self.source, expected=expected, got=got)

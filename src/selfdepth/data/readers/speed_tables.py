@@ -42,11 +42,13 @@ _TIME = re.compile(r"\b(?:elapsed|time|times|timestamp|timestamps|t|date|datetim
 _SPEED = re.compile(r"\b(?:speed|velocity|vel|v|sog|spd|vehiclespeed|groundspeed|gpsspeed)\b")
 _OTHER_SPEED = re.compile(r"\b(?:limit|wind|engine|motor|target|set|max|min|std|accuracy|error|angular|vertical|yaw)\b")
 _ISO = re.compile(
-    r"(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,12}))?)? ?(Z|UTC|GMT|[-+]\d\d:?\d\d)?",
+    r"(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,12}))?)? ?(Z|UTC|GMT|[-+]\d\d(?::?\d\d)?)?",
     re.ASCII,
 )
 _TIME_OF_DAY = re.compile(r"(\d\d?):(\d\d):(\d\d)(?:[.,](\d{1,12}))?", re.ASCII)
 _NUMBER = re.compile(r"[-+]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d{1,3})?", re.ASCII)
+_EMPTY = ("", "nan", "na", "n/a", "null", "none", "-")
+"""What loggers write where they have no measurement."""
 _DAY_S = 86400.0
 _WRITE = (
     "write the names and units of the columns in the first line, as in time_s,speed_km_h or timestamp [s];speed [m/s]"
@@ -74,24 +76,34 @@ def read_table(text: str, path: Path) -> SpeedLog:
     """
     require_within("trajectory_lines", text.count("\n"), what="the speed log has too many lines", where=path)
     lines = _lines(text)
-    _, first = next(lines, (0, ""))
-    separator = _separator(first)
-    names = [name.strip().strip("\"'").strip() for name in _fields(first.lstrip("# "), separator, path, 1)]
+    separator, names = _heading(lines, path)
     time, speed = _columns(names, path)
-    rows = (_row(line, separator, path, number, len(names)) for number, line in lines)
+    rows = (_row(line, separator, path, number, len(names)) for number, line in lines if not _is_comment(line))
     return _read(rows, time, speed, path)
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Numbered lines with content. The first may be a comment: it names the columns. Excel's line of the separator is
-    left out."""
-    begun = False
+    """Numbered lines with content. Excel's line of the separator is left out."""
     for match_number, match in enumerate(re.finditer(r"[^\n]*\n?", text), start=1):
         line = match.group().rstrip("\n")
-        if not line.strip() or (begun and line.lstrip().startswith("#")) or re.fullmatch(r"sep=.\s*", line):
-            continue
-        begun = True
-        yield match_number, line
+        if line.strip() and not re.fullmatch(r"sep=.\s*", line):
+            yield match_number, line
+
+
+def _is_comment(line: str) -> bool:
+    return line.lstrip().startswith("#")
+
+
+def _heading(lines: Iterator[tuple[int, str]], path: Path) -> tuple[str, list[str]]:
+    """The separator of the table, and the names of its columns: the first line, be it a comment or not, but for
+    comments above it that name no columns of time and speed."""
+    for number, line in lines:
+        separator = _separator(line)
+        fields = _fields(line.lstrip("# "), separator, path, number)
+        names = [name.strip().strip("\"'").strip() for name in fields]
+        if not _is_comment(line) or all(_found(names)):
+            return separator, names
+    return "", []
 
 
 def _separator(first: str) -> str:
@@ -129,8 +141,7 @@ def _columns(names: list[str], path: Path) -> tuple[_Column, _Column]:
     """The columns of time and speed, by their names."""
     if not any(re.search("[A-Za-z]", name) for name in names):
         raise not_a_log(path, f"a first line without names: {','.join(names)}", _WRITE)
-    times = [each for i, name in enumerate(names) if (each := _column(i, name, _TIME, TIME_UNITS_S)) is not None]
-    speeds = [each for i, name in enumerate(names) if (each := _column(i, name, _SPEED, SPEED_UNITS_M_S)) is not None]
+    times, speeds = _found(names)
     for kind, found in (("time", times), ("speed", speeds)):
         if not found:
             raise not_a_log(path, f"no column of {kind} in: {','.join(names)}", _WRITE)
@@ -154,6 +165,13 @@ def _columns(names: list[str], path: Path) -> tuple[_Column, _Column]:
             fix=f"write speed_km_h or speed_m_s in place of {speeds[0].name}",
         )
     return times[0], speeds[0]
+
+
+def _found(names: list[str]) -> tuple[list[_Column], list[_Column]]:
+    """The columns that may be the time, and those that may be the speed."""
+    times = [each for i, name in enumerate(names) if (each := _column(i, name, _TIME, TIME_UNITS_S)) is not None]
+    speeds = [each for i, name in enumerate(names) if (each := _column(i, name, _SPEED, SPEED_UNITS_M_S)) is not None]
+    return times, speeds
 
 
 def _column(place: int, name: str, words: re.Pattern[str], units: dict[float, tuple[str, ...]]) -> _Column | None:
@@ -216,7 +234,7 @@ class _ClockTime:
     def __init__(self, column: _Column, path: Path, read_number: _Numbers) -> None:
         self._column, self._path, self._number = column, path, read_number
         self._way: Callable[[str], float | None] | None = None
-        self._days, self._last_s = 0, 0.0
+        self._days, self._last_s, self._begun = 0, 0.0, False
         self.without_zone = False
 
     @property
@@ -241,7 +259,9 @@ class _ClockTime:
                 )
         time_s = self._way(field)
         if time_s is None:
-            raise _bad(where, f"a time in the column {self._column.name}, written as in the lines before", field)
+            before = "written as in the lines before" if self._begun else "a number, or as 2026-05-01T12:00:00Z"
+            raise _bad(where, f"a time in the column {self._column.name}, {before}", field)
+        self._begun = True
         return time_s
 
     def _seconds(self, field: str) -> float | None:
@@ -260,7 +280,7 @@ class _ClockTime:
         self.without_zone |= zone is None
         minutes = 0
         if zone and zone[0] in "+-":
-            minutes = (int(zone[1:3]) * 60 + int(zone[-2:])) * (1 if zone[0] == "+" else -1)
+            minutes = (int(zone[1:3]) * 60 + int(zone[3:].lstrip(":") or 0)) * (1 if zone[0] == "+" else -1)
         return moment.timestamp() + float(f"0.{fraction or 0}") - 60 * minutes
 
     def _of_day(self, field: str) -> float | None:
@@ -296,4 +316,11 @@ class _Numbers:
 
 
 def _bad(where: str, expected: str, got: str) -> DataError:
-    return DataError("the line of the speed log cannot be read", where=where, expected=expected, got=f'"{got[:40]}"')
+    empty = got.strip().lower() in _EMPTY
+    return DataError(
+        "the line of the speed log cannot be read",
+        where=where,
+        expected=expected,
+        got=f'"{got[:40]}"',
+        fix="leave out lines without a measurement" if empty else None,
+    )

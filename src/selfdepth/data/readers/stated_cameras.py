@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ MAX_FOCAL_ERROR = 0.01
 """Share by which the focal length of a rectified P may differ from that of K without a warning."""
 MAX_SKEW = 1e-3
 """Share of the focal length up to which skew, and differences between two statements of K, are rounding."""
-_MATRICES = ("camera_matrix", "K", "intrinsic_matrix", "camera_intrinsics")
+_MATRICES = ("camera_matrix", "K", "intrinsic_matrix", "camera_intrinsics", "mtx")
 _SCALARS = (("fx", "fy", "cx", "cy"), ("gamma1", "gamma2", "u0", "v0"), ("mu", "mv", "u0", "v0"))
 """Names of the focal lengths and the principal point: the usual ones, and CamOdoCal's, which KITTI-360 has, too."""
 _LEAD = {"ucm": 1, "eucm": 2}
@@ -107,17 +108,18 @@ def _region(entries: Entries) -> tuple[int, int, int, int]:
 
 def _size(entries: Entries, name: str) -> int:
     value = entries.first(name, f"image_{name}")
-    resolution = entries.first("resolution")
+    resolution = entries.first("resolution", "image_size")
     if value is None and isinstance(resolution, list) and len(resolution) == 2:  # of Kalibr and EuRoC: [width, height]
         value = resolution[name == "height"]
-    if not isinstance(value, str) or not re.fullmatch(r"\+?[0-9]{1,9}", value) or int(value) < 1:
+    whole = re.fullmatch(r"\+?([0-9]{1,9})(\.0*)?", value) if isinstance(value, str) else None
+    if whole is None or int(whole[1]) < 1:
         raise DataError(
             f"the camera file does not state the {name} of its images",
             where=entries.path,
             expected=f"{name} or image_{name}, in pixels, or resolution: [width, height]",
             got="none" if value is None else str(value)[:60],
         )
-    return int(value)
+    return int(whole[1])
 
 
 def _intrinsics(entries: Entries, n_before: int) -> tuple[_Intrinsics, list[float]]:
@@ -174,6 +176,14 @@ def _stated_intrinsics(entries: Entries, four: list[float]) -> dict[str, _Intrin
 
 
 def _of_matrix(K: list[float], path: Path) -> _Intrinsics:
+    if not any(K):
+        raise DataError(
+            "the camera is not calibrated",
+            where=path,
+            expected="the camera matrix fx 0 cx, 0 fy cy, 0 0 1",
+            got="zeros, as a driver without a calibration writes them",
+            fix="calibrate the camera, or give --camera fov:DEGREES",
+        )
     if not all(abs(K[index]) <= 1e-6 for index in (3, 6, 7)) or not abs(K[8] - 1) <= 1e-6:
         raise DataError(
             "the camera matrix is not that of a pinhole camera",
@@ -186,7 +196,7 @@ def _of_matrix(K: list[float], path: Path) -> _Intrinsics:
 
 
 def _refuse_skew(skew: float, fx: float, path: Path) -> None:
-    if not abs(skew) <= MAX_SKEW * abs(fx):
+    if math.isfinite(fx) and not abs(skew) <= MAX_SKEW * abs(fx):
         raise DataError(
             "the camera has skew, which is not modelled",
             where=path,
