@@ -188,7 +188,7 @@ def complete_store(partial_folder: Path, folder: Path, footage: Footage, fit: Cr
     Raises:
         OutputError: if the store cannot be written.
     """
-    sequences = _plan(footage, fit)
+    sequences = plan_sequences(footage, fit)
     with writing_store(folder, sum(len(sequence.numbers) for sequence in sequences) * 3 * fit.height * fit.width):
         _write_index(partial_folder, index_values(footage, fit, digest), footage, sequences)
         put_in_place(partial_folder, folder)
