@@ -412,10 +412,10 @@ PLACES: dict[str, tuple[Make, tuple[str, ...]]] = {
         lambda w: predict(w, None, None, "--out", "/proc/selfdepth"),
         ("/proc/selfdepth", "--out"),
     ),
-    "file as store": (lambda w: train(w, None, "--store", str(w.write("f"))), ("/f", "--store")),
+    "file as store": (lambda w: train(w, None, "--store", str(w.write("f"))), ("/f", "the store")),
     "other things in the store": (
         lambda w: train(w, None, "--store", str(w.write("mine/thesis.tex").parent)),
-        ("mine", "--store"),
+        ("mine", "the store"),
     ),
 }
 OTHER_VERBS: dict[str, tuple[Make, tuple[str, ...]]] = {

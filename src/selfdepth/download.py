@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPMessage
@@ -104,7 +104,7 @@ def receive(site: DownloadSite, name: str, file: Path, *, most: str, announce: C
     def require_modest(n_bytes: int) -> None:
         require_within(most, n_bytes / 1e6, what=f"{site.what} is too large", where=url, error=site.kind)
 
-    with answer_of(urllib.request.Request(url), site) as parts:
+    with answer_of(request_for(url, site), site) as parts:
         total = parts.n_bytes
         require_modest(total or 0)
         announce(total)
@@ -132,6 +132,16 @@ def _progress(total: int | None) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("downloading", total=total)
         yield lambda received: bar.update(task, completed=received)
+
+
+def request_for(
+    url: str, site: DownloadSite, *, method: str = "GET", headers: Mapping[str, str] | None = None
+) -> urllib.request.Request:
+    """What is asked of a server. Raises SelfDepthError, of the site's kind, for what is no address."""
+    try:
+        return urllib.request.Request(url, method=method, headers=dict(headers or {}))
+    except ValueError as error:
+        raise site.unreachable(url, str(error)) from error
 
 
 @contextmanager

@@ -122,7 +122,7 @@ def test_help_for_half_a_verb_lists_the_verbs_that_begin_with_it(
         ("evaluate odometry", "[MODEL]"),
         ("export", "MODEL --format"),
         ("prepare", "DATA"),
-        ("check", "DATA [--split"),
+        ("check", "DATA [options]"),
         ("info", "MODEL"),
     ],
 )

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from helpers.models import depth_only, tiny_config, untrained, write_model
@@ -159,6 +160,7 @@ def test_shards_together_give_what_one_run_gives_byte_for_byte(
 
 def _predict(doing: Task, inputs: tuple[ListedInput, ...], kill_after: int) -> None:
     """In a process of its own, which kills itself in the middle of the input after so many finished ones."""
+    torch.set_num_threads(1)  # as in the tests' own process: another number rounds differently
     done = 0
     write = many.whole_file
 

@@ -67,6 +67,15 @@ class CheckArgs:
     """File for the report as JSON, with everything that is missing."""
 
 
+SECTIONS = {
+    "what to look at": ("data", "camera", "stream", "topic", "on_error"),
+    "KITTI": ("split", "splits"),
+    "as training would see it": ("crop", "rectify", "width", "height"),
+    "output": ("picture", "json"),
+}
+"""How `--help` groups the options."""
+
+
 def check(args: CheckArgs) -> None:
     """Run the verb: show what the splits lack, or the sequences and the frame spacing that their motion suggests.
 

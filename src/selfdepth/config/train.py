@@ -20,10 +20,11 @@ from selfdepth.checks import (
     require_stream,
 )
 from selfdepth.config.augment import AugmentConfig
-from selfdepth.config.encoder import POSE_ENCODER, EncoderConfig
+from selfdepth.config.encoder import EncoderConfig
 from selfdepth.config.known_scale import NEAR_M, RELATIVE_RANGES, START_M, check_known_scale
 from selfdepth.config.learned_camera import check_learned_camera, is_learned, learns_distortion, start_of
 from selfdepth.config.loss import LossConfig
+from selfdepth.config.motion import check_motion
 from selfdepth.config.teacher import TeacherConfig
 from selfdepth.config.v1_options import check_v1_options
 from selfdepth.errors import ConfigError
@@ -197,13 +198,16 @@ class TrainConfig:
             },
         )
         check_sync_batch_norm(self.sync_batch_norm, freeze=self.freeze_batch_norm, compiled=self.compile)
+        self._check_budget()
+        # Parsed now, so that an invalid value is refused at once; both properties are cached.
+        _ = self.spacing, self.crop_px
+
+    def _check_budget(self) -> None:
         budgets = {"--steps": self.steps, "--epochs": self.epochs, "--minutes": self.minutes}
         for flag, amount in budgets.items():
             require(amount is None or 0 < amount < math.inf, flag, "more than 0", amount)
         given = [flag for flag, amount in budgets.items() if amount is not None]
         require(len(given) <= 1, " and ".join(given), "one budget", f"{len(given)} budgets")
-        # Parsed now, so that an invalid value is refused at once; both properties are cached.
-        _ = self.spacing, self.crop_px
 
     def _check_names(self) -> None:
         """Refuse names that no file can have, before they are looked for at many places."""
@@ -236,40 +240,7 @@ class TrainConfig:
             stereo=self.stereo != "none",
             offsets=self.offsets,
         )
-        n = len(self.offsets)
-        if n == 0 and self.loss.align_motion:
-            raise ConfigError(
-                "the motion of a stereo pair is known, and needs no alignment",
-                where="--loss.align-motion",
-                expected="--offsets",
-                got="none",
-                fix="add --loss.no-align-motion",
-            )
-        if n == 0 and self.loss.consistency > 0:
-            raise ConfigError(
-                "without neighbours in time there are no depths to compare",
-                where="--loss.consistency",
-                expected="--offsets",
-                got="none",
-                fix="leave it out: the stereo pair ties the scale down",
-            )
-        if self.encoder.pose_input == "all" and n < 2:
-            raise ConfigError(
-                "the pose network cannot see all sources at once",
-                where="--encoder.pose-input",
-                expected="at least two --offsets",
-                got=str(self.offsets),
-                fix="use --encoder.pose-input pairs",
-            )
-        network, name = self.encoder.pose_network, self.encoder.pose_name
-        for option, got, defaults in (("network", network, ("separate",)), ("name", name, (None, POSE_ENCODER))):
-            if n == 0 and got not in defaults:
-                raise ConfigError(
-                    "without neighbours in time there is no pose network to choose",
-                    where=f"--encoder.pose-{option}",
-                    got=got,
-                    fix="leave it out, or give --offsets",
-                )
+        check_motion(offsets=self.offsets, loss=self.loss, encoder=self.encoder)
 
     @property
     def _learning_from(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import operator
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, TypeVar, overload
+from typing import Any, SupportsIndex, TypeVar, overload
 
 import numpy as np
 from jaxtyping import Int
@@ -29,12 +29,12 @@ class LazySequence(Sequence[T]):
         """The item at a place from 0 to the length less one."""
 
     @overload
-    def __getitem__(self, place: int) -> T: ...
+    def __getitem__(self, place: SupportsIndex) -> T: ...
 
     @overload
     def __getitem__(self, place: slice) -> tuple[T, ...]: ...
 
-    def __getitem__(self, place: int | slice) -> T | tuple[T, ...]:
+    def __getitem__(self, place: SupportsIndex | slice) -> T | tuple[T, ...]:
         if isinstance(place, slice):
             return tuple(map(self._item, range(*place.indices(len(self)))))
         index = operator.index(place)

@@ -324,8 +324,8 @@ def test_gathering_a_batch_starts_no_team_of_threads_beside_the_trainings_own(st
         thread.join()
         return count[0]
 
-    assert started(lambda: batches.indices(0)) == 0
-    assert started(lambda: store.gather(many)) == 0
+    assert started(lambda: batches.indices(0)) <= 0
+    assert started(lambda: store.gather(many)) <= 0, "threads of other tests may end meanwhile"
     if torch.get_num_threads() > 1:
         frames = torch.from_numpy(np.array(store.frames))
         assert started(lambda: frames.index_select(0, torch.from_numpy(many))) > 0, "the count sees a team"

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from selfdepth import __version__
-from selfdepth.download import Answer, DownloadSite, answer_of
+from selfdepth.download import Answer, DownloadSite, answer_of, request_for
 from selfdepth.errors import DataError, SelfDepthError
 from selfdepth.files import rename, sync_file, whole_file, writing_to
 from selfdepth.limits import require_within
@@ -182,7 +182,7 @@ class Transfer:
             headers["Range"] = f"bytes={offset}-"
             if known.validator is not None:
                 headers["If-Range"] = known.validator
-        return urllib.request.Request(self._url, headers=headers)
+        return request_for(self._url, self.site, headers=headers)
 
     def _judge(self, answer: Answer, offset: int, known: _Version | None) -> int | None:
         """The size of the whole file, if the answer is the file or the rest of it. Raises _Again if it is neither."""
@@ -267,7 +267,7 @@ def size_of_file(site: DownloadSite, name: str) -> int | None:
     Raises:
         FileNotFoundError: if there is no such file.
     """
-    request = urllib.request.Request(site.url(name), method="HEAD", headers={"User-Agent": _USER_AGENT})
+    request = request_for(site.url(name), site, method="HEAD", headers={"User-Agent": _USER_AGENT})
     try:
         with answer_of(request, site) as answer:
             return answer.n_bytes
