@@ -68,9 +68,9 @@ class CheckArgs:
 
 
 SECTIONS = {
-    "what to look at": ("data", "camera", "stream", "topic", "on_error"),
-    "KITTI": ("split", "splits"),
-    "as training would see it": ("crop", "rectify", "width", "height"),
+    "data": ("data", "camera", "stream", "topic", "on_error"),
+    "splits": ("split", "splits"),
+    "training": ("crop", "rectify", "width", "height"),
     "output": ("picture", "json"),
 }
 """How `--help` groups the options."""
