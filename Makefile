@@ -32,7 +32,7 @@ types: $(READY)  ## mypy --strict
 
 # Shapes are checked by a hook in the first run, wherever tensors are. torch.compile does not work under it, so what
 # compiles runs without.
-SHAPED := bundle geometry structs networks losses learners synthetic data teachers weights evaluation inference scale engine demo
+SHAPED := geometry structs networks losses learners synthetic data teachers weights evaluation inference scale engine demo
 comma := ,
 empty :=
 HOOK := $(subst $(empty) $(empty),$(comma),$(addprefix selfdepth.,$(SHAPED)) type_checker.checked)

@@ -31,7 +31,7 @@ from selfdepth.weights.files import load_weights
 def few_windows() -> Iterator[None]:
     """So few windows determine nothing, and cost little."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(focal_length, "WINDOWS", 5)
+        patch.setattr(focal_length, "WINDOWS", 2)
         yield
 
 

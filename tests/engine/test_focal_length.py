@@ -24,7 +24,7 @@ from selfdepth.synthetic.drive import DriveSpec, render_drive
 def run(tiny: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run that learns its camera, with half of its budget left."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(focal_length, "WINDOWS", 5)
+        patch.setattr(focal_length, "WINDOWS", 2)
         run = train(replace(tiny, camera="learn:fov:90"), tmp_path_factory.mktemp("learned") / "run")
     run.progress.step = run.config.steps // 2 if run.config.steps else 1
     return run
@@ -78,7 +78,7 @@ def test_a_run_with_a_known_camera_measures_nothing(whole_run: Run, ear: Any, mo
 
 
 def test_measuring_leaves_the_learner_as_it_was(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(focal_length, "WINDOWS", 3)
+    monkeypatch.setattr(focal_length, "WINDOWS", 2)
     before = {name: value.clone() for name, value in run.learner.state_dict().items()}
     measured = measure(run, 0)
     assert measured.errors.shape[1] == len(STEPS)
@@ -94,7 +94,7 @@ def test_the_focal_length_of_a_rendered_bend_is_found_from_its_images() -> None:
     grey = drive.images @ np.array([0.299, 0.587, 0.114]) / 255
     rays, _ = wrong.rays()
     errors = []
-    for middle in range(10, 54, 4):
+    for middle in range(10, 54, 5):
         frames = range(middle - 8, middle + 9)
         T = np.stack([np.linalg.inv(drive.T_world_camera[i]) @ drive.T_world_camera[middle] for i in frames])
         T[:, :2, 3] /= 1.2  # as a network would have it, which learned with that camera

@@ -198,6 +198,7 @@ def loss_through(start: Camera, of_camera: LearnedCamera, lens: LearnedLens, *, 
     return self_supervised_loss((disparity,), T, frames, K, CFG, lenses=lenses).loss
 
 
+@pytest.mark.slow
 def test_with_true_depth_and_motion_descent_finds_the_distortion_from_none() -> None:
     true = street()[-1]
     start = replace(true, lens=PINHOLE)
