@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy import ndarray
 
-from selfdepth.bundle.adjust import misfit
+from selfdepth.bundle.adjust import misfits
 from selfdepth.bundle.follow import Tracks
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.lens import Lens
@@ -59,7 +59,7 @@ def tracks_of(camera: Camera, T: ndarray, *, moving: int = 0) -> Tracks:
 
 def curve(tracks: Tracks, camera: Camera) -> list[float]:
     scaled = [replace(camera, fx=camera.fx * math.exp(s), fy=camera.fy * math.exp(s)) for s in STEPS]
-    return [misfit(tracks, camera, each) for each in scaled]
+    return misfits(tracks, camera, scaled).tolist()
 
 
 BENDS = drive([0.0, 0.01, 0.03, 0.05, 0.03, 0.0, -0.02, -0.05])
@@ -83,7 +83,15 @@ def test_what_is_believed_of_motion_and_distance_only_begins_the_search() -> Non
     T = tracks.T_image_anchor.copy()
     T[:, :3, 3] *= rng.uniform(0.9, 1.1, (len(T), 1))
     wrong = replace(tracks, T_image_anchor=T, distance=tracks.distance * rng.uniform(0.8, 1.25, len(tracks.distance)))
-    assert misfit(wrong, PINHOLE, PINHOLE) < 1e-3
+    assert misfits(wrong, PINHOLE, [PINHOLE]) < 1e-3
+
+
+def test_the_way_to_a_camera_does_not_change_what_is_left_there() -> None:
+    tracks = tracks_of(PINHOLE, BENDS, moving=6)
+    alone = [float(misfits(tracks, PINHOLE, [replace(PINHOLE, fx=fx, fy=fx)])[0]) for fx in (90.0, 100.0, 120.0)]
+    together = misfits(tracks, PINHOLE, [replace(PINHOLE, fx=fx, fy=fx) for fx in (90.0, 100.0, 120.0)])
+    assert together.tolist() == pytest.approx(alone, rel=0.01)
+    assert len(misfits(tracks, PINHOLE, [])) == 0
 
 
 def test_size_cannot_be_seen() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from selfdepth.bundle.adjust import misfit
+from selfdepth.bundle.adjust import misfits
 from selfdepth.bundle.follow import Window, follow
 from selfdepth.config import TrainConfig
 from selfdepth.engine import focal_length
@@ -102,6 +102,6 @@ def test_the_focal_length_of_a_rendered_bend_is_found_from_its_images() -> None:
         images = grey[frames.start : frames.stop]
         tracks = follow(Window(images=images, anchor=8, T_image_anchor=T, points=points, camera=wrong))
         scaled = [replace(wrong, fx=wrong.fx * math.exp(s), fy=wrong.fy * math.exp(s)) for s in STEPS]
-        errors.append([misfit(tracks, wrong, each) for each in scaled])
+        errors.append(misfits(tracks, wrong, scaled))
     place, _ = minimum(np.array(errors))
     assert place == pytest.approx(-math.log(1.2), abs=0.06)

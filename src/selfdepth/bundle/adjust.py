@@ -6,7 +6,8 @@ the camera is the right one. No network has a say: the depth that it has learned
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -17,8 +18,8 @@ from selfdepth.geometry.camera import Camera
 
 _HUBER_PX = 0.3
 """Errors beyond it count by their size, not its square: points on moving things must not turn the balance."""
-_ITERATIONS = 25
-_SMALL_DROP = 1e-4
+_ITERATIONS = 30
+_SMALL_DROP = 1e-5
 _GAUGE = 1e4
 """Weight that holds the length of the last motion. Size cannot be seen; without it, it would drift."""
 _NEAREST = 0.05
@@ -46,16 +47,31 @@ class _Normal:
     slope_points: Float[ndarray, "points"]
 
 
-def misfit(tracks: Tracks, believed: Camera, camera: Camera) -> float:
-    """What no motion and no distances explain, if the images are of `camera`: the Huber errors in px^2, summed.
+def misfits(tracks: Tracks, believed: Camera, cameras: Sequence[Camera]) -> Float[ndarray, "cameras"]:
+    """What no motion and no distances explain, if the images are of each of the cameras: Huber errors in px^2, summed.
 
     Args:
         tracks: what was found.
         believed: the camera with which `tracks.distance` and `tracks.T_image_anchor` belong.
-        camera: the one to try. Both at the size of the images.
+        cameras: those to try, in the order of their focal lengths. All at the size of the images.
     """
+    n = len(cameras)
+    costs = np.full(n, np.inf)
+    if n == 0:
+        return costs
+    nearest = int(np.argmin([abs(np.log(camera.fx / believed.fx)) for camera in cameras]))
+    guess, before = _believed(tracks), believed
+    # Up, down and up again, each camera from the solution of the one before. A start of its own would end in another
+    # of several minima now and then, and those differ by more than the cameras do.
+    for i in (*range(nearest, n), *range(n - 2, -1, -1), *range(1, n)):
+        cost, guess = _adjusted(tracks, cameras[i], _through(guess, before, cameras[i]))
+        costs[i], before = min(costs[i], cost), cameras[i]
+    return costs
+
+
+def _adjusted(tracks: Tracks, camera: Camera, guess: Guess) -> tuple[float, Guess]:
+    """The cost of the motions and distances that fit best, and these."""
     rays, _ = camera.unproject(tracks.start_px)
-    guess = _start(tracks, believed, camera)
     span = float(np.linalg.norm(guess.t[-1]))
     cost, normal = _linearised(tracks, camera, rays, guess)
     damping = 1e-3
@@ -69,16 +85,20 @@ def misfit(tracks: Tracks, believed: Camera, camera: Camera) -> float:
                 break
         else:
             damping *= 5
-    return cost
+    return cost, guess
 
 
-def _start(tracks: Tracks, believed: Camera, camera: Camera) -> Guess:
-    """The believed motions, such that the middle of the image moves through the other camera as through this."""
-    across, down = camera.fx / believed.fx, camera.fy / believed.fy
+def _believed(tracks: Tracks) -> Guess:
     T = tracks.T_image_anchor
-    turn = np.stack([T[:, 2, 1] - T[:, 1, 2], T[:, 0, 2] - T[:, 2, 0], np.zeros(len(T))], axis=1) / 2
-    R = _rotations(turn * [1 / down - 1, 1 / across - 1, 0]) @ T[:, :3, :3]
-    return Guess(R=R, t=T[:, :3, 3] / [across, down, 1.0], inverse_distance=1 / tracks.distance)
+    return Guess(R=T[:, :3, :3], t=T[:, :3, 3], inverse_distance=1 / tracks.distance)
+
+
+def _through(guess: Guess, before: Camera, after: Camera) -> Guess:
+    """Motions that move the middle of the image through the one camera as these do through the other."""
+    across, down = after.fx / before.fx, after.fy / before.fy
+    R = guess.R
+    turn = np.stack([R[:, 2, 1] - R[:, 1, 2], R[:, 0, 2] - R[:, 2, 0], np.zeros(len(R))], axis=1) / 2
+    return replace(guess, R=_rotations(turn * [1 / down - 1, 1 / across - 1, 0]) @ R, t=guess.t / [across, down, 1.0])
 
 
 def _linearised(

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from selfdepth.bundle.adjust import misfit
+from selfdepth.bundle.adjust import misfits
 from selfdepth.bundle.follow import follow
 from selfdepth.engine.camera_verdict import STEPS, minimum
 from selfdepth.engine.camera_windows import camera_at_size, windows
@@ -18,7 +18,7 @@ from selfdepth.engine.setup import Run
 from selfdepth.geometry.camera import Camera
 from selfdepth.learners.self_supervised import SelfSupervisedDepth
 
-WINDOWS = 64
+WINDOWS = 96
 """Windows that are adjusted for a camera."""
 SHARP_ENOUGH = 0.25
 """The largest uncertainty (two standard deviations) with which a measured focal length is held. The gradient alone was
@@ -53,7 +53,7 @@ def measure(run: Run, number: int) -> Measured:
             tracks = follow(window)
             if len(tracks.start_px) < _FEWEST_POINTS or len(tracks.T_image_anchor) < _FEWEST_IMAGES:
                 continue
-            errors.append([misfit(tracks, camera, _scaled(camera, step)) for step in STEPS])
+            errors.append(misfits(tracks, camera, [_scaled(camera, step) for step in STEPS]))
             turns.append(_angle_rad(window.T_image_anchor[-1] @ np.linalg.inv(window.T_image_anchor[0])))
     finally:
         learner.train()
