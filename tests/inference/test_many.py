@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import shutil
 import signal
 import warnings
@@ -16,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
+from helpers.killed_prediction import predict_until_killed
 from helpers.models import depth_only, tiny_config, untrained, write_model
 from selfdepth.errors import CheckpointError, ConfigError, DataError, OutputError
 from selfdepth.inference import many
@@ -158,31 +157,11 @@ def test_shards_together_give_what_one_run_gives_byte_for_byte(
     assert contents(tmp_path) == contents(whole[0])
 
 
-def _predict(doing: Task, inputs: tuple[ListedInput, ...], kill_after: int) -> None:
-    """In a process of its own, which kills itself in the middle of the input after so many finished ones."""
-    torch.set_num_threads(1)  # as in the tests' own process: another number rounds differently
-    done = 0
-    write = many.whole_file
-
-    def killing(path: Path, **options: Any) -> Any:
-        if path.name == RECORD_FILE and done == kill_after:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return write(path, **options)
-
-    def tell(outcome: Outcome) -> None:
-        nonlocal done
-        done += outcome.status == "finished"
-
-    many.whole_file = killing  # type: ignore[assignment]
-    warnings.simplefilter("ignore")
-    predict_many(doing, inputs, tell=tell)
-
-
 def test_after_a_kill_the_next_start_does_the_rest(
     world: Path, whole: tuple[Path, dict[str, Outcome]], tmp_path: Path
 ) -> None:
     doing, inputs = task(world, tmp_path), listed(world, tmp_path)
-    killed = multiprocessing.get_context("spawn").Process(target=_predict, args=(doing, inputs, 2))
+    killed = multiprocessing.get_context("spawn").Process(target=predict_until_killed, args=(doing, inputs, 2))
     killed.start()
     killed.join()
     assert killed.exitcode == -signal.SIGKILL
