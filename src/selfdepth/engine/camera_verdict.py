@@ -69,10 +69,9 @@ class Verdict:
         """Why the focal length is not known; empty if it is."""
         if self.sharpness > MOST:
             return (
-                "this footage does not determine it: in which the camera turns by "
-                f"{math.degrees(self.turn_rad):.2g} degrees within two seconds or so, "
-                f"{_percent(self.sharpness)} more or less would explain the images as well; add footage with bends, "
-                "or a larger --every"
+                f"this footage does not determine it: the camera turns by {math.degrees(self.turn_rad):.2g} degrees "
+                f"within some twenty images, and {_percent(self.sharpness)} more or less would explain them as well; "
+                "add footage with bends, or take a larger --every"
             )
         if self.minimum + self.sharpness > MOST:
             return (
