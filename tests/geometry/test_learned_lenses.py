@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 
 from helpers.lenses import camera
 from selfdepth.errors import ConfigError
-from selfdepth.geometry.learned_lenses import STILL_PX, across, axial, axis_kept, depth_shares, require_learnable_lens
+from selfdepth.geometry.learned_lenses import STILL_PX, across, axial, axis_kept, require_learnable_lens
 from selfdepth.geometry.lens import Lens
 from selfdepth.geometry.lenses import Lenses
 from selfdepth.geometry.se3 import transform_from_axis_angle
@@ -50,16 +48,6 @@ def test_the_axis_of_ucm_keeps_its_pinhole() -> None:
     assert torch.equal(kept.detach(), K)
     (gradient,) = torch.autograd.grad((kept[0, 0, 0] / (1 + values[0, 0])), values)
     assert abs(gradient[0, 0].item()) < 1e-12
-
-
-def test_depths_along_z_stay_where_there_are_some() -> None:
-    cam, longer = camera("brown"), replace(camera("brown"), fx=50.0, fy=50.0)
-    lenses, others = Lenses.of([cam], dtype=F64), Lenses.of([longer], dtype=F64)
-    both = lenses.seen & others.seen
-    z = (depth_shares(lenses, others) * others.rays)[:, 2:]
-    torch.testing.assert_close(z[both], lenses.rays[:, 2:][both])
-    fisheye = Lenses.of([camera("fisheye")], dtype=F64)
-    assert torch.equal(depth_shares(fisheye, fisheye), torch.ones_like(fisheye.rays[:, 2:]))
 
 
 @pytest.mark.parametrize("lens", [Lens("eucm", (0.6, 1.1)), Lens("ucm", (0.0,))])

@@ -78,10 +78,9 @@ def follow(window: Window, *, most: int = 120) -> Tracks:
     points = window.points[row, column]
     has_depth = np.linalg.norm(points, axis=1) > 0
     start_px, points = start_px[has_depth], points[has_depth]
-    n_after = len(window.images) - 1 - window.anchor
     found = [
         *_follow(window, start_px, points, range(window.anchor - 1, -1, -1)),
-        *_follow(window, start_px, points, range(window.anchor + 1, window.anchor + 1 + n_after)),
+        *_follow(window, start_px, points, range(window.anchor + 1, len(window.images))),
     ]
     image, point = (np.array([each[i] for each in found], dtype=int) for i in (0, 1))
     found_px = np.array([each[2] for each in found]).reshape(-1, 2)

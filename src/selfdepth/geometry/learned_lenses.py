@@ -112,13 +112,6 @@ def z_held(lenses: Lenses) -> Lenses:
     return replace(lenses, rays=lenses.rays * (z.detach() / z))
 
 
-def depth_shares(lenses: Lenses, others: Lenses) -> Float[Tensor, "b 1 h w"]:
-    """Distances along the rays of other lenses over those along these, for the same depths along z (`z_held`)."""
-    if lenses.model != "brown":
-        return torch.ones_like(lenses.rays[:, 2:])
-    return lenses.rays[:, 2:] / others.rays[:, 2:]
-
-
 def across(shift: Float[Tensor, "b 2 h w"], along: Float[Tensor, "b 2 h w"]) -> Float[Tensor, "b 2 h w"]:
     """The part of a shift of pixels that no change of depth makes up for.
 
