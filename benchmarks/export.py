@@ -3,7 +3,7 @@
     python benchmarks/export.py --model runs/kitti --edge runs/edge --data kitti_raw
 
 Every export is made as `selfdepth export` makes it, with its parity report on frames of --data at the model's own size
-(int8 is calibrated on half of them, and compared on the other half). Then all of them, and the original in fp32 and in
+(int8 is calibrated on those of --calibrate, or else of --data, too). Then all of them, and the original in fp32 and in
 the precision that it chooses itself, take turns on one 640x192 frame. --edge is a model of the preset for edge devices;
 without it, its row is of untrained decoder weights: times and bytes are then the same, parity and errors mean nothing.
 """
@@ -49,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     args = _parser().parse_args(argv)
     torch.set_num_threads(args.threads)
     kinds = [each for each in KINDS if args.only is None or each[0] in args.only]
-    document: dict[str, Any] = {"facts": facts(), "threads": args.threads, "quick": args.quick, "models": {}}
+    document: dict[str, Any] = {"facts": facts(), "threads": args.threads, "quick": args.quick}
+    document |= {"data": args.data.name, "calibrated_on": (args.calibrate or args.data).name, "models": {}}
     with tempfile.TemporaryDirectory(prefix="selfdepth-bench-") as temporary:
         models = {"model": args.model, "edge": args.edge or _untrained_edge(Path(temporary) / "edge")}
         for name, model in models.items():
@@ -117,7 +118,7 @@ def _measured(
         key, out = f"{name} {precision}", folder / f"{name}-{precision}{TARGETS[name].suffix}"
         print(f"  {key} …", flush=True)
         try:
-            rows[key] = _exported(weights, name, precision, out, args.data)
+            rows[key] = _exported(weights, name, precision, out, args.data, args.calibrate or args.data)
             sides[key] = _theirs(large, name, precision, out, image)
         except SelfDepthError as error:
             rows[key] = {"refused": str(error)}
@@ -128,15 +129,15 @@ def _measured(
 
 
 def _exported(
-    weights: LoadedWeights, name: FormatName, precision: ExportPrecision, out: Path, data: Path
+    weights: LoadedWeights, name: FormatName, precision: ExportPrecision, out: Path, data: Path, calibrate: Path
 ) -> dict[str, Any]:
     options = ExportOptions(
         format=name,
         precision=precision,
         kind="depth",
         out=out,
-        calibrate=data if precision == "int8" else None,
-        frames=None if precision == "int8" else data,
+        calibrate=calibrate if precision == "int8" else None,
+        frames=data,  # the same for all, so that their errors can be compared
     )
     return export_model(weights, options).to_json()
 
@@ -179,6 +180,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", required=True, help="a trained model")
     parser.add_argument("--edge", help=f"a model that was trained with the preset {EDGE}")
     parser.add_argument("--data", type=Path, required=True, help="frames for parity and calibration, best with depth")
+    parser.add_argument("--calibrate", type=Path, help="frames to calibrate int8 on; default: those of --data")
     parser.add_argument("--only", nargs="+", choices=list(TARGETS), help="of the formats")
     parser.add_argument("--rounds", type=int, default=15, help="turns of each side, of a second each")
     parser.add_argument("--threads", type=int, default=2)
