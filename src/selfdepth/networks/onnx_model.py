@@ -6,6 +6,7 @@ It may be a teacher or a MODEL, and anybody's: what it takes follows from the fi
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -168,6 +169,29 @@ def _session(path: Path, use: OnnxUse) -> Any:
     except Exception as error:  # as above
         expected = "a whole file in ONNX format"
         raise DataError("the ONNX model cannot be read", where=path, expected=expected, got=str(error)) from error
+
+
+def parameters_of(path: Path) -> int | None:
+    """Number of the weights in a model, normalisation included; None without the package onnx.
+
+    Raises:
+        DataError: for a file that cannot be read.
+    """
+    try:
+        import onnx
+    except ImportError:
+        return None
+    try:
+        graph = onnx.load(str(path), load_external_data=False).graph
+    except Exception as error:  # of protobuf
+        raise DataError("the ONNX model cannot be read", where=path, got=str(error)) from error
+    constants = [each.t for node in graph.node if node.op_type == "Constant" for each in node.attribute]
+    floats = [each for each in (*graph.initializer, *constants) if each.data_type not in _WHOLE]
+    return sum(math.prod(each.dims) for each in floats)
+
+
+_WHOLE = (6, 7)
+"""Types of shapes and indices, int32 and int64 (TensorProto): they are not weights."""
 
 
 def digest_of_files(path: Path) -> str:
