@@ -187,7 +187,7 @@ def parameters_of(path: Path) -> int | None:
         raise DataError("the ONNX model cannot be read", where=path, got=str(error)) from error
     constants = [each.t for node in graph.node if node.op_type == "Constant" for each in node.attribute]
     floats = [each for each in (*graph.initializer, *constants) if each.data_type not in _WHOLE]
-    return sum(math.prod(each.dims) for each in floats)
+    return sum(int(math.prod(each.dims)) for each in floats)
 
 
 _WHOLE = (6, 7)
