@@ -7,8 +7,16 @@ from typing import Any, Literal
 
 import pytest
 
-from selfdepth.checks import MIN_SIZE, SIZE_MULTIPLE, check_kinds, require, require_number, require_size
-from selfdepth.errors import ConfigError
+from selfdepth.checks import (
+    MIN_SIZE,
+    SIZE_MULTIPLE,
+    check_kinds,
+    check_map_aspect,
+    require,
+    require_number,
+    require_size,
+)
+from selfdepth.errors import ConfigError, DataError
 
 
 def test_an_option_is_refused_by_its_flag_unless_the_condition_holds() -> None:
@@ -117,3 +125,14 @@ def test_values_that_cannot_be_written_in_a_line_are_refused_all_the_same() -> N
 @dataclass
 class _Named:
     name: str
+
+
+@pytest.mark.parametrize("shape", [(32, 64), (24, 50), (300, 640)])
+def test_an_aspect_that_differs_by_rounding_is_accepted(shape: tuple[int, int]) -> None:
+    check_map_aspect(shape, (32, 64), whose="teacher's", where="here")
+
+
+@pytest.mark.parametrize("shape", [(64, 32), (32, 32), (32, 80)])
+def test_another_aspect_is_refused(shape: tuple[int, int]) -> None:
+    with pytest.raises(DataError, match=rf"about the aspect of 64x32; got {shape[1]}x{shape[0]}"):
+        check_map_aspect(shape, (32, 64), whose="teacher's", where="here")

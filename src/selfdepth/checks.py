@@ -8,7 +8,7 @@ import types
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from selfdepth.errors import ConfigError
+from selfdepth.errors import ConfigError, DataError
 from selfdepth.limits import VARIABLE, limit
 
 SIZE_MULTIPLE = 32
@@ -23,6 +23,9 @@ LARGEST = 10**9
 
 _SEEDS = range(-(2**63), 2**64)
 """What torch takes as a seed."""
+MAX_ASPECT_FACTOR = 1.1
+"""A map may be a little wider or narrower than its image, because networks take sizes in steps. Beyond this factor it
+is the map of something else, or its axes are swapped."""
 _MOST_DIGITS = 40
 """More than a number in range has, signs and underscores included. Python itself refuses thousands of digits."""
 
@@ -208,3 +211,24 @@ def _short(value: object) -> str:
     except (ValueError, RecursionError):  # a number of thousands of digits; lists in lists
         return f"a {type(value).__name__}"
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def check_map_aspect(shape: tuple[int, int], image: tuple[int, int], *, whose: str, where: str) -> None:
+    """Refuse a map that cannot be of the image, by its aspect.
+
+    Args:
+        shape, image: (height, width) of the map and of the image.
+        whose: "teacher's".
+
+    Raises:
+        DataError: if their aspects differ by more than MAX_ASPECT_FACTOR.
+    """
+    factor = (shape[1] / shape[0]) / (image[1] / image[0])
+    if max(factor, 1 / factor) > MAX_ASPECT_FACTOR:
+        raise DataError(
+            f"the {whose} map has another shape than the image",
+            where=where,
+            expected=f"about the aspect of {image[1]}x{image[0]}",
+            got=f"{shape[1]}x{shape[0]}",
+            fix="give maps of whole frames, at any size but with the frame's aspect",
+        )

@@ -13,6 +13,7 @@ import pytest
 from selfdepth.cli.main import main
 from selfdepth.demo.run import Demo, DemoPlan, demo_plan, run_demo
 from selfdepth.errors import ConfigError, Interrupted, OutputError
+from selfdepth.html_page import STYLE
 
 
 def test_the_demo_writes_one_page_with_its_numbers(done: Demo, folder: Path) -> None:
@@ -77,3 +78,10 @@ def test_a_plan_with_a_budget_of_its_own_keeps_it_and_another_gets_what_is_left_
     assert demo_plan(minutes=4.0, seed=0).config.steps is None
     with pytest.raises(ConfigError, match=r"--minutes; expected at least 1; got 0\.5"):
         demo_plan(minutes=0.5, seed=0)
+
+
+def test_every_class_of_the_page_has_a_rule_and_every_rule_a_class(done: Demo) -> None:
+    page = done.path.read_text(encoding="utf-8")
+    used = {name for names in re.findall(r" class=['\"]([\w ]+)['\"]", page) for name in names.split()}
+    ruled = set(re.findall(r"\.([a-z]\w*)\b(?=[^{}]*\{)", re.sub(r"\{[^{}@]*\}", "{}", STYLE)))
+    assert used == ruled

@@ -14,7 +14,7 @@ from selfdepth.data.store.build import build_store
 from selfdepth.data.store.store import Store
 from selfdepth.data.store.teacher_maps import Targets
 from selfdepth.errors import ConfigError, DataError
-from selfdepth.teachers.teacher import Ask, ImageTeacher, Quantity, check_aspect, fitted, inverted
+from selfdepth.teachers.teacher import Ask, ImageTeacher, Quantity, fitted, inverted
 
 
 @pytest.fixture
@@ -104,14 +104,3 @@ def test_the_unknown_stays_unknown_and_does_not_leak_into_what_is_known() -> Non
     assert np.isnan(resized[:, 9:]).all()
     np.testing.assert_allclose(resized[:3, :8], 6, rtol=1e-6)
     np.testing.assert_allclose(resized[5:, :8], 5, rtol=1e-6)
-
-
-@pytest.mark.parametrize("shape", [(32, 64), (24, 50), (300, 640)])
-def test_an_aspect_that_differs_by_rounding_is_accepted(shape: tuple[int, int]) -> None:
-    check_aspect(shape, (32, 64), "here")
-
-
-@pytest.mark.parametrize("shape", [(64, 32), (32, 32), (32, 80)])
-def test_another_aspect_is_refused(shape: tuple[int, int]) -> None:
-    with pytest.raises(DataError, match=rf"about the aspect of 64x32; got {shape[1]}x{shape[0]}"):
-        check_aspect(shape, (32, 64), "here")

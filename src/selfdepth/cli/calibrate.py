@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from selfdepth.checks import LARGEST, require, require_stream
-from selfdepth.cli.evaluating import write_json
+from selfdepth.cli.evaluating import require_use_of_predictions_are, write_json
 from selfdepth.cli.printing import safe_console, say
+from selfdepth.config.quantity import Quantity
+from selfdepth.config.teacher import ONNX
 from selfdepth.errors import ConfigError, SelfDepthWarning
 from selfdepth.places import path_of
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from selfdepth.scale.combine import Calibration, Finding
+    from selfdepth.scale.run import WitnessRequest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +37,8 @@ class CalibrateArgs:
     """
 
     model: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="[MODEL]")] = None
-    """Run folder, weights folder, published folder or name, or Hugging Face hub name. Of a run folder, best/ is
-    calibrated, else last/. Not needed with --predictions."""
+    """Run folder, weights folder, published folder or name, Hugging Face hub name, or ONNX file, into which nothing is
+    written. Of a run folder, best/ is calibrated, else last/. Not needed with --predictions."""
     data: str
     """Frames that the witnesses know: a video, a folder of images, KITTI, a rendered drive, or a store."""
     height: float | None = None
@@ -57,8 +60,8 @@ class CalibrateArgs:
     predictions: str | None = None
     """Depth of any method, instead of MODEL: .npy or .npz with maps (images, height, width) for all frames of --data;
     or a folder with one .npy, .npz or 16-bit .png per frame, named like the frame."""
-    predictions_are: Literal["disparity", "depth"] = "disparity"
-    """What --predictions holds. A disparity is an inverse depth."""
+    predictions_are: Quantity | None = None
+    """What --predictions holds, or MODEL gives, as for evaluate depth. Default: disparity for --predictions."""
     trajectory: str | None = None
     """With --predictions: the camera's path in the unit of the depth, in KITTI's or TUM's format. --speed needs it, and
     --height then knows the tilt of the road."""
@@ -102,13 +105,45 @@ def calibrate(args: CalibrateArgs) -> None:
     _check(args)
     from selfdepth.cli.progress import progress
     from selfdepth.files import require_writable, require_writable_file
-    from selfdepth.scale.run import WitnessRequest, calibrate_model, calibrate_predictions
+    from selfdepth.scale.run import calibrate_model, calibrate_predictions
+    from selfdepth.weights.models import StatedModel
 
     if args.out is not None:
         require_writable(path_of(args.out), option="--out")
     if args.json is not None:
         require_writable_file(path_of(args.json), option="--json")
-    request = WitnessRequest(
+    request = _request(args)
+    data, out = path_of(args.data), _path(args.out)
+    with progress("calibrating", None, "frames") as advance:
+        if args.predictions is not None:
+            done = calibrate_predictions(
+                path_of(args.predictions),
+                data,
+                request,
+                quantity=args.predictions_are or "disparity",
+                trajectory=_path(args.trajectory),
+                out=out,
+                advance=advance,
+            )
+        else:
+            assert args.model is not None, "_check refuses its absence"
+            done = calibrate_model(
+                StatedModel(args.model, args.predictions_are),
+                data,
+                request,
+                write=not args.dry_run,
+                out=out,
+                device=args.device,
+                advance=advance,
+            )
+    write_json(args.json, {**done.to_json(), "model": args.model, "predictions": args.predictions, "data": args.data})
+    _show(done, args)
+
+
+def _request(args: CalibrateArgs) -> WitnessRequest:
+    from selfdepth.scale.run import WitnessRequest
+
+    return WitnessRequest(
         height_m=args.height,
         stereo=args.stereo,
         distance=_path(args.distance),
@@ -120,25 +155,6 @@ def calibrate(args: CalibrateArgs) -> None:
         topic=args.topic,
         frames=args.frames,
     )
-    data, out = path_of(args.data), _path(args.out)
-    with progress("calibrating", None, "frames") as advance:
-        if args.predictions is not None:
-            done = calibrate_predictions(
-                path_of(args.predictions),
-                data,
-                request,
-                quantity=args.predictions_are,
-                trajectory=_path(args.trajectory),
-                out=out,
-                advance=advance,
-            )
-        else:
-            assert args.model is not None, "_check refuses its absence"
-            done = calibrate_model(
-                args.model, data, request, write=not args.dry_run, out=out, device=args.device, advance=advance
-            )
-    write_json(args.json, {**done.to_json(), "model": args.model, "predictions": args.predictions, "data": args.data})
-    _show(done, args)
 
 
 def _check(args: CalibrateArgs) -> None:
@@ -153,12 +169,9 @@ def _check(args: CalibrateArgs) -> None:
             "no witness of the scale is given",
             expected="one or more of --speed, --height, --stereo, --distance, --lidar",
         )
-    for option, given in (
-        ("--trajectory", args.trajectory),
-        ("--predictions-are", None if args.predictions_are == "disparity" else args.predictions_are),
-    ):
-        if given is not None and args.predictions is None:
-            raise ConfigError(f"{option} applies only with --predictions", got=given, fix="leave it out")
+    require_use_of_predictions_are(args.model, args.predictions, args.predictions_are)
+    if args.trajectory is not None and args.predictions is None:
+        raise ConfigError("--trajectory applies only with --predictions", got=args.trajectory, fix="leave it out")
     if args.trajectory is not None and args.height is None and args.speed is None:
         raise ConfigError("--trajectory applies only to --speed and --height", got=args.trajectory, fix="leave it out")
     if args.predictions is not None and args.speed is not None and args.trajectory is None:
@@ -226,6 +239,9 @@ def _show(done: Calibration, args: CalibrateArgs) -> None:
 
 def _known(done: Calibration, args: CalibrateArgs) -> str:
     """What became of the factor."""
+    if args.predictions is None and path_of(str(args.model)).suffix.lower() == ONNX:
+        kept = "" if args.out is None else f"; the numbers and their plot are in {args.out}"
+        return f"nothing is written into {args.model}: multiply its depth by the factor{kept}"
     if done.known is not None:
         apart = f"{100 * (done.scale.factor / done.known - 1):+.1f} %"
         if done.known == 1:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from selfdepth.checks import require_stream
-from selfdepth.cli.evaluating import run_evaluation, write_json
+from selfdepth.cli.evaluating import require_use_of_predictions_are, run_evaluation, write_json
 from selfdepth.cli.printing import safe_console
+from selfdepth.config.quantity import Quantity
 from selfdepth.errors import ConfigError
 from selfdepth.places import path_of
 
@@ -29,7 +30,8 @@ class EvaluateDepthArgs:
     """
 
     model: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="[MODEL]")] = None
-    """Run folder, weights folder, published folder or name, or Hugging Face hub name. Not needed with --predictions."""
+    """Run folder, weights folder, published folder or name, Hugging Face hub name, or ONNX file. Not needed with
+    --predictions."""
     data: str | None = None
     """Root of KITTI raw, or a store made from it; Make3D's folder of Test134 and Gridlaserdata; with --ground-truth
     also a folder of images, a video or a ROS bag."""
@@ -46,8 +48,10 @@ class EvaluateDepthArgs:
     predictions: str | None = None
     """Predictions of any method, instead of MODEL: .npy or .npz with maps (images, height, width) at any resolution; or
     a folder with one .npy, .npz or 16-bit .png per frame of --data, named like the frame."""
-    predictions_are: Literal["disparity", "depth"] = "disparity"
-    """What --predictions holds. A disparity is an inverse depth."""
+    predictions_are: Quantity | None = None
+    """What --predictions holds, or what MODEL gives if it is an ONNX file that selfdepth export did not write:
+    disparity, an inverse depth, or depth, each up to a factor; or depth in metres. Default: disparity for
+    --predictions; such a MODEL needs it."""
     ground_truth: str | None = None
     """.npy or .npz with depth in metres (images, height, width), 0 where unknown; or the folder of KITTI's improved
     ground truth. Default: what was measured with --data."""
@@ -141,19 +145,21 @@ def evaluate_depth(args: EvaluateDepthArgs) -> None:
 
 def _evaluate(args: EvaluateDepthArgs, options: ComparisonOptions) -> DepthEvaluation:
     from selfdepth.evaluation.depth.run import evaluate_files, evaluate_model, evaluate_predictions
+    from selfdepth.weights.models import StatedModel
 
     truth, data, predictions = (
         None if text is None else path_of(text) for text in (args.ground_truth, args.data, args.predictions)
     )
+    quantity = args.predictions_are or "disparity"
     if predictions is not None and data is not None:
         return evaluate_predictions(
-            predictions, data, split=args.split, ground_truth=truth, quantity=args.predictions_are, options=options
+            predictions, data, split=args.split, ground_truth=truth, quantity=quantity, options=options
         )
     if predictions is not None and truth is not None:
-        return evaluate_files(predictions, truth, quantity=args.predictions_are, options=options)
+        return evaluate_files(predictions, truth, quantity=quantity, options=options)
     assert args.model is not None and data is not None, "_check refuses their absence"
     return evaluate_model(
-        args.model,
+        StatedModel(args.model, args.predictions_are),
         data,
         split=args.split,
         ground_truth=truth,
@@ -171,12 +177,7 @@ def _check(args: EvaluateDepthArgs) -> None:
             raise ConfigError("there is nothing to evaluate", expected="MODEL, or --predictions FILE")
         if args.data is None:
             raise ConfigError("there is no data to evaluate on", where="--data", fix="add --data KITTI_ROOT --split S")
-        if args.predictions_are != "disparity":
-            raise ConfigError(
-                "--predictions-are applies only with --predictions",
-                got=args.predictions_are,
-                fix="leave it out, or add --predictions FILE",
-            )
+        require_use_of_predictions_are(args.model, args.predictions, args.predictions_are)
     else:
         for option, given in (
             ("MODEL", args.model),

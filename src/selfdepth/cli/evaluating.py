@@ -1,4 +1,4 @@
-"""What both `evaluate` verbs do: check where results go, evaluate, write --json."""
+"""What the verbs that evaluate share: check where results go, evaluate, write --json."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from contextlib import nullcontext
 from typing import Any, TypeVar
 
 from selfdepth.cli.printing import safe_console
+from selfdepth.config.teacher import ONNX
+from selfdepth.errors import ConfigError
 from selfdepth.places import path_of
 
 Result = TypeVar("Result")
@@ -36,6 +38,21 @@ def run_evaluation(
     console = safe_console(stderr=True)
     with console.status(status) if console.is_terminal else nullcontext():
         return evaluate()
+
+
+def require_use_of_predictions_are(model: str | None, predictions: str | None, given: str | None) -> None:
+    """Refuse --predictions-are where it would be ignored: everything but files and ONNX models says it itself.
+
+    Raises:
+        ConfigError: naming the model.
+    """
+    if given is None or predictions is not None or str(model).lower().endswith(ONNX):
+        return
+    raise ConfigError(
+        "--predictions-are applies only with --predictions, or to an ONNX model",
+        got=f"{given}, for {model}",
+        fix="leave it out",
+    )
 
 
 def write_json(file: str | None, values: Mapping[str, Any]) -> None:

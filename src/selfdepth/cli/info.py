@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
@@ -20,7 +21,7 @@ class InfoArgs:
     """Describe a model: networks, size, scale, camera, and the data that it was trained on."""
 
     model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")]
-    """Run folder, weights folder, published folder or name (mono_640x192), or Hugging Face hub name."""
+    """Run folder, weights folder, published folder or name (mono_640x192), Hugging Face hub name, or ONNX file."""
 
 
 def info(args: InfoArgs) -> None:
@@ -40,15 +41,22 @@ def describe(model: str) -> dict[str, str]:
 
     Raises:
         CheckpointError: for a model that cannot be read.
-        DataError: if the record of its run is there and cannot be read.
+        DataError: if the record of its run is there and cannot be read; or for an ONNX file that is no depth network.
     """
+    from selfdepth.weights.files import load_weights
+    from selfdepth.weights.locate import find_model
+
+    place = find_model(model)
+    return _of_onnx(place) if place.is_file() else _of_weights(load_weights(model))
+
+
+def _of_weights(weights: LoadedWeights) -> dict[str, str]:
     from selfdepth.engine.health import collapse
     from selfdepth.engine.tracking import read_metrics
     from selfdepth.geometry.ray_depth import describe_depth_is
-    from selfdepth.weights.files import depth_network, load_weights
+    from selfdepth.weights.files import depth_network
     from selfdepth.weights.metres import describe_unit
 
-    weights = load_weights(model)
     ills = []
     if weights.folder.name in ("best", "last") and not weights.config.has_confidence:  # a student is as its teacher is
         ills = collapse(read_metrics(weights.folder.parent), automask=weights.config.loss.automask)
@@ -78,6 +86,34 @@ def describe(model: str) -> dict[str, str]:
         "split": config.split or "none",
         "steps": "unknown" if weights.step is None else str(weights.step),
         **({"warning": "; ".join(ills)} if ills else {}),
+    }
+
+
+def _of_onnx(path: Path) -> dict[str, str]:
+    """What an ONNX file says of itself: all, if our export wrote it, and else little."""
+    from selfdepth.geometry.ray_depth import describe_depth_is
+    from selfdepth.networks.onnx_model import parameters_of
+    from selfdepth.weights.metres import describe_unit
+    from selfdepth.weights.onnx_weights import open_network
+
+    network, about = open_network(path)
+    parameters = parameters_of(path)
+    rows = {
+        "model": str(path),
+        "parameters": "unknown without the package onnx" if parameters is None else f"depth {_millions(parameters)}",
+        "size": "any" if network.size is None else f"{network.size[0]}x{network.size[1]} pixels",
+    }
+    if about is None:
+        said = "not said by the file: --predictions-are says it to the other verbs"
+        return {**rows, "method": "unknown", "colours": network.colours or "bytes", "depth": said}
+    return {
+        **rows,
+        "method": f"exported by selfdepth {about.selfdepth}, {about.precision}",
+        "depth": describe_unit(about.scale, about.metres_per_unit, about.metric),
+        "depth is": describe_depth_is(about.depth_is),
+        "depth range": str(about.depth_range),
+        "camera": "unknown" if about.camera is None else _camera(about.camera),
+        "licence of the data": about.licence or "not given",
     }
 
 

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from selfdepth.checks import require_stream
+from selfdepth.cli.evaluating import require_use_of_predictions_are
 from selfdepth.cli.printing import remark, say
+from selfdepth.config.quantity import Quantity
 from selfdepth.errors import ConfigError, InputsFailed, OutputError, SelfDepthError
 from selfdepth.inference.shards import Shard, parse_shard
 from selfdepth.places import path_of
@@ -37,7 +39,7 @@ class PredictArgs:
     """
 
     model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")]
-    """Run folder, weights folder, published folder or name (mono_640x192), or Hugging Face hub name."""
+    """Run folder, weights folder, published folder or name (mono_640x192), Hugging Face hub name, or ONNX file."""
     inputs: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="INPUT ...")]
     """Images, folders of images, videos and ROS bags; any number of them. With --shard or --engine: one text file
     with a path a line, relative to the file, or one folder with videos and folders of images at any depth."""
@@ -50,6 +52,8 @@ class PredictArgs:
     KITTI's depth benchmark, metres * 256 for its 1216x352 images. mp4: the input above its disparity. ply: coloured
     points of each frame, and of a whole drive fused along its trajectory. trajectory: the path of the camera, from a
     video or a folder of numbered images, in the text formats of KITTI and TUM."""
+    predictions_are: Quantity | None = None
+    """What MODEL gives, if it is an ONNX file that selfdepth export did not write; as for evaluate depth."""
     camera: str | None = None
     """fx,fy,cx,cy in pixels of the inputs, a calibration file, or fov:DEGREES. Default: the model's, where it fits."""
     stream: int | None = None
@@ -89,7 +93,7 @@ class PredictArgs:
 
 
 SECTIONS = {
-    "input": ("model", "inputs", "shard", "camera", "stream", "topic"),
+    "input": ("model", "inputs", "predictions_are", "shard", "camera", "stream", "topic"),
     "output": ("out", "save", "every", "factor", "max_depth", "voxel"),
     "cluster": ("engine", "address", "workers", "gpus_per_worker"),
     "machine": ("device", "precision", "batch_size"),
@@ -128,11 +132,12 @@ def _predict_inputs(args: PredictArgs, options: SaveOptions) -> None:
     from selfdepth.inference.kitti_benchmark import describe_benchmark
     from selfdepth.inference.predict import predict_inputs
     from selfdepth.weights.metres import describe_unit
+    from selfdepth.weights.models import StatedModel
 
     inputs = open_inputs(args.inputs, camera=args.camera, stream=args.stream, topic=args.topic)
     with progress("predicting", sum(len(each.names) for each in inputs), "frames") as advance:
         done = predict_inputs(
-            args.model,
+            StatedModel(args.model, args.predictions_are),
             inputs,
             path_of(args.out),
             options,
@@ -200,9 +205,10 @@ def _predict_list(args: PredictArgs, options: SaveOptions, shard: Shard) -> None
 
 def _task(args: PredictArgs, options: SaveOptions) -> Task:
     from selfdepth.inference.many import Task
+    from selfdepth.weights.models import StatedModel
 
     return Task(
-        model=args.model,
+        model=StatedModel(args.model, args.predictions_are),
         out=path_of(args.out),
         options=options,
         camera=args.camera,
@@ -225,6 +231,7 @@ def _check(args: PredictArgs) -> None:
     """Refuse what needs no torch to be refused, and options that would be ignored."""
     if not args.inputs:
         raise ConfigError("nothing to predict", where="INPUT", expected="images, folders or videos")
+    require_use_of_predictions_are(args.model, None, args.predictions_are)
     _check_engine(args)
     option = "--shard" if args.engine is None else f"--engine {args.engine}"
     if (args.shard or args.engine) is not None and len(args.inputs) != 1:

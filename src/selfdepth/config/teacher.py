@@ -17,7 +17,7 @@ from selfdepth.texts import whole_number
 PYTHON = "python:"
 """What the path of a teacher begins with that is a function given from Python; its name follows."""
 ONNX = ".onnx"
-"""Ending of a teacher that is a model."""
+"""Ending of a file that is a model: a teacher, or a MODEL."""
 
 Colours = Literal["imagenet", "unit", "symmetric"]
 

@@ -1,24 +1,14 @@
-"""The demo's report: one HTML page without any other file.
-
-Pictures are data URIs and charts inline SVG. There are no scripts and no links, so that the page looks the same by
-mail, offline and in ten years.
-"""
+"""The demo's report: one HTML page without any other file. Its charts are inline SVG."""
 
 from __future__ import annotations
 
-import base64
-import html
-import io
-
 import numpy as np
-from jaxtyping import UInt8
-from numpy import ndarray
 from PIL import Image
 
 from selfdepth.demo.charts import curve_chart, level_chart, path_chart
 from selfdepth.demo.report_data import FrameView, Report
-from selfdepth.demo.style import STYLE
 from selfdepth.evaluation.depth.metrics import METRICS
+from selfdepth.html_page import as_html, data_uri, page, section
 from selfdepth.inference.visualize import colorize_disparity, draw_mask, error_map
 
 ERROR_LIMIT = 0.25
@@ -59,7 +49,7 @@ def summary(report: Report) -> str:
 def render_report(report: Report) -> str:
     """The page as HTML; the same report gives the same page, byte for byte."""
     parts = (
-        f"<header><h1>selfdepth demo</h1><p class='lead'>{_text(headline(report))}</p></header>",
+        f"<header><h1>selfdepth demo</h1><p class='lead'>{as_html(headline(report))}</p></header>",
         _tiles(report),
         _frames(report),
         _curves(report),
@@ -69,12 +59,7 @@ def render_report(report: Report) -> str:
         _commands(report),
     )
     body = "\n".join(parts)
-    return (
-        "<!DOCTYPE html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"
-        f"<title>selfdepth demo: abs_rel {report.ours.abs_rel:.3f}</title>\n<style>{STYLE}</style>\n</head>\n"
-        f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
-    )
+    return page(f"selfdepth demo: abs_rel {report.ours.abs_rel:.3f}", body)
 
 
 def _tiles(report: Report) -> str:
@@ -86,16 +71,16 @@ def _tiles(report: Report) -> str:
         (_duration(report.total_s), f"in all, on {report.machine.device}"),
     )
     tiles = "".join(
-        f"<div class='tile'><b>{_text(number)}</b><span>{_text(label)}</span></div>" for number, label in numbers
+        f"<div class='tile'><b>{as_html(number)}</b><span>{as_html(label)}</span></div>" for number, label in numbers
     )
     return f"<section class='tiles'>{tiles}</section>"
 
 
 def _frames(report: Report) -> str:
     """A row of pictures for each frame."""
-    heads = "".join(f"<div class='head'>{_text(name)}</div>" for name in _PICTURES)
+    heads = "".join(f"<div class='head'>{as_html(name)}</div>" for name in _PICTURES)
     rows = "".join(_row(frame) for frame in report.frames)
-    return _section(
+    return section(
         "Depth on the held-out drive",
         f"<div class='strips'>{heads}{rows}</div>",
         "Each row is one frame of a street that was not trained on. Predicted and true disparity (1 / depth) have "
@@ -123,10 +108,10 @@ def _row(frame: FrameView) -> str:
         np.asarray(mask),
     )
     images = "".join(
-        f"<img src='{_data_uri(picture)}' alt='{_text(f'{frame.name}: {name}')}'>"
+        f"<img src='{data_uri(picture)}' alt='{as_html(f'{frame.name}: {name}')}'>"
         for picture, name in zip(pictures, _PICTURES, strict=True)
     )
-    return f"{images}<div class='note'>{_text(frame.name)} · abs_rel {frame.abs_rel:.3f}</div>"
+    return f"{images}<div class='note'>{as_html(frame.name)} · abs_rel {frame.abs_rel:.3f}</div>"
 
 
 def _curves(report: Report) -> str:
@@ -136,7 +121,7 @@ def _curves(report: Report) -> str:
         level_chart("abs-rel", report.abs_rel, levels, label="abs_rel on held-out frames"),
         curve_chart("loss", report.loss, label="training loss"),
     )
-    return _section(
+    return section(
         "Learning",
         "<div class='pair'>" + "".join(f"<div>{chart}</div>" for chart in charts) + "</div>",
         "Left: the depth error on held-out frames during training; the dashed lines are baselines that do not depend "
@@ -147,7 +132,7 @@ def _curves(report: Report) -> str:
 
 def _path(report: Report) -> str:
     """The camera's path from above."""
-    return _section(
+    return section(
         "Motion of the camera",
         path_chart("path", report.path.predicted, report.path.truth),
         "The held-out drive from above: the pose network's motions from frame to frame, chained, and aligned with the "
@@ -160,14 +145,14 @@ def _path(report: Report) -> str:
 def _errors(report: Report) -> str:
     """All errors of the network and of the baselines."""
     rows = {"selfdepth": report.ours, "mean depth per row": report.per_row, "best constant depth": report.constant}
-    head = "".join(f"<th>{_text(metric)}</th>" for metric in METRICS)
+    head = "".join(f"<th>{as_html(metric)}</th>" for metric in METRICS)
     body = "".join(
-        f"<tr><td>{_text(name)}</td>"
+        f"<tr><td>{as_html(name)}</td>"
         + "".join(f"<td>{getattr(errors, metric):.3f}</td>" for metric in METRICS)
         + "</tr>"
         for name, errors in rows.items()
     )
-    return _section(
+    return section(
         "All errors",
         f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>",
         "Means over all held-out frames, at every pixel with a true depth of at most 80 m. Depth learned from one "
@@ -190,7 +175,7 @@ def _facts(report: Report) -> str:
     stages = (*((stage.name, f"{stage.seconds:.1f} s") for stage in report.stages), ("in all", f"{total:.1f} s"))
     tables = "".join(
         f"<div><h3>{title}</h3><table class='plain'><tbody>"
-        + "".join(f"<tr><td>{_text(name)}</td><td>{_text(value)}</td></tr>" for name, value in rows)
+        + "".join(f"<tr><td>{as_html(name)}</td><td>{as_html(value)}</td></tr>" for name, value in rows)
         + "</tbody></table></div>"
         for title, rows in (("The run", run), ("Time spent", stages))
     )
@@ -199,26 +184,8 @@ def _facts(report: Report) -> str:
 
 def _commands(report: Report) -> str:
     """What to try next."""
-    lines = "\n".join(_text(command) for command in report.commands)
-    return _section("What to try next", f"<pre>{lines}</pre>", "The drives and the model are in the demo's folder.")
-
-
-def _section(title: str, content: str, caption: str) -> str:
-    """A section with a heading, its content as HTML, and a caption as text."""
-    return (
-        f"<section><h2>{_text(title)}</h2><figure>{content}<figcaption>{_text(caption)}</figcaption></figure></section>"
-    )
-
-
-def _data_uri(image: UInt8[ndarray, "h w 3"]) -> str:
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, format="PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
-
-
-def _text(text: str) -> str:
-    """Text as HTML: names of machines and frames come from outside."""
-    return html.escape(text)
+    lines = "\n".join(as_html(command) for command in report.commands)
+    return section("What to try next", f"<pre>{lines}</pre>", "The drives and the model are in the demo's folder.")
 
 
 def _duration(seconds: float) -> str:

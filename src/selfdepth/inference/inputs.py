@@ -27,7 +27,7 @@ from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera, crop
 from selfdepth.inference.predictor import require_large_enough
 from selfdepth.places import path_of
-from selfdepth.weights.files import LoadedWeights
+from selfdepth.weights.models import DepthModel
 
 
 def no_camera(width: int, height: int) -> Camera | None:
@@ -223,13 +223,13 @@ def _unique(names: list[str], longer: list[str]) -> tuple[str, ...]:
     return tuple(chosen)
 
 
-def cropped_as_trained(source: PredictionInput, weights: LoadedWeights) -> PredictionInput:
+def cropped_as_trained(source: PredictionInput, weights: DepthModel) -> PredictionInput:
     """The input with its frames cropped as at training, and their cameras with them.
 
     Only frames of the training frames' own size are cropped: the crop is in pixels of that size, and removes a bonnet
     or an overlay whose place in other frames is unknown. Inputs that begin with another size are returned unchanged.
     """
-    whole, sides = weights.camera, weights.config.crop_px
+    whole, sides = weights.camera, weights.fit.crop
     if not sides or whole is None or source.first_size != (whole.width, whole.height):
         return source
     size = sides.size_of(whole.width, whole.height)

@@ -26,7 +26,8 @@ from selfdepth.inference.predict import ReadyModel, load_ready, output_folders, 
 from selfdepth.inference.save import SaveOptions
 from selfdepth.locks import held
 from selfdepth.texts import read_json
-from selfdepth.weights.locate import find_weights, model_checksum
+from selfdepth.weights.locate import find_model, model_checksum
+from selfdepth.weights.models import StatedModel
 
 RECORD_FILE = "prediction.json"
 """In the folder of an input's results: one line on what was done. Where it is, the results are complete."""
@@ -42,7 +43,7 @@ class Task:
     """What is predicted, the same for all inputs and all processes.
 
     Attributes:
-        model: any MODEL that `load_weights` accepts.
+        model: any MODEL that `load_model` accepts.
         out: folder of all results.
         options: what to write for each input.
         camera, stream, topic: as for `open_inputs`.
@@ -50,7 +51,7 @@ class Task:
             of the process that began first.
     """
 
-    model: str
+    model: str | StatedModel
     out: Path
     options: SaveOptions
     camera: str | None = None
@@ -62,8 +63,10 @@ class Task:
     def settings(self, checksum: str) -> dict[str, Any]:
         """All that the results depend on: what processes that share a folder must agree on, as JSON has it."""
         options = self.options
+        said = self.model.predictions_are if isinstance(self.model, StatedModel) else None
         return {
             "model": checksum,
+            **({} if said is None else {"predictions_are": said}),
             "precision": self.precision,
             "save": sorted(options.kinds),
             "camera": self.camera,
@@ -129,7 +132,7 @@ def checked_settings(task: Task) -> dict[str, Any]:
         OutputError: if the folder cannot be written to, or holds anything else.
     """
     require_writable(task.out, option="--out")
-    settings = task.settings(model_checksum(find_weights(task.model)))
+    settings = task.settings(model_checksum(find_model(str(task.model))))
     _require_same(task.out, settings)
     return settings
 
@@ -261,7 +264,7 @@ def _require_options(task: Task, ready: ReadyModel) -> None:
     """Refuse what no input could give, once instead of for each of them."""
     kinds, options = task.options.kinds, task.options
     if "kitti" in kinds:
-        benchmark_factor(ready.predictor.metres_per_unit, options.metres_per_unit, task.model)
+        benchmark_factor(ready.predictor.metres_per_unit, options.metres_per_unit, str(task.model))
     if "trajectory" in kinds or ("ply" in kinds and has_pose_network(ready.weights)):
         MotionPredictor(ready.weights, spacing=options.spacing, device=task.device, precision=task.precision)
 

@@ -28,6 +28,8 @@ from selfdepth.losses.alignment import align
 from selfdepth.losses.objective import upsample
 from selfdepth.structs import Batch, Trajectory
 from selfdepth.weights.files import LoadedWeights
+from selfdepth.weights.models import DepthModel
+from selfdepth.weights.onnx_weights import OnnxWeights
 
 Fitted = Callable[[UInt8[ndarray, "_h _w 3"]], UInt8[ndarray, "h w 3"]]
 """Brings a frame to the size of the network."""
@@ -100,7 +102,7 @@ class MotionPredictor:
     """
 
     def __init__(
-        self, weights: LoadedWeights, *, spacing: int | None = None, device: str = "auto", precision: Precision = "auto"
+        self, weights: DepthModel, *, spacing: int | None = None, device: str = "auto", precision: Precision = "auto"
     ) -> None:
         """
         Args:
@@ -110,8 +112,8 @@ class MotionPredictor:
             CheckpointError: for a model without a pose network, or with one that takes clips with gaps.
             ConfigError: for a spacing below 1; or for None, if the model does not record its spacing.
         """
+        weights = require_pose_network(weights)
         config = weights.config
-        require_pose_network(weights)
         self.spacing = _spacing(weights, spacing)
         self.width, self.height = config.width, config.height
         self.metric, self.metres_per_unit = weights.metric, weights.metres_per_unit
@@ -284,21 +286,27 @@ def too_few_frames(predictor: MotionPredictor, n_frames: int, *, where: str | Pa
     )
 
 
-def has_pose_network(weights: LoadedWeights) -> bool:
-    """Whether a model can predict motion. A model that learned from stereo pairs alone cannot."""
-    return bool(weights.config.offsets) and any(name.startswith(_POSE_PREFIX) for name in weights.state)
+def has_pose_network(weights: DepthModel) -> bool:
+    """Whether a model can predict motion. One that learned from stereo pairs alone cannot, nor an ONNX file."""
+    return (
+        isinstance(weights, LoadedWeights)
+        and bool(weights.config.offsets)
+        and any(name.startswith(_POSE_PREFIX) for name in weights.state)
+    )
 
 
-def require_pose_network(weights: LoadedWeights) -> None:
-    """Raise a CheckpointError for a model without a pose network."""
-    if not has_pose_network(weights):
+def require_pose_network(weights: DepthModel) -> LoadedWeights:
+    """The model, if it has a pose network. Raises CheckpointError for one without."""
+    if not isinstance(weights, LoadedWeights) or not has_pose_network(weights):
+        got = "a model of stereo pairs alone, or a depth network alone"
         raise CheckpointError(
             "the model has no pose network, so it cannot predict the camera's path",
             where=weights.folder,
             expected="a model that was trained on successive frames",
-            got="a model of stereo pairs alone, or a depth network alone",
+            got="an ONNX file, which holds one network" if isinstance(weights, OnnxWeights) else got,
             fix="give another model, or leave odometry and trajectories out",
         )
+    return weights
 
 
 def _offsets(config: TrainConfig, folder: Path) -> tuple[int, ...]:

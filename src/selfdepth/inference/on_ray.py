@@ -27,6 +27,7 @@ from selfdepth.files import make_folder, writing_to
 from selfdepth.inference.input_lists import ListedInput
 from selfdepth.inference.many import Outcome, Status, Task, checked_settings, is_finished, remove_leftovers
 from selfdepth.inference.ray_workers import Attempts, Job, RayPredictor, Report, encoded
+from selfdepth.weights.models import StatedModel
 
 _VERBOSE = "RAY_LOG_TO_DRIVER"
 """Ray's own variable: 1 shows what Ray and its workers write."""
@@ -232,7 +233,9 @@ def _absolute(task: Task) -> Task:
         return os.path.abspath(path) if path.exists() else word  # noqa: PTH100  links stay as they are
 
     camera = None if task.camera is None else absolute(task.camera)
-    return replace(task, model=absolute(task.model), out=Path(os.path.abspath(task.out)), camera=camera)  # noqa: PTH100
+    stated = task.model if isinstance(task.model, StatedModel) else StatedModel(task.model)
+    model = replace(stated, model=absolute(stated.model))
+    return replace(task, model=model, out=Path(os.path.abspath(task.out)), camera=camera)  # noqa: PTH100
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from selfdepth.inference.kitti_benchmark import benchmark_factor, require_benchm
 from selfdepth.inference.odometry import MotionPredictor, has_pose_network, too_few_frames
 from selfdepth.inference.predictor import Predictor
 from selfdepth.inference.save import SaveKind, SaveOptions, check_points, output_paths, save_predictions
-from selfdepth.weights.files import LoadedWeights, load_weights
+from selfdepth.weights.models import DepthModel, ModelName, has_confidence, load_model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class Predicted:
 
 
 def predict_inputs(
-    model: str,
+    model: ModelName,
     inputs: Sequence[PredictionInput],
     out: Path,
     options: SaveOptions,
@@ -54,7 +54,7 @@ def predict_inputs(
     """Predict every frame of the inputs, and write the kinds of output that `options` name.
 
     Args:
-        model: any MODEL that `load_weights` accepts.
+        model: any MODEL that `load_model` accepts.
         inputs: as `open_inputs` returns them.
         out: folder for the results. Where the names of several inputs would collide, each input gets a folder in it.
         options: for "kitti", a `metres_per_unit` of None stands for the model's own.
@@ -86,22 +86,22 @@ class ReadyModel:
     """
 
     model: str
-    weights: LoadedWeights
+    weights: DepthModel
     predictor: Predictor
     device: str
     precision: Precision
 
 
-def load_ready(model: str, kinds: tuple[SaveKind, ...], *, device: str, precision: Precision) -> ReadyModel:
+def load_ready(model: ModelName, kinds: tuple[SaveKind, ...], *, device: str, precision: Precision) -> ReadyModel:
     """Read a model, for these kinds of output.
 
     Raises:
         SelfDepthError: for an invalid model or device, or a kind that the model cannot give.
     """
-    weights = load_weights(model)
-    _require_what_is_saved(weights, model, kinds)
+    weights = load_model(model)
+    _require_what_is_saved(weights, str(model), kinds)
     predictor = Predictor(weights, device=device, precision=precision)
-    return ReadyModel(model=model, weights=weights, predictor=predictor, device=device, precision=precision)
+    return ReadyModel(model=str(model), weights=weights, predictor=predictor, device=device, precision=precision)
 
 
 def predict_ready(
@@ -121,7 +121,7 @@ def predict_ready(
     Raises:
         SelfDepthError: for an invalid input or option, before anything is written.
     """
-    weights, predictor = ready.weights, ready.predictor
+    weights, predictor = ready.weights, ready.predictor.for_frames(*inputs[0].first_size)
     inputs = crop_as_trained(inputs, weights, options.kinds, say)
     warn_of_other_cameras(weights, inputs)
     say_lenses(predictor, inputs, say)
@@ -160,7 +160,7 @@ def output_folders(inputs: Sequence[PredictionInput], out: Path, kinds: tuple[Sa
 
 def crop_as_trained(
     inputs: Sequence[PredictionInput],
-    weights: LoadedWeights,
+    weights: DepthModel,
     kinds: tuple[SaveKind, ...],
     say: Callable[[str], None],
 ) -> list[PredictionInput]:
@@ -169,7 +169,7 @@ def crop_as_trained(
     Not cropped are frames of another size, and those for KITTI's benchmark, which expects depth for the whole image.
     The user is told what is cropped, and warned of what is not.
     """
-    crop = weights.config.crop_px
+    crop = weights.fit.crop
     if not crop:
         return list(inputs)
     cropped = list(inputs) if "kitti" in kinds else [cropped_as_trained(each, weights) for each in inputs]
@@ -208,7 +208,7 @@ def say_lenses(predictor: Predictor, inputs: Sequence[PredictionInput], say: Cal
 
 
 def motion_predictor(
-    weights: LoadedWeights,
+    weights: DepthModel,
     inputs: Sequence[PredictionInput],
     options: SaveOptions,
     *,
@@ -253,9 +253,9 @@ def motion_predictor(
     return motion
 
 
-def _require_confidence(weights: LoadedWeights, model: str, kinds: tuple[SaveKind, ...]) -> None:
+def _require_confidence(weights: DepthModel, model: str, kinds: tuple[SaveKind, ...]) -> None:
     """Refuse to save the confidence of a model that does not predict it."""
-    if "confidence" in kinds and not weights.config.has_confidence:
+    if "confidence" in kinds and not has_confidence(weights):
         raise ConfigError(
             "the model does not predict its confidence",
             where="--save confidence",
@@ -265,12 +265,12 @@ def _require_confidence(weights: LoadedWeights, model: str, kinds: tuple[SaveKin
         )
 
 
-def _require_what_is_saved(weights: LoadedWeights, model: str, kinds: tuple[SaveKind, ...]) -> None:
+def _require_what_is_saved(weights: DepthModel, model: str, kinds: tuple[SaveKind, ...]) -> None:
     _require_confidence(weights, model, kinds)
     _require_z(weights, model, kinds)
 
 
-def _require_z(weights: LoadedWeights, model: str, kinds: tuple[SaveKind, ...]) -> None:
+def _require_z(weights: DepthModel, model: str, kinds: tuple[SaveKind, ...]) -> None:
     if "kitti" in kinds and weights.depth_is == "ray":
         raise ConfigError(
             "KITTI's benchmark takes depth along z",
@@ -281,14 +281,14 @@ def _require_z(weights: LoadedWeights, model: str, kinds: tuple[SaveKind, ...]) 
         )
 
 
-def warn_of_other_cameras(weights: LoadedWeights, inputs: Sequence[PredictionInput]) -> None:
+def warn_of_other_cameras(weights: DepthModel, inputs: Sequence[PredictionInput]) -> None:
     """Warn of frames of another camera than that through whose lens a model learned.
 
     The network sees pixels, and takes them for those of its own lens.
     """
     if weights.depth_is == "z" or weights.camera is None:
         return
-    own = weights.camera.cropped(weights.config.crop_px)
+    own = weights.camera.cropped(weights.fit.crop)
     for source in inputs:
         given, size = source.camera_for(*source.first_size), source.first_size
         if own.has_aspect_of(*size) and (given is None or _alike(given, own.resized(*size))):

@@ -7,6 +7,7 @@ depth = predictor.predict("street.jpg").depth
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -21,6 +22,7 @@ from numpy import ndarray
 from PIL import Image
 from torch import Tensor
 
+from selfdepth.config.quantity import Quantity
 from selfdepth.data.readers.levels import levels_of_files
 from selfdepth.data.readers.pictures import read_image, rgb_of
 from selfdepth.device import Precision, memory_errors, resolve_device, resolve_precision
@@ -33,7 +35,9 @@ from selfdepth.geometry.rectify import to_frame
 from selfdepth.inference.fold import for_prediction
 from selfdepth.losses.self_teaching import confidence_of
 from selfdepth.structs import DepthPrediction
-from selfdepth.weights.files import LoadedWeights, depth_network, load_weights
+from selfdepth.weights.files import depth_network
+from selfdepth.weights.models import DepthModel, StatedModel, has_confidence, load_model
+from selfdepth.weights.onnx_weights import OnnxWeights, device_of_onnx
 
 ImageLike = str | Path | Image.Image | ndarray
 """A file, a PIL image, or RGB pixels: uint8, height x width x 3."""
@@ -51,7 +55,7 @@ class Predictor:
         metric: the witness of the metres of a calibrated model, with the factor that its depths are multiplied by.
         metres_per_unit: factor from the depths to metres: 1 if they are in metres, 5.4 for models trained with the
             nominal stereo baseline; None if unknown.
-        depth_range: the depths that can be predicted, in their unit.
+        depth_range: the depths that can be predicted, in their unit; None if unknown, as of other people's networks.
         camera: intrinsics of the training frames at their original size; None if unknown, or if they were cropped.
         device: on which the network runs.
         trained_on_rectified: whether the training frames were rectified.
@@ -59,21 +63,26 @@ class Predictor:
         depth_is: "z"; or "ray", of a model that learned through a lens: the distance along the ray of each pixel.
     """
 
-    def __init__(self, weights: LoadedWeights, *, device: str = "auto", precision: Precision = "auto") -> None:
-        config = weights.config
-        self.width, self.height = config.width, config.height
+    def __init__(self, weights: DepthModel, *, device: str = "auto", precision: Precision = "auto") -> None:
+        self.width, self.height = weights.fit.width, weights.fit.height
         self.metric = weights.metric
         self.scale: str = weights.scale if self.metric is None else self.metric.word
-        self.metres_per_unit = config.metres_per_unit if self.metric is None else 1.0
-        self._own_range, self._factor = weights.depth_range, 1.0 if self.metric is None else self.metric.factor
-        self.depth_range = DepthRange(self._own_range.near * self._factor, self._own_range.far * self._factor)
-        self.has_confidence = config.has_confidence
+        self.has_confidence = has_confidence(weights)
         self.depth_is = weights.depth_is
         # The camera of a cropped image has another principal point, so it must not be scaled to images of other sizes.
-        self.camera = None if config.crop_px else weights.camera
+        self.camera = None if weights.fit.crop else weights.camera
         self._fit = replace(weights.fit, crop=NO_CROP)  # frames come cropped
         self._cropped_camera = _cropped(weights)
         self.trained_on_rectified = weights.camera is not None and self._fit.rectifies(weights.camera)
+        self._onnx: OnnxWeights | None = None
+        if isinstance(weights, OnnxWeights):
+            self._onnx = weights
+            self.depth_range, self.metres_per_unit = weights.depth_range, weights.metres_per_unit
+            self.device, self._dtype = device_of_onnx(weights, device, precision), torch.float32
+            return
+        self.metres_per_unit = weights.config.metres_per_unit if self.metric is None else 1.0
+        self._own_range, self._factor = weights.depth_range, 1.0 if self.metric is None else self.metric.factor
+        self.depth_range = DepthRange(self._own_range.near * self._factor, self._own_range.far * self._factor)
         self.device = resolve_device(device)
         self._dtype = resolve_precision(precision, self.device)
         # Folded on the CPU before it moves to the device: once, and in float32.
@@ -82,22 +91,45 @@ class Predictor:
 
     @property
     def precision(self) -> Literal["fp32", "bf16"]:
-        """The arithmetic of the network."""
+        """The arithmetic of the network. An ONNX file has its own, and the rest is fp32."""
         return "fp32" if self._dtype == torch.float32 else "bf16"
 
     @staticmethod
-    def load(model: str | Path, *, device: str = "auto", precision: Precision = "auto") -> Predictor:
-        """Read a model: a run, weights or published folder, a published model's name, or a Hugging Face hub name.
+    def load(
+        model: str | Path,
+        *,
+        device: str = "auto",
+        precision: Precision = "auto",
+        predictions_are: Quantity | None = None,
+    ) -> Predictor:
+        """Read a model: a run, weights or published folder, an ONNX file, a published model's name, or a hub name.
 
         Args:
             device: auto, cpu, cuda, cuda:1 or mps.
             precision: auto, fp32 or bf16, for the network alone; everything else is fp32.
+            predictions_are: what an ONNX file that `selfdepth export` did not write gives: disparity, depth or
+                depth-metres.
 
         Raises:
             CheckpointError: for a model that cannot be read.
-            ConfigError: for a device that the machine does not have, or an unknown precision.
+            ConfigError: for a device that the machine does not have, an unknown precision, or an ONNX file of which
+                nobody says what it gives.
+            DataError: for an ONNX file that is no depth network.
         """
-        return Predictor(load_weights(model), device=device, precision=precision)
+        return Predictor(load_model(StatedModel(str(model), predictions_are)), device=device, precision=precision)
+
+    def for_frames(self, width: int, height: int) -> Predictor:
+        """The same predictor, for frames of this size in pixels.
+
+        It is another only for an ONNX network that takes any size and states none: that gets one with their aspect.
+        """
+        if self._onnx is None or self._onnx.network.size is not None:
+            return self
+        changed = copy.copy(self)
+        changed._onnx = self._onnx.for_frames(width, height)
+        changed._fit = replace(self._fit, width=changed._onnx.fit.width, height=changed._onnx.fit.height)
+        changed.width, changed.height = changed._fit.width, changed._fit.height
+        return changed
 
     def predict(self, image: ImageLike, camera: Camera | None = None) -> DepthPrediction:
         """Depth of one image at its own resolution.
@@ -200,6 +232,8 @@ class Predictor:
         self, images: UInt8[Tensor, "b h w 3"]
     ) -> tuple[Float[Tensor, "b 1 _h _w"], Float[Tensor, "b 1 _h _w"] | None]:
         """The scaled disparities, in the unit of the predictions, and, if the model has it, their confidence."""
+        if self._onnx is not None:
+            return _of_onnx(self._onnx, images), None
         # Pixels come with the channels last; permuting the axes of the view gives channels_last without a copy.
         frames = images.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float() / 255
         # Autocast converts the activations between the convolutions in bf16 and the rest; the heads turn it off.
@@ -225,9 +259,15 @@ class Predictor:
         return self.camera.resized(width, height)
 
 
-def load(model: str | Path, *, device: str = "auto", precision: Precision = "auto") -> Predictor:
+def load(
+    model: str | Path,
+    *,
+    device: str = "auto",
+    precision: Precision = "auto",
+    predictions_are: Quantity | None = None,
+) -> Predictor:
     """The same as `Predictor.load`."""
-    return Predictor.load(model, device=device, precision=precision)
+    return Predictor.load(model, device=device, precision=precision, predictions_are=predictions_are)
 
 
 def as_pixels(image: ImageLike) -> UInt8[ndarray, "h w 3"]:
@@ -265,7 +305,16 @@ def require_large_enough(width: int, height: int, where: str | Path) -> None:
         )
 
 
-def _cropped(weights: LoadedWeights) -> Camera | None:
+def _of_onnx(weights: OnnxWeights, images: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b 1 h w"]:
+    """Disparities at the size of the images: a network may give its maps at another."""
+    maps = []
+    for image in images.numpy():  # one by one: most networks take a batch of one
+        found = torch.from_numpy(np.ascontiguousarray(weights.disparity(image)))[None, None]
+        maps.append(F.interpolate(found, size=images.shape[1:3], mode="bilinear", align_corners=False)[0])
+    return torch.stack(maps)
+
+
+def _cropped(weights: DepthModel) -> Camera | None:
     """The camera of cropped training frames that are rectified; None for others."""
     fit, camera = weights.fit, weights.camera
     return camera.cropped(fit.crop) if camera is not None and fit.crop and fit.rectifies(camera) else None

@@ -173,7 +173,7 @@ def _require_same_world(job: Job) -> None:
     Raises:
         SelfDepthError: if it has another version of the package, or sees another output folder, list or model.
     """
-    from selfdepth.weights.locate import find_weights, model_checksum
+    from selfdepth.weights.locate import find_model, model_checksum
 
     here, out = f"on the machine {socket.gethostname()}", job.task.out
     shared, fix = "a path on a disk that all machines share", "name such a path, or use --shard on each machine"
@@ -186,6 +186,6 @@ def _require_same_world(job: Job) -> None:
     if not job.place.exists():
         what = "a machine of the cluster does not see the list of inputs"
         raise DataError(what, where=job.place, expected=shared, got=f"nothing {here}", fix=fix)
-    if model_checksum(find_weights(job.task.model)) != job.settings["model"]:
+    if model_checksum(find_model(str(job.task.model))) != job.settings["model"]:
         what = "a machine of the cluster sees another model"
-        raise CheckpointError(what, where=job.task.model, expected=shared, got=f"another {here}", fix=fix)
+        raise CheckpointError(what, where=str(job.task.model), expected=shared, got=f"another {here}", fix=fix)

@@ -12,12 +12,12 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from selfdepth.config.quantity import Quantity
 from selfdepth.data.footage import FrameSelection
 from selfdepth.data.frames import FrameRef, FrameSequence
 from selfdepth.data.readers.frame_files import files_of_frames, find_files_of_frames
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.evaluation.depth.arrays import (
-    Quantity,
     check_aspect,
     depth_is_of,
     inverse_of_known,
@@ -29,14 +29,14 @@ from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.geometry.ray_depth import DepthIs
 from selfdepth.inference.predictor import Predictor
 from selfdepth.scale.frames import ScaleFootage, ScaleFrame
-from selfdepth.weights.files import LoadedWeights
+from selfdepth.weights.models import DepthModel
 
 BATCH = 8
 """Frames that are predicted together."""
 
 
 def model_depths(
-    footage: ScaleFootage, refs: Sequence[FrameRef], weights: LoadedWeights, *, device: str = "auto"
+    footage: ScaleFootage, refs: Sequence[FrameRef], weights: DepthModel, *, device: str = "auto"
 ) -> Iterator[ScaleFrame]:
     """The frames with the depth that a network predicts at its own size, in its own unit, in float32.
 
@@ -47,9 +47,9 @@ def model_depths(
     """
     predictor = Predictor(replace(weights, metric=None), device=device, precision="fp32")
     fits = {each.name: fit_of(each, weights, footage) for each in footage.sequences}
-    if any(fit.crop != weights.config.crop_px for fit in fits.values()):
+    if any(fit.crop != weights.fit.crop for fit in fits.values()):
         warnings.warn(
-            f"the model was trained on frames cropped by {weights.config.crop_px} (top, bottom, left, right), but "
+            f"the model was trained on frames cropped by {weights.fit.crop} (top, bottom, left, right), but "
             "frames of another size are not cropped: their depth may be worse",
             SelfDepthWarning,
             stacklevel=2,
@@ -73,7 +73,7 @@ def model_depths(
                 )
 
 
-def fit_of(sequence: FrameSequence, weights: LoadedWeights, footage: ScaleFootage) -> CropResize:
+def fit_of(sequence: FrameSequence, weights: DepthModel, footage: ScaleFootage) -> CropResize:
     """What turns frames of a sequence into a network's input. Its crop is for frames of the training frames' size."""
     own, fit = weights.camera, weights.fit
     same = own is None or (own.width, own.height) == (sequence.camera.width, sequence.camera.height)

@@ -21,7 +21,7 @@ from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.crop import NO_CROP, Crop
 from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.geometry.ray_depth import DepthIs
-from selfdepth.weights.files import LoadedWeights
+from selfdepth.weights.models import DepthModel
 
 _LEAST_Z = 0.05
 """Of the unit ray of a pixel whose depth is along z: 87 degrees from the axis."""
@@ -142,7 +142,7 @@ def open_footage(
     stream: int | None = None,
     topic: str | None = None,
     stereo: bool = False,
-    weights: LoadedWeights | None = None,
+    weights: DepthModel | None = None,
 ) -> ScaleFootage:
     """Open the data for calibration.
 
@@ -194,7 +194,7 @@ def _pairs(source: DataSource, camera: str | None) -> tuple[tuple[FrameSequence,
     return tuple(each for each in found if each.name not in of_others), partners
 
 
-def _with_cameras(source: DataSource, camera: str | None, weights: LoadedWeights | None) -> tuple[FrameSequence, ...]:
+def _with_cameras(source: DataSource, camera: str | None, weights: DepthModel | None) -> tuple[FrameSequence, ...]:
     own = None if weights is None else weights.camera
     if camera is not None or own is None or source.camera_origin(None) == "calibration":
         return source.sequences(camera)

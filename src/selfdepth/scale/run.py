@@ -13,11 +13,11 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from selfdepth.config.quantity import Quantity
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.readers.trajectories import read_trajectory
 from selfdepth.data.truth import NoTruth
 from selfdepth.errors import DataError, OutputError
-from selfdepth.evaluation.depth.arrays import Quantity
 from selfdepth.evaluation.depth.metrics import PROTOCOLS
 from selfdepth.files import checksum, whole_file
 from selfdepth.inference.odometry import require_pose_network
@@ -33,9 +33,10 @@ from selfdepth.scale.stereo import StereoWitness
 from selfdepth.scale.travel import follow, travel_of_model, travel_of_path
 from selfdepth.scale.witness import Testimony, WitnessKind
 from selfdepth.structs import Trajectory
-from selfdepth.weights.files import LoadedWeights, load_weights
 from selfdepth.weights.locate import CALIBRATION_FILES, WEIGHTS_FILE
 from selfdepth.weights.metres import require_own, write_copy, write_metric
+from selfdepth.weights.models import DepthModel, ModelName, load_model
+from selfdepth.weights.onnx_weights import OnnxWeights
 
 Advance = Callable[[int], None]
 """Called with the number of frames that were looked at since the last call."""
@@ -99,7 +100,7 @@ class _Asked:
 
 
 def calibrate_model(
-    model: str,
+    model: ModelName,
     data: Path,
     request: WitnessRequest,
     *,
@@ -113,7 +114,7 @@ def calibrate_model(
     A model that is in metres by its training stays as it is.
 
     Args:
-        model: any MODEL that `load_weights` accepts.
+        model: any MODEL that `load_model` accepts. Nothing is written into an ONNX file, whose graph holds its unit.
         data: for `recognise`.
         write: whether anything is written.
         out: folder for a calibrated copy, which leaves the model as it is; None: the model itself.
@@ -122,14 +123,18 @@ def calibrate_model(
     Raises:
         SelfDepthError: for a model, data or witness that cannot be used, before anything is written.
     """
-    weights = load_weights(model)
+    weights = load_model(model)
+    if isinstance(weights, OnnxWeights):
+        done = _of_onnx(weights, data, request, device, advance)
+        write_report(out, done)
+        return done
     is_metric = weights.config.metres_per_unit == 1
     own = weights.folder / WEIGHTS_FILE
     measured_with = checksum(own) if own.is_file() else None  # a published model has other files
     if write and out is not None:
         _require_no_other_model(out, measured_with)
     elif write and not is_metric:
-        require_own(model)
+        require_own(str(model))
     footage = _opened(data, request, weights)
     said = _said_of_model(footage, weights, request, device, advance)
     done = combine(said, timed=footage.timed, known=weights.config.metres_per_unit)
@@ -144,7 +149,14 @@ def calibrate_model(
     return done
 
 
-def _opened(data: Path, request: WitnessRequest, weights: LoadedWeights | None = None) -> ScaleFootage:
+def _of_onnx(onnx: OnnxWeights, data: Path, request: WitnessRequest, device: str, advance: Advance) -> Calibration:
+    footage = _opened(data, request, onnx)
+    camera = footage.sequences[0].camera
+    said = _said_of_model(footage, onnx.for_frames(camera.width, camera.height), request, device, advance)
+    return combine(said, timed=footage.timed, known=onnx.metres_per_unit)
+
+
+def _opened(data: Path, request: WitnessRequest, weights: DepthModel | None = None) -> ScaleFootage:
     return open_footage(
         data,
         camera=request.camera,
@@ -156,7 +168,7 @@ def _opened(data: Path, request: WitnessRequest, weights: LoadedWeights | None =
 
 
 def _said_of_model(
-    footage: ScaleFootage, weights: LoadedWeights, request: WitnessRequest, device: str, advance: Advance
+    footage: ScaleFootage, weights: DepthModel, request: WitnessRequest, device: str, advance: Advance
 ) -> list[Testimony]:
     """What all witnesses say of a model's depth and motion."""
     said = []
@@ -209,13 +221,14 @@ def calibrate_predictions(
         known = path
         testimonies.append(driven_testimony(footage, request.speed, request.clock_offset_s, lambda name: [known]))
     done = combine([*testimonies, *_testimonies(asked, given.depths, advance)], timed=footage.timed)
-    if out is not None:
-        write_report(out, done)
+    write_report(out, done)
     return done
 
 
-def write_report(folder: Path, calibration: Calibration) -> None:
-    """Write the numbers and their plot. Raises OutputError if the folder cannot be written to."""
+def write_report(folder: Path | None, calibration: Calibration) -> None:
+    """Write the numbers and their plot; nothing without a folder. Raises OutputError if it cannot be written to."""
+    if folder is None:
+        return
     numbers, plot = CALIBRATION_FILES
     plot_calibration(folder / plot, calibration)
     with whole_file(folder / numbers) as path:

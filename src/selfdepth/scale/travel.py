@@ -23,7 +23,7 @@ from selfdepth.inference.odometry import MotionPredictor, Odometer, has_pose_net
 from selfdepth.scale.depths import BATCH, fit_of
 from selfdepth.scale.frames import ScaleFootage
 from selfdepth.structs import Trajectory
-from selfdepth.weights.files import LoadedWeights
+from selfdepth.weights.models import DepthModel
 
 MAX_SCATTER_DEG = 10.0
 """Median angle between the directions of single steps and their median, above which there is no common direction."""
@@ -35,7 +35,7 @@ _MOVING = 0.5
 def travel_of_model(
     footage: ScaleFootage,
     refs: Sequence[FrameRef],
-    weights: LoadedWeights,
+    weights: DepthModel,
     *,
     device: str = "auto",
     advance: Callable[[int], None] = lambda frames: None,
@@ -83,7 +83,7 @@ def _clips(
 def follow(
     footage: ScaleFootage,
     name: str,
-    weights: LoadedWeights,
+    weights: DepthModel,
     *,
     device: str = "auto",
     advance: Callable[[int], None] = lambda frames: None,

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray
 
+from selfdepth.checks import check_map_aspect
 from selfdepth.data.readers.frame_files import files_of_frames
 from selfdepth.data.readers.png16 import read_png16
 from selfdepth.data.store.store import Store
@@ -20,7 +21,7 @@ from selfdepth.data.store.teacher_maps import Targets
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.crop import Crop
-from selfdepth.teachers.teacher import Quantity, Teacher, check_aspect, fitted, inverted
+from selfdepth.teachers.teacher import Quantity, Teacher, fitted, inverted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +64,8 @@ class MapFolder(Teacher):
     def _read(self, file: Path, camera: Camera) -> Float32[ndarray, "_h _w"]:
         expected = f"a 16-bit PNG with one channel: {self.gives} times any factor, 0 where unknown"
         values = read_png16(file, what="the teacher's map", expected=expected).astype(np.float32)
-        check_aspect((values.shape[0], values.shape[1]), (camera.height, camera.width), str(file))
+        shape, image = (values.shape[0], values.shape[1]), (camera.height, camera.width)
+        check_map_aspect(shape, image, whose="teacher's", where=str(file))
         if self.gives == "depth":
             return inverted(values, str(file))
         return np.where(values > 0, values, np.float32(np.nan))

@@ -6,9 +6,9 @@ from typing import Any
 
 from selfdepth.config.teacher import ONNX, PYTHON, TeacherConfig
 from selfdepth.errors import ConfigError
+from selfdepth.networks.onnx_model import digest_of_files, open_onnx
 from selfdepth.places import path_of
 from selfdepth.teachers.folder import MapFolder
-from selfdepth.teachers.onnx_model import digest_of_files, open_onnx
 from selfdepth.teachers.teacher import Ask, ImageTeacher, Teacher
 
 
@@ -46,7 +46,7 @@ def open_teacher(config: TeacherConfig, function: Ask | None = None) -> Teacher 
             where=f"--teacher.path {config.path}",
             expected=f"a folder of 16-bit PNGs, or a file that ends in {ONNX}",
         )
-    model = open_onnx(config)
+    model = open_onnx(path, config)
     about_model: dict[str, Any] = {
         "name": path.name,
         "kind": "onnx",

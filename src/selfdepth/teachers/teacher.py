@@ -20,10 +20,6 @@ Quantity = Literal["disparity", "depth"]
 Ask = Callable[[UInt8[ndarray, "h w 3"]], ndarray]
 """A teacher as a function: the disparity of an image."""
 
-MAX_ASPECT_FACTOR = 1.1
-"""A map may be a little wider or narrower than its image, because networks take sizes in steps. Beyond this factor it
-is the map of something else, or its axes are swapped."""
-
 
 class Teacher(ABC):
     """Another source of disparity, up to a scale and a shift that may differ from image to image."""
@@ -158,23 +154,3 @@ def fitted(
             got="unknown (0) in all pixels" if n_known == 0 else f"{np.nanmin(result):g} in all known pixels",
         )
     return np.asarray(result)
-
-
-def check_aspect(shape: tuple[int, int], image: tuple[int, int], where: str) -> None:
-    """Refuse a map that cannot be of the image, by its aspect.
-
-    Args:
-        shape, image: (height, width) of the map and of the image.
-
-    Raises:
-        DataError: if their aspects differ by more than MAX_ASPECT_FACTOR.
-    """
-    factor = (shape[1] / shape[0]) / (image[1] / image[0])
-    if max(factor, 1 / factor) > MAX_ASPECT_FACTOR:
-        raise DataError(
-            "the teacher's map has another shape than the image",
-            where=where,
-            expected=f"about the aspect of {image[1]}x{image[0]}",
-            got=f"{shape[1]}x{shape[0]}",
-            fix="give maps of whole frames, at any size but with the frame's aspect",
-        )

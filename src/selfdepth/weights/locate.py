@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import glob
 import hashlib
 import re
 from pathlib import Path
 
+from selfdepth.config.teacher import ONNX
 from selfdepth.errors import CheckpointError
 from selfdepth.files import checksum
 from selfdepth.places import path_of
@@ -19,7 +21,15 @@ CONFIG_FILE = "config.json"
 CALIBRATION_FILES = ("calibration.json", "calibration.png")
 """What `selfdepth calibrate` writes beside the weights: the numbers and the plot of their factor to metres."""
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_EXPECTED = "a run, weights or published folder, a published name like mono_640x192, or a hub name OWNER/NAME"
+_EXPECTED = (
+    "a run, weights or published folder, an ONNX file, a published name like mono_640x192, or a hub name OWNER/NAME"
+)
+
+
+def find_model(model: str | Path) -> Path:
+    """The weights folder, or the ONNX file, that MODEL names: as `find_weights`, for those who only predict."""
+    path = path_of(model, "MODEL", error=CheckpointError)
+    return path if _is_onnx(path) and path.is_file() else find_weights(model)
 
 
 def find_weights(model: str | Path) -> Path:
@@ -31,9 +41,17 @@ def find_weights(model: str | Path) -> Path:
             downloaded on first use.
 
     Raises:
-        CheckpointError: if there is no such model, or it cannot be downloaded.
+        CheckpointError: if there is no such model, or it cannot be downloaded; and for an ONNX file, which holds no
+            weights to go on from.
     """
     path = path_of(model, "MODEL", error=CheckpointError)
+    if _is_onnx(path) and path.is_file():
+        raise CheckpointError(
+            "an ONNX file holds a network that predicts depth, and no weights of selfdepth",
+            where=path,
+            expected="the run or weights folder that it was exported from",
+            fix="predict, evaluate depth, calibrate, compare and info take the file",
+        )
     if path.is_dir():
         for folder in (path / "best", path / "last", path):  # best/ is the model that validation chose
             if (folder / WEIGHTS_FILE).is_file() and (folder / CONFIG_FILE).is_file():
@@ -52,7 +70,7 @@ def find_weights(model: str | Path) -> Path:
             "the model is a file", where=path, expected=_EXPECTED, fix=f"try its folder, {path.parent}"
         )
     # "runs/drvie" looks like a hub name, but if runs/ exists here it is a misspelt path: do not wait for the network.
-    if _HUB_NAME.fullmatch(str(model)) and not path.parent.exists():
+    if _HUB_NAME.fullmatch(str(model)) and not path.parent.exists() and not _is_onnx(path):
         return _download(str(model))
     if str(model) in PUBLISHED_NAMES:
         return fetch_published(str(model))
@@ -61,21 +79,37 @@ def find_weights(model: str | Path) -> Path:
     raise CheckpointError("there is no such model", where=path, expected=_EXPECTED, fix=fix)
 
 
-def model_checksum(folder: Path) -> str:
-    """SHA-256, in hexadecimal digits, of the files of a model that predictions depend on.
+def files_of_model(place: Path) -> dict[str, Path]:
+    """The files that predictions of a model depend on, by their names; of an ONNX file, also those of its weights
+    (model.onnx.data).
 
     Args:
-        folder: as `find_weights` returns it.
+        place: as `find_model` returns it.
+    """
+    if place.is_file():
+        beside = sorted(each for each in place.parent.glob(f"{glob.escape(place.name)}*") if each.is_file())
+        return {f"{ONNX}{each.name.removeprefix(place.name)}": each for each in beside}
+    return {name: place / name for name in (WEIGHTS_FILE, CONFIG_FILE, *FILES) if (place / name).is_file()}
+
+
+def model_checksum(place: Path) -> str:
+    """SHA-256, in hexadecimal digits, of `files_of_model`.
+
+    Args:
+        place: as `find_model` returns it.
 
     Raises:
         CheckpointError: if one of them cannot be read.
     """
-    names = [name for name in (WEIGHTS_FILE, CONFIG_FILE, *FILES) if (folder / name).is_file()]
     try:
-        lines = [f"{name} {checksum(folder / name)}\n" for name in names]
+        lines = [f"{name} {checksum(file)}\n" for name, file in files_of_model(place).items()]
     except OSError as error:
-        raise CheckpointError("the model cannot be read", where=folder, got=error.strerror or str(error)) from error
+        raise CheckpointError("the model cannot be read", where=place, got=error.strerror or str(error)) from error
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _is_onnx(path: Path) -> bool:
+    return path.suffix.lower() == ONNX
 
 
 def _download(name: str) -> Path:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Num
 from numpy import ndarray
 
+from selfdepth.config.quantity import Quantity, stored
 from selfdepth.data.readers.arrays import read_arrays
 from selfdepth.errors import DataError
 from selfdepth.geometry.ray_depth import DepthIs
 from selfdepth.limits import require_within
-
-Quantity = Literal["disparity", "depth"]
 
 MAX_ASPECT_FACTOR = 2.0
 """Predictions are resized to the ground truth, so that their aspects may differ a little. Where they differ by more
@@ -89,11 +87,12 @@ def read_predictions(path: Path, quantity: Quantity) -> list[Float[ndarray, "_h 
         DataError: as `read_maps`, or for a number that is NaN, infinite or negative; or zero, unless the file says what
             its depth is, as those of `predict`, where 0 is no depth.
     """
-    stored, with_unknown = _maps(path, ("data", quantity)), depth_is_of(path) is not None
-    for index, each in enumerate(stored):  # before any is converted: a refusal takes the memory of the file alone
+    kind = stored(quantity)
+    given, with_unknown = _maps(path, ("data", kind)), depth_is_of(path) is not None
+    for index, each in enumerate(given):  # before any is converted: a refusal takes the memory of the file alone
         require_positive(each.astype(np.float32, copy=False), quantity, f"{path}, image {index}", or_zero=with_unknown)
-    maps = [each.astype(np.float32, copy=False) for each in stored]
-    return maps if quantity == "disparity" else [inverse_of_known(each) for each in maps]
+    maps = [each.astype(np.float32, copy=False) for each in given]
+    return maps if kind == "disparity" else [inverse_of_known(each) for each in maps]
 
 
 def inverse_of_known(maps: Float[ndarray, "_h _w"]) -> Float[ndarray, "_h _w"]:
@@ -118,11 +117,12 @@ def require_positive(
     if wrong.any():
         row, column = np.argwhere(wrong)[0].tolist()
         raise DataError(
-            f"the prediction cannot be a {quantity}",
+            f"the prediction cannot be a {stored(quantity)}",
             where=f"{where}, row {row}, column {column}",
             expected="positive, finite numbers",
             got=f"{prediction[row, column]:g}, and {int(wrong.sum()) - 1} more such pixels",
-            fix=f"write the {quantity} itself" + (", or add --predictions-are depth" * (quantity == "disparity")),
+            fix=f"write the {stored(quantity)} itself"
+            + (", or add --predictions-are depth" * (quantity == "disparity")),
         )
 
 
@@ -132,9 +132,9 @@ def read_truths(path: Path) -> list[Float[ndarray, "_h _w"]]:
     Raises:
         DataError: as `read_maps`, for negative numbers or NaN, or if all depths are unknown.
     """
-    stored = _maps(path, ("data", "depth"))
+    given = _maps(path, ("data", "depth"))
     known = False
-    for index, each in enumerate(each.astype(np.float32, copy=False) for each in stored):
+    for index, each in enumerate(each.astype(np.float32, copy=False) for each in given):
         known = known or bool(each.any())
         wrong = ~(np.isfinite(each) & (each >= 0))
         if wrong.any():
@@ -146,7 +146,7 @@ def read_truths(path: Path) -> list[Float[ndarray, "_h _w"]]:
             )
     if not known:
         raise DataError("there is no ground truth", where=path, expected="metres, 0 where unknown", got="zeros only")
-    return [each.astype(np.float32, copy=False) for each in stored]
+    return [each.astype(np.float32, copy=False) for each in given]
 
 
 def check_pairs(

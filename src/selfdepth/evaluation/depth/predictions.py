@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from selfdepth.config.quantity import Quantity, stored
 from selfdepth.data.kitti.improved import read_depth_png
 from selfdepth.data.readers.frame_files import files_of_frames
 from selfdepth.data.readers.frame_names import natural_key
 from selfdepth.errors import DataError
 from selfdepth.evaluation.depth.arrays import (
-    Quantity,
     depth_is_of,
     inverse_of_known,
     read_maps,
@@ -130,7 +130,7 @@ def read_prediction(path: Path, quantity: Quantity, depth_is: DepthIs = "z") -> 
             raise DataError("16-bit PNGs hold depth, not disparity", where=path, fix="add --predictions-are depth")
         maps = [read_depth_png(path)]
     else:
-        maps = read_maps(path, keys=("data", quantity))
+        maps = read_maps(path, keys=("data", stored(quantity)))
     if len(maps) != 1:
         raise DataError("the file holds several maps", where=path, expected="one map", got=f"{len(maps)} maps")
     require_positive(maps[0], quantity, str(path), or_zero=said is not None)

@@ -4,46 +4,35 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import os
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import Float, UInt8
-from numpy import ndarray
-
-from selfdepth.data.frames import FrameRef
+from selfdepth.config.quantity import Quantity
 from selfdepth.data.kitti.improved import IMPROVED
 from selfdepth.data.truth import GivenTruth
 from selfdepth.errors import ConfigError, DataError
 from selfdepth.evaluation.depth.arrays import (
-    Quantity,
     check_aspect,
     check_pairs,
     read_predictions,
     read_truths,
 )
 from selfdepth.evaluation.depth.compare import ComparisonOptions, DepthEvaluation, Pair, compare
-from selfdepth.evaluation.depth.frames import EvaluationFrames, compared, frames_to_evaluate, on_frame
-from selfdepth.evaluation.depth.metrics import flip_post_process
+from selfdepth.evaluation.depth.frames import EvaluationFrames, frames_to_evaluate
+from selfdepth.evaluation.depth.pairs import name_of, predicted_pairs, truths_ahead
 from selfdepth.evaluation.depth.predictions import kind_of_files, kind_of_predictions, predictions_of, read_folder
 from selfdepth.evaluation.depth.truth_cache import CachedTruth
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.inference.predictor import Predictor
-from selfdepth.weights.files import load_weights
+from selfdepth.weights.models import DepthModel, ModelName, has_confidence, load_model
+from selfdepth.weights.onnx_weights import OnnxWeights
 
 __all__ = ["DepthEvaluation", "ComparisonOptions", "evaluate_files", "evaluate_model", "evaluate_predictions"]
 
-_BATCHES_AHEAD = 2
-"""Ground truth is computed while the network predicts, at most this many batches ahead: without a limit, the maps of a
-whole split would fill the memory."""
-
 
 def evaluate_model(
-    model: str,
+    model: ModelName,
     data: Path,
     *,
     split: str | Path | None = None,
@@ -56,7 +45,7 @@ def evaluate_model(
     """Predict the frames of a data set with a model, in float32, and compare them with ground truth.
 
     Args:
-        model: folder or name for `load_weights`.
+        model: any MODEL that `load_model` accepts.
         data, split: for `frames_to_evaluate`.
         ground_truth: file with one depth map per frame, in the order of the frames; or folder of KITTI's improved
             ground truth. None: what the data set holds; see `_with_truth`.
@@ -68,28 +57,64 @@ def evaluate_model(
     Raises:
         SelfDepthError: for a model, data or ground truth that cannot be used.
     """
-    weights = load_weights(model)
-    config = weights.config
     options = options or ComparisonOptions()
-    if options.need_confidence and not config.has_confidence:
+    weights = load_model(model)
+    require_confidence(options, weights, model)
+    frames = frames_of_model(weights, data, split=split, ground_truth=ground_truth, options=options)
+    # fp32 everywhere: with "auto" the errors of one model would depend on the machine.
+    predictor = Predictor(for_frames(weights, frames), device=device, precision="fp32")
+    return evaluate_predictor(predictor, frames, options=options, batch_size=batch_size, post_process=post_process)
+
+
+def require_confidence(options: ComparisonOptions, weights: DepthModel, model: ModelName) -> None:
+    """Refuse to plot the confidence of a model that predicts none. Raises ConfigError."""
+    if options.need_confidence and not has_confidence(weights):
         raise ConfigError(
             "the model does not predict its confidence, so there is nothing to plot",
             where="--plots",
             expected="a model trained with --self-teacher",
-            got=model,
+            got=str(model),
             fix="leave it out",
         )
+
+
+def frames_of_model(
+    weights: DepthModel,
+    data: Path,
+    *,
+    split: str | Path | None,
+    ground_truth: Path | None,
+    options: ComparisonOptions,
+) -> EvaluationFrames:
+    """The frames that the options choose, as a model sees them; the arguments are those of `evaluate_model`."""
     frames = _frames(data, split, weights.fit, ground_truth, options, weights.camera)
     frames = dataclasses.replace(frames, depth_is=weights.depth_is, seen_by=weights.camera)
-    if options.at_most is not None:
-        frames = frames.evenly(options.at_most)
-    # fp32 everywhere: with "auto" the errors of one model would depend on the machine.
-    predictor = Predictor(weights, device=device, precision="fp32")
+    frames = dataclasses.replace(frames, fit=for_frames(weights, frames).fit)
+    return frames if options.at_most is None else frames.evenly(options.at_most)
+
+
+def for_frames(weights: DepthModel, frames: EvaluationFrames) -> DepthModel:
+    """The model, at a size with the aspect of the frames if it takes any and states none."""
+    if not isinstance(weights, OnnxWeights):
+        return weights
+    camera = frames.cameras[frames.refs[0].sequence]
+    return weights.for_frames(camera.width, camera.height)
+
+
+def evaluate_predictor(
+    predictor: Predictor,
+    frames: EvaluationFrames,
+    *,
+    options: ComparisonOptions,
+    batch_size: int = 8,
+    post_process: bool = False,
+) -> DepthEvaluation:
+    """Predict frames and compare them with their ground truth; the arguments are those of `evaluate_model`."""
     if options.factor is None:
         options = dataclasses.replace(options, factor=predictor.metres_per_unit)
-    pairs = _predict(predictor, frames, batch_size=batch_size, post_process=post_process)
+    pairs = predicted_pairs(predictor, frames, batch_size=batch_size, post_process=post_process)
     done = _compare(pairs, frames, options, both_scalings=predictor.metres_per_unit is not None)
-    return dataclasses.replace(done, metric=weights.metric)
+    return dataclasses.replace(done, metric=predictor.metric)
 
 
 def evaluate_predictions(
@@ -117,17 +142,17 @@ def evaluate_predictions(
     disparities = predictions_of(predictions, frames, quantity)
 
     def pairs() -> Iterator[Pair]:
-        for batch in _truths_ahead(frames, batch_size=8):
+        for batch in truths_ahead(frames, batch_size=8):
             for ref, truth in batch:
                 disparity = next(disparities)
                 if truth is not None:
                     # Against the image, not the ground truth: Make3D's depth has another aspect than its images.
                     image = frames.cameras[ref.sequence]
                     shape = (disparity.shape[0], disparity.shape[1])
-                    check_aspect(shape, (image.height, image.width), f"{predictions}, {_name(ref)}")
-                yield Pair(name=_name(ref), disparity=disparity, truth=truth)
+                    check_aspect(shape, (image.height, image.width), f"{predictions}, {name_of(ref)}")
+                yield Pair(name=name_of(ref), disparity=disparity, truth=truth)
 
-    return _compare(pairs(), frames, options)
+    return _compare(pairs(), frames, options, both_scalings=quantity == "depth-metres")
 
 
 def evaluate_files(
@@ -159,7 +184,8 @@ def evaluate_files(
         Pair(name=name, disparity=disparity, truth=truth)
         for name, disparity, truth in zip(names, disparities, truths, strict=True)
     )
-    return compare(pairs, options.protocol_on("eigen"), options, f"images of {predictions.name}")
+    what, in_metres = f"images of {predictions.name}", quantity == "depth-metres"
+    return compare(pairs, options.protocol_on("eigen"), options, what, both_scalings=in_metres)
 
 
 def _compare(
@@ -178,74 +204,6 @@ def _compare(
     protocol = options.protocol_on(frames.protocol)
     all_pairs = itertools.chain(until_first, pairs)
     return compare(all_pairs, protocol, options, frames.part, both_scalings=both_scalings)
-
-
-def _predict(predictor: Predictor, frames: EvaluationFrames, *, batch_size: int, post_process: bool) -> Iterator[Pair]:
-    """A pair for each frame; frames with ground truth have the network's disparity, at the network's size."""
-    for batch in _truths_ahead(frames, batch_size):
-        with_truth = tuple(ref for ref, truth in batch if truth is not None)
-        predicted = iter(_predicted(predictor, list(frames.read(with_truth)), post_process))
-        for ref, truth in batch:
-            # Without ground truth there is nothing to compare, so the network is not run on such frames.
-            if truth is None:
-                yield Pair(name=_name(ref), disparity=None, truth=None)
-            else:
-                yield _pair(frames, ref, truth, *next(predicted))
-
-
-def _pair(
-    frames: EvaluationFrames,
-    ref: FrameRef,
-    truth: Float[ndarray, "_h _w"],
-    disparity: Float[ndarray, "h w"],
-    confidence: Float[ndarray, "h w"] | None,
-) -> Pair:
-    """What the network predicted for a frame, and its ground truth; pixel by pixel if the frame was rectified."""
-    if frames.fit is not None:
-        camera, fit = frames.cameras[ref.sequence], frames.source.fitting(frames.fit)
-        if confidence is not None:
-            confidence, _ = on_frame(confidence, (truth.shape[0], truth.shape[1]), camera, fit)
-        disparity, truth = compared(disparity, truth, camera, fit)
-    return Pair(name=_name(ref), disparity=disparity, truth=truth, confidence=confidence)
-
-
-def _truths_ahead(
-    frames: EvaluationFrames, batch_size: int
-) -> Iterator[list[tuple[FrameRef, Float[ndarray, "_h _w"] | None]]]:
-    """The frames with their ground truth or None, in batches; computed some batches ahead, on all cores."""
-    # Threads suffice: the time goes into reading files and into numpy, which release the interpreter's lock.
-    pool = ThreadPoolExecutor(max_workers=os.cpu_count())
-    try:
-        ahead: deque[list[tuple[FrameRef, Future[Float[ndarray, "_h _w"] | None]]]] = deque()
-        for start in range(0, len(frames.refs), batch_size):
-            ahead.append(
-                [(ref, pool.submit(frames.truth_in_crop, ref)) for ref in frames.refs[start : start + batch_size]]
-            )
-            if len(ahead) > _BATCHES_AHEAD:
-                yield [(ref, truth.result()) for ref, truth in ahead.popleft()]
-        while ahead:
-            yield [(ref, truth.result()) for ref, truth in ahead.popleft()]
-    finally:
-        pool.shutdown(cancel_futures=True)  # after an error, maps in the queue are of no use
-
-
-def _predicted(
-    predictor: Predictor, images: Sequence[UInt8[ndarray, "h w 3"]], post_process: bool
-) -> list[tuple[Float[ndarray, "h w"], Float[ndarray, "h w"] | None]]:
-    """Disparities of images of the network's size, at that size, and their confidences if the model has them."""
-    maps = [(each.disparity, each.confidence) for each in predictor.predict_fitted(images)]
-    if not post_process:
-        return maps
-    mirrored = predictor.predict_fitted([np.ascontiguousarray(image[:, ::-1]) for image in images])
-    return [
-        (
-            flip_post_process(disparity, other.disparity[:, ::-1]),
-            None
-            if confidence is None or other.confidence is None
-            else flip_post_process(confidence, other.confidence[:, ::-1]),
-        )
-        for (disparity, confidence), other in zip(maps, mirrored, strict=True)
-    ]
 
 
 def _frames(
@@ -342,7 +300,3 @@ def _no_truth(frames: EvaluationFrames) -> DataError:
         got=f"{len(frames.refs)} frames ({frames.part}) without any",
         fix="name the folder with --ground-truth" if frames.protocol == IMPROVED else None,
     )
-
-
-def _name(ref: FrameRef) -> str:
-    return f"{ref.sequence} {ref.number}"

@@ -1,6 +1,18 @@
-"""The style sheet of the report. Its fonts are the system's: the page may load nothing."""
+"""Pages of one HTML file: their style sheet, and the pieces that they are put together from.
+
+Pictures are data URIs. There are no scripts and no links, so that a page looks the same by mail, offline and in ten
+years. Fonts are the system's.
+"""
 
 from __future__ import annotations
+
+import base64
+import html
+import io
+
+from jaxtyping import UInt8
+from numpy import ndarray
+from PIL import Image
 
 STYLE = """
 :root { --ink: #1c2230; --soft: #5b6472; --line: #e3e6ea; --back: #fafbfc; }
@@ -39,3 +51,37 @@ pre { background: #fff; border: 1px solid var(--line); border-radius: 8px; paddi
 @media (max-width: 700px) { .strips { grid-template-columns: repeat(2, 1fr); } .strips .head { display: none; } }
 @media print { body { background: #fff; } section { break-inside: avoid; } }
 """
+
+
+def page(title: str, body: str, *, style: str = "") -> str:
+    """A whole page.
+
+    Args:
+        title: text.
+        body: HTML.
+        style: rules beside STYLE.
+    """
+    return (
+        "<!DOCTYPE html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n"
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"
+        f"<title>{as_html(title)}</title>\n<style>{STYLE}{style}</style>\n</head>\n"
+        f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+    )
+
+
+def section(title: str, content: str, caption: str) -> str:
+    """A section with a heading, its content as HTML, and a caption as text."""
+    figure = f"<figure>{content}<figcaption>{as_html(caption)}</figcaption></figure>"
+    return f"<section><h2>{as_html(title)}</h2>{figure}</section>"
+
+
+def data_uri(image: UInt8[ndarray, "h w 3"]) -> str:
+    """A picture as the address of an `img` element."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def as_html(text: str) -> str:
+    """Text as HTML: names of machines, models and frames come from outside."""
+    return html.escape(text)

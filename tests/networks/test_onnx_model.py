@@ -1,4 +1,4 @@
-"""An ONNX file as teacher: what it is fed follows from the model, and a model of another kind is refused."""
+"""A depth network in an ONNX file: what it is fed follows from the model, and a model of another kind is refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from selfdepth.config.teacher import TeacherConfig
 from selfdepth.errors import ConfigError, DataError
-from selfdepth.teachers.onnx_model import IMAGENET_MEAN, IMAGENET_STD, OnnxModel, digest_of_files, open_onnx
+from selfdepth.networks.onnx_model import IMAGENET_MEAN, IMAGENET_STD, OnnxModel, digest_of_files, open_onnx
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -48,7 +48,7 @@ def write(
 
 
 def opened(path: str, **options: Any) -> OnnxModel:
-    return open_onnx(TeacherConfig(path=path, **options))
+    return open_onnx(Path(path), TeacherConfig(path=path, **options))
 
 
 @pytest.fixture

@@ -1,23 +1,27 @@
-"""A teacher in an ONNX file: an image goes in, one map comes out. Runs with onnxruntime (the extra `onnx`)."""
+"""A depth network in an ONNX file: an image goes in, one map comes out. Runs with onnxruntime (the extra `onnx`).
+
+It may be a teacher or a MODEL, and anybody's: what it takes follows from the file.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+import torch
 from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
+from selfdepth.checks import check_map_aspect
 from selfdepth.config.teacher import Colours, TeacherConfig
 from selfdepth.errors import ConfigError, DataError
 from selfdepth.files import checksum
 from selfdepth.limits import require_within
-from selfdepth.places import path_of
-from selfdepth.teachers.teacher import check_aspect
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _MEAN_STD: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
@@ -31,6 +35,25 @@ SIZE_KEY, COLOURS_KEY = "size", "colours"
 
 
 @dataclass(frozen=True, kw_only=True)
+class OnnxUse:
+    """What a model is opened for, in the words of its refusals.
+
+    Attributes:
+        role: what it is: "teacher".
+        where: what stands before its path: "--teacher.path ".
+        size: how the user states a size.
+    """
+
+    role: str
+    where: str
+    size: str
+
+
+AS_TEACHER = OnnxUse(role="a teacher", where="--teacher.path ", size="--teacher.size")
+AS_MODEL = OnnxUse(role="a MODEL", where="", size='the metadata entry "size" of the file')
+
+
+@dataclass(frozen=True, kw_only=True)
 class OnnxModel:
     """A model that is called with an image, and gives a map of it at the model's own size.
 
@@ -41,6 +64,8 @@ class OnnxModel:
         channels_first: whether colours come before rows (3 h w) or after columns (h w 3).
         size: (width, height) of the images that it takes; None: any, and images keep theirs.
         colours: range of the colours; None for bytes.
+        about: its metadata.
+        use: what it was opened for.
     """
 
     path: Path
@@ -51,6 +76,8 @@ class OnnxModel:
     channels_first: bool
     size: tuple[int, int] | None
     colours: Colours | None
+    about: dict[str, str] = field(repr=False, default_factory=dict)
+    use: OnnxUse = AS_TEACHER
 
     def __call__(self, image: UInt8[ndarray, "h w 3"]) -> ndarray:
         """The map, without axes of length 1. Raises DataError if the model fails on such an image."""
@@ -68,37 +95,51 @@ class OnnxModel:
                 "the ONNX model fails on an image",
                 where=self.path,
                 got=f"{size[0]}x{size[1]}: {error}",
-                fix="give a size that it takes with --teacher.size, often a multiple of 14 or 32",
+                fix=f"give a size that it takes with {self.use.size}, often a multiple of 14 or 32",
             ) from error
         shape = np.shape(output)
         squeezed = np.asarray(output).reshape([length for length in shape if length != 1])
         if squeezed.ndim != 2:
-            raise _unusable(self.path, "one map of the image", f"an output of {'x'.join(map(str, shape))}")
+            raise _unusable(self.path, "one map of the image", f"an output of {'x'.join(map(str, shape))}", self.use)
         # The aspect of the input, which need not be that of the frame.
-        check_aspect((squeezed.shape[0], squeezed.shape[1]), (size[1], size[0]), f"the output of {self.path}")
+        what, where = f"{self.use.role.split()[-1]}'s", f"the output of {self.path}"
+        check_map_aspect((squeezed.shape[0], squeezed.shape[1]), (size[1], size[0]), whose=what, where=where)
         return squeezed
 
+    @property
+    def runs_on_gpu(self) -> bool:
+        """Whether onnxruntime computes it on a GPU."""
+        return any("CPU" not in name for name in self.session.get_providers())
 
-def open_onnx(config: TeacherConfig) -> OnnxModel:
+    def use_cpu(self) -> None:
+        """Compute it on the CPU from now on, whatever the machine has."""
+        self.session.set_providers(["CPUExecutionProvider"])
+
+
+def open_onnx(path: Path, config: TeacherConfig | None = None, use: OnnxUse = AS_TEACHER) -> OnnxModel:
     """Open a model and read what it takes.
+
+    Args:
+        config: its size and colours, if the user gave them.
+        use: what it is opened for.
 
     Raises:
         ConfigError: if onnxruntime is not installed, or an option contradicts the model.
         DataError: for a file that is no model, or a model with other inputs or outputs.
     """
-    path = path_of(str(config.path))
-    session = _session(path)
+    config = config or TeacherConfig()
+    session = _session(path, use)
     given, outputs = session.get_inputs(), session.get_outputs()
     if len(given) != 1 or len(outputs) != 1:
         names = [", ".join(each.name for each in group) for group in (given, outputs)]
-        raise _unusable(path, "one image in and one map out", f"inputs {names[0]}; outputs {names[1]}")
+        raise _unusable(path, "one image in and one map out", f"inputs {names[0]}; outputs {names[1]}", use)
     (image,) = given
     if image.type not in _DTYPES:
-        raise _unusable(path, f"an input of type {', '.join(_DTYPES)}", image.type)
-    channels_first, height, width = _axes(path, list(image.shape))
+        raise _unusable(path, f"an input of type {', '.join(_DTYPES)}", image.type, use)
+    channels_first, height, width = _axes(path, list(image.shape), use)
     about = session.get_modelmeta().custom_metadata_map
-    stated = _stated(path, about)
-    size = _size(path, config, (width, height), stated.size_px)
+    stated = _stated(path, about, use)
+    size = _size(path, config, (width, height), stated.size_px, use)
     return OnnxModel(
         path=path,
         session=session,
@@ -108,23 +149,49 @@ def open_onnx(config: TeacherConfig) -> OnnxModel:
         channels_first=channels_first,
         size=size,
         colours=_colours_of(config, stated, is_bytes=image.type == "tensor(uint8)"),
+        about=dict(about),
+        use=use,
     )
 
 
-def _session(path: Path) -> Any:
+def _session(path: Path, use: OnnxUse) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
         fix = "pip install 'selfdepth[onnx]'"
-        raise ConfigError("an ONNX teacher needs onnxruntime", where=f"--teacher.path {path}", fix=fix) from error
+        raise ConfigError(f"{use.role} in ONNX needs onnxruntime", where=f"{use.where}{path}", fix=fix) from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is said by the exception
+    options.intra_op_num_threads = torch.get_num_threads()  # it does not know OMP_NUM_THREADS
     try:
         providers = onnxruntime.get_available_providers()  # the fastest first
         return onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # as above
         expected = "a whole file in ONNX format"
         raise DataError("the ONNX model cannot be read", where=path, expected=expected, got=str(error)) from error
+
+
+def parameters_of(path: Path) -> int | None:
+    """Number of the weights in a model, normalisation included; None without the package onnx.
+
+    Raises:
+        DataError: for a file that cannot be read.
+    """
+    try:
+        import onnx
+    except ImportError:
+        return None
+    try:
+        graph = onnx.load(str(path), load_external_data=False).graph
+    except Exception as error:  # of protobuf
+        raise DataError("the ONNX model cannot be read", where=path, got=str(error)) from error
+    constants = [each.t for node in graph.node if node.op_type == "Constant" for each in node.attribute]
+    floats = [each for each in (*graph.initializer, *constants) if each.data_type not in _WHOLE]
+    return sum(int(math.prod(each.dims)) for each in floats)
+
+
+_WHOLE = (6, 7)
+"""Types of shapes and indices, int32 and int64 (TensorProto): they are not weights."""
 
 
 def digest_of_files(path: Path) -> str:
@@ -135,7 +202,7 @@ def digest_of_files(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _axes(path: Path, shape: list[int | str | None]) -> tuple[bool, int | None, int | None]:
+def _axes(path: Path, shape: list[int | str | None], use: OnnxUse) -> tuple[bool, int | None, int | None]:
     """Whether the colours come first, and the height and the width of the input, None where any will do."""
     lengths = [length if isinstance(length, int) and length > 0 else None for length in shape]
     image = lengths[-3:]
@@ -144,18 +211,18 @@ def _axes(path: Path, shape: list[int | str | None]) -> tuple[bool, int | None, 
         return True, image[1], image[2]
     if has_one_image and image[2] == 3:
         return False, image[0], image[1]
-    raise _unusable(path, "an input of one image with 3 colours, 1x3xHxW or 1xHxWx3", "x".join(map(str, shape)))
+    raise _unusable(path, "an input of one image with 3 colours, 1x3xHxW or 1xHxWx3", "x".join(map(str, shape)), use)
 
 
-def _stated(path: Path, about: dict[str, str]) -> TeacherConfig:
+def _stated(path: Path, about: dict[str, str], use: OnnxUse) -> TeacherConfig:
     """Size and colours that the model's metadata states."""
     colours: Any = about.get(COLOURS_KEY)
     if colours is not None and colours not in get_args(Colours):
-        raise _unusable(path, f"metadata {COLOURS_KEY!r} of {', '.join(get_args(Colours))}", repr(colours))
+        raise _unusable(path, f"metadata {COLOURS_KEY!r} of {', '.join(get_args(Colours))}", repr(colours), use)
     try:
         return TeacherConfig(path=str(path), size=about.get(SIZE_KEY), colours=colours)
     except ConfigError as error:
-        raise _unusable(path, f"metadata {SIZE_KEY!r} such as 518x518", repr(about.get(SIZE_KEY))) from error
+        raise _unusable(path, f"metadata {SIZE_KEY!r} such as 518x518", repr(about.get(SIZE_KEY)), use) from error
 
 
 def _size(
@@ -163,6 +230,7 @@ def _size(
     config: TeacherConfig,
     fixed: tuple[int | None, int | None],
     stated: tuple[int, int] | None,
+    use: OnnxUse,
 ) -> tuple[int, int] | None:
     """The size to feed: the model's own where that is fixed, else the option, else what the metadata states."""
     wanted = config.size_px
@@ -181,7 +249,7 @@ def _size(
             "the ONNX model fixes only one side of its input",
             where=path,
             got="x".join(str(own or "any") for own in fixed),
-            fix="give both with --teacher.size",
+            fix=f"give both with {use.size}",
         )
     if width is None or height is None:
         return None
@@ -203,9 +271,9 @@ def _colours_of(config: TeacherConfig, stated: TeacherConfig, *, is_bytes: bool)
     return None
 
 
-def _unusable(path: Path, expected: str, got: str) -> DataError:
+def _unusable(path: Path, expected: str, got: str, use: OnnxUse) -> DataError:
     return DataError(
-        "the ONNX model cannot be a teacher",
+        f"the ONNX model cannot be {use.role}",
         where=path,
         expected=expected,
         got=got,
