@@ -15,8 +15,11 @@ import pytest
 from PIL import Image
 
 from helpers.live import mpegts, tcp_stream
+from helpers.rtsp import rtsp_camera
 from selfdepth.errors import ConfigError, DataError
 from selfdepth.limits import VARIABLE
+from selfdepth.live import capture
+from selfdepth.live.capture import Capture
 from selfdepth.live.sources import RecordedSource, SourceOptions, StreamSource, open_source, shown
 
 OPTIONS = SourceOptions()
@@ -212,3 +215,30 @@ def test_rtsp_goes_over_tcp_and_lets_nothing_else_be_opened() -> None:
     source = open_source("rtsp://camera/live", OPTIONS)
     assert isinstance(source, StreamSource) and source.options["rtsp_transport"] == "tcp"
     assert "file" not in source.options["protocol_whitelist"].split(",")
+
+
+def test_frames_of_a_camera_come_by_rtsp() -> None:
+    asked: list[str] = []
+    with rtsp_camera([40, 80, 120, 160, 200] * 3, asked=asked) as address:
+        source = open_source(address, OPTIONS)
+        levels = grey(source)
+    assert levels[:5] == [4, 8, 12, 16, 20] and len(levels) >= 14
+    assert asked[:4] == ["OPTIONS", "DESCRIBE", "SETUP", "PLAY"] and "secret" not in source.name
+
+
+def test_a_camera_that_hangs_up_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capture, "FIRST_DELAY_S", 0.01)
+    said: list[str] = []
+    back = threading.Event()
+
+    def say(sentence: str) -> None:
+        said.append(sentence)
+        if "is back after" in sentence:
+            back.set()
+
+    with (
+        rtsp_camera([40] * 20, [200] * 20) as address,
+        Capture(open_source(address, OPTIONS), lossless=False, say=say) as running,
+    ):
+        assert back.wait(60) and running.losses >= 1
+    assert "was lost" in said[0] and "secret" not in " ".join(said)

@@ -79,8 +79,7 @@ def test_what_the_past_saw_something_else_at_is_left_alone(pair: Pair) -> None:
     assert change.quantile(0.99) < 0.02 and change.mean() < 0.002
 
 
-def test_the_edges_are_those_of_the_new_frame(pair: Pair) -> None:
-    # A past without any edge, at the right depth on the whole, takes few of them away.
+def test_edges_stay_as_sharp_as_they_are(pair: Pair) -> None:
     def edges(disparity: Tensor) -> float:
         return float(disparity.log().diff(dim=-1).abs().clamp(max=1).mean())
 

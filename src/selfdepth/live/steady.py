@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from numpy import ndarray
 from torch import Tensor
@@ -30,15 +29,10 @@ from selfdepth.structs import DepthPrediction
 
 MEMORY = 0.8
 """Weight of the past where the images agree: an average over about five frames."""
-_AGREES = 0.15
+_AGREES = 0.3
 """Photometric error, in [0, 1], at which the weight of the past has fallen to 37 %."""
 _SAME = 0.25
 """Difference of two depths, in logarithms, at which it has: beyond, past and present are of different things."""
-_WINDOW = 0.03
-"""Side of the window over which the change is averaged, as a share of the width. Flicker is wider than that; edges,
-which are those of the new frame alone, are not."""
-_FLOOR = 1e-3
-"""Weight in a window below which there is no past to speak of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,22 +156,13 @@ def carried_along(
     change = (sample(past_disparity, places) * z.clamp(min=1e-6)).clamp(min=1e-6).log()
     error = photometric_error(sample(images[1], places).unsqueeze(1), Target.of(images[0]), LossConfig())
     agreement = torch.exp(-((error / _AGREES) ** 2) - (change / _SAME) ** 2) * _inside(places) * (z > 0)
-    side = 2 * round(_WINDOW * disparity.shape[-1] / 2) + 1
-    weight = _window_mean(agreement, side)
-    mean_change = _window_mean(agreement * change, side) / weight.clamp(min=_FLOOR)
-    # Also by the agreement at the pixel itself: a window at an edge has points of both sides.
-    return disparity * torch.exp(memory * agreement * mean_change)
+    return disparity * torch.exp(memory * agreement * change)
 
 
 def _inside(places: Float[Tensor, "b 2 h w"]) -> Float[Tensor, "b 1 h w"]:
     height, width = places.shape[-2:]
     last = torch.tensor([width - 1.0, height - 1.0], device=places.device)[:, None, None]
     return ((places >= 0) & (places <= last)).all(1, keepdim=True).to(places.dtype)
-
-
-def _window_mean(values: Float[Tensor, "b 1 h w"], side: int) -> Float[Tensor, "b 1 h w"]:
-    """Means over square windows, of what of them is in the image."""
-    return F.avg_pool2d(values, side, stride=1, padding=side // 2, count_include_pad=False)
 
 
 def _colours(image: UInt8[ndarray, "h w 3"]) -> Float[Tensor, "1 3 h w"]:
