@@ -48,7 +48,7 @@ FLOORS = (
     ("weights",),
     ("inference",),
     ("evaluation.depth", "evaluation.odometry"),
-    ("comparison", "export", "scale"),
+    ("comparison", "export", "live", "scale"),
     ("engine", "paper"),
     ("demo",),
     ("cli", "__main__"),

@@ -169,6 +169,27 @@ class Predictor:
         nowhere = Camera.from_fov(60, width=self.width, height=self.height)  # a pinhole: nothing is rectified
         return [replace(each, camera=None) for each in self.predict_batch(images, [nowhere] * len(images))]
 
+    def at_frame(
+        self,
+        fitted: DepthPrediction,
+        disparity: Float[ndarray, "h w"],
+        *,
+        height: int,
+        width: int,
+        camera: Camera | None,
+    ) -> DepthPrediction:
+        """A prediction of `predict_fitted` at the pixels of the frame that the image was `fitted` from.
+
+        Args:
+            disparity: in place of its own, at its size.
+            height, width: of the frame in pixels.
+            camera: that `fitted` was given.
+        """
+        maps = [disparity] if fitted.confidence is None else [disparity, fitted.confidence]
+        full, *sure = [self._at_pixels(torch.from_numpy(each)[None], (height, width), camera) for each in maps]
+        depth = np.divide(1, full, out=np.zeros_like(full), where=full > 0)
+        return replace(fitted, depth=depth, disparity=full, confidence=sure[0] if sure else None, camera=camera)
+
     def predict_stream(self, images: Iterable[ImageLike], batch_size: int = 8) -> Iterator[DepthPrediction]:
         """Depth of any number of images, in order, `batch_size` per forward pass. Raises what `predict` raises."""
         iterator = iter(images)
