@@ -25,7 +25,7 @@ IDLE_S = 3600.0
 """Seconds after which the files of a visitor go who has done nothing: not every browser says that it is closed."""
 
 
-class _Busy(Exception):
+class _Busy(Exception):  # noqa: N818  not an error: the other one lives
     """Another process holds the lock of its folder."""
 
 

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from selfdepth.app.clicks import INVITATION
 
 CSS = """
-.gradio-container {max-width: 1280px !important; margin: 0 auto !important}
+.gradio-container, .gradio-container > main {max-width: 1280px !important; width: 100% !important}
+.gradio-container {margin: 0 auto !important}
 .said {padding: .5em .8em; border-radius: 8px; background: var(--block-background-fill); overflow-wrap: anywhere}
 .said.error {border-left: 4px solid #d32f2f}
 .said.told {border-left: 4px solid #2e7d32}
@@ -22,8 +23,10 @@ footer {display: none !important}
 """
 """The colours of the legend are those of `colorize_disparity`."""
 
-_SEEN_FROM = (90.0, 80.0, None)
-"""Angles in degrees from which the cloud is seen first: from the camera, slightly from above."""
+_SEEN_FROM = (90.0, 78.0, 0.95)
+"""From where the points are seen first: angles in degrees, from behind the camera and slightly above it, and the
+distance to their middle, where 1 is the largest depth that is shown."""
+_BACKGROUND = (0.07, 0.07, 0.09, 1.0)
 
 
 def said(sentences: Sequence[str], kind: Literal["told", "error"] = "told") -> str:
@@ -50,7 +53,7 @@ class Parts:
         gradio.HTML(f"<h2>{html.escape(title)}</h2><p>{html.escape(about)}</p>")
         self.state = gradio.State(None)
         with gradio.Row():
-            self.drop = gradio.File(label=f"A photo or a video ({limits})", height=150, scale=3, elem_id="drop")
+            self.drop = gradio.File(label="A photo or a video", height=150, scale=3, elem_id="drop")
             with gradio.Column(scale=1, min_width=240):
                 self.fov = gradio.Textbox(
                     label="Your camera's horizontal field of view, degrees",
@@ -60,7 +63,7 @@ class Parts:
                     elem_id="fov",
                 )
                 self.halt = gradio.Button("Stop", visible=False, elem_id="halt")
-        self.status = gradio.HTML(said(("Drop a photo or a video above.",)), elem_id="status")
+        self.status = gradio.HTML(said((f"Drop a photo or a video above: {limits}.",)), elem_id="status")
         with gradio.Column(visible=False) as self.results:
             self._make_results(gradio)
 
@@ -82,6 +85,7 @@ class Parts:
                 interactive=False,
                 elem_id="cloud",
                 camera_position=_SEEN_FROM,
+                clear_color=_BACKGROUND,
             )
         self.film = gradio.Video(
             label="The video above its depth", visible=False, interactive=False, elem_id="film", buttons=["download"]

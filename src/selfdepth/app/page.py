@@ -14,7 +14,7 @@ from PIL import Image
 
 from selfdepth.app.clicks import Measurable, Pixel, describe_clicks, pixel_of_click
 from selfdepth.app.folders import Visit, Visits
-from selfdepth.app.glb import thinned_cloud, write_glb
+from selfdepth.app.glb import squares_of, write_glb
 from selfdepth.app.layout import CSS, Parts, legend, said
 from selfdepth.app.pictures import depth_of, describe_colours, photo_of, with_marks, write_jpeg
 from selfdepth.app.uploads import Upload, fov_of, open_upload, take
@@ -277,7 +277,8 @@ def _write_view(folder: Path, view: View) -> Any:
     write_jpeg(folder / "photo.jpg", photo_of(view.image))
     write_jpeg(folder / "depth.jpg", depth_of(prediction))
     max_depth, _ = CloudLimits().resolved(prediction)
-    write_glb(folder / "points.glb", thinned_cloud(prediction, view.image, max_depth=max_depth))
+    squares = squares_of(prediction, view.image, max_depth=max_depth)
+    write_glb(folder / "points.glb", squares, shown_size=max_depth)
     np.save(folder / "depth.npy", prediction.depth, allow_pickle=False)
     # Mapped: the depth of a large photo would stay in memory for as long as somebody looks at it.
     return np.load(folder / "depth.npy", mmap_mode="r", allow_pickle=False)

@@ -48,7 +48,7 @@ def with_marks(photo: Image.Image, pixels: Sequence[Pixel], frame: tuple[int, in
     draw = ImageDraw.Draw(marked)
     sides = (photo.width / frame[0], photo.height / frame[1])
     places = [tuple((at + 0.5) * side - 0.5 for at, side in zip(pixel, sides, strict=True)) for pixel in pixels]
-    radius = max(5, round(max(photo.size) / 120))
+    radius = max(5, round(max(photo.size) / 90))
     thick = max(2, radius // 3)
     for colour, more in ((_HALO, 2), (_RING, 0)):
         if len(places) == 2:

@@ -59,7 +59,7 @@ def made_app(gradio: Any, worker: Worker, visits: Visits, host: str) -> Any:
     import fastapi
 
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Guard, loopback=is_loopback(host))  # type: ignore[arg-type]
+    app.add_middleware(Guard, loopback=is_loopback(host))
     return gradio.mount_gradio_app(
         app,
         build_page(gradio, worker, visits),
