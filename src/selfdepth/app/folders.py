@@ -74,12 +74,14 @@ class Visit:
         folder: of the visitor's upload and of what was made from it.
         stop: set when the visit is over, and its folder goes.
         halt: set to end the long work of the moment.
+        filmed: the upload whose film has been begun.
         seen_s: when the visitor did something last, by `time.monotonic`.
     """
 
     folder: Path
     stop: threading.Event = field(default_factory=threading.Event)
     halt: threading.Event = field(default_factory=threading.Event)
+    filmed: object = None
     seen_s: float = field(default_factory=time.monotonic)
 
 

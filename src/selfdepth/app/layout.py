@@ -18,7 +18,7 @@ CSS = """
 .legend {display: flex; align-items: center; gap: .8em}
 .legend div {flex: 1; height: .9em; border-radius: 4px; background: linear-gradient(to right,
   #000004, #1c1044, #4f127b, #812581, #b5367a, #e55064, #fb8761, #fec287, #fcfdbf)}
-#measure img {cursor: crosshair}
+#measure img {cursor: crosshair; width: 100%}
 footer {display: none !important}
 """
 """The colours of the legend are those of `colorize_disparity`."""
@@ -97,8 +97,8 @@ class Parts:
 
     @property
     def of_view(self) -> list[Any]:
-        """What another frame changes."""
-        return [self.state, self.status, self.slider, self.legend, self.measure, self.answer, self.cloud]
+        """What another frame changes; its points come later."""
+        return [self.state, self.status, self.slider, self.legend, self.measure, self.answer]
 
     @property
     def of_upload(self) -> list[Any]:

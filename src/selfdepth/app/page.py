@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ Updates = dict[Any, Any]
 
 _ONE_AT_A_TIME = {"concurrency_id": "model", "concurrency_limit": 1, "api_visibility": "private"}
 _AT_ONCE = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-VIEW = "view"
+VIEW, POINTS = "view", "points.glb"
 _GONE = "The files are gone: after an hour without a click they are removed. Drop yours once more."
 
 
@@ -88,29 +88,40 @@ class Page:
         cleared = {parts.drop: None, parts.state: None, parts.cloud: None, parts.film: self._gradio.update(value=None)}
         return {**cleared, parts.results: hide, **self._answer(visit, work)}
 
-    def show(self, state: Any, fov: str, request: Any, progress: Any) -> Iterator[Updates]:
-        """Predict the first frame, and then, of a video, all of them. Also, again, with another camera.
+    def show(self, state: Any, fov: str, request: Any) -> Updates:
+        """Predict the first frame of a photo or video; also, again, with another camera.
 
         Args:
             state: the file, or what is shown of it.
             fov: the field of view, as the visitor typed it.
         """
-        visit, parts, opened = self._visits.find(str(request.session_hash)), self._parts, []
+        visit = self._visits.find(str(request.session_hash))
         path = state.upload.path if isinstance(state, Shown) else state
         if visit is None or not isinstance(path, Path):
-            yield self._nothing()
-            return
+            return self._nothing()
 
         def look() -> Updates:
             upload = open_upload(path, fov_deg=fov_of(fov))
-            updates = self._look(visit, upload, 0)
-            opened.append(upload)
-            return {**updates, **self._begin(upload)}
+            return {**self._look(visit, upload, 0), **self._begin(upload)}
 
-        yield self._answer(visit, look)
-        if opened and opened[0].is_video:
-            done = self._answer(visit, lambda: self._film(visit, opened[0], progress))
-            yield {**done, parts.halt: self._gradio.update(visible=False)}
+        return self._answer(visit, look)
+
+    def points(self, shown: Any) -> Updates:
+        """The points of the frame that is shown.
+
+        They come after the rest: where gradio makes a part visible and fills it at once, it draws no points.
+        """
+        path = shown.folder / POINTS if isinstance(shown, Shown) else None
+        return {self._parts.cloud: str(path) if path is not None and path.is_file() else None}
+
+    def film(self, shown: Any, request: Any, progress: Any) -> Updates:
+        """Of a video, predict all frames, and show it above its depth. It is done once, whichever event asks first."""
+        visit, parts = self._visits.find(str(request.session_hash)), self._parts
+        if visit is None or not isinstance(shown, Shown) or not shown.upload.is_video or visit.filmed == shown.upload:
+            return self._nothing()
+        visit.filmed = shown.upload
+        done = self._answer(visit, lambda: self._film(visit, shown.upload, progress))
+        return {**done, parts.halt: self._gradio.update(visible=False)}
 
     def look_again(self, shown: Any, index: int, request: Any) -> Updates:
         """Another frame of the video."""
@@ -217,7 +228,6 @@ class Page:
             parts.legend: legend(*describe_colours(view.prediction, predictor.metres_per_unit)),
             parts.measure: pair[0],
             parts.answer: said((describe_clicks(frame, ()),)),
-            parts.cloud: str(folder / "points.glb"),
         }
 
     def _describe(self, upload: Upload, view: View) -> str:
@@ -278,7 +288,7 @@ def _write_view(folder: Path, view: View) -> Any:
     write_jpeg(folder / "depth.jpg", depth_of(prediction))
     max_depth, _ = CloudLimits().resolved(prediction)
     squares = squares_of(prediction, view.image, max_depth=max_depth)
-    write_glb(folder / "points.glb", squares, shown_size=max_depth)
+    write_glb(folder / POINTS, squares, shown_size=max_depth)
     np.save(folder / "depth.npy", prediction.depth, allow_pickle=False)
     # Mapped: the depth of a large photo would stay in memory for as long as somebody looks at it.
     return np.load(folder / "depth.npy", mmap_mode="r", allow_pickle=False)
@@ -306,8 +316,11 @@ def _connect(gradio: Any, blocks: Any, parts: Parts, page: Page) -> None:
     def arrive(given, request):  # type: ignore[no-untyped-def]
         return page.arrive(given, request)
 
-    def show(state, fov, request, progress=gradio.Progress()):  # type: ignore[no-untyped-def]  # noqa: B008
-        yield from page.show(state, fov, request, progress)
+    def show(state, fov, request):  # type: ignore[no-untyped-def]
+        return page.show(state, fov, request)
+
+    def film(state, request, progress=gradio.Progress()):  # type: ignore[no-untyped-def]  # noqa: B008
+        return page.film(state, request, progress)
 
     def look_again(state, index, request):  # type: ignore[no-untyped-def]
         return page.look_again(state, index, request)
@@ -324,14 +337,18 @@ def _connect(gradio: Any, blocks: Any, parts: Parts, page: Page) -> None:
     def leave(request):  # type: ignore[no-untyped-def]
         page.leave(request)
 
-    for function in (arrive, show, look_again, click, write, halt, leave):
+    for function in (arrive, show, film, look_again, click, write, halt, leave):
         function.__annotations__["request"] = gradio.Request  # gradio fills in arguments of these types
     click.__annotations__["event"] = gradio.SelectData
     model = {**_ONE_AT_A_TIME, "show_progress_on": [parts.status]}
     showing = (show, [parts.state, parts.fov], parts.of_upload)
-    parts.drop.upload(arrive, [parts.drop], parts.of_upload, **_AT_ONCE).then(*showing, **model)
-    parts.fov.submit(*showing, **model)
-    parts.index.release(look_again, [parts.state, parts.index], parts.of_view, **model)
+    filming = (film, [parts.state], [parts.film, parts.status, parts.halt])
+    pointing = (page.points, [parts.state], [parts.cloud])
+    arrived = parts.drop.upload(arrive, [parts.drop], [*parts.of_upload, parts.cloud], **_AT_ONCE)
+    for event in (arrived.then(*showing, **model), parts.fov.submit(*showing, **model)):
+        event.then(*pointing, **_AT_ONCE).then(*filming, **model)
+    moved = parts.index.release(look_again, [parts.state, parts.index], parts.of_view, **model)
+    moved.then(*pointing, **_AT_ONCE)
     parts.measure.select(click, [parts.state], [parts.state, parts.measure, parts.answer], **_AT_ONCE)
     parts.write.click(write, [parts.state, parts.kinds], [parts.status, parts.files], **model)
     parts.halt.click(halt, None, None, **_AT_ONCE)
