@@ -58,7 +58,9 @@ def squares_of(
     camera = prediction.camera
     if camera is None:
         raise no_camera_for_points(width, height)
-    step = max(1, math.ceil(math.sqrt(height * width / most)))
+    step = max(1, math.floor(math.sqrt(height * width / most)))
+    while math.ceil(height / step) * math.ceil(width / step) > most:
+        step += 1
     disparity = prediction.disparity[::step, ::step].astype(np.float64)
     shown = (disparity > 0) & (disparity * max_depth >= 1)
     rows, columns = (place * step for place in np.nonzero(shown))
@@ -79,6 +81,8 @@ def _slope(values: Float[ndarray, "h w"], axis: int) -> Float[ndarray, "h w"]:
     """The change from one value to the next: of the changes before and after it the smaller one, 0 if they differ in
     sign. So the edge of an object slopes as the object does."""
     steps = np.diff(values, axis=axis)
+    if steps.shape[axis] == 0:
+        return np.zeros_like(values)
     first, last = np.take(steps, [0], axis=axis), np.take(steps, [-1], axis=axis)
     before, after = np.concatenate([first, steps], axis=axis), np.concatenate([steps, last], axis=axis)
     smaller = np.where(np.abs(before) < np.abs(after), before, after)

@@ -15,21 +15,23 @@ from selfdepth.files import whole_file
 from selfdepth.inference.visualize import colorize_disparity, colour_range
 from selfdepth.structs import DepthPrediction
 
-LONGEST_SIDE_PX = 1600
-"""Of a picture on the page: as many as a screen shows. Results for download have every pixel."""
+LONGEST_SIDE_PX = (960, 1600)
+"""Of a picture on the page, at least and at most: as many as a screen shows. Results for download have every pixel."""
 _RING, _HALO = "#ff2d55", "#ffffff"
 
 
 def shown_size(width: int, height: int) -> tuple[int, int]:
-    """Width and height of the picture of a frame: its own, or the largest with its aspect that fits the page."""
-    factor = min(1.0, LONGEST_SIDE_PX / max(width, height))
+    """Width and height of the picture of a frame: its own, or the nearest with its aspect that fits the page."""
+    least, most = LONGEST_SIDE_PX
+    longest = max(width, height)
+    factor = min(max(longest, least), most) / longest
     return max(1, round(width * factor)), max(1, round(height * factor))
 
 
 def photo_of(image: UInt8[ndarray, "h w 3"]) -> Image.Image:
     """The picture of a frame."""
     size = shown_size(image.shape[1], image.shape[0])
-    return Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    return Image.fromarray(image).resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
 
 
 def depth_of(prediction: DepthPrediction) -> Image.Image:
