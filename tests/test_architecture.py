@@ -50,7 +50,7 @@ FLOORS = (
     ("evaluation.depth", "evaluation.odometry"),
     ("comparison", "export", "live", "scale"),
     ("engine", "paper"),
-    ("demo",),
+    ("app", "demo"),
     ("cli", "__main__"),
 )
 """The rooms of the house, the lowest floor first. A room is a module or a package; it imports from floors below and

@@ -38,6 +38,7 @@ VERBS: dict[str, str] = {
     "refine": "adapt a model to one video, in a few minutes of training on it",
     "predict": "depth of images, folders and videos",
     "live": "depth of a camera or a stream as it comes, shown on a local page",
+    "app": "a page on which a photo or a video can be dropped to see its depth",
     "calibrate": "find the factor that turns a model's depth into metres",
     "evaluate depth": "measure depth against ground truth",
     "evaluate odometry": "measure a trajectory against the true one",
