@@ -34,6 +34,7 @@ from selfdepth.inference.fold import for_prediction
 from selfdepth.losses.self_teaching import confidence_of
 from selfdepth.structs import DepthPrediction
 from selfdepth.weights.files import LoadedWeights, depth_network, load_weights
+from selfdepth.weights.hub_names import at_revision
 
 ImageLike = str | Path | Image.Image | ndarray
 """A file, a PIL image, or RGB pixels: uint8, height x width x 3."""
@@ -86,10 +87,13 @@ class Predictor:
         return "fp32" if self._dtype == torch.float32 else "bf16"
 
     @staticmethod
-    def load(model: str | Path, *, device: str = "auto", precision: Precision = "auto") -> Predictor:
+    def load(
+        model: str | Path, *, revision: str | None = None, device: str = "auto", precision: Precision = "auto"
+    ) -> Predictor:
         """Read a model: a run, weights or published folder, a published model's name, or a Hugging Face hub name.
 
         Args:
+            revision: of a hub's model, a branch, a tag or a commit; "owner/name@revision" says the same in one word.
             device: auto, cpu, cuda, cuda:1 or mps.
             precision: auto, fp32 or bf16, for the network alone; everything else is fp32.
 
@@ -97,7 +101,7 @@ class Predictor:
             CheckpointError: for a model that cannot be read.
             ConfigError: for a device that the machine does not have, or an unknown precision.
         """
-        return Predictor(load_weights(model), device=device, precision=precision)
+        return Predictor(load_weights(at_revision(model, revision)), device=device, precision=precision)
 
     def predict(self, image: ImageLike, camera: Camera | None = None) -> DepthPrediction:
         """Depth of one image at its own resolution.
@@ -225,9 +229,11 @@ class Predictor:
         return self.camera.resized(width, height)
 
 
-def load(model: str | Path, *, device: str = "auto", precision: Precision = "auto") -> Predictor:
+def load(
+    model: str | Path, *, revision: str | None = None, device: str = "auto", precision: Precision = "auto"
+) -> Predictor:
     """The same as `Predictor.load`."""
-    return Predictor.load(model, device=device, precision=precision)
+    return Predictor.load(model, revision=revision, device=device, precision=precision)
 
 
 def as_pixels(image: ImageLike) -> UInt8[ndarray, "h w 3"]:
