@@ -42,13 +42,24 @@ def describe(model: str) -> dict[str, str]:
         CheckpointError: for a model that cannot be read.
         DataError: if the record of its run is there and cannot be read.
     """
+    from selfdepth.weights.files import load_weights
+
+    return describe_weights(load_weights(model))
+
+
+def describe_weights(weights: LoadedWeights) -> dict[str, str]:
+    """The same of a model that has been read.
+
+    Raises:
+        CheckpointError: for weights that do not fit their network.
+        DataError: if the record of its run is there and cannot be read.
+    """
     from selfdepth.engine.health import collapse
     from selfdepth.engine.tracking import read_metrics
     from selfdepth.geometry.ray_depth import describe_depth_is
-    from selfdepth.weights.files import depth_network, load_weights
+    from selfdepth.weights.files import depth_network
     from selfdepth.weights.metres import describe_unit
 
-    weights = load_weights(model)
     ills = []
     if weights.folder.name in ("best", "last") and not weights.config.has_confidence:  # a student is as its teacher is
         ills = collapse(read_metrics(weights.folder.parent), automask=weights.config.loss.automask)

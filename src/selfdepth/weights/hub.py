@@ -53,8 +53,6 @@ def fetch_from_hub(name: HubName, *, weights: str, config: str) -> Path:
             is too large, or does not arrive as it was announced.
         OutputError: if the cache cannot be written to.
     """
-    from huggingface_hub import hf_hub_download
-
     wanted = (Wanted(file=config, limit="json_megabytes"), Wanted(file=weights, limit="weights_megabytes"))
     cached = _cached(name, wanted)
     if cached is not None and name.is_commit:
@@ -72,23 +70,7 @@ def fetch_from_hub(name: HubName, *, weights: str, config: str) -> Path:
         )
         return cached
     _require_model(listed.sizes, name, wanted)
-    at_commit = HubName(repository=name.repository, revision=listed.commit)
-    there = _cached(at_commit, wanted)
-    for each in wanted:
-        with hub_sentences(name):
-            # The first by its revision, which the cache then knows; the second by the commit, so that both are of one.
-            revision = name.revision if each is wanted[0] else listed.commit
-            path = hf_hub_download(
-                name.repository, each.file, revision=revision, tqdm_class=_bounded(each, name), etag_timeout=_TIMEOUT_S
-            )
-        if there is None:
-            _require_announced(Path(path), listed.checksums.get(each.file), name)
-        if each.file == config:
-            _require_ours(Path(path), name)
-    folder = Path(path).parent
-    if not (folder / config).is_file():  # the branch moved on between the two
-        raise _changed(name)
-    return folder
+    return _download(name, listed, wanted)
 
 
 class UnreachableHubError(CheckpointError):
@@ -114,6 +96,31 @@ def _listed(name: HubName) -> _Listed:
         sizes={each.rfilename: each.size for each in files},
         checksums={each.rfilename: each.lfs.sha256 for each in files if each.lfs is not None},
     )
+
+
+def _download(name: HubName, listed: _Listed, wanted: tuple[Wanted, ...]) -> Path:
+    """The folder in the cache, once all files are there; the configuration comes first."""
+    from huggingface_hub import hf_hub_download
+
+    at_commit = HubName(repository=name.repository, revision=listed.commit)
+    was_there = _cached(at_commit, wanted) is not None
+    folders: list[Path] = []
+    for each in wanted:
+        with hub_sentences(name):
+            # The first by its revision, which the cache then knows; the second by the commit, so that both are of one.
+            revision = listed.commit if folders else name.revision
+            path = hf_hub_download(
+                name.repository, each.file, revision=revision, tqdm_class=_bounded(each, name), etag_timeout=_TIMEOUT_S
+            )
+        if not was_there:
+            _require_announced(Path(path), listed.checksums.get(each.file), name)
+        if not folders:
+            _require_ours(Path(path), name)
+        folders.append(Path(path).parent)
+    if folders[0] != folders[1]:
+        fix = "try again"
+        raise CheckpointError("the hub's model changed while it was downloaded", where=str(name), fix=fix)
+    return folders[0]
 
 
 def _cached(name: HubName, wanted: tuple[Wanted, ...]) -> Path | None:
@@ -253,7 +260,3 @@ def _sentence(name: HubName, error: Exception) -> SelfDepthError:
         got=f"answer {status}" if status else reason(error),
         fix="check the network, or try again",
     )
-
-
-def _changed(name: HubName) -> CheckpointError:
-    return CheckpointError("the hub's model changed while it was downloaded", where=str(name), fix="try again")
