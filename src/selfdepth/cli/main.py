@@ -44,6 +44,7 @@ VERBS: dict[str, str] = {
     "evaluate odometry": "measure a trajectory against the true one",
     "compare": "models beside each other: errors, time, size, and whether training pays",
     "export": "write a model in the format of other software",
+    "push": "share a model on the Hugging Face hub",
     "presets": "list the named runs, and what the paper published for them",
     "prepare": "decode the frames once, into a store that several runs share",
     "fetch kitti": "make a store from KITTI's archives, without the disk for all of them",

@@ -36,6 +36,7 @@ from selfdepth.inference.fold import for_prediction
 from selfdepth.losses.self_teaching import confidence_of
 from selfdepth.structs import DepthPrediction
 from selfdepth.weights.files import depth_network
+from selfdepth.weights.hub_names import at_revision
 from selfdepth.weights.models import DepthModel, StatedModel, has_confidence, load_model
 from selfdepth.weights.onnx_weights import OnnxWeights, device_of_onnx
 
@@ -98,6 +99,7 @@ class Predictor:
     def load(
         model: str | Path,
         *,
+        revision: str | None = None,
         device: str = "auto",
         precision: Precision = "auto",
         predictions_are: Quantity | None = None,
@@ -105,6 +107,7 @@ class Predictor:
         """Read a model: a run, weights or published folder, an ONNX file, a published model's name, or a hub name.
 
         Args:
+            revision: of a hub's model, a branch, a tag or a commit; "owner/name@revision" says the same in one word.
             device: auto, cpu, cuda, cuda:1 or mps.
             precision: auto, fp32 or bf16, for the network alone; everything else is fp32.
             predictions_are: what an ONNX file that `selfdepth export` did not write gives: disparity, depth or
@@ -116,7 +119,8 @@ class Predictor:
                 nobody says what it gives.
             DataError: for an ONNX file that is no depth network.
         """
-        return Predictor(load_model(StatedModel(str(model), predictions_are)), device=device, precision=precision)
+        stated = StatedModel(str(at_revision(model, revision)), predictions_are)
+        return Predictor(load_model(stated), device=device, precision=precision)
 
     def for_frames(self, width: int, height: int) -> Predictor:
         """The same predictor, for frames of this size in pixels.
@@ -283,12 +287,13 @@ class Predictor:
 def load(
     model: str | Path,
     *,
+    revision: str | None = None,
     device: str = "auto",
     precision: Precision = "auto",
     predictions_are: Quantity | None = None,
 ) -> Predictor:
     """The same as `Predictor.load`."""
-    return Predictor.load(model, device=device, precision=precision, predictions_are=predictions_are)
+    return Predictor.load(model, revision=revision, device=device, precision=precision, predictions_are=predictions_are)
 
 
 def as_pixels(image: ImageLike) -> UInt8[ndarray, "h w 3"]:
