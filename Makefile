@@ -58,6 +58,9 @@ bench: $(READY)  ## measure the speed; writes benchmarks/results/speed.json and 
 	$(BIN)/python benchmarks/speed.py --json benchmarks/results/speed.json
 	$(BIN)/python benchmarks/report.py benchmarks/results/speed.json
 
+docs: $(READY)   ## build the site of the documents into site/; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 dist: $(READY)   ## build the source distribution and a wheel for this kind of machine into dist/
 	rm -rf dist
 	$(BIN)/python -m build
