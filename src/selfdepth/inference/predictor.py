@@ -323,12 +323,8 @@ def as_pixels(image: ImageLike) -> UInt8[ndarray, "h w 3"]:
 def require_large_enough(width: int, height: int, where: str | Path) -> None:
     """Raise DataError for an image of this width and height, if a side has fewer than 16 pixels."""
     if min(width, height) < MIN_SIDE_PX:
-        raise DataError(
-            "the image is too small",
-            where=where,
-            expected=f"at least {MIN_SIDE_PX} pixels a side",
-            got=f"{width}x{height}",
-        )
+        expected = f"at least {MIN_SIDE_PX} pixels a side"
+        raise DataError("the image is too small", where=where, expected=expected, got=f"{width}x{height}")
 
 
 def _of_onnx(weights: OnnxWeights, images: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b 1 h w"]:
