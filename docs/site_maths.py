@@ -12,6 +12,7 @@ from matplotlib.textpath import TextPath
 
 _CODE_OR_FORMULA = re.compile(r"(`+[^`]*`+)|\$\$(.+?)\$\$|\$([^$\n]+)\$", re.DOTALL)
 _EM = 100.0
+_MARGIN = 8  # for the curves that bulge beyond their points, and for rounding
 _COMMANDS = {Outline.MOVETO: "M", Outline.LINETO: "L", Outline.CURVE3: "Q", Outline.CURVE4: "C"}
 # What matplotlib writes under another name, or not at all.
 _NAMES = (
@@ -64,12 +65,13 @@ def drawing(formula: str, *, in_a_line: bool) -> str:
         for points, code in outline.iter_segments(simplify=False)
     ]
     box = outline.get_extents()
-    width, height = box.width + 4, box.height + 4
+    width, height = box.width + 2 * _MARGIN, box.height + 2 * _MARGIN
     size = f"width:{width / _EM:.2f}em;height:{height / _EM:.2f}em"
-    place = f"vertical-align:{(box.y0 - 2) / _EM:.2f}em" if in_a_line else "display:block;margin:1em auto"
+    place = f"vertical-align:{(box.y0 - _MARGIN) / _EM:.2f}em" if in_a_line else "display:block;margin:1em auto"
+    view = f"{box.x0 - _MARGIN:.0f} {-box.y1 - _MARGIN:.0f} {width:.0f} {height:.0f}"
     return (
         f'<svg role="img" aria-label="{html.escape(formula)}" style="{size};{place}" fill="currentColor" '
-        f'viewBox="{box.x0 - 2:.0f} {-box.y1 - 2:.0f} {width:.0f} {height:.0f}"><path d="{"".join(steps)}"/></svg>'
+        f'viewBox="{view}"><path d="{"".join(steps)}"/></svg>'
     )
 
 
