@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import site_maths
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
@@ -22,6 +23,8 @@ _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _FENCED = re.compile(r"(^```.*?^```)", re.MULTILINE | re.DOTALL)
 _PICTURES = {".png", ".jpg", ".svg"}
 _LANGUAGES = {".py": "python", ".c": "c", ".h": "c", ".json": "json", ".sh": "bash", ".cff": "yaml", ".yml": "yaml"}
+_FORMULAS: dict[str, list[str]] = {}
+"""By page, in the order of their marks."""
 _ITEM = re.compile(r"^(\s*)([-*]|\d+\.) ")
 
 
@@ -59,8 +62,17 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
             return link[0]
         return f"]({os.path.relpath(place_of(file), Path(here).parent)}{anchor})"
 
+    def prepared(text: str) -> str:
+        return site_maths.set_aside(_spaced(_LINK.sub(relinked, text)), formulas)
+
+    formulas = _FORMULAS[here] = []
     parts = _FENCED.split(markdown)
-    return "".join(part if part.startswith("```") else _spaced(_LINK.sub(relinked, part)) for part in parts)
+    return "".join(part if part.startswith("```") else prepared(part) for part in parts)
+
+
+def on_page_content(content: str, page: Page, **_: Any) -> str:
+    """Draw the formulas."""
+    return site_maths.put_back(content, _FORMULAS.get(page.file.src_uri, []))
 
 
 def place_of(path: str) -> str:

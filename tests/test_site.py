@@ -16,14 +16,20 @@ ROOT = Path(__file__).resolve().parents[1]
 PUBLIC = ("load", "Predictor.predict", "DepthPrediction", "Camera", "Trajectory", "TrainConfig", "SelfDepthError")
 
 
-@pytest.fixture(scope="module")
-def pages() -> ModuleType:
-    """The hooks, as mkdocs loads them: by their file."""
-    spec = importlib.util.spec_from_file_location("site_pages", ROOT / "docs/site_pages.py")
+def loaded(path: str) -> ModuleType:
+    """A program of the site, as mkdocs loads it: by its file."""
+    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "docs")
+        spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def pages() -> ModuleType:
+    return loaded("docs/site_pages.py")
 
 
 @pytest.mark.parametrize(
@@ -82,6 +88,29 @@ def test_the_order_of_the_pages_is_that_of_the_readme(pages: ModuleType) -> None
     nav = pages.on_config(SimpleNamespace(nav=None)).nav
     assert nav[:2] == ["index.md", "your-own-video.md"]
     assert {page.name for page in (ROOT / "docs").glob("*.md")} <= set(nav)
+
+
+def test_an_entry_for_several_names_is_one_for_each() -> None:
+    docstring = 'Sizes.\n\nArgs:\n    width, height: in pixels,\n        above 0.\n    scale: "a, b: c".'
+    each = "    {}: in pixels,\n        above 0.\n"
+    expected = f'Sizes.\n\nArgs:\n{each.format("width")}{each.format("height")}    scale: "a, b: c".'
+    assert loaded("docs/site_names.py").apart(docstring) == expected
+
+
+def test_formulas_are_drawn_in_the_page_and_code_is_left(pages: ModuleType) -> None:
+    page = SimpleNamespace(file=SimpleNamespace(src_uri="kitti.md"))
+    marked = pages.on_page_markdown("With $L_p$:\n\n$$L_p = \\frac{a_1}{2}$$\n\nand `$HOME` and `$CACHE`.", page)
+    assert "L_p" not in marked  # Markdown does not see its underscores
+    content = pages.on_page_content(f"<p>{marked}</p>", page)
+    labels = re.findall(r'<svg role="img" aria-label="([^"]*)" style="[^"]*" fill="currentColor" [^>]*><path', content)
+    assert labels == ["L_p", r"L_p = \frac{a_1}{2}"]
+    assert content.endswith("and `$HOME` and `$CACHE`.</p>")
+
+
+def test_a_formula_that_cannot_be_drawn_is_an_error(pages: ModuleType) -> None:
+    page = SimpleNamespace(file=SimpleNamespace(src_uri="kitti.md"))
+    with pytest.raises(ValueError, match="unheard"):
+        pages.on_page_markdown(r"$$\unheard{a}$$", page)
 
 
 @pytest.mark.slow
