@@ -86,6 +86,7 @@ def test_the_script_draws_all_figures(
             assert len(np.unique(np.asarray(picture))) > 50, path
 
 
+@pytest.mark.slow
 def test_the_minimum_over_the_sources_is_lower_than_the_mean_where_the_page_says_so(
     script: ModuleType, drives: SimpleNamespace
 ) -> None:
@@ -96,6 +97,7 @@ def test_the_minimum_over_the_sources_is_lower_than_the_mean_where_the_page_says
     assert errors.amin(0).mean() < 0.75 * wrong.amin(0).mean()
 
 
+@pytest.mark.slow
 def test_the_auto_mask_leaves_out_the_car_of_the_same_speed_and_nearly_all_at_a_stop(
     script: ModuleType, drives: SimpleNamespace
 ) -> None:
@@ -106,6 +108,7 @@ def test_the_auto_mask_leaves_out_the_car_of_the_same_speed_and_nearly_all_at_a_
     assert stop.moved(script.forward(script.STEP_M)).keep().mean() < 0.1
 
 
+@pytest.mark.slow
 def test_a_coarse_disparity_is_tied_down_at_full_size_and_less_so_at_its_own(
     script: ModuleType, drives: SimpleNamespace
 ) -> None:

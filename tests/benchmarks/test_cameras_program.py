@@ -29,6 +29,7 @@ def truth_of(streets: Streets) -> np.ndarray:
         return np.array(held_out["distances"])
 
 
+@pytest.mark.slow
 def test_the_held_out_street_is_another_one_and_its_truth_no_training_can_see(brown: Streets) -> None:
     assert sorted(path.name for path in brown.train.iterdir()) == ["street_0"]
     assert not list(brown.train.rglob("*.npz"))
@@ -37,6 +38,7 @@ def test_the_held_out_street_is_another_one_and_its_truth_no_training_can_see(br
     np.testing.assert_allclose(truth_of(brown), drive.depth / rays[..., 2], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_perfect_prediction_has_no_error_whatever_its_unit_and_whether_it_is_along_z_or_the_ray(
     brown: Streets,
 ) -> None:
@@ -57,6 +59,7 @@ def test_a_perfect_prediction_has_no_error_whatever_its_unit_and_whether_it_is_a
     assert found[NATIVE]["seen"] == 1
 
 
+@pytest.mark.slow
 def test_only_pixels_that_all_ways_see_are_compared(brown: Streets) -> None:
     truth = truth_of(brown)
     good = np.where(truth > 0, truth, 50.0)
@@ -87,6 +90,7 @@ def test_where_a_lens_sees_beside_the_camera_depth_along_z_is_a_distance_by_the_
     assert true.max() > 10 and (true == 0).any(), "behind the camera there is no z"
 
 
+@pytest.mark.slow
 def test_every_way_but_the_ignorant_is_told_the_true_camera(brown: Streets, tmp_path: Path) -> None:
     job = Job(way=IGNORED, config=DEMO_CONFIG, streets=brown, folder=tmp_path)
     config = cameras.configured(job)
@@ -101,6 +105,7 @@ def test_every_way_but_the_ignorant_is_told_the_true_camera(brown: Streets, tmp_
     assert (lens[RECTIFIED].rectify, lens[NATIVE].rectify) == ("yes", "no")
 
 
+@pytest.mark.slow
 def test_a_way_that_is_refused_is_said_so_in_the_table(brown: Streets, tmp_path: Path) -> None:
     np.save(tmp_path / "distances.npy", np.where(truth_of(brown) > 0, truth_of(brown), 1))
     found = cameras.judged(

@@ -63,6 +63,7 @@ def test_a_synthetic_store_is_a_store(tmp_path: Path) -> None:
     assert len(store.train) == 1200 - 2 * 3
 
 
+@pytest.mark.slow
 def test_curves_of_both_sides_start_from_the_same_weights_and_batches(tmp_path: Path) -> None:
     words = [
         "--seeds",

@@ -29,6 +29,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_path_before_and_after_is_measured_and_drawn(
     demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -45,6 +46,7 @@ def test_the_path_before_and_after_is_measured_and_drawn(
     assert f" | {document['after']['ate_m']:.3f} | " in shown[-1]
 
 
+@pytest.mark.slow
 def test_before_means_the_weights_that_the_run_started_from(demo: Path, tmp_path: Path) -> None:
     before = load_weights(odometry.save_untrained(demo / "run/last", tmp_path / "untrained"))
     again = load_weights(odometry.save_untrained(demo / "run/last", tmp_path / "again"))

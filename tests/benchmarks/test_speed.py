@@ -31,6 +31,7 @@ def measured(tmp_path: Path, *words: str) -> dict[str, Any]:
     return document
 
 
+@pytest.mark.slow
 def test_a_measurement_says_what_machine_and_commit_it_is_of(tmp_path: Path) -> None:
     document = measured(tmp_path, "--only", "objective", "evaluate")
     assert {"objective", "evaluate"} <= set(document) and "train_step" not in document
@@ -45,6 +46,7 @@ def test_every_measurement_runs(tmp_path: Path) -> None:
     assert document["train_step"]["precision"] == "fp32" and document["train_step"]["compiled"] is False
 
 
+@pytest.mark.slow
 def test_the_two_sides_take_turns() -> None:
     seen: list[str] = []
     sides = {"ours": lambda: seen.append("a"), "plain": lambda: seen.append("b")}
@@ -75,6 +77,7 @@ def test_the_objective_must_move_each_image_and_disparity_twice_and_the_gradient
     assert objective_bytes_per_clip(64, 32) == 4 * (2 * 9 * pixels + 3 * (1 + 1 / 4 + 1 / 16 + 1 / 64) * pixels)
 
 
+@pytest.mark.slow
 def test_the_peak_of_a_process_is_its_own_and_not_its_parents() -> None:
     code = "import measuring as m; a = m.peak_mb(); block = b'x' * 100_000_000; print(a, m.peak_mb())"
     block = b"x" * 1_000_000_000

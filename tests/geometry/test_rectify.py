@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import replace
+from functools import cache
 
 import cv2
 import numpy as np
@@ -54,7 +55,8 @@ def plane(x: ndarray, y: ndarray) -> ndarray:
     return np.stack([127 + 90 * np.sin(9 * x), 127 + 90 * np.cos(8 * y), 127 + 70 * np.sin(6 * x + 5 * y)], -1)
 
 
-def drawn(frame: Camera, samples: int = 3) -> ndarray:
+@cache
+def drawn(frame: Camera, samples: int = 2) -> ndarray:
     """What a camera sees of the plane, ray by ray; black where a pixel has no ray."""
     fine = frame.resized(frame.width * samples, frame.height * samples)
     rays, seen = fine.rays()

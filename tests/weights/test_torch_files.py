@@ -111,8 +111,9 @@ def test_what_torch_save_never_writes_for_tensors_is_refused_before_it_is_built(
 
 
 @pytest.mark.usefixtures("unread")
-@pytest.mark.parametrize("content", [b"]" * (1_000_001), b"X\x00\x00\x00\x01" + bytes(1 << 24) + b"."])
-def test_endless_instructions_are_refused(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"]" * 10_001, b"X\x00\x00\x00\x01" + bytes(1 << 24) + b"."])
+def test_endless_instructions_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    monkeypatch.setattr(torch_files, "_MOST_STEPS", 10_000)
     for is_zip in (True, False):
         with pytest.raises(CheckpointError, match=r"too many of them|a damaged file"):
             load(stored(tmp_path / "a.pth", content, is_zip=is_zip))

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, UInt8
 from numpy import ndarray
+from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 
 from selfdepth.data.footage import Footage
@@ -193,9 +194,11 @@ def _costs(before: Float[ndarray, "h w"], after: Float[ndarray, "h w"]) -> Float
     # Candidates outside the image get a cost that no candidate inside can reach.
     source = np.pad(after[:height, :width], ((_REACH_Y_PX,) * 2, (_REACH_X_PX,) * 2), constant_values=1e4)
     cost = np.empty((2 * _REACH_Y_PX + 1, 2 * _REACH_X_PX + 1, rows, columns), dtype=np.float32)
+    blocks = (rows, _BLOCK_PX, 1, columns, _BLOCK_PX)
     for y in range(cost.shape[0]):
-        for x in range(cost.shape[1]):
-            cost[y, x] = _per_block((target - source[y : y + height, x : x + width]) ** 2)
+        beside = sliding_window_view(source[y : y + height], width, axis=1)  # row, displacement, column
+        off = target.reshape(blocks) - beside.reshape(rows, _BLOCK_PX, -1, columns, _BLOCK_PX)
+        cost[y] = np.einsum("ripcj,ripcj->prc", off, off) / _BLOCK_PX**2
     return cost
 
 
