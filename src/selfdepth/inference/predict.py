@@ -15,6 +15,7 @@ from selfdepth.errors import ConfigError, DataError, OutputError, SelfDepthWarni
 from selfdepth.files import require_writable
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.ray_depth import describe_depth_is
+from selfdepth.inference.depth_bag import bag_factor, check_bag
 from selfdepth.inference.inputs import PredictionInput, cropped_as_trained
 from selfdepth.inference.kitti_benchmark import benchmark_factor, require_benchmark_images
 from selfdepth.inference.odometry import MotionPredictor, has_pose_network, too_few_frames
@@ -128,6 +129,10 @@ def predict_ready(
     if "kitti" in options.kinds:
         factor = benchmark_factor(predictor.metres_per_unit, options.metres_per_unit, ready.model)
         options = replace(options, metres_per_unit=factor)
+    if "bag" in options.kinds:
+        bag_factor(predictor, options.metres_per_unit, allow_relative=options.allow_relative, model=ready.model)
+        for each, folder in zip(inputs, folders, strict=True):
+            check_bag(each, folder, predictor)
     motion = motion_predictor(weights, inputs, options, device=ready.device, precision=ready.precision)
     if "ply" in options.kinds:
         for each in inputs:
@@ -148,7 +153,7 @@ def output_folders(inputs: Sequence[PredictionInput], out: Path, kinds: tuple[Sa
         OutputError: if a result would overwrite an input.
     """
     # These kinds write files whose names do not contain the frame's.
-    own_folders = len(inputs) > 1 and ({"mp4", "ply", "trajectory"} & {*kinds} or _names_collide(inputs))
+    own_folders = len(inputs) > 1 and ({"mp4", "ply", "trajectory", "bag"} & {*kinds} or _names_collide(inputs))
     folders = tuple(out / each.name if own_folders else out for each in inputs)
     originals = {file.resolve() for each in inputs for file in each.files}
     for each, folder in zip(inputs, folders, strict=True):

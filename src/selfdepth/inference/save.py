@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from numpy import ndarray
 
+from selfdepth.inference.depth_bag import BAG_FILES, BAG_NAME, DepthBag, bag_factor, camera_of, create_bag
 from selfdepth.inference.inputs import PredictionInput
 from selfdepth.inference.odometry import MotionPredictor, Odometer
 from selfdepth.inference.pointcloud import (
@@ -46,7 +47,7 @@ from selfdepth.inference.writers import (
 from selfdepth.structs import DepthPrediction
 from selfdepth.weights.metres import describe_unit
 
-SaveKind = Literal["color", "npz", "png16", "confidence", "kitti", "mp4", "ply", "trajectory"]
+SaveKind = Literal["color", "npz", "png16", "confidence", "kitti", "mp4", "ply", "trajectory", "bag"]
 VIDEO_NAME = "video.mp4"
 DRIVE_NAME = "drive.ply"
 
@@ -62,8 +63,9 @@ class SaveOptions:
         kinds: see `writers`; "ply" is a cloud per frame and, with a pose network, one of the whole sequence.
         batch_size: frames per forward pass.
         clouds: limits of the point clouds.
-        metres_per_unit: factor from predicted depths to metres, for "kitti"; None: the model's own.
+        metres_per_unit: factor from predicted depths to metres, for "kitti" and "bag"; None: the model's own.
         spacing: frames between two poses of a trajectory; None: the spacing of the training.
+        allow_relative: write "bag" from a model without metres, in topics called so; else that is refused.
     """
 
     kinds: tuple[SaveKind, ...]
@@ -71,6 +73,7 @@ class SaveOptions:
     clouds: CloudLimits = field(default_factory=CloudLimits)
     metres_per_unit: float | None = None
     spacing: int | None = None
+    allow_relative: bool = False
 
     def follows_camera(self, source: PredictionInput) -> bool:
         """Whether these outputs of an input need the camera's path.
@@ -85,6 +88,8 @@ def output_paths(source: PredictionInput, folder: Path, kinds: Iterable[SaveKind
     for kind in kinds:
         if kind == "mp4":
             yield folder / VIDEO_NAME
+        elif kind == "bag":
+            yield from (folder / BAG_NAME / name for name in BAG_FILES)
         elif kind == "trajectory":
             yield from (folder / kind / name for name in TRAJECTORY_FILES)
         elif kind == "ply":
@@ -129,20 +134,30 @@ def save_predictions(
     sequence = _SequenceWriter(source, folder, options, predictor, motion)
     with contextlib.ExitStack() as stack:
         video = stack.enter_context(create_video(folder / VIDEO_NAME, source.rate)) if "mp4" in options.kinds else None
+        bag = stack.enter_context(_open_bag(predictor, source, folder, options)) if "bag" in options.kinds else None
         frame_jobs = stack.enter_context(Jobs(workers=_WRITING_THREADS))
-        video_jobs = stack.enter_context(Jobs(workers=1))  # one thread, because a video's frames are encoded in order
+        ordered_jobs = stack.enter_context(Jobs(workers=1))  # one thread, because frames of one file are in order
         for frame in _predictions(predictor, source, options.batch_size, odometer):
             for kind in frame_kinds:
                 suffix, write = FRAME_WRITERS[kind]
                 prediction = frame.prediction.in_metres(metres_per_unit) if kind == "kitti" else frame.prediction
                 frame_jobs.submit(write, folder / kind / f"{frame.name}{suffix}", prediction, frame.colours)
             if video is not None:
-                video_jobs.submit(_write_video_frame, video, frame, source.seconds_from_start(count))
+                ordered_jobs.submit(_write_video_frame, video, frame, source.seconds_from_start(count))
+            if bag is not None:
+                ordered_jobs.submit(bag.write, frame.prediction, count)
             sequence.add(frame, count, frame_jobs)
             count += 1
             advance(1)
     sequence.finish()  # after the block, which has raised whatever a job raised
     return count
+
+
+def _open_bag(
+    predictor: Predictor, source: PredictionInput, folder: Path, options: SaveOptions
+) -> contextlib.AbstractContextManager[DepthBag]:
+    factor = bag_factor(predictor, options.metres_per_unit, allow_relative=True, model=source.name)  # judged before
+    return create_bag(folder, source, camera_of(source, predictor), factor)
 
 
 def _write_note(folder: Path, predictor: Predictor) -> None:
