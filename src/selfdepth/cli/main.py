@@ -40,6 +40,7 @@ VERBS: dict[str, str] = {
     "calibrate": "find the factor that turns a model's depth into metres",
     "evaluate depth": "measure depth against ground truth",
     "evaluate odometry": "measure a trajectory against the true one",
+    "view": "show recordings in Rerun's viewer, or make one of a model and a video",
     "export": "write a model in the format of other software",
     "presets": "list the named runs, and what the paper published for them",
     "prepare": "decode the frames once, into a store that several runs share",

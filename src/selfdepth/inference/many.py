@@ -265,7 +265,7 @@ def _require_options(task: Task, ready: ReadyModel) -> None:
         benchmark_factor(ready.predictor.metres_per_unit, options.metres_per_unit, task.model)
     if "bag" in kinds:
         bag_factor(ready.predictor, options.metres_per_unit, allow_relative=options.allow_relative, model=task.model)
-    if "trajectory" in kinds or ("ply" in kinds and has_pose_network(ready.weights)):
+    if "trajectory" in kinds or ({"ply", "rrd"} & {*kinds} and has_pose_network(ready.weights)):
         MotionPredictor(ready.weights, spacing=options.spacing, device=task.device, precision=task.precision)
 
 

@@ -20,6 +20,7 @@ from selfdepth.inference.inputs import PredictionInput, cropped_as_trained
 from selfdepth.inference.kitti_benchmark import benchmark_factor, require_benchmark_images
 from selfdepth.inference.odometry import MotionPredictor, has_pose_network, too_few_frames
 from selfdepth.inference.predictor import Predictor
+from selfdepth.inference.recording import require_rerun
 from selfdepth.inference.save import SaveKind, SaveOptions, check_points, output_paths, save_predictions
 from selfdepth.weights.files import LoadedWeights, load_weights
 
@@ -129,6 +130,9 @@ def predict_ready(
     if "kitti" in options.kinds:
         factor = benchmark_factor(predictor.metres_per_unit, options.metres_per_unit, ready.model)
         options = replace(options, metres_per_unit=factor)
+    if "rrd" in options.kinds:
+        require_rerun()
+        say_unplaced(predictor, inputs, say)
     if "bag" in options.kinds:
         bag_factor(predictor, options.metres_per_unit, allow_relative=options.allow_relative, model=ready.model)
         for each, folder in zip(inputs, folders, strict=True):
@@ -153,7 +157,7 @@ def output_folders(inputs: Sequence[PredictionInput], out: Path, kinds: tuple[Sa
         OutputError: if a result would overwrite an input.
     """
     # These kinds write files whose names do not contain the frame's.
-    own_folders = len(inputs) > 1 and ({"mp4", "ply", "trajectory", "bag"} & {*kinds} or _names_collide(inputs))
+    own_folders = len(inputs) > 1 and ({"mp4", "ply", "trajectory", "bag", "rrd"} & {*kinds} or _names_collide(inputs))
     folders = tuple(out / each.name if own_folders else out for each in inputs)
     originals = {file.resolve() for each in inputs for file in each.files}
     for each, folder in zip(inputs, folders, strict=True):
@@ -210,6 +214,14 @@ def say_lenses(predictor: Predictor, inputs: Sequence[PredictionInput], say: Cal
                 SelfDepthWarning,
                 stacklevel=2,
             )
+
+
+def say_unplaced(predictor: Predictor, inputs: Sequence[PredictionInput], say: Callable[[str], None]) -> None:
+    """Say of which inputs a recording has pictures alone."""
+    for each in inputs:
+        width, height = each.first_size
+        if each.camera_for(width, height) is None and predictor.training_camera(width=width, height=height) is None:
+            say(f"{each.name}: its camera is not known, so the recording has pictures and no points; --camera gives it")
 
 
 def motion_predictor(
