@@ -5,6 +5,7 @@ Plain values: `depth_bag.py` puts them into messages of `rosbags`, a node into t
 
 from __future__ import annotations
 
+from array import array
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,10 @@ def robot_depth(prediction: DepthPrediction, metres_per_unit: float = 1.0) -> Fl
 
 
 def depth_fields(depth: Float32[ndarray, "h w"]) -> dict[str, Any]:
-    """The fields of sensor_msgs/Image but for its header; `data` are bytes, little-endian."""
+    """The fields of sensor_msgs/Image but for its header; `data` is little-endian.
+
+    It is an array.array of bytes: rclpy looks at every single one of bytes in any other form.
+    """
     height, width = depth.shape
     return {
         "height": height,
@@ -44,7 +48,7 @@ def depth_fields(depth: Float32[ndarray, "h w"]) -> dict[str, Any]:
         "encoding": ENCODING,
         "is_bigendian": 0,
         "step": 4 * width,
-        "data": np.ascontiguousarray(depth, "<f4").tobytes(),
+        "data": array("B", np.ascontiguousarray(depth, "<f4").tobytes()),
     }
 
 
