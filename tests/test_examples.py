@@ -6,15 +6,19 @@ import os
 import runpy
 import subprocess
 import sys
+from array import array
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import selfdepth
+from helpers import ros2
+from helpers.models import tiny_config, write_model
 from selfdepth.synthetic import drive
 from selfdepth.synthetic.drive import DriveSpec, SyntheticDrive, render_drive
 
@@ -98,6 +102,44 @@ def test_errors_of_a_trajectory_are_printed_and_it_is_written_as_text(
     perfect = run_example("05_trajectory.py", "--predicted", str(tum), "--truth", str(tum), "--out", "again")
     assert "ATE               0.000 m" in perfect
     assert len(kitti.read_text().splitlines()) == len(tum.read_text().splitlines()) == 40
+
+
+def test_a_robots_node_publishes_depth_in_metres_with_the_header_and_the_camera_of_the_newest_image(
+    run_example: RunExample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = ros2.install(monkeypatch)
+    network.parameters["model"] = str(write_model(tmp_path / "model", tiny_config(), scale="metric"))
+    run_example("06_ros2_depth_node.py")
+    for _, qos, _ in network.listeners.values():
+        assert (qos.depth, qos.history, qos.reliability) == (1, "keep_last", "best_effort")
+    assert set(network.published_with) == {"depth/image_rect", "depth/camera_info"}
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 48, 3)).astype(np.uint8)
+    padded = np.concatenate([pixels[..., ::-1].reshape(32, -1), np.zeros((32, 6), np.uint8)], axis=1)
+    header = SimpleNamespace(stamp=SimpleNamespace(sec=7, nanosec=9), frame_id="cam_optical")
+    see, know = network.listeners["image"][0], network.listeners["camera_info"][0]
+    image = ros2.Image(
+        header=header, height=32, width=48, encoding="bgr8", is_bigendian=0, step=150, data=array("B", padded.tobytes())
+    )
+    see(image)
+    assert "depth/camera_info" not in network.sent, "no camera has been told"
+    know(ros2.CameraInfo(height=32, width=48, k=[1.0] * 9))
+    see(image)
+    depth = network.sent["depth/image_rect"][-1]
+    assert (depth.header, depth.encoding, depth.height, depth.width, depth.step) == (header, "32FC1", 32, 48, 192)
+    values = np.frombuffer(depth.data, "<f4").reshape(32, 48)
+    np.testing.assert_allclose(values, selfdepth.load(network.parameters["model"]).predict(pixels).depth, rtol=1e-4)
+    (info,) = network.sent["depth/camera_info"]
+    assert info.header is header and info.k == [1.0] * 9
+
+
+def test_a_robots_node_refuses_relative_depth(
+    run_example: RunExample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = ros2.install(monkeypatch)
+    network.parameters["model"] = str(write_model(tmp_path / "model", tiny_config()))
+    with pytest.raises(SystemExit, match=r"relative.*selfdepth calibrate"):
+        run_example("06_ros2_depth_node.py")
+    assert not network.listeners
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)

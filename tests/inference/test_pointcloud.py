@@ -10,7 +10,8 @@ from numpy import ndarray
 
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera
-from selfdepth.inference.pointcloud import CloudLimits, FusedCloud, PointCloud, point_cloud, write_ply
+from selfdepth.inference import pointcloud
+from selfdepth.inference.pointcloud import CloudLimits, FusedCloud, NewPoints, PointCloud, point_cloud, write_ply
 from selfdepth.structs import DepthPrediction
 from selfdepth.synthetic.drive import DriveSpec, render_drive
 
@@ -141,3 +142,30 @@ def test_voxels_that_are_too_small_for_the_drive_are_refused() -> None:
     cloud = PointCloud(points=np.array([[5000, 0, 0]], np.float32), colours=np.zeros((1, 3), np.uint8))
     with pytest.raises(DataError, match="--voxel"):
         FusedCloud(voxel=1e-3).add(cloud, np.eye(4))
+
+
+def test_new_points_of_frames_are_the_fused_cloud_and_remember_a_bounded_number_of_voxels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(0)
+    clouds = [
+        PointCloud(
+            points=rng.uniform(-1, 1, (300, 3)).astype(np.float32), colours=rng.integers(0, 256, (300, 3), np.uint8)
+        )
+        for _ in range(5)
+    ]
+    fused, new = FusedCloud(0.3), NewPoints(0.3)
+    added = []
+    for cloud in clouds:
+        fused.add(cloud, np.eye(4))
+        added.append(new.of(cloud, np.eye(4)).points)
+    np.testing.assert_array_equal(np.concatenate(added), fused.result().points)
+    assert len(added[-1]) < len(added[0])
+    monkeypatch.setattr(pointcloud, "_REMEMBERED_VOXELS", 50)
+    short, far = NewPoints(0.3), np.eye(4)
+    for step in range(20):
+        far[0, 3] = 10.0 * step
+        short.of(clouds[0], far)
+        assert len(short._recent) + len(short._before) <= 2 * (50 + 300)
+    far[0, 3] = 0.0
+    assert len(short.of(clouds[0], far).points), "a place of long ago has its points again"

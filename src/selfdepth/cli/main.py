@@ -43,6 +43,7 @@ VERBS: dict[str, str] = {
     "evaluate depth": "measure depth against ground truth",
     "evaluate odometry": "measure a trajectory against the true one",
     "compare": "models beside each other: errors, time, size, and whether training pays",
+    "view": "show recordings in Rerun's viewer, or make one of a model and a video",
     "export": "write a model in the format of other software",
     "push": "share a model on the Hugging Face hub",
     "presets": "list the named runs, and what the paper published for them",

@@ -30,8 +30,8 @@ class PredictArgs:
     """Predict depth for images, folders of images and videos.
 
     Each frame gives OUT/KIND/NAME.*, where NAME is the image's stem or the frame's number. Results for a whole input
-    are OUT/video.mp4, OUT/drive.ply, OUT/trajectory/kitti.txt and tum.txt. Where the names of several inputs collide,
-    each input gets its own folder.
+    are OUT/video.mp4, OUT/drive.ply, OUT/bag, OUT/recording.rrd, OUT/trajectory/kitti.txt and tum.txt. Where the names
+    of several inputs collide, each input gets its own folder.
 
     With --shard or --engine ray, INPUT is one list of many inputs. Each gives a folder OUT/NAME, which is there whole
     or not at all, and a line of JSON. What is finished is skipped; an input that fails is named at the end, with exit
@@ -45,13 +45,17 @@ class PredictArgs:
     with a path a line, relative to the file, or one folder with videos and folders of images at any depth."""
     out: str
     """Folder for the results; nothing is written elsewhere."""
-    save: tuple[Literal["color", "npz", "png16", "confidence", "kitti", "mp4", "ply", "trajectory"], ...] = ("color",)
+    save: tuple[
+        Literal["color", "npz", "png16", "confidence", "kitti", "mp4", "ply", "trajectory", "bag", "rrd"], ...
+    ] = ("color",)
     """color: disparity in colours, near is bright. npz: depth, disparity, scale, and K where a camera is known.
     png16: depth * 256 in 16 bits (metres if metric, else the model's own unit). confidence: of a self-taught
     model, in grey, white is sure: 255 / (1 + the relative error it expects); it is in npz, too. kitti: the form of
     KITTI's depth benchmark, metres * 256 for its 1216x352 images. mp4: the input above its disparity. ply: coloured
     points of each frame, and of a whole drive fused along its trajectory. trajectory: the path of the camera, from a
-    video or a folder of numbered images, in the text formats of KITTI and TUM."""
+    video or a folder of numbered images, in the text formats of KITTI and TUM. bag: a bag of ROS 2 (MCAP) with depth
+    in metres along z as 32FC1 images and their camera_info, with the stamps and the frame_id of the input's images.
+    rrd: a recording for Rerun with images, depth, camera, its path and fused points over time, for selfdepth view."""
     predictions_are: Quantity | None = None
     """What MODEL gives, if it is an ONNX file that selfdepth export did not write; as for evaluate depth."""
     camera: str | None = None
@@ -82,19 +86,23 @@ class PredictArgs:
     batch_size: int = 8
     """Frames per forward pass."""
     every: int | None = None
-    """ply, trajectory: frames between two poses. Default: the spacing that the model was trained with."""
+    """ply, rrd, trajectory: frames between two poses. Default: the spacing that the model was trained with."""
     factor: float | None = None
-    """kitti: what the predicted depth is multiplied by to be in metres. A monocular model needs it, measured on
+    """kitti, bag: what the predicted depth is multiplied by to be in metres. A monocular model needs it, measured on
     training frames. Default: known for a model that learned from stereo pairs."""
+    allow_relative: bool = False
+    """bag: write the depth of a model that knows no metres as it is, in topics called relative_depth. Else it is
+    refused, because robots take depth for metres."""
     max_depth: float | None = None
-    """ply: leave out points farther than this, in the depth's unit. Default: four times the first frame's median."""
+    """ply, rrd: leave out points farther than this, in the depth's unit. Default: four times the first frame's
+    median."""
     voxel: float | None = None
-    """ply: edge of the cubes that hold one point each in drive.ply, in the depth's unit. Default: max_depth / 400."""
+    """ply, rrd: edge of the cubes that hold one fused point each, in the depth's unit. Default: max_depth / 400."""
 
 
 SECTIONS = {
     "input": ("model", "inputs", "predictions_are", "shard", "camera", "stream", "topic"),
-    "output": ("out", "save", "every", "factor", "max_depth", "voxel"),
+    "output": ("out", "save", "every", "factor", "allow_relative", "max_depth", "voxel"),
     "cluster": ("engine", "address", "workers", "gpus_per_worker"),
     "machine": ("device", "precision", "batch_size"),
 }
@@ -118,6 +126,7 @@ def predict(args: PredictArgs) -> None:
         clouds=CloudLimits(max_depth=args.max_depth, voxel=args.voxel),
         metres_per_unit=args.factor,
         spacing=args.every,
+        allow_relative=args.allow_relative,
     )
     if args.shard is None and args.engine is None:
         _predict_inputs(args, options)
@@ -128,6 +137,7 @@ def predict(args: PredictArgs) -> None:
 def _predict_inputs(args: PredictArgs, options: SaveOptions) -> None:
     from selfdepth.cli.progress import progress
     from selfdepth.geometry.ray_depth import describe_depth_is
+    from selfdepth.inference.depth_bag import describe_bag
     from selfdepth.inference.inputs import open_inputs
     from selfdepth.inference.kitti_benchmark import describe_benchmark
     from selfdepth.inference.predict import predict_inputs
@@ -155,6 +165,8 @@ def _predict_inputs(args: PredictArgs, options: SaveOptions) -> None:
     if "kitti" in options.kinds:
         folder = done.folders[0] / "kitti"
         say(describe_benchmark(done.count, folder, done.metres_per_unit, own_factor))
+    if "bag" in options.kinds:
+        say(describe_bag(done.predictor, options.metres_per_unit))
 
 
 def _predict_list(args: PredictArgs, options: SaveOptions, shard: Shard) -> None:
@@ -246,25 +258,27 @@ def _check(args: PredictArgs) -> None:
         raise ConfigError(
             "nothing to save",
             where="--save",
-            expected="one or more of color, npz, png16, confidence, kitti, mp4, ply, trajectory",
+            expected="one or more of color, npz, png16, confidence, kitti, mp4, ply, trajectory, bag, rrd",
         )
     if args.batch_size < 1:
         raise ConfigError("option out of range", where="--batch-size", expected="at least 1", got=str(args.batch_size))
     require_stream(args.stream)
-    clouds, benchmark = ("ply", "point clouds"), ("kitti", "KITTI's benchmark")
-    for option, value, (kind, what) in (
+    clouds, metres = ("point clouds", ("ply", "rrd")), ("KITTI's benchmark and bags", ("kitti", "bag"))
+    for option, value, (what, kinds) in (
         ("--max-depth", args.max_depth, clouds),
         ("--voxel", args.voxel, clouds),
-        ("--factor", args.factor, benchmark),
+        ("--factor", args.factor, metres),
     ):
         if value is not None and not 0 < value < math.inf:
             raise ConfigError("option out of range", where=option, expected="more than 0", got=str(value))
-        if value is not None and kind not in args.save:
-            raise ConfigError(f"{option} applies only to {what}", expected=f"--save {kind}", fix="leave it out")
-    if args.every is not None and not {"ply", "trajectory"} & {*args.save}:
-        raise ConfigError(
-            "--every applies only to the path of the camera", expected="--save trajectory or ply", fix="leave it out"
-        )
+        if value is not None and not {*kinds} & {*args.save}:
+            needed = " or ".join(kinds)
+            raise ConfigError(f"{option} applies only to {what}", expected=f"--save {needed}", fix="leave it out")
+    if args.allow_relative and "bag" not in args.save:
+        raise ConfigError("--allow-relative applies only to bags", expected="--save bag", fix="leave it out")
+    if args.every is not None and not {"ply", "rrd", "trajectory"} & {*args.save}:
+        what, expected = "--every applies only to the path of the camera", "--save trajectory, ply or rrd"
+        raise ConfigError(what, expected=expected, fix="leave it out")
     place = path_of(args.out)
     if next((folder for folder in (place, *place.parents) if folder.is_file()), None):
         raise OutputError("the output folder is a file", where=place, fix="name a folder with --out")

@@ -15,6 +15,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from selfdepth.data.frames import FrameSequence, find_gaps
+from selfdepth.data.readers.bags import BagSequence
 from selfdepth.data.readers.cameras import parse_camera
 from selfdepth.data.readers.file_kinds import TEXT, file_kind, is_image
 from selfdepth.data.readers.images import ImageSequence
@@ -23,6 +24,7 @@ from selfdepth.data.readers.pictures import image_size, read_image
 from selfdepth.data.sources.choices import refuse_choices
 from selfdepth.data.sources.one_camera import require_camera_of_sizes
 from selfdepth.data.sources.recognise import recognise
+from selfdepth.data.sources.source import DataSource
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera, crop
 from selfdepth.inference.predictor import require_large_enough
@@ -62,6 +64,9 @@ class PredictionInput:
         times_s: time of each frame in seconds, increasing; None if unknown.
         files: the files of the frames, which results must not overwrite.
         any_size: whether the files are images that may differ in size from the first.
+        own_camera: that of frames of the first size, where the data is calibrated: what tells others where the pixels
+            are. None if it is not known.
+        bag: the topic of a ROS bag that the frames are from; else None.
     """
 
     name: str
@@ -75,6 +80,8 @@ class PredictionInput:
     times_s: tuple[float, ...] | None = None
     files: tuple[Path, ...] = ()
     any_size: bool = False
+    own_camera: Camera | None = None
+    bag: BagSequence | None = None
 
     def sizes(self) -> Iterator[tuple[tuple[int, int], str]]:
         """Width and height in pixels of every frame that may have a size of its own, with its name."""
@@ -161,11 +168,15 @@ def _open(path: Path, stream: int | None, topic: str | None) -> list[PredictionI
         raise DataError("there is no such input", where=path, expected=expected, fix=fix)
     if path.is_file() and file_kind(path) is TEXT:
         raise DataError("a text is no input", where=path, fix="if it is a list of inputs, give --shard 1/1 with it")
-    return [_from_sequence(sequence, path) for sequence in recognise(path, stream, topic).sequences_to_predict()]
+    source = recognise(path, stream, topic)
+    return [_from_sequence(sequence, path, source) for sequence in source.sequences_to_predict()]
 
 
-def _from_sequence(sequence: FrameSequence, path: Path) -> PredictionInput:
+def _from_sequence(sequence: FrameSequence, path: Path, source: DataSource) -> PredictionInput:
     root = path.resolve()
+    bag = sequence if isinstance(sequence, BagSequence) else None
+    # A bag knows it already; to ask the source would read its files once more.
+    calibrated = bag.calibrated if bag is not None else source.camera_origin(None) == "calibration"
     own_name = path.is_file() or sequence.name == root.name
     # Images whose names are times or end in numbers are taken for the frames of a video; others may be stills of
     # different places.
@@ -184,6 +195,8 @@ def _from_sequence(sequence: FrameSequence, path: Path) -> PredictionInput:
         any_size=isinstance(sequence, ImageSequence) and sequence.any_size,
         # Of a camera that comes with the data only the lens matters here: without it, frames are taken as they are.
         camera_for=no_camera if sequence.camera.is_pinhole else functools.partial(_resized, sequence.camera),
+        own_camera=sequence.camera if calibrated else None,
+        bag=bag,
     )
 
 
@@ -245,4 +258,5 @@ def cropped_as_trained(source: PredictionInput, weights: DepthModel) -> Predicti
             return source.camera_for(width, height)
         return (source.camera_for(whole.width, whole.height) or whole).cropped(sides)
 
-    return replace(source, read=read, first_size=size, camera_for=camera_for)
+    own = None if source.own_camera is None else source.own_camera.cropped(sides)
+    return replace(source, read=read, first_size=size, camera_for=camera_for, own_camera=own)

@@ -18,6 +18,7 @@ from selfdepth import __version__
 from selfdepth.device import Precision
 from selfdepth.errors import CheckpointError, DataError, OutputError
 from selfdepth.files import make_folder, put_in_place, remove_tree, require_writable, whole_file, writing_to
+from selfdepth.inference.depth_bag import bag_factor
 from selfdepth.inference.input_lists import SETTINGS_FILE, ListedInput
 from selfdepth.inference.inputs import open_inputs
 from selfdepth.inference.kitti_benchmark import benchmark_factor
@@ -265,7 +266,10 @@ def _require_options(task: Task, ready: ReadyModel) -> None:
     kinds, options = task.options.kinds, task.options
     if "kitti" in kinds:
         benchmark_factor(ready.predictor.metres_per_unit, options.metres_per_unit, str(task.model))
-    if "trajectory" in kinds or ("ply" in kinds and has_pose_network(ready.weights)):
+    if "bag" in kinds:
+        allow, name = options.allow_relative, str(task.model)
+        bag_factor(ready.predictor, options.metres_per_unit, allow_relative=allow, model=name)
+    if "trajectory" in kinds or ({"ply", "rrd"} & {*kinds} and has_pose_network(ready.weights)):
         MotionPredictor(ready.weights, spacing=options.spacing, device=task.device, precision=task.precision)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Bool, Float, Float32, Int, UInt8
 from numpy import ndarray
 
 from selfdepth.errors import DataError
@@ -23,6 +23,7 @@ VOXELS_PER_MAX_DEPTH = 400
 _VERTEX = np.dtype([(axis, "<f4") for axis in "xyz"] + [(colour, "u1") for colour in ("red", "green", "blue")])
 _KEY_BITS = 21
 """Bits per axis of a voxel's key: three axes fit into the 63 bits of a positive int64."""
+_REMEMBERED_VOXELS = 500_000
 _SLACK_POINTS = 1_000_000
 """Points that may accumulate before they are merged into the fused cloud."""
 
@@ -33,6 +34,15 @@ class PointCloud:
 
     points: Float32[ndarray, "n 3"]
     colours: UInt8[ndarray, "n 3"]
+
+    def moved(self, T_world_camera: Float[ndarray, "4 4"]) -> PointCloud:
+        """The points in the world that the pose belongs to, in the same unit."""
+        points = self.points @ T_world_camera[:3, :3].T + T_world_camera[:3, 3]
+        return PointCloud(points=points.astype(np.float32), colours=self.colours)
+
+    def __getitem__(self, chosen: Int[ndarray, "m"]) -> PointCloud:
+        """The points with these indices, in their order."""
+        return PointCloud(points=self.points[chosen], colours=self.colours[chosen])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +114,7 @@ class FusedCloud:
         Raises:
             DataError: if the voxels are too small for the extent of the world.
         """
-        moved = cloud.points @ T_world_camera[:3, :3].T + T_world_camera[:3, 3]
-        thin = self._thinned(PointCloud(points=moved.astype(np.float32), colours=cloud.colours))
+        thin = self._thinned(cloud.moved(T_world_camera))
         self._pending.append(thin)
         self._n_pending += len(thin.points)
         # Merging after each frame would sort the whole cloud each time, quadratic in the number of frames. Merging
@@ -127,21 +136,66 @@ class FusedCloud:
 
     def _thinned(self, cloud: PointCloud) -> PointCloud:
         """The first point of each voxel, in order."""
-        # In float64: float32 would put points far from the origin into a neighbouring voxel.
-        cells = np.floor(cloud.points.astype(np.float64) / self._voxel)
-        half = 1 << (_KEY_BITS - 1)
-        if (np.abs(cells) >= half).any():
-            raise DataError(
-                "the voxels are too small for a scene of this extent",
-                where="--voxel",
-                expected=f"more than {np.abs(cloud.points).max() / half:.3g}",
-                got=f"{self._voxel:g}",
-            )
-        x, y, z = (cells.astype(np.int64) + half).T  # one integer per voxel: unique rows would take far longer to find
-        # unique sorts by key; sorting the indices restores the order of the frames.
-        _, first = np.unique((x << 2 * _KEY_BITS) | (y << _KEY_BITS) | z, return_index=True)
-        first.sort()
-        return PointCloud(points=cloud.points[first], colours=cloud.colours[first])
+        return cloud[_first_of_each(_voxel_keys(cloud.points, self._voxel))]
+
+
+class NewPoints:
+    """The points that each frame adds to a fused cloud, for a file that is written while the camera moves.
+
+    Memory is bounded: the voxels of the last million points are remembered, so a place that the camera comes back to
+    much later has its points twice.
+
+    Args:
+        voxel: edge of a voxel, in the unit of the points.
+    """
+
+    def __init__(self, voxel: float) -> None:
+        self._voxel = voxel
+        self._recent = self._before = np.zeros(0, np.int64)  # keys of voxels, sorted
+
+    def of(self, cloud: PointCloud, T_world_camera: Float[ndarray, "4 4"]) -> PointCloud:
+        """A camera's points in the world: those in voxels that have none yet, the first in each.
+
+        Raises:
+            DataError: if the voxels are too small for the extent of the world.
+        """
+        moved = cloud.moved(T_world_camera)
+        keys = _voxel_keys(moved.points, self._voxel)
+        first = _first_of_each(keys)
+        new = first[~(_are_in(keys[first], self._recent) | _are_in(keys[first], self._before))]
+        self._recent = np.sort(np.concatenate([self._recent, keys[new]]), kind="stable")
+        if len(self._recent) > _REMEMBERED_VOXELS:
+            self._before, self._recent = self._recent, np.zeros(0, np.int64)
+        return moved[new]
+
+
+def _voxel_keys(points: Float[ndarray, "n 3"], voxel: float) -> Int[ndarray, "n"]:
+    """One integer per voxel: unique rows would take far longer to find. Raises DataError for too small voxels."""
+    # In float64: float32 would put points far from the origin into a neighbouring voxel.
+    cells = np.floor(points.astype(np.float64) / voxel)
+    half = 1 << (_KEY_BITS - 1)
+    if (np.abs(cells) >= half).any():
+        raise DataError(
+            "the voxels are too small for a scene of this extent",
+            where="--voxel",
+            expected=f"more than {np.abs(points).max() / half:.3g}",
+            got=f"{voxel:g}",
+        )
+    x, y, z = (cells.astype(np.int64) + half).T
+    return np.asarray((x << 2 * _KEY_BITS) | (y << _KEY_BITS) | z)
+
+
+def _are_in(keys: Int[ndarray, "n"], known: Int[ndarray, "m"]) -> Bool[ndarray, "n"]:
+    """Which keys are among sorted ones. `np.isin` hashes, and keys of voxels in a row collide."""
+    if not len(known):
+        return np.zeros(len(keys), np.bool_)
+    return np.asarray(known[np.searchsorted(known, keys).clip(max=len(known) - 1)] == keys)
+
+
+def _first_of_each(keys: Int[ndarray, "n"]) -> Int[ndarray, "m"]:
+    """The index of the first of each key, in order."""
+    # unique sorts by key; sorting the indices restores the order of the frames.
+    return np.sort(np.unique(keys, return_index=True)[1])
 
 
 def write_ply(path: Path, cloud: PointCloud, *, unit: str, frame: str) -> None:

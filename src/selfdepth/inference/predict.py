@@ -15,10 +15,12 @@ from selfdepth.errors import ConfigError, DataError, OutputError, SelfDepthWarni
 from selfdepth.files import require_writable
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.ray_depth import describe_depth_is
+from selfdepth.inference.depth_bag import bag_factor, check_bag
 from selfdepth.inference.inputs import PredictionInput, cropped_as_trained
 from selfdepth.inference.kitti_benchmark import benchmark_factor, require_benchmark_images
 from selfdepth.inference.odometry import MotionPredictor, has_pose_network, too_few_frames
 from selfdepth.inference.predictor import Predictor
+from selfdepth.inference.recording import require_rerun
 from selfdepth.inference.save import SaveKind, SaveOptions, check_points, output_paths, save_predictions
 from selfdepth.weights.models import DepthModel, ModelName, has_confidence, load_model
 
@@ -128,6 +130,13 @@ def predict_ready(
     if "kitti" in options.kinds:
         factor = benchmark_factor(predictor.metres_per_unit, options.metres_per_unit, ready.model)
         options = replace(options, metres_per_unit=factor)
+    if "rrd" in options.kinds:
+        require_rerun()
+        say_unplaced(predictor, inputs, say)
+    if "bag" in options.kinds:
+        bag_factor(predictor, options.metres_per_unit, allow_relative=options.allow_relative, model=ready.model)
+        for each, folder in zip(inputs, folders, strict=True):
+            check_bag(each, folder, predictor)
     motion = motion_predictor(weights, inputs, options, device=ready.device, precision=ready.precision)
     if "ply" in options.kinds:
         for each in inputs:
@@ -148,7 +157,7 @@ def output_folders(inputs: Sequence[PredictionInput], out: Path, kinds: tuple[Sa
         OutputError: if a result would overwrite an input.
     """
     # These kinds write files whose names do not contain the frame's.
-    own_folders = len(inputs) > 1 and ({"mp4", "ply", "trajectory"} & {*kinds} or _names_collide(inputs))
+    own_folders = len(inputs) > 1 and ({"mp4", "ply", "trajectory", "bag", "rrd"} & {*kinds} or _names_collide(inputs))
     folders = tuple(out / each.name if own_folders else out for each in inputs)
     originals = {file.resolve() for each in inputs for file in each.files}
     for each, folder in zip(inputs, folders, strict=True):
@@ -205,6 +214,14 @@ def say_lenses(predictor: Predictor, inputs: Sequence[PredictionInput], say: Cal
                 SelfDepthWarning,
                 stacklevel=2,
             )
+
+
+def say_unplaced(predictor: Predictor, inputs: Sequence[PredictionInput], say: Callable[[str], None]) -> None:
+    """Say of which inputs a recording has pictures alone."""
+    for each in inputs:
+        width, height = each.first_size
+        if each.camera_for(width, height) is None and predictor.training_camera(width=width, height=height) is None:
+            say(f"{each.name}: its camera is not known, so the recording has pictures and no points; --camera gives it")
 
 
 def motion_predictor(

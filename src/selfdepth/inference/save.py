@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from numpy import ndarray
 
+from selfdepth.inference.depth_bag import BAG_FILES, BAG_NAME, DepthBag, bag_factor, camera_of, create_bag
 from selfdepth.inference.inputs import PredictionInput
 from selfdepth.inference.odometry import MotionPredictor, Odometer
 from selfdepth.inference.pointcloud import (
@@ -27,6 +28,7 @@ from selfdepth.inference.pointcloud import (
     write_ply,
 )
 from selfdepth.inference.predictor import Predictor, require_large_enough
+from selfdepth.inference.recording import RECORDING_NAME, About, Recording, create_recording
 from selfdepth.inference.threads import Jobs, read_ahead
 from selfdepth.inference.visualize import (
     ColourRange,
@@ -46,7 +48,7 @@ from selfdepth.inference.writers import (
 from selfdepth.structs import DepthPrediction
 from selfdepth.weights.metres import describe_unit
 
-SaveKind = Literal["color", "npz", "png16", "confidence", "kitti", "mp4", "ply", "trajectory"]
+SaveKind = Literal["color", "npz", "png16", "confidence", "kitti", "mp4", "ply", "trajectory", "bag", "rrd"]
 VIDEO_NAME = "video.mp4"
 DRIVE_NAME = "drive.ply"
 
@@ -62,8 +64,9 @@ class SaveOptions:
         kinds: see `writers`; "ply" is a cloud per frame and, with a pose network, one of the whole sequence.
         batch_size: frames per forward pass.
         clouds: limits of the point clouds.
-        metres_per_unit: factor from predicted depths to metres, for "kitti"; None: the model's own.
+        metres_per_unit: factor from predicted depths to metres, for "kitti" and "bag"; None: the model's own.
         spacing: frames between two poses of a trajectory; None: the spacing of the training.
+        allow_relative: write "bag" from a model without metres, in topics called so; else that is refused.
     """
 
     kinds: tuple[SaveKind, ...]
@@ -71,13 +74,15 @@ class SaveOptions:
     clouds: CloudLimits = field(default_factory=CloudLimits)
     metres_per_unit: float | None = None
     spacing: int | None = None
+    allow_relative: bool = False
 
     def follows_camera(self, source: PredictionInput) -> bool:
         """Whether these outputs of an input need the camera's path.
 
         A trajectory requires it. Points are fused along it, but not across gaps, where it would be wrong.
         """
-        return "trajectory" in self.kinds or ("ply" in self.kinds and source.continuous and not source.gaps)
+        fused = "ply" in self.kinds or "rrd" in self.kinds
+        return "trajectory" in self.kinds or (fused and source.continuous and not source.gaps)
 
 
 def output_paths(source: PredictionInput, folder: Path, kinds: Iterable[SaveKind]) -> Iterator[Path]:
@@ -85,6 +90,10 @@ def output_paths(source: PredictionInput, folder: Path, kinds: Iterable[SaveKind
     for kind in kinds:
         if kind == "mp4":
             yield folder / VIDEO_NAME
+        elif kind == "rrd":
+            yield folder / RECORDING_NAME
+        elif kind == "bag":
+            yield from (folder / BAG_NAME / name for name in BAG_FILES)
         elif kind == "trajectory":
             yield from (folder / kind / name for name in TRAJECTORY_FILES)
         elif kind == "ply":
@@ -129,20 +138,55 @@ def save_predictions(
     sequence = _SequenceWriter(source, folder, options, predictor, motion)
     with contextlib.ExitStack() as stack:
         video = stack.enter_context(create_video(folder / VIDEO_NAME, source.rate)) if "mp4" in options.kinds else None
+        bag = stack.enter_context(_open_bag(predictor, source, folder, options)) if "bag" in options.kinds else None
+        recording = stack.enter_context(_open_recording(predictor, source, folder, options, motion))
         frame_jobs = stack.enter_context(Jobs(workers=_WRITING_THREADS))
-        video_jobs = stack.enter_context(Jobs(workers=1))  # one thread, because a video's frames are encoded in order
+        ordered_jobs = stack.enter_context(Jobs(workers=1))  # one thread, because frames of one file are in order
         for frame in _predictions(predictor, source, options.batch_size, odometer):
             for kind in frame_kinds:
                 suffix, write = FRAME_WRITERS[kind]
                 prediction = frame.prediction.in_metres(metres_per_unit) if kind == "kitti" else frame.prediction
                 frame_jobs.submit(write, folder / kind / f"{frame.name}{suffix}", prediction, frame.colours)
             if video is not None:
-                video_jobs.submit(_write_video_frame, video, frame, source.seconds_from_start(count))
+                ordered_jobs.submit(_write_video_frame, video, frame, source.seconds_from_start(count))
+            if bag is not None:
+                ordered_jobs.submit(bag.write, frame.prediction, count)
+            if recording is not None:
+                ordered_jobs.submit(_record_frame, recording, source, frame, count)
             sequence.add(frame, count, frame_jobs)
             count += 1
             advance(1)
     sequence.finish()  # after the block, which has raised whatever a job raised
     return count
+
+
+def _open_bag(
+    predictor: Predictor, source: PredictionInput, folder: Path, options: SaveOptions
+) -> contextlib.AbstractContextManager[DepthBag]:
+    factor = bag_factor(predictor, options.metres_per_unit, allow_relative=True, model=source.name)  # judged before
+    return create_bag(folder, source, camera_of(source, predictor), factor)
+
+
+def _open_recording(
+    predictor: Predictor, source: PredictionInput, folder: Path, options: SaveOptions, motion: MotionPredictor | None
+) -> contextlib.AbstractContextManager[Recording | None]:
+    if "rrd" not in options.kinds:
+        return contextlib.nullcontext()
+    factor = predictor.metres_per_unit or (None if predictor.scale == "relative" else 1.0)
+    about = About(
+        name=source.name,
+        unit=describe_unit("relative" if factor is None else "metric", factor, predictor.metric),
+        metres_per_unit=factor,
+        path_metres_per_unit=None if motion is None else motion.metres_per_unit,
+        depth_is=predictor.depth_is,
+        clouds=options.clouds,
+    )
+    return create_recording(folder / RECORDING_NAME, about)
+
+
+def _record_frame(recording: Recording, source: PredictionInput, frame: _Frame, index: int) -> None:
+    time_s = None if source.times_s is None else source.times_s[index]
+    recording.add(frame.prediction, frame.image, index, time_s, frame.T_world_camera)
 
 
 def _write_note(folder: Path, predictor: Predictor) -> None:
@@ -192,6 +236,9 @@ class _SequenceWriter:
         motion: MotionPredictor | None,
     ) -> None:
         self._source, self._folder, self._options = source, folder, options
+        # The poses are in the network's own unit; the depth of a calibrated model is not.
+        own = predictor.metres_per_unit or 1.0
+        self._depth_per_path = 1.0 if motion is None else (motion.metres_per_unit or own) / own
         self._unit = describe_unit(predictor.scale, predictor.metres_per_unit, predictor.metric)
         self._motion = motion
         self._poses: list[ndarray] = []
@@ -213,7 +260,9 @@ class _SequenceWriter:
         path = self._folder / "ply" / f"{frame.name}.ply"
         jobs.submit(partial(write_ply, path, cloud, unit=self._unit, frame=_CAMERA_AXES))
         if self._fused is not None and T_world_camera is not None:
-            self._fused.add(cloud, T_world_camera)
+            pose = T_world_camera.copy()
+            pose[:3, 3] *= self._depth_per_path
+            self._fused.add(cloud, pose)
 
     def finish(self) -> None:
         """Write the fused cloud and the trajectory."""

@@ -39,11 +39,13 @@ class Picture:
         size: width and height in pixels, upright.
         encoding: such as "rgb8", or "jpeg".
         stamp_ns: nanoseconds of its header; 0 if it is not set.
+        frame_id: name of the camera's coordinate frame in its header.
     """
 
     size: tuple[int, int]
     encoding: str
     stamp_ns: int
+    frame_id: str = ""
 
 
 def stamp_ns_of(message: Any) -> int:
@@ -62,13 +64,14 @@ def picture_of(message: Any, kind: str, where: Path) -> Picture:
     Raises:
         DataError: for a message without a picture, too large a one, or an encoding or codec that is not known.
     """
-    stamp_ns = stamp_ns_of(message)
+    stamp_ns, frame_id = stamp_ns_of(message), str(message.header.frame_id)
     if not len(message.data):
         raise DataError("the message has no data", where=where)
     if kind == COMPRESSED:
         _refuse_other_codecs(message, where)
         with opened_bytes(message.data.tobytes(), where) as image:
-            return Picture(size=upright_size(image), encoding=str(image.format).lower(), stamp_ns=stamp_ns)
+            size, encoding = upright_size(image), str(image.format).lower()
+            return Picture(size=size, encoding=encoding, stamp_ns=stamp_ns, frame_id=frame_id)
     size = int(message.width), int(message.height)
     require_within("image_megapixels", size[0] * size[1] / 1e6, what="the image is too large", where=where)
     form = format_of(message.encoding, str(where))
@@ -79,7 +82,7 @@ def picture_of(message: Any, kind: str, where: Path) -> Picture:
             expected=f"{size[0] * size[1] * form.pixel_bytes} bytes for {size[0]}x{size[1]} in {message.encoding[:20]}",
             got=str(len(message.data)),
         )
-    return Picture(size=size, encoding=str(message.encoding), stamp_ns=stamp_ns)
+    return Picture(size=size, encoding=str(message.encoding), stamp_ns=stamp_ns, frame_id=frame_id)
 
 
 def is_depth(message: Any, kind: str) -> bool:

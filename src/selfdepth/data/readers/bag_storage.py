@@ -1,6 +1,6 @@
 """The storages of bags: ROS 1's format, and ROS 2's SQLite files and MCAP, alone or listed by a folder's metadata.
 
-`rosbags` is imported here and nowhere else, and only when a bag is opened.
+To read bags, `rosbags` is imported here and nowhere else, and only when one is opened.
 """
 
 from __future__ import annotations

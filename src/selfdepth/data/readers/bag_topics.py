@@ -18,7 +18,7 @@ from selfdepth.geometry.camera import Camera
 _PEEKED = 5
 """Messages that are looked at, until one can be read."""
 _LISTED = 12
-_TRANSPORTS = re.compile(r"/(compressed|compressedDepth|republished)$")
+TRANSPORTS = re.compile(r"/(compressed|compressedDepth|republished)$")
 _RECTIFIED = re.compile(r"(^|_)rect(ified)?(_|$)", re.IGNORECASE)
 
 
@@ -41,7 +41,7 @@ class ImageTopic:
     @property
     def camera_name(self) -> str:
         """The name without that of a transport: raw and compressed images of one camera share it."""
-        return _TRANSPORTS.sub("", self.topic.name)
+        return TRANSPORTS.sub("", self.topic.name)
 
     def __str__(self) -> str:
         rate = f", {self.topic.rate_hz:.3g} Hz" if self.topic.rate_hz else ""

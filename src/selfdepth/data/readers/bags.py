@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -33,6 +34,21 @@ _Place = tuple[int, int]
 """Nanoseconds at which a message was recorded, and how many of its topic were recorded at the same before it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What belongs to an image beside its pixels.
+
+    Attributes:
+        stamp_ns: nanoseconds since 1970 at which it was taken.
+        log_ns: at which it was recorded.
+        frame_id: name of the camera's coordinate frame.
+    """
+
+    stamp_ns: int
+    log_ns: int
+    frame_id: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class BagSequence(FrameSequence):
     """The images of one topic of a bag, in the order of their stamps, by which they are named.
@@ -44,6 +60,8 @@ class BagSequence(FrameSequence):
         topic: its name.
         places: where the message of each number is.
         levels: values of 16-bit grey that become black and white.
+        headers: of the messages, in the order of `numbers`.
+        calibrated: whether the camera is that of a camera_info beside the images.
     """
 
     frames_are_independent: ClassVar[bool] = True
@@ -52,6 +70,8 @@ class BagSequence(FrameSequence):
     topic: str
     places: Mapping[int, _Place] = field(compare=False, repr=False)
     levels: Levels = ALL_LEVELS
+    headers: tuple[Header, ...] = field(default=(), compare=False, repr=False)
+    calibrated: bool = False
 
     def read(self, numbers: tuple[int, ...]) -> Iterator[UInt8[ndarray, "h w 3"]]:
         """Decode the frames with these numbers: RGB, upright, one at a time.
@@ -81,6 +101,7 @@ class _Message:
 
     place: _Place
     stamp_ns: int | None
+    frame_id: str = ""
 
 
 def open_bag(
@@ -115,6 +136,7 @@ def open_bag(
             "the topic has too few images", where=where, expected=f"at least {min_frames}", got=str(len(timed))
         )
     first_ns = timed[0][0]
+    frame_ids = {each.place: each.frame_id for each in messages}
     shown = timeline([[(time - first_ns) / 1e9 for time, _ in timed]], stated_fps=0, start_s=0, path=where)
     sequence = BagSequence(
         name=path.stem if path.is_file() else path.resolve().name,
@@ -127,6 +149,8 @@ def open_bag(
         path=path,
         topic=chosen.topic.name,
         places=dict(zip(shown.numbers, (each for _, each in timed), strict=True)),
+        headers=tuple(Header(time, each[0], frame_ids[each]) for time, each in timed),
+        calibrated=own is not None,
     )
     return _stretched(sequence)
 
@@ -148,16 +172,18 @@ def _messages(bag: Bag, chosen: ImageTopic) -> list[_Message]:
     for record in bag.records(name):
         require_within("video_samples", len(messages) + 1, what="the topic has too many images", where=place(bag, name))
         where = Path(f"{place(bag, name)}, message {len(messages)}")
-        stamp_ns: int | None = None
+        stamp_ns, frame_id = None, ""
         try:
             picture = picture_of(bag.parsed(record, name), record.type, where)
         except DataError:  # it is a frame that cannot be read, which is said when frames are decoded
             pass
         else:
-            stamp_ns = picture.stamp_ns
+            # The same text for all messages, of which there may be millions.
+            stamp_ns, frame_id = picture.stamp_ns, sys.intern(picture.frame_id)
             if picture.size != chosen.picture.size:
                 raise _other_size(where, chosen.picture.size, picture.size)
-        messages.append(_Message(place=(record.log_ns, counts[record.log_ns]), stamp_ns=stamp_ns))
+        stored_at = (record.log_ns, counts[record.log_ns])
+        messages.append(_Message(place=stored_at, stamp_ns=stamp_ns, frame_id=frame_id))
         counts[record.log_ns] += 1
     return messages
 
