@@ -48,7 +48,7 @@ FLOORS = (
     ("weights",),
     ("inference",),
     ("evaluation.depth", "evaluation.odometry"),
-    ("comparison", "scale"),
+    ("comparison", "export", "scale"),
     ("engine", "paper"),
     ("demo",),
     ("cli", "__main__"),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from selfdepth.config import TrainConfig, to_json
+from selfdepth.config import LITE0, TrainConfig, to_json
 from selfdepth.errors import ConfigError
 from selfdepth.presets import CONTINUES, DEFAULT_EPOCHS, MONODEPTH_V1, PRESETS, preset
 
@@ -185,3 +185,10 @@ def test_faster_light_presets_differ_from_the_usual_one_in_their_encoder_and_nee
     usual, faster = PRESETS["mono-192x64"], PRESETS[f"mono-192x64-{name}"]
     assert replace(faster, encoder=usual.encoder) == usual
     assert faster.encoder.name != usual.encoder.name and not faster.encoder.pretrained
+
+
+def test_the_preset_for_edge_devices_lacks_the_finest_level_alone_and_needs_no_network() -> None:
+    usual, edge = PRESETS["mono-320x96"], PRESETS["mono-320x96-edge"]
+    assert replace(edge, encoder=usual.encoder) == usual
+    assert replace(edge.encoder, scales=usual.encoder.scales) == usual.encoder
+    assert edge.encoder.scales == (1, 2, 3) and edge.encoder.name == LITE0

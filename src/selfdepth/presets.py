@@ -2,7 +2,7 @@
 
 `MODE-SIZE` are ours: calibrated cameras, exact pixels, metres where stereo pairs provide them. They leave the height
 open, which then follows from the aspect of the frames; for KITTI's it becomes the height in the name. `-fastest` and
-`-smallest` have smaller encoders.
+`-smallest` have smaller encoders, `-edge` a smaller decoder.
 `paper-MODE-SIZE-VARIANT` are the rows of the paper's tables, in the paper's conventions; `paper/tables.py` holds what
 was published for each.
 """
@@ -136,6 +136,11 @@ _LIGHT_ENCODERS: dict[str, EncoderConfig] = {
 """Encoders for machines without a GPU that predict faster or take less room than the usual one, by measurement
 (docs/encoders.md). From random weights, as measured: theirs would have to be downloaded."""
 
+_EDGE = EncoderConfig(name=LITE0, scales=(1, 2, 3))
+"""For phones and small boards. The encoder has ReLU6 and no squeeze-and-excitation, so that eight bits hold its values
+and every runtime knows its operators. Without the decoder's finest level, the only one at the size of the image, an
+export enlarges the disparity instead."""
+
 MONODEPTH_V1 = "monodepth-v1-512x256"
 """The predecessor (Godard et al., CVPR 2017): stereo pairs alone, in metres."""
 
@@ -169,6 +174,7 @@ PRESETS: dict[str, TrainConfig] = {
         f"mono-192x64-{name}": replace(_with_good_motion(_SIZES["192x64"]), encoder=encoder)
         for name, encoder in _LIGHT_ENCODERS.items()
     },
+    "mono-320x96-edge": replace(_with_good_motion(_SIZES["320x96"]), encoder=_EDGE),
     **_paper_presets(),
     MONODEPTH_V1: _MONODEPTH_V1,
 }

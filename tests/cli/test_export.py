@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
 import pytest
 import torch
 
 from helpers.models import tiny_config, write_model
-from selfdepth.cli.export import FORMATS, ExportArgs, export
+from selfdepth.cli.export import ExportArgs, export
 from selfdepth.config import EncoderConfig
-from selfdepth.errors import CheckpointError, OutputError, SelfDepthWarning
+from selfdepth.errors import CheckpointError, ConfigError, OutputError, SelfDepthWarning
 from selfdepth.structs import MetricScale
 from selfdepth.weights.files import load_weights
 from selfdepth.weights.metres import write_copy
@@ -53,9 +54,9 @@ def test_weights_that_do_not_fit_their_network_are_refused_whatever_the_format(t
     for file in model.iterdir():
         text = file.read_bytes()
         (tmp_path / file.name).write_bytes(text.replace(b'"name": "test_resnet"', b'"name": "resnet18"'))
-    for name in FORMATS:
+    for name in get_args(get_type_hints(ExportArgs)["format"]):
         with pytest.raises(CheckpointError, match="the weights do not fit the network"):
-            export(ExportArgs(model=str(tmp_path), format=name, out=str(tmp_path / "out")))  # type: ignore[arg-type]
+            export(ExportArgs(model=str(tmp_path), format=name, out=str(tmp_path / "out")))
     assert not (tmp_path / "out").exists()
 
 
@@ -63,3 +64,29 @@ def test_an_output_folder_that_is_a_file_is_refused(resnet: Path, tmp_path: Path
     (tmp_path / "out").touch()
     with pytest.raises(OutputError, match="the output folder is a file"):
         export(ExportArgs(model=str(resnet), format="monodepth2", out=str(tmp_path / "out")))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"network": "pose"}, {"precision": "fp16"}, {"calibrate": "x"}, {"frames": "x"}, {"licence": "CC0"}],
+)
+def test_the_published_format_takes_no_option_of_the_others(
+    resnet: Path, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    with pytest.raises(ConfigError, match=rf"nothing else: --{next(iter(changes))}; got --format monodepth2"):
+        export(ExportArgs(model=str(resnet), format="monodepth2", out=str(tmp_path / "out"), **changes))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.compiled
+def test_a_report_says_how_the_export_compares(
+    resnet: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "model.pt2"
+    with pytest.warns(SelfDepthWarning, match="compared on rendered ones"):
+        export(ExportArgs(model=str(resnet), format="torch", network="pose", out=str(out)))
+    assert out.is_file() and out.with_name("model.pt2.json").is_file()
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first == f"wrote torch fp32 to {out}"
+    for words in ("first, second to T_second_first", "32 pairs of frames of rendered frames", "rotation", "ours"):
+        assert any(words in line for line in rest), words

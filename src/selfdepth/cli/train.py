@@ -29,9 +29,10 @@ class TrainArgs:
     """Learn depth and camera motion from video.
 
     PRESET is MODE-SIZE. MODE is mono, stereo (from pairs alone, KITTI) or mono-stereo; SIZE is 640x192 (the paper's
-    main one), 1024x320, 416x128, 320x96 or 192x64; mono-192x64-fastest and -smallest have other encoders. Or it is
-    a row of the paper (KITTI), or monodepth-v1-512x256, the paper's predecessor (pairs alone, KITTI). `selfdepth
-    presets` lists them all, and `selfdepth train PRESET --help` shows the values of one.
+    main one), 1024x320, 416x128, 320x96 or 192x64; mono-192x64-fastest and -smallest have other encoders,
+    mono-320x96-edge is for phones and small boards. Or it is a row of the paper (KITTI), or monodepth-v1-512x256, the
+    paper's predecessor (pairs alone, KITTI). `selfdepth presets` lists them all, and `selfdepth train PRESET --help`
+    shows the values of one.
 
     Ctrl-C saves the run; --resume continues it. The run folder gets best/ and last/ (models), checkpoints/,
     metrics.jsonl, tensorboard/ and previews/.

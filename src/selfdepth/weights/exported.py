@@ -26,7 +26,7 @@ IMAGE, DISPARITY = "image", "disparity"
 """Input and output of an exported depth network."""
 FIRST, SECOND, MOTION = "first", "second", "T_second_first"
 """Inputs and output of an exported pose network."""
-_LONGEST_TEXT = 500
+LONGEST_TEXT = 500
 """Characters of a text that is printed: a licence is a name and an address, not its pages."""
 
 Kind = Literal["depth", "pose"]
@@ -201,7 +201,7 @@ def _text(values: dict[str, Any], name: str) -> str:
     value = values[name]
     if not isinstance(value, str):
         raise TypeError(f"{name} {str(value)[:20]!r}, which is no text")
-    return printable(" ".join(value.split()))[:_LONGEST_TEXT]
+    return printable(" ".join(value.split()))[:LONGEST_TEXT]
 
 
 def _ports(values: dict[str, Any], name: str, wanted: set[str]) -> dict[str, Port]:

@@ -1,0 +1,32 @@
+"""ExecuTorch: XNNPACK takes the whole network, with the same numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from selfdepth.export.executorch_file import delegates_and_rest, lowered, open_executorch_runner, write_executorch
+from selfdepth.export.graphs import Network
+from selfdepth.weights.exported import ExportedModel
+
+pytest.importorskip("executorch")
+pytestmark = [pytest.mark.compiled, pytest.mark.slow]
+
+
+def test_one_delegate_runs_the_whole_network(network: Network) -> None:
+    n_delegates, rest = delegates_and_rest(lowered(network))
+    assert (n_delegates, rest) == (1, [])
+
+
+def test_its_numbers_are_ours_and_a_description_lies_beside(tmp_path: Path, network: Network) -> None:
+    path = tmp_path / "model.pte"
+    write_executorch(network, path)
+    images = np.random.default_rng(0).random((1, 3, 64, 96), np.float32)
+    with torch.inference_mode():
+        expected = network.module(torch.from_numpy(images)).numpy()
+    np.testing.assert_allclose(open_executorch_runner(path)([images]), expected, rtol=1e-4)
+    text = (tmp_path / "model.pte.json").read_text(encoding="utf-8")
+    assert ExportedModel.from_json(text, where=path) == network.about
