@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-all lint types unit slow faults fuzz bench clean help
+.PHONY: demo test test-all lint types unit slow faults fuzz bench docs dist clean help
 
 help:            ## list what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/:/'
@@ -57,6 +57,13 @@ fuzz: $(READY)   ## read mutated files of every kind: make fuzz TRIES=20000 SEED
 bench: $(READY)  ## measure the speed; writes benchmarks/results/speed.json and speed.md
 	$(BIN)/python benchmarks/speed.py --json benchmarks/results/speed.json
 	$(BIN)/python benchmarks/report.py benchmarks/results/speed.json
+
+docs: $(READY)   ## build the site of the documents into site/; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+dist: $(READY)   ## build the source distribution and a wheel for this kind of machine into dist/
+	rm -rf dist
+	$(BIN)/python -m build
 
 clean:           ## remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache src/*.egg-info

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from helpers.hub import TOKEN, Hub, serve_hub
 from helpers.loopback import Loopback, serve
 from helpers.models import HEIGHT, WIDTH, depth_only, tiny_config, untrained, write_model
 from selfdepth import device
@@ -87,3 +88,19 @@ def moving_model(tmp_path_factory: pytest.TempPathFactory, meta: WeightsMeta) ->
         learner.pose_net.decoder.output.bias[5] = -30
     folder = tmp_path_factory.mktemp("moving")
     return write_model(folder, meta.config, state=learner.state_dict(), camera=meta.camera, step=meta.step)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
+    """The hub on this machine, with an empty cache and the token of its user."""
+    from huggingface_hub import constants
+
+    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub_cache"))
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    with serve_hub() as known:
+        monkeypatch.setattr(constants, "ENDPOINT", known.url)
+        template = f"{known.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        yield known

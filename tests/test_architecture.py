@@ -48,9 +48,9 @@ FLOORS = (
     ("weights",),
     ("inference",),
     ("evaluation.depth", "evaluation.odometry"),
-    ("comparison", "export", "scale"),
+    ("comparison", "export", "live", "scale"),
     ("engine", "paper"),
-    ("demo",),
+    ("app", "demo"),
     ("cli", "__main__"),
 )
 """The rooms of the house, the lowest floor first. A room is a module or a package; it imports from floors below and

@@ -95,7 +95,7 @@ def commands() -> dict[str, str]:
     for path in DOCUMENTS:
         lines = [line for block in blocks(text_of(path), "bash") for line in block.replace("\\\n", " ").splitlines()]
         for line in (*lines, *spans(path)):
-            command = " ".join(shlex.split(line, comments=True)) if line.startswith("selfdepth ") else ""
+            command = shlex.join(shlex.split(line, comments=True)) if line.startswith("selfdepth ") else ""
             if command and command.removeprefix("selfdepth ") not in VERBS:
                 found.setdefault(command, name_of(path))
     return found

@@ -43,6 +43,13 @@ LIMITS: dict[str, tuple[int, str]] = {
     "trajectory_lines": (2_000_000, "of a trajectory, a split, a list of times: 18 hours at 30 frames per second"),
     "digits": (100, "of a number"),
     "side_pixels": (8192, "of the width and the height of the networks' input"),
+    "app_megabytes": (500, "of a file that is given to the page of `app`"),
+    "app_megapixels": (64, "of a photo on that page: those of phones have up to 50"),
+    "app_seconds": (120, "of a video on that page"),
+    "app_frames": (3600, "of the frames of a video on that page: two minutes at 30 per second"),
+    "app_result_megabytes": (2000, "of a download from that page, as estimated before it is made"),
+    "app_visitors": (20, "of the visitors whose files are kept there; those of the one idle longest go first"),
+    "app_waiting": (16, "of the requests that wait there for the model"),
 }
 """The default of each limit, and what it limits."""
 

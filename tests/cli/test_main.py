@@ -120,7 +120,7 @@ def test_help_for_half_a_verb_lists_the_verbs_that_begin_with_it(
         ("predict", "MODEL INPUT ..."),
         ("evaluate depth", "[MODEL]"),
         ("evaluate odometry", "[MODEL]"),
-        ("export", "MODEL --format"),
+        ("export", "MODEL"),
         ("prepare", "DATA"),
         ("check", "DATA [options]"),
         ("info", "MODEL"),

@@ -20,6 +20,7 @@ from selfdepth.engine.setup import Run, _layout, prepare_run, start_from
 from selfdepth.engine.train import train
 from selfdepth.errors import CheckpointError, ConfigError, SelfDepthError, SelfDepthWarning
 from selfdepth.learners.self_supervised import SelfSupervisedDepth
+from selfdepth.losses.fused import binding
 from selfdepth.networks import encoder as encoder_module
 from selfdepth.structs import MetricScale
 from selfdepth.weights.files import load_weights
@@ -71,6 +72,15 @@ def test_missing_pretrained_weights_are_refused_before_a_frame_is_decoded(
             requested, tmp_path / "run", resume=False, on_frames=lambda done, total: pytest.fail("decoded a frame")
         )
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_on_a_cpu_says_once_that_the_compiled_pass_is_missing(
+    tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(binding, "library", lambda: None)
+    with pytest.warns(SelfDepthWarning) as said:
+        prepare_run(tiny, tmp_path / "run", resume=False)
+    assert len([each for each in said if "without a C compiler" in str(each.message)]) == 1
 
 
 def test_a_run_starts_from_the_weights_of_the_model_and_at_the_first_step(

@@ -25,11 +25,11 @@ def tries() -> int:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
-    """Six steps of two clips, saved after every second one."""
+    """Six steps of two clips, saved and validated after every second one: three of 30 clips are held out."""
     folder = tmp_path_factory.mktemp("drive")
     noise = np.random.default_rng(0).integers(0, 255, (16, 48, 3), dtype=np.uint8)
     world = Image.fromarray(noise).resize((192, 64), Image.Resampling.BICUBIC)
-    for number in range(16):
+    for number in range(32):
         world.crop((3 * number, 0, 3 * number + 64, 64)).save(folder / f"{number:03d}.png")
     return TrainConfig(
         data=str(folder),

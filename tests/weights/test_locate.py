@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.hub import Hub
 from selfdepth.errors import CheckpointError
 from selfdepth.weights.locate import find_weights, model_checksum
 
@@ -39,40 +40,21 @@ def test_what_is_no_model_is_refused_by_name(tmp_path: Path, monkeypatch: pytest
             find_weights(name)
 
 
-def test_a_hub_name_is_downloaded(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import huggingface_hub
-
-    downloads = []
-
-    def download(name: str, *, allow_patterns: list[str]) -> str:
-        downloads.append((name, sorted(allow_patterns)))
-        return str(model)
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    assert find_weights("someone/street-depth") == model
-    assert downloads == [("someone/street-depth", ["config.json", "model.safetensors"])]
-
-
-def test_a_hub_that_cannot_be_reached_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    import huggingface_hub
-
-    def unreachable(name: str, *, allow_patterns: list[str]) -> str:
-        raise OSError("Name or service not known\nlonger story")
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
-    with pytest.raises(CheckpointError, match=r"someone/street.*Name or service not known; check"):
-        find_weights("someone/street")
-
-
-def test_a_hub_model_of_another_kind_is_refused_by_the_file_it_lacks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_looks_like_a_hub_name_is_a_misspelt_path_where_its_folder_is_here(
+    hub: Hub, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import huggingface_hub
+    monkeypatch.chdir(tmp_path)
+    hub.give("runs/street", {path.name: path.read_bytes() for path in model.iterdir()})
+    assert model_checksum(find_weights("runs/street")) == model_checksum(model)
+    (tmp_path / "runs").mkdir()
+    with pytest.raises(CheckpointError, match=r"no such model: runs/street; .*; write hf://runs/street if"):
+        find_weights("runs/street")
+    assert model_checksum(find_weights("hf://runs/street")) == model_checksum(model)
 
-    (tmp_path / "model.safetensors").touch()
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name, allow_patterns: str(tmp_path))
-    with pytest.raises(CheckpointError, match=r"not a selfdepth model: someone/else; expected config\.json"):
-        find_weights("someone/else")
+
+def test_the_address_of_a_page_is_answered_with_the_name() -> None:
+    with pytest.raises(CheckpointError, match="did you mean alice/street"):
+        find_weights("https://huggingface.co/alice/street")
 
 
 def test_the_checksum_of_a_model_is_that_of_its_files_and_of_nothing_beside_them(model: Path, tmp_path: Path) -> None:

@@ -47,10 +47,16 @@ def describe(model: str) -> dict[str, str]:
     from selfdepth.weights.locate import find_model
 
     place = find_model(model)
-    return _of_onnx(place) if place.is_file() else _of_weights(load_weights(model))
+    return _of_onnx(place) if place.is_file() else describe_weights(load_weights(model))
 
 
-def _of_weights(weights: LoadedWeights) -> dict[str, str]:
+def describe_weights(weights: LoadedWeights) -> dict[str, str]:
+    """The same of weights that have been read.
+
+    Raises:
+        CheckpointError: for weights that do not fit their network.
+        DataError: if the record of its run is there and cannot be read.
+    """
     from selfdepth.engine.health import collapse
     from selfdepth.engine.tracking import read_metrics
     from selfdepth.geometry.ray_depth import describe_depth_is

@@ -6,6 +6,7 @@ Gradients are averaged by torch's DistributedDataParallel. Whatever else all pro
 
 from __future__ import annotations
 
+import inspect
 import json
 import warnings
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,11 @@ from selfdepth.structs import Batch, StepOutput
 _PATIENCE = timedelta(days=7)
 """How long a process waits for the others, as while the first one decodes terabytes. One that dies is noticed at once,
 by its closed connections; torchrun and Slurm then end the rest."""
+
+_NO_BUFFERS: dict[str, Any] = {"forward_sync_buffers": False}
+"""Running statistics are not copied from the first process at every step: they are averaged where they are needed."""
+if "forward_sync_buffers" not in inspect.signature(DistributedDataParallel).parameters:
+    _NO_BUFFERS = {"broadcast_buffers": False}  # its name before torch 2.15
 
 _TOLD = "is_told_once"
 """An attribute of the error that ends a run, in the process that is to tell it."""
@@ -81,7 +87,8 @@ class World:
             return learner
         # The first stage of a run trains the pose network alone. Without a search for parameters that are not used the
         # buckets would also be made anew after the first step, and a resumed run would add in another order.
-        return DistributedDataParallel(_Searched(learner), broadcast_buffers=False, find_unused_parameters=True)
+        searched = _Searched(learner)
+        return DistributedDataParallel(searched, find_unused_parameters=True, **_NO_BUFFERS)
 
     def gather_numbers(self, numbers: Sequence[float]) -> list[list[float]]:
         """The numbers of every process, in their order. As many at each."""

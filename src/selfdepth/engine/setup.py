@@ -34,6 +34,7 @@ from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.depth_range import DepthRange
 from selfdepth.learners.methods import Learner, build_learner
 from selfdepth.learners.self_taught import SelfTaughtDepth
+from selfdepth.losses.fused.binding import warn_if_not_compiled
 from selfdepth.teachers.open_teacher import open_teacher
 from selfdepth.teachers.teacher import Ask
 from selfdepth.weights.files import (
@@ -192,6 +193,8 @@ def _assemble(
     device = data.train.device
     if config.sync_batch_norm and world.size > 1:
         synchronise(learner)
+    if world.is_first:
+        warn_if_not_compiled(device, config.loss)
     if config.learns_camera:
         learn_camera(learner, data.store, device, distortion=config.learns_distortion)
     run = Run(

@@ -36,6 +36,7 @@ from selfdepth.inference.fold import for_prediction
 from selfdepth.losses.self_teaching import confidence_of
 from selfdepth.structs import DepthPrediction
 from selfdepth.weights.files import depth_network
+from selfdepth.weights.hub_names import at_revision
 from selfdepth.weights.models import DepthModel, StatedModel, has_confidence, load_model
 from selfdepth.weights.onnx_weights import OnnxWeights, device_of_onnx
 
@@ -98,6 +99,7 @@ class Predictor:
     def load(
         model: str | Path,
         *,
+        revision: str | None = None,
         device: str = "auto",
         precision: Precision = "auto",
         predictions_are: Quantity | None = None,
@@ -105,6 +107,7 @@ class Predictor:
         """Read a model: a run, weights or published folder, an ONNX file, a published model's name, or a hub name.
 
         Args:
+            revision: of a hub's model, a branch, a tag or a commit; "owner/name@revision" says the same in one word.
             device: auto, cpu, cuda, cuda:1 or mps.
             precision: auto, fp32 or bf16, for the network alone; everything else is fp32.
             predictions_are: what an ONNX file that `selfdepth export` did not write gives: disparity, depth or
@@ -116,7 +119,8 @@ class Predictor:
                 nobody says what it gives.
             DataError: for an ONNX file that is no depth network.
         """
-        return Predictor(load_model(StatedModel(str(model), predictions_are)), device=device, precision=precision)
+        stated = StatedModel(str(at_revision(model, revision)), predictions_are)
+        return Predictor(load_model(stated), device=device, precision=precision)
 
     def for_frames(self, width: int, height: int) -> Predictor:
         """The same predictor, for frames of this size in pixels.
@@ -168,6 +172,27 @@ class Predictor:
         """Depth of images as the network takes them: of its size, cropped and, if need be, rectified already."""
         nowhere = Camera.from_fov(60, width=self.width, height=self.height)  # a pinhole: nothing is rectified
         return [replace(each, camera=None) for each in self.predict_batch(images, [nowhere] * len(images))]
+
+    def at_frame(
+        self,
+        fitted: DepthPrediction,
+        disparity: Float[ndarray, "h w"],
+        *,
+        height: int,
+        width: int,
+        camera: Camera | None,
+    ) -> DepthPrediction:
+        """A prediction of `predict_fitted` at the pixels of the frame that the image was `fitted` from.
+
+        Args:
+            disparity: in place of its own, at its size.
+            height, width: of the frame in pixels.
+            camera: that `fitted` was given.
+        """
+        maps = [disparity] if fitted.confidence is None else [disparity, fitted.confidence]
+        full, *sure = [self._at_pixels(torch.from_numpy(each)[None], (height, width), camera) for each in maps]
+        depth = np.divide(1, full, out=np.zeros_like(full), where=full > 0)
+        return replace(fitted, depth=depth, disparity=full, confidence=sure[0] if sure else None, camera=camera)
 
     def predict_stream(self, images: Iterable[ImageLike], batch_size: int = 8) -> Iterator[DepthPrediction]:
         """Depth of any number of images, in order, `batch_size` per forward pass. Raises what `predict` raises."""
@@ -262,12 +287,13 @@ class Predictor:
 def load(
     model: str | Path,
     *,
+    revision: str | None = None,
     device: str = "auto",
     precision: Precision = "auto",
     predictions_are: Quantity | None = None,
 ) -> Predictor:
     """The same as `Predictor.load`."""
-    return Predictor.load(model, device=device, precision=precision, predictions_are=predictions_are)
+    return Predictor.load(model, revision=revision, device=device, precision=precision, predictions_are=predictions_are)
 
 
 def as_pixels(image: ImageLike) -> UInt8[ndarray, "h w 3"]:
@@ -297,12 +323,8 @@ def as_pixels(image: ImageLike) -> UInt8[ndarray, "h w 3"]:
 def require_large_enough(width: int, height: int, where: str | Path) -> None:
     """Raise DataError for an image of this width and height, if a side has fewer than 16 pixels."""
     if min(width, height) < MIN_SIDE_PX:
-        raise DataError(
-            "the image is too small",
-            where=where,
-            expected=f"at least {MIN_SIDE_PX} pixels a side",
-            got=f"{width}x{height}",
-        )
+        expected = f"at least {MIN_SIDE_PX} pixels a side"
+        raise DataError("the image is too small", where=where, expected=expected, got=f"{width}x{height}")
 
 
 def _of_onnx(weights: OnnxWeights, images: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b 1 h w"]:

@@ -25,11 +25,11 @@ from selfdepth.geometry.ray_depth import DepthIs
 from selfdepth.networks.depth import DepthNet
 from selfdepth.structs import MetricScale
 from selfdepth.texts import read_json, reason
+from selfdepth.weights.hub import FORMAT
 from selfdepth.weights.locate import CALIBRATION_FILES, CONFIG_FILE, WEIGHTS_FILE, find_weights
 from selfdepth.weights.published import Entries, is_published, read_published
 from selfdepth.weights.tensors import COPY_AGAIN, read_tensors, require_modest, unreadable
 
-FORMAT = "selfdepth-weights"
 VERSION = 1
 _DEPTH_PREFIX = "depth_net."
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import glob
 import hashlib
-import re
 from pathlib import Path
 
 from selfdepth.config.teacher import ONNX
 from selfdepth.errors import CheckpointError
 from selfdepth.files import checksum
 from selfdepth.places import path_of
+from selfdepth.weights.hub import fetch_from_hub
+from selfdepth.weights.hub_names import SCHEME, hub_name, name_on_page
 from selfdepth.weights.published import is_published
 from selfdepth.weights.published_models import PUBLISHED_NAMES, fetch_published
 from selfdepth.weights.published_names import FILES
@@ -20,9 +21,9 @@ WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 CALIBRATION_FILES = ("calibration.json", "calibration.png")
 """What `selfdepth calibrate` writes beside the weights: the numbers and the plot of their factor to metres."""
-_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _EXPECTED = (
-    "a run, weights or published folder, an ONNX file, a published name like mono_640x192, or a hub name OWNER/NAME"
+    "a run, weights or published folder, an ONNX file, a published name like mono_640x192, or a hub name "
+    "OWNER/NAME[@REVISION]"
 )
 
 
@@ -37,8 +38,8 @@ def find_weights(model: str | Path) -> Path:
 
     Args:
         model: a run folder (its `best/`, else its `last/`), a weights folder, a published checkpoint folder, the name
-            of one of the nine published models, or a Hugging Face hub name "owner/name". The models behind names are
-            downloaded on first use.
+            of one of the nine published models, or a Hugging Face hub name "owner/name" or "owner/name@revision". The
+            models behind names are downloaded on first use.
 
     Raises:
         CheckpointError: if there is no such model, or it cannot be downloaded; and for an ONNX file, which holds no
@@ -69,14 +70,21 @@ def find_weights(model: str | Path) -> Path:
         raise CheckpointError(
             "the model is a file", where=path, expected=_EXPECTED, fix=f"try its folder, {path.parent}"
         )
+    hub = hub_name(str(model))
     # "runs/drvie" looks like a hub name, but if runs/ exists here it is a misspelt path: do not wait for the network.
-    if _HUB_NAME.fullmatch(str(model)) and not path.parent.exists() and not _is_onnx(path):
-        return _download(str(model))
+    if hub is not None and (hub.is_explicit or not (path_of(hub.repository).parent.exists() or _is_onnx(path))):
+        return fetch_from_hub(hub, weights=WEIGHTS_FILE, config=CONFIG_FILE)
     if str(model) in PUBLISHED_NAMES:
         return fetch_published(str(model))
-    close = difflib.get_close_matches(str(model), PUBLISHED_NAMES, n=1)
-    fix = f"did you mean {close[0]}" if close else None
-    raise CheckpointError("there is no such model", where=path, expected=_EXPECTED, fix=fix)
+    raise CheckpointError("there is no such model", where=path, expected=_EXPECTED, fix=_meant(str(model)))
+
+
+def _meant(word: str) -> str | None:
+    """What may have been meant by a word that names nothing."""
+    close = name_on_page(word) or next(iter(difflib.get_close_matches(word, PUBLISHED_NAMES, n=1)), None)
+    if close is not None:
+        return f"did you mean {close}"
+    return None if hub_name(word) is None else f"write {SCHEME}{word} if it is a model of the hub"
 
 
 def files_of_model(place: Path) -> dict[str, Path]:
@@ -110,27 +118,6 @@ def model_checksum(place: Path) -> str:
 
 def _is_onnx(path: Path) -> bool:
     return path.suffix.lower() == ONNX
-
-
-def _download(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    try:
-        # Only these two: a repository may also hold checkpoints of gigabytes, or files that others read with pickle.
-        folder = Path(snapshot_download(name, allow_patterns=[WEIGHTS_FILE, CONFIG_FILE]))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(
-            "there is no such folder, and the Hugging Face hub did not provide such a model",
-            where=name,
-            got=str(error).splitlines()[0] if str(error) else type(error).__name__,
-            fix="check the spelling and the network",
-        ) from error
-    for file in (WEIGHTS_FILE, CONFIG_FILE):
-        if not (folder / file).is_file():
-            raise CheckpointError(
-                "the Hugging Face hub's model is not a selfdepth model", where=name, expected=file, got="no such file"
-            )
-    return folder
 
 
 def _contents(folder: Path) -> str:

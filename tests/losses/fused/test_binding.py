@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,10 +13,12 @@ import torch
 from torch import Tensor
 
 from selfdepth.config import LossConfig
+from selfdepth.errors import SelfDepthWarning
 from selfdepth.geometry.camera import Camera
 from selfdepth.geometry.lens import Lens
 from selfdepth.geometry.lenses import Lenses
 from selfdepth.geometry.se3 import transform_from_axis_angle
+from selfdepth.losses.fused import binding
 from selfdepth.losses.fused.binding import FusedReprojectionLevel, can_fuse, library
 from selfdepth.losses.objective import self_supervised_loss
 from selfdepth.losses.reprojection import TensorReprojectionLevel
@@ -62,6 +65,29 @@ def test_the_pass_is_compiled_wherever_there_is_a_compiler() -> None:
         pytest.skip("no compiler on this machine")
     assert library() is not None, "install the package again: pip install --editable ."
     assert can_fuse(torch.rand(1, 3, 3, 8, 8), QUIET)
+
+
+def test_who_trains_on_a_cpu_without_the_library_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(binding, "library", lambda: None)
+    with pytest.warns(SelfDepthWarning, match="without a C compiler.*four times as long.*install gcc or clang"):
+        binding.warn_if_not_compiled(torch.device("cpu"), QUIET)
+
+
+@pytest.mark.parametrize(
+    ("device", "cfg", "compiled"),
+    [
+        ("cpu", QUIET, True),
+        ("cuda", QUIET, False),
+        ("cpu", replace(QUIET, automask=False, predictive_mask=True), False),
+    ],
+)
+def test_nobody_is_told_of_a_library_that_would_not_be_used(
+    device: str, cfg: LossConfig, compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(binding, "library", lambda: object() if compiled else None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        binding.warn_if_not_compiled(torch.device(device), cfg)
 
 
 @pytest.mark.parametrize("cfg", SWITCHES, ids=str)

@@ -195,7 +195,8 @@ def compute_errors(truth: Float[ndarray, "n"], depth: Float[ndarray, "n"]) -> De
     """The errors over n > 0 pixels.
 
     Args:
-        truth, depth: ground truth and prediction in metres, positive.
+        truth: in metres, positive.
+        depth: the prediction for the same pixels, as `truth`.
     """
     truth, depth = truth.astype(np.float64), depth.astype(np.float64)
     difference = truth - depth
@@ -299,7 +300,9 @@ def summarize(
 
     Args:
         images: errors of the images that were compared.
-        protocol, median_scaling, factor: how they were evaluated.
+        protocol: how they were evaluated.
+        median_scaling: whether each depth was scaled to the median of the truth.
+        factor: by which each predicted depth was multiplied first.
         skipped: number of other images, which have no ground truth that counts.
 
     Raises:

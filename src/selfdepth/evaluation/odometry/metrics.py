@@ -110,7 +110,8 @@ def alignment_of(predicted: Float[ndarray, "n 4 4"], truth: Float[ndarray, "m 4 
     """The similarity that aligns the camera centres of `predicted` with those of `truth`.
 
     Args:
-        predicted, truth: T_world_camera of the same frames.
+        predicted: T_world_camera.
+        truth: T_world_camera of the same frames.
         how: which parameters of the similarity are free.
 
     Raises:
@@ -131,7 +132,8 @@ def absolute_trajectory_error(
     """The distances between camera centres after alignment.
 
     Args:
-        predicted, truth: T_world_camera of the same frames.
+        predicted: T_world_camera.
+        truth: T_world_camera of the same frames.
         alignment: "sim3" suits poses without a unit, "se3" metric ones.
 
     Raises:
