@@ -12,7 +12,7 @@ import torch
 from selfdepth.config.teacher import TeacherConfig
 from selfdepth.export.graphs import Network, network_to_export
 from selfdepth.export.onnx_file import open_onnx_runner, write_onnx
-from selfdepth.teachers.onnx_model import open_onnx
+from selfdepth.networks.onnx_model import open_onnx
 from selfdepth.weights.exported import METADATA_KEY, ExportedModel
 from selfdepth.weights.files import LoadedWeights
 
@@ -65,7 +65,7 @@ def test_the_description_is_inside(written: Path, network: Network) -> None:
 
 
 def test_the_file_is_a_teacher_without_options(written: Path) -> None:
-    teacher = open_onnx(TeacherConfig(path=str(written)))
+    teacher = open_onnx(written, TeacherConfig(path=str(written)))
     assert (teacher.size, teacher.colours) == ((96, 64), "unit")
 
 

@@ -215,6 +215,7 @@ def _described(weights: LoadedWeights, kind: Kind, precision: ExportPrecision, l
     # The one place that knows what is in metres: a copy could disagree.
     predictor = Predictor(weights, device="cpu", precision="fp32")
     depths, config = predictor.depth_range, weights.config
+    assert depths is not None, "networks of ours know their range"
     unit = "metres" if predictor.metres_per_unit == 1 else "the model's unit of length"
     along = "along the ray of the pixel" if weights.depth_is == "ray" else "along z, the axis of the camera"
     disparity = Port(

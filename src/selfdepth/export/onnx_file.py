@@ -13,7 +13,7 @@ from numpy import ndarray
 
 from selfdepth.export.formats import Runner, quiet
 from selfdepth.export.graphs import Network
-from selfdepth.teachers.onnx_model import COLOURS_KEY, SIZE_KEY
+from selfdepth.networks.onnx_model import COLOURS_KEY, SIZE_KEY
 from selfdepth.weights.exported import METADATA_KEY
 
 OPSET = 18
