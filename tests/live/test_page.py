@@ -269,3 +269,14 @@ def test_who_binds_to_every_network_is_warned_and_loopback_is_not(views: Views) 
         warnings.simplefilter("error")
         with Page("localhost", 0, Newest(), dict) as local:
             assert ask(local, "/", host="localhost")[0] == 200 if "127" in local.url else True
+
+
+def test_the_page_is_served_over_ipv6_too() -> None:
+    try:
+        served = Page("::1", 0, Newest(), lambda: {"rate": 1})
+    except ConfigError:
+        pytest.skip("this machine has no IPv6")
+    with served, closing(http.client.HTTPConnection("::1", port_of(served), timeout=30)) as connection:
+        assert served.url.startswith("http://[::1]:")
+        connection.request("GET", "/figures.json")
+        assert connection.getresponse().status == 200

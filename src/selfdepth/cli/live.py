@@ -13,7 +13,7 @@ import tyro
 
 from selfdepth.checks import require, require_stream
 from selfdepth.cli.printing import remark, say
-from selfdepth.errors import DataError, OutputError
+from selfdepth.errors import ConfigError, DataError, OutputError
 from selfdepth.places import path_of
 
 if TYPE_CHECKING:
@@ -142,6 +142,10 @@ def _options(args: LiveArgs, inputs: tuple[Path, ...]) -> LiveOptions:
     from selfdepth.files import require_writable_file
     from selfdepth.live.run import LiveOptions
 
+    if args.record is not None and args.json is not None and path_of(args.record) == path_of(args.json):
+        raise ConfigError(
+            "the recording and the figures are one file", where="--json", got=args.json, fix="name another"
+        )
     originals = {file.resolve() for file in inputs}
     for option, word in (("--record", args.record), ("--json", args.json)):
         if word is None:

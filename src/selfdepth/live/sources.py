@@ -29,6 +29,8 @@ EXPECTED = "the number of a camera, an address like rtsp://HOST/PATH, a video, o
 
 _PROTOCOLS = "rtsp,rtsps,rtp,http,https,httpproxy,tcp,udp,tls,srt,rtmp,rtmps,crypto"
 """What FFmpeg may open for an address. Not "file": a playlist from the network must not name files of this machine."""
+_FORMATS = "rtsp,rtp,sdp,mpegts,mjpeg,mpjpeg,h264,hevc,flv,live_flv,matroska,mov,avi,mpeg,mpegvideo,ogg,asf"
+"""The formats that an address may have. Playlists are none: they would lead to other addresses."""
 _OPEN_S, _READ_S = 15.0, 10.0
 """Seconds until a stream that does not answer, or falls silent, is taken for lost."""
 _MOST_DAMAGED = 250
@@ -276,7 +278,7 @@ def _network(
             got=f"{scheme}://",
             fix="give the path of a file as it is" if scheme == "file" else None,
         )
-    options = {"protocol_whitelist": _PROTOCOLS, "flags": "low_delay"}
+    options = {"protocol_whitelist": _PROTOCOLS, "format_whitelist": _FORMATS, "flags": "low_delay"}
     if scheme.startswith("rtsp"):
         options["rtsp_transport"] = "tcp"  # by UDP, which is the default, lost packets smear the frames
     return StreamSource(
