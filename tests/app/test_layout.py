@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from selfdepth.app.layout import CSS, legend, said
@@ -23,11 +24,10 @@ def test_each_sentence_is_a_paragraph_of_its_kind() -> None:
 
 
 def test_the_legend_begins_and_ends_with_the_colours_of_the_depth() -> None:
-    import numpy as np
-
-    ends = colorize_disparity(np.array([[0.001, 1.0]], np.float32), low=0.001, high=1.0)[0]
-    for colour in ends:
-        assert "#" + "".join(f"{level:02x}" for level in colour) in CSS
+    disparity = np.linspace(0.001, 1, 9, dtype=np.float32)[None]
+    painted = colorize_disparity(disparity, low=0.001, high=1.0)[0]
+    colours = ["#" + "".join(f"{level:02x}" for level in colour) for colour in painted]
+    assert all(colour in CSS for colour in (colours[0], colours[-1]))
 
 
 def test_the_page_names_no_other_host() -> None:

@@ -93,7 +93,7 @@ class Visits:
     """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
         self._of: dict[str, Visit] = {}
         self._lock = threading.Lock()
 
@@ -102,7 +102,7 @@ class Visits:
 
         So do those of visitors who have been idle for an hour, and of the one idle longest if there are too many.
         """
-        folder = self._root / secrets.token_hex(16)  # a name that nobody can guess: files are fetched by it
+        folder = self.root / secrets.token_hex(16)  # a name that nobody can guess: files are fetched by it
         folder.mkdir(parents=True)
         with self._lock:
             gone = [self._of.pop(session)] if session in self._of else []

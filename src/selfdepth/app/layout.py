@@ -17,7 +17,7 @@ CSS = """
 .said p {margin: .15em 0}
 .legend {display: flex; align-items: center; gap: .8em}
 .legend div {flex: 1; height: .9em; border-radius: 4px; background: linear-gradient(to right,
-  #000004, #1c1044, #4f127b, #812581, #b5367a, #e55064, #fb8761, #fec287, #fcfdbf)}
+  #000003, #1c1046, #50127b, #822581, #b63679, #e65162, #fb8861, #fec488, #fbfcbf)}
 #measure img {cursor: crosshair; width: 100%}
 footer {display: none !important}
 """

@@ -305,7 +305,8 @@ def build_page(gradio: Any, worker: Worker, visits: Visits) -> Any:
     blocks = gradio.Blocks(title="selfdepth", analytics_enabled=False, delete_cache=(300, 3600), fill_width=False)
     with blocks:
         parts = Parts(gradio, title="Depth of a photo or a video", about=about, limits=size)
-        parts.drop.async_move_resource_to_block_cache = _from_here(parts.drop.async_move_resource_to_block_cache)
+        move = parts.drop.async_move_resource_to_block_cache
+        parts.drop.async_move_resource_to_block_cache = _only_uploads(move, visits.root)
         _connect(gradio, blocks, parts, Page(gradio, worker, visits, parts))
     return blocks.queue(max_size=limit("app_waiting"), default_concurrency_limit=1)
 
@@ -355,12 +356,15 @@ def _connect(gradio: Any, blocks: Any, parts: Parts, page: Page) -> None:
     blocks.unload(leave)
 
 
-def _from_here(move: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """What takes an upload, without gradio's habit to fetch addresses that somebody names instead."""
+def _only_uploads(move: Callable[[Any], Any], folder: Path) -> Callable[[Any], Any]:
+    """What gradio takes an upload with, for files that have arrived in its folder only.
+
+    Gradio itself copies any file of this machine, or fetches any address, that somebody names instead of uploading.
+    """
 
     async def moved(path: Any) -> Any:
-        if "://" in str(path):
-            raise ValueError("nothing is read from addresses")
+        if not Path(str(path)).resolve().is_relative_to(folder.resolve()):
+            raise ValueError(f"not uploaded: {str(path)[:100]!r}")
         return await move(path)
 
     return moved

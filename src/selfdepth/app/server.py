@@ -60,9 +60,11 @@ def made_app(gradio: Any, worker: Worker, visits: Visits, host: str) -> Any:
 
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Guard, loopback=is_loopback(host))
+    blocks = build_page(gradio, worker, visits)
+    blocks.has_launched = True  # else gradio takes any path of this machine for that of an upload
     return gradio.mount_gradio_app(
         app,
-        build_page(gradio, worker, visits),
+        blocks,
         path="",
         ssr_mode=False,
         mcp_server=False,
