@@ -33,6 +33,16 @@ def test_all_files_arrive_in_one_commit(hub: Hub) -> None:
     assert done.url == f"{hub.url}/alice/street"
 
 
+def test_a_server_that_knows_only_the_older_protocol_gets_it(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", False)
+    (tmp_path / "model").write_bytes(b"weights")
+    upload(NAME, {**FILES, "model.safetensors": tmp_path / "model"}, private=False, message="first")
+    assert hub.files("alice/street") == {**FILES, "model.safetensors": b"weights"}
+    assert not [asked for asked in hub.asked if "xet" in asked]
+
+
 def test_a_branch_is_made_and_the_main_one_left_alone(hub: Hub) -> None:
     branch = HubName(repository="alice/street", revision="dev")
     for message in ("first", "second"):

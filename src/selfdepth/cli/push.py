@@ -70,8 +70,7 @@ def push(args: PushArgs) -> None:
 
     done = upload(name, files, private=args.private, message=args.message)
     say(f"uploaded {', '.join(files)} to {done.url}, commit {done.commit}")
-    at = f"{name.repository}@{done.commit[:12]}" if done.commit else str(name)
-    say(f'load it with: selfdepth.load("{name.repository}", revision="{done.commit}"), or as MODEL {at}')
+    say(f'load it with: selfdepth.load("{name.repository}", revision="{done.commit}")')
 
 
 def _target(args: PushArgs) -> HubName:

@@ -227,7 +227,13 @@ def hub_sentences(name: HubName) -> Iterator[None]:
 
 def _sentence(name: HubName, error: Exception) -> SelfDepthError:
     from huggingface_hub import constants, get_token
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, RevisionNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        OfflineModeIsEnabled,
+        RevisionNotFoundError,
+    )
 
     if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
         kind = DiskFullError if error.errno in (errno.ENOSPC, errno.EDQUOT) else OutputError
@@ -254,9 +260,13 @@ def _sentence(name: HubName, error: Exception) -> SelfDepthError:
         )
     if isinstance(error, HfHubHTTPError) and 400 <= status < 500 and status not in (408, 429):
         return CheckpointError("the Hugging Face hub refuses", where=name.repository, got=reason(error))
+    if isinstance(error, OfflineModeIsEnabled):
+        got, fix = "HF_HUB_OFFLINE is set", "unset it"
+    else:
+        got, fix = f"answer {status}" if status else reason(error), "check the network, or try again"
     return UnreachableHubError(
         "the Hugging Face hub did not provide the model",
         where=str(name),
-        got=f"answer {status}" if status else reason(error),
-        fix="check the network, or try again",
+        got=got,
+        fix=fix,
     )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from selfdepth.errors import OutputError, SelfDepthError
 from selfdepth.texts import reason
@@ -16,6 +16,7 @@ from selfdepth.weights.hub_names import MAIN, HubName
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo
 
+_HUB = "https://huggingface.co"
 _TIMEOUT_S = 15.0
 
 
@@ -55,15 +56,28 @@ def upload(name: HubName, files: Mapping[str, bytes | Path], *, private: bool, m
         there = {each.rfilename for each in info.siblings or []} - {".gitattributes"}
         _require_place(name, info, there, private=private)
         stale = [file for file in sorted(there) if file.startswith("calibration.") and file not in files]
-        add = [CommitOperationAdd(file, data if isinstance(data, bytes) else str(data)) for file, data in files.items()]
-        done = api.create_commit(
-            name.repository,
-            [*add, *(CommitOperationDelete(file) for file in stale)],
-            commit_message=message,
-            revision=name.revision,
-            parent_commit=info.sha,
-        )
+        with ExitStack() as opened:
+            at_hub = api.endpoint == _HUB
+            given = {file: _given(data, opened, at_hub=at_hub) for file, data in files.items()}
+            done = api.create_commit(
+                name.repository,
+                [
+                    *(CommitOperationAdd(file, data) for file, data in given.items()),
+                    *(CommitOperationDelete(file) for file in stale),
+                ],
+                commit_message=message,
+                revision=name.revision,
+                parent_commit=info.sha,
+            )
     return Uploaded(url=f"{api.endpoint}/{name.repository}", commit=done.oid)
+
+
+def _given(data: bytes | Path, opened: ExitStack, *, at_hub: bool) -> bytes | str | BinaryIO:
+    """A file as the hub's library takes it."""
+    if isinstance(data, bytes):
+        return data
+    # Of opened files the library uses the older protocol. A server that knows no other would let it wait for minutes.
+    return str(data) if at_hub else opened.enter_context(data.open("rb"))
 
 
 def _require_place(name: HubName, info: ModelInfo, there: set[str], *, private: bool) -> None:
