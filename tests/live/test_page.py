@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from PIL import Image
 
 from selfdepth.errors import ConfigError, SelfDepthWarning
 from selfdepth.live import page as page_module
+from selfdepth.live.figures import Figures
 from selfdepth.live.newest import Newest
 from selfdepth.live.page import Page
 from selfdepth.live.shown import Shown
@@ -280,3 +282,43 @@ def test_the_page_is_served_over_ipv6_too() -> None:
         assert served.url.startswith("http://[::1]:")
         connection.request("GET", "/figures.json")
         assert connection.getresponse().status == 200
+
+
+def wait_for(tab: Any, condition: str) -> None:
+    """Wait until a condition holds on the page; the browser's own way is forbidden by the page's policy."""
+    for _ in range(300):
+        if tab.evaluate(condition):
+            return
+        tab.wait_for_timeout(200)
+    pytest.fail(condition)
+
+
+@pytest.mark.slow
+def test_a_browser_shows_the_pictures_and_the_figures_and_says_when_it_has_ended(views: Views) -> None:
+    playwright = pytest.importorskip("playwright.sync_api", reason="the browser is driven by playwright")
+    if not Path("/usr/bin/chromium").exists():
+        pytest.skip("there is no /usr/bin/chromium")
+    view = some_view(size=96)
+    figures = {
+        **{"source": "<b>street</b>", "state": "live", "losses": 0, "about": "depth is metric", "unit": "m"},
+        **Figures().snapshot(),
+        **view.figures(),
+    }
+    views.put(view)
+    errors: list[str] = []
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        tab = browser.new_page()
+        tab.on("console", lambda message: errors.append(message.text))
+        tab.on("pageerror", lambda error: errors.append(str(error)))
+        with Page("127.0.0.1", 0, views, lambda: figures) as served:
+            tab.goto(served.url, wait_until="commit")
+            wait_for(tab, "[...document.images].every(each => each.naturalWidth === 96)")
+            wait_for(tab, "document.getElementById('state').textContent === 'live'")
+            assert tab.locator("#name").text_content() == "<b>street</b>"  # as text
+            assert tab.locator("#middle").text_content() == "4 m"
+            tab.locator("#depth").hover()
+            assert tab.locator("#here").text_content() == "depth here: 4 m"
+            assert errors == []
+        wait_for(tab, "document.getElementById('state').className === 'ended'")
+        browser.close()
