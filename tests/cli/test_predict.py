@@ -142,10 +142,11 @@ def test_predicting_twice_gives_the_same_files(model: str, drive: Path) -> None:
         (
             {"every": 2},
             ConfigError,
-            "--every applies only to the path of the camera; expected --save trajectory or ply",
+            "--every applies only to the path of the camera; expected --save trajectory, ply or rrd",
         ),
         ({"voxel": 1.0, "save": ("trajectory",)}, ConfigError, "--voxel applies only to point clouds"),
         ({"factor": 2.0}, ConfigError, "--factor applies only to KITTI's benchmark.*--save kitti"),
+        ({"allow_relative": True}, ConfigError, "--allow-relative applies only to bags; expected --save bag"),
         ({"max_depth": -1.0, "save": ("ply",)}, ConfigError, "out of range: --max-depth"),
         ({"voxel": math.nan, "save": ("ply",)}, ConfigError, "out of range: --voxel"),
         ({"factor": 0.0, "save": ("kitti",)}, ConfigError, "out of range: --factor"),

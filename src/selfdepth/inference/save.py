@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from numpy import ndarray
 
-from selfdepth.inference.depth_bag import BAG_FILES, BAG_NAME, DepthBag, bag_factor, camera_of, create_bag
+from selfdepth.inference.depth_bag import BAG_FILES, BAG_NAME, bag_factor, camera_of, create_bag
 from selfdepth.inference.inputs import PredictionInput
 from selfdepth.inference.odometry import MotionPredictor, Odometer
 from selfdepth.inference.pointcloud import (
@@ -137,9 +137,7 @@ def save_predictions(
     odometer = _odometer(predictor, source, motion) if options.follows_camera(source) else None
     sequence = _SequenceWriter(source, folder, options, predictor, motion)
     with contextlib.ExitStack() as stack:
-        video = stack.enter_context(create_video(folder / VIDEO_NAME, source.rate)) if "mp4" in options.kinds else None
-        bag = stack.enter_context(_open_bag(predictor, source, folder, options)) if "bag" in options.kinds else None
-        recording = stack.enter_context(_open_recording(predictor, source, folder, options, motion))
+        files = _open_files(stack, predictor, source, folder, options, motion)
         frame_jobs = stack.enter_context(Jobs(workers=_WRITING_THREADS))
         ordered_jobs = stack.enter_context(Jobs(workers=1))  # one thread, because frames of one file are in order
         for frame in _predictions(predictor, source, options.batch_size, odometer):
@@ -147,12 +145,8 @@ def save_predictions(
                 suffix, write = FRAME_WRITERS[kind]
                 prediction = frame.prediction.in_metres(metres_per_unit) if kind == "kitti" else frame.prediction
                 frame_jobs.submit(write, folder / kind / f"{frame.name}{suffix}", prediction, frame.colours)
-            if video is not None:
-                ordered_jobs.submit(_write_video_frame, video, frame, source.seconds_from_start(count))
-            if bag is not None:
-                ordered_jobs.submit(bag.write, frame.prediction, count)
-            if recording is not None:
-                ordered_jobs.submit(_record_frame, recording, source, frame, count)
+            for write_frame in files:
+                ordered_jobs.submit(write_frame, frame, count)
             sequence.add(frame, count, frame_jobs)
             count += 1
             advance(1)
@@ -160,20 +154,35 @@ def save_predictions(
     return count
 
 
-def _open_bag(
-    predictor: Predictor, source: PredictionInput, folder: Path, options: SaveOptions
-) -> contextlib.AbstractContextManager[DepthBag]:
-    factor = bag_factor(predictor, options.metres_per_unit, allow_relative=True, model=source.name)  # judged before
-    return create_bag(folder, source, camera_of(source, predictor), factor)
+def _open_files(
+    stack: contextlib.ExitStack,
+    predictor: Predictor,
+    source: PredictionInput,
+    folder: Path,
+    options: SaveOptions,
+    motion: MotionPredictor | None,
+) -> list[Callable[[_Frame, int], None]]:
+    """What appends a frame, with its position in the input, to each of the files that hold all frames."""
+    writers: list[Callable[[_Frame, int], None]] = []
+    if "mp4" in options.kinds:
+        video = stack.enter_context(create_video(folder / VIDEO_NAME, source.rate))
+        writers.append(lambda frame, index: _write_video_frame(video, frame, source.seconds_from_start(index)))
+    if "bag" in options.kinds:  # what it may hold was judged before
+        factor = bag_factor(predictor, options.metres_per_unit, allow_relative=True, model=source.name)
+        bag = stack.enter_context(create_bag(folder, source, camera_of(source, predictor), factor))
+        writers.append(lambda frame, index: bag.write(frame.prediction, index))
+    if "rrd" in options.kinds:
+        about = _about(predictor, source, options, motion)
+        recording = stack.enter_context(create_recording(folder / RECORDING_NAME, about))
+        writers.append(lambda frame, index: _record_frame(recording, source, frame, index))
+    return writers
 
 
-def _open_recording(
-    predictor: Predictor, source: PredictionInput, folder: Path, options: SaveOptions, motion: MotionPredictor | None
-) -> contextlib.AbstractContextManager[Recording | None]:
-    if "rrd" not in options.kinds:
-        return contextlib.nullcontext()
+def _about(
+    predictor: Predictor, source: PredictionInput, options: SaveOptions, motion: MotionPredictor | None
+) -> About:
     factor = predictor.metres_per_unit or (None if predictor.scale == "relative" else 1.0)
-    about = About(
+    return About(
         name=source.name,
         unit=describe_unit("relative" if factor is None else "metric", factor, predictor.metric),
         metres_per_unit=factor,
@@ -181,7 +190,6 @@ def _open_recording(
         depth_is=predictor.depth_is,
         clouds=options.clouds,
     )
-    return create_recording(folder / RECORDING_NAME, about)
 
 
 def _record_frame(recording: Recording, source: PredictionInput, frame: _Frame, index: int) -> None:
