@@ -37,6 +37,7 @@ types: $(READY)  ## mypy --strict
 # only make them wait for each other. What is compiled to bytecode is kept, whatever the caller's environment says: the
 # processes are many.
 unit slow faults: export OMP_NUM_THREADS := 1
+unit slow: export TORCHINDUCTOR_COMPILE_THREADS := 1
 unit slow faults: export PYTHONDONTWRITEBYTECODE :=
 
 # Shapes are checked by a hook in the first run, in all modules that state any; mypy checks the types of the others.

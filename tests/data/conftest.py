@@ -1,4 +1,4 @@
-"""Videos and moving textures for the tests of data."""
+"""Videos, moving textures and a street for the tests of data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ import pytest
 from numpy import ndarray
 from PIL import Image
 
+from selfdepth.synthetic.drive import DriveSpec, SyntheticDrive, render_drive
+
 WriteVideo = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def drive() -> SyntheticDrive:
+    """24 frames by both cameras; other modules have drives of their own by this name."""
+    return render_drive(DriveSpec(seed=2, frames=24, width=96, height=32, stereo=True, stops=False))
 
 
 @pytest.fixture

@@ -14,17 +14,16 @@ from selfdepth.config import TrainConfig
 from selfdepth.data.inspect import inspect_source, require_readable
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.errors import DataError
-from selfdepth.synthetic.drive import DriveSpec, render_drive
+from selfdepth.synthetic.drive import SyntheticDrive
 from selfdepth.synthetic.kitti_odometry import write_kitti_odometry
 
 CAMERA = "fov:60"
 
 
 @pytest.fixture(scope="module")
-def odometry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def odometry(drive: SyntheticDrive, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sequences 00 and 09, each of 24 frames by both cameras."""
     root = tmp_path_factory.mktemp("odometry")
-    drive = render_drive(DriveSpec(seed=2, frames=24, width=96, height=32, stereo=True, stops=False))
     for number in (0, 9):
         write_kitti_odometry(drive, root, number=number)
     return root

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -54,12 +55,13 @@ def whole_run(tiny: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Ru
 
 @pytest.fixture(scope="session")
 def make_half_run(tiny: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
-    """Folders with a run of four steps that was stopped after two."""
+    """Copies of a run of four steps that was stopped after two."""
+    original = tmp_path_factory.mktemp("half") / "run"
 
     def make() -> Path:
-        folder = tmp_path_factory.mktemp("runs") / "half"
-        train(replace(tiny, steps=2), folder)
-        return folder
+        if not original.exists():
+            train(replace(tiny, steps=2), original)
+        return shutil.copytree(original, tmp_path_factory.mktemp("runs") / "half")
 
     return make
 

@@ -16,7 +16,7 @@ from helpers.same_run import difference
 from selfdepth.cli.info import describe as info_of
 from selfdepth.config import TrainConfig
 from selfdepth.data.readers.cameras import parse_camera
-from selfdepth.engine import camera_report, focal_length
+from selfdepth.engine import camera_report, camera_windows, focal_length
 from selfdepth.engine.camera_report import CAMERA_FILE, VERDICT_FILE, read_distortions, read_verdicts
 from selfdepth.engine.checkpoint import newest_intact
 from selfdepth.engine.setup import Run
@@ -29,9 +29,11 @@ from selfdepth.weights.files import load_weights
 
 @pytest.fixture(scope="module", autouse=True)
 def few_windows() -> Iterator[None]:
-    """So few windows determine nothing, and cost little."""
+    """One short window and one clip determine nothing, and cost little."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(focal_length, "WINDOWS", 2)
+        patch.setattr(focal_length, "WINDOWS", 1)
+        patch.setattr(camera_windows, "REACH", 4)
+        patch.setattr(camera_report, "_CLIPS", 1)
         yield
 
 
@@ -149,9 +151,7 @@ def test_a_damaged_verdict_is_refused_by_name(learned_run: Run, tmp_path: Path, 
 def bent_run(tiny: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run that learns the distortion, too, from none on, finished."""
     config = replace(tiny, camera="learn+distortion:fov:90")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(camera_report, "_CLIPS", 2)
-        return train(config, tmp_path_factory.mktemp("bent") / "run")
+    return train(config, tmp_path_factory.mktemp("bent") / "run")
 
 
 def test_a_learned_distortion_moves_and_is_the_models(bent_run: Run) -> None:
@@ -181,10 +181,7 @@ def test_a_distortion_that_was_hardly_learned_is_not_called_known(bent_run: Run,
     assert read_distortions(learned_run.folder) == (None,) and "lens learned" not in info_of(str(learned_run.folder))
 
 
-def test_a_resumed_run_learns_the_same_distortion(
-    bent_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(camera_report, "_CLIPS", 2)
+def test_a_resumed_run_learns_the_same_distortion(bent_run: Run, tmp_path: Path) -> None:
     half = tmp_path / "half"
     train(replace(bent_run.config, steps=2, camera="learn+distortion:fov:90"), half)
     resumed = train(replace(bent_run.config, rectify="auto"), half, resume=True)
@@ -200,10 +197,7 @@ def test_frames_are_predicted_along_the_rays_of_the_learned_lens(bent_run: Run) 
     assert prediction.depth_is == "ray" and prediction.camera == bent_run.cameras[0]
 
 
-def test_a_distortion_is_learned_on_from_its_file(
-    bent_run: Run, tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(camera_report, "_CLIPS", 2)
+def test_a_distortion_is_learned_on_from_its_file(bent_run: Run, tiny: TrainConfig, tmp_path: Path) -> None:
     file = bent_run.folder / CAMERA_FILE
     run = train(replace(tiny, camera=f"learn+distortion:{file}", steps=1), tmp_path / "run")
     assert run.data.camera == bent_run.cameras[0]

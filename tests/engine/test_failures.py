@@ -100,7 +100,7 @@ def test_a_skipped_step_leaves_weights_optimiser_and_statistics_as_they_were(
 def test_steps_in_a_row_end_the_run_with_advice_that_can_be_followed(
     tiny: TrainConfig, tmp_path: Path, poison: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = replace(tiny, steps=12)
+    config = replace(tiny, steps=12, save_every=100)
     train(replace(config, steps=2), tmp_path / "run")
     with monkeypatch.context():
         poison(lambda targets: np.ones(len(targets), dtype=bool))

@@ -12,7 +12,7 @@ import pytest
 from selfdepth.bundle.adjust import misfits
 from selfdepth.bundle.follow import Window, follow
 from selfdepth.config import TrainConfig
-from selfdepth.engine import focal_length
+from selfdepth.engine import camera_windows, focal_length
 from selfdepth.engine.camera_verdict import STEPS, minimum
 from selfdepth.engine.focal_length import LAST_CHANGE, Measured, hold_measured, measure
 from selfdepth.engine.setup import Run
@@ -24,7 +24,8 @@ from selfdepth.synthetic.drive import DriveSpec, render_drive
 def run(tiny: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run that learns its camera, with half of its budget left."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(focal_length, "WINDOWS", 2)
+        patch.setattr(focal_length, "WINDOWS", 1)
+        patch.setattr(camera_windows, "REACH", 4)
         run = train(replace(tiny, camera="learn:fov:90"), tmp_path_factory.mktemp("learned") / "run")
     run.progress.step = run.config.steps // 2 if run.config.steps else 1
     return run
@@ -78,7 +79,8 @@ def test_a_run_with_a_known_camera_measures_nothing(whole_run: Run, ear: Any, mo
 
 
 def test_measuring_leaves_the_learner_as_it_was(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(focal_length, "WINDOWS", 2)
+    monkeypatch.setattr(focal_length, "WINDOWS", 1)
+    monkeypatch.setattr(camera_windows, "REACH", 4)
     before = {name: value.clone() for name, value in run.learner.state_dict().items()}
     measured = measure(run, 0)
     assert measured.errors.shape[1] == len(STEPS)

@@ -108,8 +108,7 @@ def solid(
         u, v: positions in it, 0 to 1.
         extent: width and height of the whole texture in the image, in samples. It chooses one level for all samples.
     """
-    i = int(_level(1 / np.maximum(extent[:1], 1.0), atlas.columns[texture, :1])[0])
-    j = int(_level(1 / np.maximum(extent[1:], 1.0), atlas.rows[texture, :1])[0])
+    i, j = _level(1 / np.maximum(extent, 1.0), np.array([atlas.columns[texture, 0], atlas.rows[texture, 0]]))
     columns, rows = int(atlas.columns[texture, i]), int(atlas.rows[texture, j])
     column = np.minimum((u * columns).astype(np.int64), columns - 1)
     row = np.minimum((v * rows).astype(np.int64), rows - 1)

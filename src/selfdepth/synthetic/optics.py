@@ -47,17 +47,16 @@ class Grid:
         """Rows and columns of samples."""
         return self.y.shape[0], self.x.shape[1]
 
-    def window(self, rows: slice, columns: slice) -> Grid:
-        """The samples of some rows and columns, without what only the shading needs."""
-        return Grid(
-            x=self.x[rows if self.x.shape[0] > 1 else slice(None), columns],
-            y=self.y[rows, columns if self.y.shape[1] > 1 else slice(None)],
-            z=None if self.z is None else self.z[rows, columns],
-        )
-
     def plane(self, c: Float[ndarray, "3"]) -> Float[ndarray, "h w"]:
         """A linear function of all samples: c0 x + c1 y + c2 z."""
         return np.asarray(c[0] * self.x + (c[1] * self.y + (c[2] if self.z is None else c[2] * self.z)))
+
+    def planes(self, c: Float[ndarray, "n 3"], rows: slice, columns: slice) -> Float[ndarray, "n _h _w"]:
+        """As `plane`, several linear functions of the samples of some rows and columns."""
+        x = self.x[rows if self.x.shape[0] > 1 else slice(None), columns]
+        y = self.y[rows, columns if self.y.shape[1] > 1 else slice(None)]
+        c0, c1, c2 = c.T[..., None, None]
+        return np.asarray(c0 * x + (c1 * y + (c2 if self.z is None else c2 * self.z[rows, columns])))
 
     def at(self, rows: Int[ndarray, "m"], columns: Int[ndarray, "m"]) -> Points:
         """Single samples."""

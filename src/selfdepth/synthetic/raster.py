@@ -116,8 +116,7 @@ def trace(view: View, quads: Quads, atlas: Atlas, optics: Optics, supersampling:
         columns, rows = slice(max(0, int(np.ceil(x0))), int(x1) + 1), slice(max(0, int(np.ceil(y0))), int(y1) + 1)
         if best[rows, columns].size == 0 or best[rows, columns].min() >= 1 / view.nearest_m[k]:
             continue  # outside the image, or hidden behind nearer surfaces in its whole box
-        part = grid.window(rows, columns)
-        u, v, w = (part.plane(each) for each in view.planes[k])
+        u, v, w = grid.planes(view.planes[k], rows, columns)
         # u and v still carry the factor w, so that the quad spans 0 to w.
         visible = (u >= 0) & (u <= w) & (v >= 0) & (v <= w) & (w > best[rows, columns]) & (w < 1 / NEAR_M)
         if quads.cutout[k] and visible.any():

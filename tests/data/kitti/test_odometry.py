@@ -12,13 +12,8 @@ from selfdepth.data.kitti.odometry import is_kitti_odometry, odometry_truth, ope
 from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.store.build import build_store
 from selfdepth.errors import ConfigError, DataError
-from selfdepth.synthetic.drive import BASELINE_M, DriveSpec, SyntheticDrive, render_drive
+from selfdepth.synthetic.drive import BASELINE_M, SyntheticDrive
 from selfdepth.synthetic.kitti_odometry import write_kitti_odometry
-
-
-@pytest.fixture(scope="module")
-def drive() -> SyntheticDrive:
-    return render_drive(DriveSpec(seed=2, frames=24, width=96, height=32, stereo=True, stops=False))
 
 
 @pytest.fixture(scope="module")

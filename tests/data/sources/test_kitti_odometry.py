@@ -9,13 +9,8 @@ import numpy as np
 import pytest
 
 from selfdepth.data.sources.recognise import recognise
-from selfdepth.synthetic.drive import DriveSpec, SyntheticDrive, render_drive
+from selfdepth.synthetic.drive import SyntheticDrive
 from selfdepth.synthetic.kitti_odometry import write_kitti_odometry
-
-
-@pytest.fixture(scope="module")
-def drive() -> SyntheticDrive:
-    return render_drive(DriveSpec(seed=2, frames=24, width=96, height=32, stereo=True, stops=False))
 
 
 @pytest.fixture
