@@ -81,7 +81,7 @@ class PoseGraph(nn.Module):
     def forward(self, first: Float[Tensor, "b 3 h w"], second: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 4 4"]:
         """T_second_first, for colours in [0, 1]."""
         clips = torch.stack([first, second], dim=1).to(_dtype_of(self.learner))
-        K = torch.eye(3, dtype=clips.dtype).expand(len(clips), 3, 3)  # no camera is read
+        K = torch.eye(3, dtype=clips.dtype).expand(clips.shape[0], 3, 3)  # no camera is read
         batch = Batch(frames=clips, inputs=clips, K=K, offsets=(1,))
         T: Tensor = self.learner.relative_transforms(batch)[:, 0].float()
         scaled = torch.cat([T[:, :3, :3], self.factor * T[:, :3, 3:]], dim=2)
