@@ -20,6 +20,7 @@ from selfdepth.inference.predictor import Predictor
 from selfdepth.learners.self_supervised import SelfSupervisedDepth
 from selfdepth.networks.depth import DepthNet
 from selfdepth.networks.pose import DepthFeatures
+from selfdepth.networks.posecnn import PoseCNN
 from selfdepth.weights.exported import (
     DISPARITY,
     FIRST,
@@ -133,6 +134,9 @@ class Network:
         """Batch, and height and width in steps of 32, as dynamic axes of every input."""
         # From 64 on: a single row of the coarsest features cannot be reflected.
         dim: Any = torch.export.Dim
+        if isinstance(self.module, PoseGraph) and isinstance(self.module.learner.pose_net, PoseCNN):
+            # It halves seven times: small images come down to one row, and a trace takes that for a constant.
+            return dict.fromkeys(self.input_names, {0: dim("batch", min=1)})
         axes = {0: dim("batch", min=1), 2: 32 * dim("rows_of_32", min=2), 3: 32 * dim("columns_of_32", min=2)}
         return dict.fromkeys(self.input_names, axes)
 
