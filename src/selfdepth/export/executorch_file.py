@@ -46,12 +46,11 @@ def open_executorch_runner(path: Path) -> Runner:
     from executorch import runtime  # type: ignore[import-untyped,unused-ignore]
 
     program = runtime.Runtime.get().load_program(path.read_bytes())
-    method = program.load_method("forward")
-    assert method is not None  # it was just written
 
     def run(inputs: Sequence[Float32[ndarray, "_b 3 h w"]]) -> Float32[ndarray, "..."]:
-        # The runtime gives its own memory, which the next call overwrites.
-        output: ndarray = method.execute([torch.from_numpy(each) for each in inputs])[0].numpy().copy()
+        # Asked for anew, from the program's table: a method does not keep the program alive whose memory it reads.
+        method = program.load_method("forward")
+        output: ndarray = method.execute([torch.from_numpy(each) for each in inputs])[0].numpy()
         return output
 
     return run

@@ -13,12 +13,14 @@ from torch import Tensor, nn
 
 from selfdepth import __version__
 from selfdepth.errors import ConfigError
+from selfdepth.geometry.se3 import transform_from_axis_angle
 from selfdepth.inference.fold import for_prediction
 from selfdepth.inference.odometry import require_pose_network
 from selfdepth.inference.predictor import Predictor
 from selfdepth.learners.self_supervised import SelfSupervisedDepth
 from selfdepth.networks.depth import DepthNet
-from selfdepth.structs import Batch
+from selfdepth.networks.pose import DepthFeatures
+from selfdepth.networks.posecnn import PoseCNN
 from selfdepth.weights.exported import (
     DISPARITY,
     FIRST,
@@ -69,7 +71,7 @@ class PoseGraph(nn.Module):
     """The motion between two images in temporal order.
 
     Args:
-        learner: of a pose network that reads pairs, in evaluation mode; it knows the order of its images.
+        learner: of a pose network that reads pairs, in evaluation mode.
         factor: by which the translation is multiplied.
     """
 
@@ -80,12 +82,24 @@ class PoseGraph(nn.Module):
 
     def forward(self, first: Float[Tensor, "b 3 h w"], second: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 4 4"]:
         """T_second_first, for colours in [0, 1]."""
-        clips = torch.stack([first, second], dim=1).to(_dtype_of(self.learner))
-        K = torch.eye(3, dtype=clips.dtype).expand(len(clips), 3, 3)  # no camera is read
-        batch = Batch(frames=clips, inputs=clips, K=K, offsets=(1,))
-        T: Tensor = self.learner.relative_transforms(batch)[:, 0].float()
+        # The learner's own pass joins and parts the clips of a batch, by which a trace would fix its size.
+        pose_net = self.learner.pose_net
+        first, second = first.to(_dtype_of(pose_net)), second.to(_dtype_of(pose_net))
+        known = self._depth_features(first, second) if pose_net.uses_depth else None
+        axis_angle, translation = pose_net(pose_net.views(torch.stack([first, second], dim=1), known))
+        T = transform_from_axis_angle(axis_angle, pose_net.scaled(translation, known))[:, 0].float()
         scaled = torch.cat([T[:, :3, :3], self.factor * T[:, :3, 3:]], dim=2)
         return torch.cat([scaled, T[:, 3:]], dim=1)
+
+    def _depth_features(self, first: Float[Tensor, "b 3 h w"], second: Float[Tensor, "b 3 h w"]) -> DepthFeatures:
+        """As the learner gives them for a pair whose target is the first image."""
+        depth_net = self.learner.depth_net
+        of_first = depth_net.encoder(first)
+        seen = [of_first[-1]]
+        if self.learner.pose_net.n_encoded(2) == 2:
+            seen.append(depth_net.encoder(second)[-1])
+        inverse_depth = self.learner.loss_config.depth_range.disparity(depth_net.decoder(of_first)[0])
+        return DepthFeatures(features=torch.stack(seen, dim=1), mean_inverse_depth=inverse_depth.mean((1, 2, 3)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +134,9 @@ class Network:
         """Batch, and height and width in steps of 32, as dynamic axes of every input."""
         # From 64 on: a single row of the coarsest features cannot be reflected.
         dim: Any = torch.export.Dim
+        if isinstance(self.module, PoseGraph) and isinstance(self.module.learner.pose_net, PoseCNN):
+            # It halves seven times: small images come down to one row, and a trace takes that for a constant.
+            return dict.fromkeys(self.input_names, {0: dim("batch", min=1)})
         axes = {0: dim("batch", min=1), 2: 32 * dim("rows_of_32", min=2), 3: 32 * dim("columns_of_32", min=2)}
         return dict.fromkeys(self.input_names, axes)
 

@@ -41,10 +41,11 @@ def _padded(images: Tensor, padding: Sequence[int], mode: str = "constant", valu
 def doubled(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c _h _w"]:
     """Twice the height and the width by nearest neighbours, joined from copies."""
     b, c, h, w = images.shape
-    # Beside each value its copy; then, with a row as the last axis but one, below each row its copy.
-    columns = images.reshape(b, c * h, w, 1)
-    wide = torch.cat([columns, columns], dim=3).reshape(b, c * h, 1, 2 * w)
-    return torch.cat([wide, wide], dim=2).reshape(b, c, 2 * h, 2 * w)
+    # Beside each value its copy; then, below each row its copy. In three axes: of four, one of which has length 1, a
+    # tracer takes the values for stored with the channels last, and turns them round.
+    columns = images.reshape(b * c * h, w, 1)
+    rows = torch.cat([columns, columns], dim=2).reshape(b * c * h, 1, 2 * w)
+    return torch.cat([rows, rows], dim=1).reshape(b, c, 2 * h, 2 * w)
 
 
 def elu(values: Tensor, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> Tensor:

@@ -98,7 +98,7 @@ class PoseDecoder(nn.Module):
     def forward(self, features: Float[Tensor, "b n c h w"]) -> tuple[Float[Tensor, "b k 3"], Float[Tensor, "b k 3"]]:
         """Axis-angle (radians) and translation of k motions."""
         x = F.relu(self.squeeze(features.flatten(0, 1)))
-        x = x.reshape(len(features), -1, *x.shape[2:])  # concatenated along the channels, in their order
+        x = x.reshape(features.shape[0], -1, *x.shape[2:])  # concatenated along the channels, in their order
         for layer in self.hidden:
             x = F.relu(layer(x))
         return split_motions(self.output, x, self.n_motions)
