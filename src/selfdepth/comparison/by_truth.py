@@ -12,7 +12,7 @@ from selfdepth.comparison.candidates import Candidate
 from selfdepth.comparison.result import CONSTANT, ROWS, SHOWN, Errors, Judged, View
 from selfdepth.errors import DataError
 from selfdepth.evaluation.depth.baselines import profile_disparity, row_profile
-from selfdepth.evaluation.depth.compare import DepthEvaluation
+from selfdepth.evaluation.depth.compare import ComparisonOptions, DepthEvaluation
 from selfdepth.evaluation.depth.frames import EvaluationFrames
 from selfdepth.evaluation.depth.metrics import DepthReport, evaluate_set, resize_disparity
 from selfdepth.evaluation.depth.pairs import truths_ahead
