@@ -184,7 +184,7 @@ class Live:
     ) -> tuple[UInt8[ndarray, "_hh _ww 3"], Camera | None]:
         """A frame of the training frames' size cropped as these were; others as they are, which is said once."""
         weights = self._ready.weights
-        sides, whole = weights.config.crop_px, weights.camera
+        sides, whole = weights.fit.crop, weights.camera
         if not sides:
             return image, camera
         if whole is None or image.shape[:2] != (whole.height, whole.width):
