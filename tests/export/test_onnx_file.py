@@ -12,6 +12,7 @@ import torch
 from selfdepth.config.teacher import TeacherConfig
 from selfdepth.export.graphs import Network, network_to_export
 from selfdepth.export.onnx_file import open_onnx_runner, write_onnx
+from selfdepth.inference.predictor import Predictor
 from selfdepth.networks.onnx_model import open_onnx
 from selfdepth.weights.exported import METADATA_KEY, ExportedModel
 from selfdepth.weights.files import LoadedWeights
@@ -67,6 +68,19 @@ def test_the_description_is_inside(written: Path, network: Network) -> None:
 def test_the_file_is_a_teacher_without_options(written: Path) -> None:
     teacher = open_onnx(written, TeacherConfig(path=str(written)))
     assert (teacher.size, teacher.colours) == ((96, 64), "unit")
+
+
+def test_the_file_is_a_model_that_predicts_as_the_original(written: Path, calibrated: LoadedWeights) -> None:
+    image = (255 * noise(80, 120, 3)).astype(np.uint8)
+    ours = Predictor(calibrated, device="cpu", precision="fp32").predict(image)
+    there = Predictor.load(written, device="cpu").predict(image)
+    np.testing.assert_allclose(there.disparity, ours.disparity, rtol=1e-4)
+    assert (there.scale, there.metric, there.depth_is, there.camera) == (
+        ours.scale,
+        ours.metric,
+        ours.depth_is,
+        ours.camera,
+    )
 
 
 def test_in_int8_the_weights_take_a_quarter_and_the_head_stays_in_float(eight_bits: Path, written: Path) -> None:
