@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import closing
 from typing import Any
 
+from selfdepth.app.events import build_page, theme
 from selfdepth.app.folders import Visits, own_folder
+from selfdepth.app.layout import CSS
 from selfdepth.app.library import quiet_gradio
-from selfdepth.app.page import CSS, build_page, theme
 from selfdepth.app.work import Worker
 from selfdepth.errors import ConfigError
 from selfdepth.inference.predict import ReadyModel
