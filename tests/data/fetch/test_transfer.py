@@ -13,7 +13,7 @@ from helpers.mirror import Mirror, Served, wait_for
 from selfdepth import download
 from selfdepth.data.fetch.official import SITE
 from selfdepth.data.fetch.transfer import Patience, Stopped, Transfer, size_of_file
-from selfdepth.errors import DataError, OutputError, SelfDepthError
+from selfdepth.errors import DataError, OutputError, SelfDepthError, SelfDepthWarning
 
 BODY = b"PK\x03\x04" + bytes(range(256)) * 1200
 OTHER = b"PK\x03\x04" + bytes(range(255, -1, -1)) * 1200
@@ -64,6 +64,18 @@ def test_a_cut_download_goes_on_where_it_was_cut(bare: Mirror, tmp_path: Path) -
     assert bare.gets("/a.zip") == [None, "bytes=100000-", "bytes=200000-", "bytes=300000-"]
     assert {condition for *_, asked, condition in bare.asked if asked} == {'"1"'}
     assert sum(counted) == len(BODY), "no byte came twice"
+
+
+def test_each_further_try_is_said_in_one_line(bare: Mirror, tmp_path: Path) -> None:
+    file = bare.give("/a.zip", BODY)
+    file.cut, file.cuts = 100_000, 2
+    with pytest.warns(SelfDepthWarning) as said:
+        received(bare, tmp_path)
+    lines = [str(each.message) for each in said]
+    assert len(lines) == 2
+    for line, megabytes, number in zip(lines, ("0.1", "0.2"), (2, 3), strict=True):
+        assert line.startswith("a.zip: ")
+        assert line.endswith(f"; {megabytes} MB are here; trying again in 0 s (try {number} of 5)")
 
 
 def test_another_process_goes_on_too(bare: Mirror, tmp_path: Path) -> None:

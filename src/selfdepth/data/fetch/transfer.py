@@ -12,13 +12,14 @@ import ssl
 import threading
 import urllib.error
 import urllib.request
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from selfdepth import __version__
 from selfdepth.download import Answer, DownloadSite, answer_of, request_for
-from selfdepth.errors import DataError, SelfDepthError
+from selfdepth.errors import DataError, SelfDepthError, SelfDepthWarning
 from selfdepth.files import rename, sync_file, whole_file, writing_to
 from selfdepth.limits import require_within
 from selfdepth.texts import whole_number
@@ -106,6 +107,9 @@ class Transfer:
     def run(self) -> None:
         """Receive the file, unless it is there.
 
+        Warns:
+            SelfDepthWarning: before each further try, with what failed.
+
         Raises:
             DataError: if it cannot be had, or not whole within the tries; what has come stays for the next start.
             OutputError: if it cannot be written.
@@ -123,7 +127,18 @@ class Transfer:
                 failures += 1
                 if failures >= self.patience.tries:
                     raise self._gave_up(str(fault), failures) from fault
-                self.stop.wait(max(self.patience.wait_s(failures), fault.wait_s))
+                wait_s = max(self.patience.wait_s(failures), fault.wait_s)
+                if not self.stop.is_set():
+                    warnings.warn(self._said(fault, failures, wait_s), SelfDepthWarning, stacklevel=2)
+                self.stop.wait(wait_s)
+
+    def _said(self, fault: _Again, failures: int, wait_s: float) -> str:
+        """One line for a try that failed and is followed by another."""
+        here = f"{self._received / 1e6:.1f} MB are here" if self._received else "nothing has come"
+        return (
+            f"{self.file.name}: {fault}; {here}; trying again in {wait_s:.0f} s "
+            f"(try {failures + 1} of {self.patience.tries})"
+        )
 
     @property
     def part(self) -> Path:
