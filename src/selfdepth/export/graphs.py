@@ -136,7 +136,7 @@ class Network:
         dim: Any = torch.export.Dim
         if isinstance(self.module, PoseGraph) and isinstance(self.module.learner.pose_net, PoseCNN):
             # It halves seven times: small images come down to one row, and a trace takes that for a constant.
-            return dict.fromkeys(self.input_names, {0: dim("batch", min=1)})
+            return {name: {0: dim("batch", min=1)} for name in self.input_names}
         axes = {0: dim("batch", min=1), 2: 32 * dim("rows_of_32", min=2), 3: 32 * dim("columns_of_32", min=2)}
         return dict.fromkeys(self.input_names, axes)
 
