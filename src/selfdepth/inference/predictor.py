@@ -155,7 +155,7 @@ class Predictor:
                 expected=f"a camera for {pixels.shape[1]}x{pixels.shape[0]}",
                 got=f"{camera.width}x{camera.height}",
             )
-        return self._predict_pixels([pixels], [camera])[0]
+        return self.for_frames(pixels.shape[1], pixels.shape[0])._predict_pixels([pixels], [camera])[0]
 
     def predict_batch(
         self, images: Sequence[ImageLike], cameras: Sequence[Camera | None] | None = None
