@@ -64,6 +64,18 @@ def test_a_network_of_any_size_and_layout_is_asked(place: Place, tmp_path: Path)
         assert np.load(tmp_path / f"{shape[2]}/npz/004.npz")["depth"].shape == (64, 128)
 
 
+def test_live_asks_a_network_of_any_size_for_maps_of_the_shape_of_the_frames(place: Place, tmp_path: Path) -> None:
+    model = write_onnx(tmp_path / "m.onnx", shape=(1, 3, "h", "w"))
+    words = ("--source", place.pictures, "--predictions-are", "disparity", "--fast", "--port", "0", "--device", "cpu")
+    assert run("live", model, *words, "--json", tmp_path / "figures.json") == 0
+    assert json.loads((tmp_path / "figures.json").read_text())["predicted"] >= 1
+    predictor = selfdepth.load(model, predictions_are="disparity", device="cpu")
+    frames = np.random.default_rng(0).integers(0, 256, (40, 120, 3), dtype=np.uint8)
+    fitted = predictor.for_frames(120, 40)
+    assert fitted.width > 2 * fitted.height
+    np.testing.assert_array_equal(predictor.predict(frames).disparity, fitted.predict(frames).disparity)
+
+
 def test_calibrate_prints_the_factor_and_leaves_the_file(
     place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

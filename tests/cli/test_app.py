@@ -21,6 +21,11 @@ def test_a_port_that_is_none_is_refused(port: int) -> None:
         app(AppArgs(model="run", port=port))
 
 
+def test_what_a_model_gives_is_asked_of_onnx_files_alone() -> None:
+    with pytest.raises(ConfigError, match="--predictions-are applies only"):
+        app(AppArgs(model="run", predictions_are="depth"))
+
+
 def test_the_model_is_read_before_anything_is_served(tmp_path: Path) -> None:
     pytest.importorskip("gradio")
     with pytest.raises(CheckpointError):

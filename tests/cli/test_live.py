@@ -76,6 +76,7 @@ def test_played_at_its_own_rate_it_takes_as_long_as_the_recording(
         (["--source", "STREET", "--record", "STREET/0000.png"], "would replace an input"),
         (["--source", "STREET", "--json", "STREET/0001.png"], "would replace an input"),
         (["--source", "STREET", "--steady"], "no pose network"),
+        (["--source", "STREET", "--predictions-are", "depth"], "--predictions-are applies only"),
         (["--source", "STREET", "--record", "a.mp4", "--json", "a.mp4"], "are one file"),
         ([], "--source"),
     ],
