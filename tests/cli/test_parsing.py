@@ -22,7 +22,7 @@ from selfdepth.presets import preset
 
 TRAIN = "train mono-192x64 --out o"
 PREDICT = "predict MODEL INPUT --out o"
-SAVE = "color, npz, png16, confidence, kitti, mp4, ply or trajectory"
+SAVE = "color, npz, png16, confidence, kitti, mp4, ply, trajectory, bag or rrd"
 
 
 @pytest.fixture(autouse=True)
@@ -73,8 +73,10 @@ BAD = {
     "evaluate odometry MODEL --align sim": "no such choice: --align; expected none, scale, se3 or sim3; got sim; did "
     "you mean sim3",
     "evaluate odometry MODEL --plot p": "no such option: --plot; did you mean --plots",
-    "export MODEL": "--format and --out are missing; expected --format {monodepth2} --out FOLDER",
-    "export MODEL --format onx --out o": "no such choice: --format; expected monodepth2; got onx",
+    "export MODEL": "--format and --out are missing; expected --format {onnx,torch,openvino,executorch,monodepth2} "
+    "--out PATH",
+    "export MODEL --format onx --out o": "no such choice: --format; expected onnx, torch, openvino, executorch or "
+    "monodepth2; got onx; did you mean onnx",
     "prepare DATA --ouy s": "no such option: --ouy; did you mean --out",
     "prepare DATA --out s --stereo=1": "the option takes no value: --stereo; expected --stereo or --no-stereo; got 1",
     "check": "DATA is missing; expected DATA: Root of KITTI raw or odometry, folder of images, video file, ROS bag, or "

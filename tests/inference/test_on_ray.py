@@ -369,7 +369,7 @@ def test_paths_mean_the_same_on_all_machines(world: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(world)
     for camera in ("all.txt", "fov:60"):
         doing = on_ray._absolute(Task(model="model", out=Path("out"), options=SaveOptions(kinds=()), camera=camera))
-        assert (doing.model, doing.out) == (str(world / "model"), world / "out")
+        assert (str(doing.model), doing.out) == (str(world / "model"), world / "out")
         assert doing.camera == (str(world / camera) if camera == "all.txt" else camera)
 
 

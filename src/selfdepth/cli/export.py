@@ -32,7 +32,7 @@ class ExportArgs:
     format: Literal["onnx", "torch", "openvino", "executorch", "monodepth2"]
     """onnx (.onnx, opset 18), torch (.pt2 of torch.export), openvino (.xml and .bin), executorch (.pte with XNNPACK);
     monodepth2: a checkpoint folder in the published format (encoder.pth, depth.pth and so on), ResNets only."""
-    out: str
+    out: Annotated[str, tyro.conf.arg(metavar="PATH")]
     """File to write, with the ending of the format; for monodepth2 a folder."""
     network: Literal["depth", "pose"] = "depth"
     """depth: image to disparity. pose: two successive images to the motion between them."""

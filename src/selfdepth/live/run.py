@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
@@ -38,6 +38,7 @@ _SAY_S = 10.0
 """Seconds between lines with the figures."""
 
 
+@runtime_checkable
 class DepthOf(Protocol):
     """What gives the depth of a frame: `Predictor.predict`, or a filter around it."""
 

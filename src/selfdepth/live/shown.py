@@ -7,7 +7,7 @@ import threading
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
@@ -82,7 +82,7 @@ NOTHING_SHOWN: dict[str, Any] = {"size": None, "middle": None, "far": None, "nea
 """`Shown.figures` before the first prediction."""
 
 
-def _number(value: Float[ndarray, ""] | float) -> float | None:
+def _number(value: np.floating[Any] | float) -> float | None:
     return float(f"{float(value):.4g}") if value > 0 else None
 
 

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 import av
@@ -57,6 +57,7 @@ class LiveFrame:
     camera_for: Callable[[int, int], Camera | None]
 
 
+@runtime_checkable
 class LiveSource(Protocol):
     """What frames come from.
 

@@ -133,6 +133,13 @@ class ExportedModel:
 _EXPORT_AGAIN = "export the model again with this version of selfdepth"
 
 
+def _object(values: dict[str, Any], name: str) -> dict[str, Any] | None:
+    value = values[name]
+    if value is not None and not isinstance(value, dict):
+        raise TypeError(f"{name} {printable(str(value))[:20]!r}, which is no object")
+    return value
+
+
 def _model_from(values: dict[str, Any]) -> ExportedModel:
     if values.pop("format", None) != FORMAT:
         raise TypeError(f'no "format": "{FORMAT}" in it')
@@ -142,7 +149,8 @@ def _model_from(values: dict[str, Any]) -> ExportedModel:
     if unknown := sorted(values.keys() - known):
         raise TypeError(f"the unknown field {printable(unknown[0])[:60]!r}")
     kind = _one_of(values, "kind", get_args(Kind))
-    camera, metric, spacing, licence = (values[name] for name in ("camera", "metric", "spacing", "licence"))
+    camera, metric = (_object(values, name) for name in ("camera", "metric"))
+    spacing, licence = values["spacing"], values["licence"]
     near, far = _number(values, "near"), math.inf if values["far"] is None else _number(values, "far")
     DepthRange(near, far)  # refuses those that are out of order
     ports = {FIRST, SECOND} if kind == "pose" else {IMAGE}, {MOTION} if kind == "pose" else {DISPARITY}
