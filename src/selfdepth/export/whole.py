@@ -44,8 +44,9 @@ def doubled(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c _h _w"]:
     # Beside each value its copy; then, below each row its copy. In three axes: of four, one of which has length 1, a
     # tracer takes the values for stored with the channels last, and turns them round.
     columns = images.reshape(b * c * h, w, 1)
-    rows = torch.cat([columns, columns], dim=2).reshape(b * c * h, 1, 2 * w)
-    return torch.cat([rows, rows], dim=1).reshape(b, c, 2 * h, 2 * w)
+    # The copies are products with 1, because XNNPACK does not take a join of a tensor with itself.
+    rows = torch.cat([columns, columns * 1.0], dim=2).reshape(b * c * h, 1, 2 * w)
+    return torch.cat([rows, rows * 1.0], dim=1).reshape(b, c, 2 * h, 2 * w)
 
 
 def elu(values: Tensor, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> Tensor:
