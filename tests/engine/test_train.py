@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -235,7 +236,11 @@ def test_a_resumed_run_cannot_change_its_augmentation(make_half_run: HalfRun, ti
 
 
 @pytest.mark.compiled
-def test_the_compiled_step_takes_hard_targets_and_sources(tiny: TrainConfig, tmp_path: Path) -> None:
+def test_the_compiled_step_takes_hard_targets_and_sources(
+    tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The graph and its gradient, without machine code, which takes a minute; that is compared in test_compiled.py.
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
     config = replace(tiny, **ADDED, steps=2, compile=True)
     said = train(config, tmp_path / "compiled")
     plain = train(replace(config, compile=False), tmp_path / "plain")
