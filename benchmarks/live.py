@@ -30,7 +30,7 @@ import av
 import numpy as np
 from numpy import ndarray
 
-from measuring import facts, write_json
+from measuring import arguments_of, facts, write_json
 from selfdepth.inference.inputs import open_inputs
 from selfdepth.synthetic.drive import DriveSpec, render_drive
 
@@ -158,11 +158,6 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     if args.json is not None:
         write_json(document, args.json)
     return document
-
-
-def arguments_of(args: argparse.Namespace) -> dict[str, str]:
-    """What was asked for, without the folders of this machine."""
-    return {key: value.name if isinstance(value, Path) else Path(str(value)).name for key, value in vars(args).items()}
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import gc
 import importlib.metadata
 import json
@@ -228,6 +229,11 @@ def facts() -> dict[str, Any]:
         "commit": _git("rev-parse", "--short", "HEAD"),
         "changed_since_commit": bool(_git("status", "--porcelain", "--", "src", "benchmarks")),
     }
+
+
+def arguments_of(args: argparse.Namespace) -> dict[str, str]:
+    """What was asked for, without the folders of this machine."""
+    return {key: value.name if isinstance(value, Path) else Path(str(value)).name for key, value in vars(args).items()}
 
 
 def write_json(document: Mapping[str, Any], path: Path) -> None:

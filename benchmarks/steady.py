@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from measuring import facts, write_json
+from measuring import arguments_of, facts, write_json
 from selfdepth.geometry.rigid import inverse
 from selfdepth.geometry.warp import project_with_depth, sample
 from selfdepth.inference.odometry import MotionPredictor
@@ -121,11 +121,6 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     if args.json is not None:
         write_json(document, args.json)
     return document
-
-
-def arguments_of(args: argparse.Namespace) -> dict[str, str]:
-    """What was asked for, without the folders of this machine."""
-    return {key: value.name if isinstance(value, Path) else Path(str(value)).name for key, value in vars(args).items()}
 
 
 def _parser() -> argparse.ArgumentParser:
