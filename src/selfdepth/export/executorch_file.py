@@ -26,8 +26,8 @@ def write_executorch(
 
 def lowered(network: Network) -> Any:
     """The program with all that XNNPACK takes handed to it; the rest runs operator by operator."""
-    from executorch import exir  # type: ignore[import-untyped,unused-ignore]
-    from executorch.backends.xnnpack.partition import xnnpack_partitioner as xnnpack  # type: ignore[import-untyped,unused-ignore]
+    from executorch import exir
+    from executorch.backends.xnnpack.partition import xnnpack_partitioner as xnnpack
 
     program = torch.export.export(network.module, network.examples(1)).run_decompositions(whole_forms())
     return exir.to_edge_transform_and_lower(program, partitioner=[xnnpack.XnnpackPartitioner()])
@@ -43,7 +43,7 @@ def delegates_and_rest(program: Any) -> tuple[int, list[str]]:
 
 def open_executorch_runner(path: Path) -> Runner:
     """The network in ExecuTorch's runtime for Python."""
-    from executorch import runtime  # type: ignore[import-untyped,unused-ignore]
+    from executorch import runtime
 
     program = runtime.Runtime.get().load_program(path.read_bytes())
 
