@@ -79,11 +79,13 @@ def test_the_plain_objective_gives_the_loss_and_gradient_of_selfdepth() -> None:
 
 def test_its_noise_changes_static_errors_only_a_little() -> None:
     torch.manual_seed(2)
-    frames = four_scales(smooth_frames())
-    disparities = tuple(torch.full((2, 1, HEIGHT >> s, WIDTH >> s), 0.1) for s in range(4))
-    T = rigid_transform(torch.zeros(2, 3), torch.tensor([[0.0, 0, 0.1]] * 2), invert=False)[:, None].expand(-1, 2, 4, 4)
+    frames = four_scales(smooth_frames().double())  # in fp32 the mean over all pixels can round the noise away
+    disparities = tuple(torch.full((2, 1, HEIGHT >> s, WIDTH >> s), 0.1, dtype=torch.float64) for s in range(4))
+    forward = torch.tensor([[0.0, 0, 0.1]] * 2)
+    T = rigid_transform(torch.zeros(2, 3), forward, invert=False).double()[:, None].expand(-1, 2, 4, 4)
     quiet, noisy = (
-        PlainObjective(HEIGHT, WIDTH, noise=noise)(disparities, T, frames, homogeneous(K)) for noise in (0.0, 1e-5)
+        PlainObjective(HEIGHT, WIDTH, noise=noise).double()(disparities, T, frames, homogeneous(K.double()).double())
+        for noise in (0.0, 1e-5)
     )
     assert 0 < abs(float(quiet - noisy)) < 1e-5
 
