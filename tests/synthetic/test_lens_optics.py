@@ -153,6 +153,7 @@ def test_lenses_that_a_pinhole_can_hold_give_z_and_wider_ones_the_distance() -> 
     assert {name: optics_of(name).depth_is for name in LENSES} == {
         "pinhole": "z",
         "brown": "z",
+        "kitti": "z",
         "fisheye": "ray",
         "ucm": "ray",
     }

@@ -55,6 +55,13 @@ LENSES: dict[str, DriveLens] = {
     "pinhole": DriveLens(),
     # A cheap wide-angle camera: 100 degrees, with strong barrel distortion and a sensor that is not quite level.
     "brown": DriveLens(lens=Lens("brown", (-0.28, 0.07, 0.001, -0.0008)), focal=0.564),
+    # KITTI's colour camera before rectification, from calib_cam_to_cam.txt of 2011_09_26: 85 degrees in frames of
+    # 1392x512. Beyond 50 degrees from the axis its polynomial turns back; only corners of higher frames lie there.
+    "kitti": DriveLens(
+        lens=Lens("brown", (-0.3691481, 0.1968681, 0.001353473, 0.0005677587, -0.06770705)),
+        focal=959.8 / 1392,
+        circle_deg=100.0,
+    ),
     # A surround-view camera: 190 degrees, a few of them behind the camera.
     "fisheye": DriveLens(lens=Lens("kannala-brandt", (-0.03, 0.004)), focal=0.3182, circle_deg=190.0),
     # The side cameras of KITTI-360: 185 degrees.
