@@ -53,6 +53,19 @@ def read_text(
         SelfDepthError: of the kind `error`, for a file that cannot be read, is too large, or is in another encoding.
     """
     data = read_bytes(path, what=what, expected=expected, fix=fix, error=error, name=name)
+    return text_of(data, path, what=what, expected=expected, fix=fix, error=error)
+
+
+def text_of(
+    data: bytes,
+    path: Path,
+    *,
+    what: str,
+    expected: str | None = None,
+    fix: str | None = None,
+    error: type[SelfDepthError] = DataError,
+) -> str:
+    """The text that the bytes of a file are. Args and errors as `read_text`."""
     try:
         return decoded(data)
     except ValueError as fault:

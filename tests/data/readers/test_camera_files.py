@@ -206,6 +206,11 @@ FOUR = "image_width: 640\nimage_height: 480\nfx: 500.5\nfy: 501.5\ncx: 319.5\ncy
         (PLAIN + "k: [300, 0, 319.5, 0, 301, 239.5, 0, 0, 1]\n", "two entries of one name.*K: .* and k: "),
         (EUROC.replace("[500.5, 501.5, 319.5, 239.5]", "[0.8, 500.5, 501.5, 319.5, 239.5]"), "no intrinsics.*5 numb"),
         (EUROC.replace("[640, 480]", "[640]"), "does not state the width"),
+        (
+            "camera_matrix: [[500.5, 0, 319.5], [0, 501.5, 239.5], [0, 0, 1]]\ndist_coeff: [[-0.28, 0.07, 0, 0, 0]]\n",
+            "does not state the width.*add image_width and image_height",
+        ),
+        (ORB.replace("Camera.width: 640\nCamera.height: 480\n", ""), "does not state the width.*add image_width"),
     ],
 )
 def test_what_a_pinhole_camera_cannot_hold_and_contradictions_are_refused(
@@ -220,6 +225,8 @@ def test_what_a_pinhole_camera_cannot_hold_and_contradictions_are_refused(
     [
         FOUR + "camera_matrix: [500.48, 0, 319.5, 0, 501.52, 239.5, 0, 0, 1]\n",
         FOUR + "skew: 0\n",
+        # Open3D and Record3D write a matrix by columns.
+        "width: 640\nheight: 480\nintrinsic_matrix: [500.5, 0, 0, 0, 501.5, 0, 319.5, 239.5, 1]\n",
         FOUR.replace("fx", "Fx").replace("image_width", "imageWidth"),
         "image_width: 640\nimage_height: 480\nprojection_parameters: {fx: 500.5, fy: 501.5, cx: 319.5, cy: 239.5}\n",
         FOUR + "camera_model: GoPro HERO9\nmodel: Intel RealSense D435\n",

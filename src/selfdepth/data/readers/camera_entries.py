@@ -15,7 +15,7 @@ import yaml
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.limits import VARIABLE, limit
 
-KINDS = "a file of ours, OpenCV, ROS camera_info, Kalibr, EuRoC, COLMAP (cameras.txt), nerfstudio or KITTI-360"
+KINDS = "a file of ours, OpenCV, ROS camera_info, Kalibr, Basalt, EuRoC, COLMAP (cameras.txt), nerfstudio or KITTI-360"
 UNREADABLE = "the camera file cannot be read"
 _TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("opencv-matrix", "map", "seq", "str", "int", "float"))
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")

@@ -21,8 +21,8 @@ PAPER = "paper"
 ANY_CAMERA = "fov:60"
 """A camera for frames whose intrinsics are not used, as in prediction. Given explicitly, it causes no warning."""
 FORMS = (
-    "fx,fy,cx,cy in pixels, fov:DEGREES, a calibration file (ours, OpenCV, ROS camera_info, Kalibr, EuRoC, COLMAP, "
-    "nerfstudio, KITTI-360), FILE:NAME for one camera of several in it, or paper (KITTI only)"
+    "fx,fy,cx,cy in pixels, fov:DEGREES, a calibration file (ours, OpenCV, ROS camera_info, Kalibr, Basalt, EuRoC, "
+    "COLMAP, nerfstudio, KITTI-360), FILE:NAME for one camera of several in it, or paper (KITTI only)"
 )
 
 
