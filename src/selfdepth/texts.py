@@ -151,13 +151,13 @@ def decoded(data: bytes) -> str:
     for mark, encoding in _OTHER_MARKS:
         if data.startswith(mark):
             raise ValueError(f"text in {encoding}")
+    if b"\0" in data:
+        raise ValueError("zero bytes, as in UTF-16 or in a file that is no text")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
         line = data.count(b"\n", 0, fault.start) + 1
         raise ValueError(f"no UTF-8: byte 0x{data[fault.start]:02x} in line {line}") from fault
-    if "\0" in text:
-        raise ValueError("zero bytes, as in UTF-16 or in a file that is no text")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
