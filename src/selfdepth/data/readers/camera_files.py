@@ -48,7 +48,7 @@ def read_camera_file(path: Path, name: str | None = None, *, frames: tuple[int, 
 
     Args:
         name: of the camera, in a file of several.
-        frames: width and height of the frames, for files that state an angle, and no size.
+        frames: width and height of the frames, for files that state an angle and no size, or cameras of two sizes.
 
     Raises:
         DataError: naming the file, if it cannot be parsed, lacks an entry, holds invalid numbers, contradicts itself,
@@ -76,7 +76,7 @@ def _cameras(text: str, path: Path, frames: tuple[int, int] | None) -> _Cameras:
     if is_colmap(text):
         return cameras_in_colmap(text, path)
     if is_kitti(text):
-        return cameras_in_kitti(text, path)
+        return cameras_in_kitti(text, path, frames)
     documents = [xml_document(text, path)] if is_xml(text) else documents_in(text, path)
     found = [_entries_of_cameras(document, path) for document in documents]
     # Other documents may hold anything, such as the images of the same topic.
