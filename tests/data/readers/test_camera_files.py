@@ -271,6 +271,9 @@ _NESTED = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" f
         PLAIN.replace("500.5", "{a: b}").encode(),
         PLAIN.replace("640", "[640]").encode(),
         b"---\n[" * 20_000,
+        b" \n" * 200_000,
+        b"[1,\n" * 100_000,
+        b"[" + b"1," * 200_000 + b"x",
         b"<<: 3\n" + PLAIN.replace("640", "x").encode(),
     ],
 )
@@ -327,6 +330,23 @@ _JSON = (
     '{"w": 640, "h": 480, "fl_x": 500.5, "fl_y": 501.5, "cx": 320.0, "cy": 240.0, "camera_model": "MODEL", @, '
     '"frames": []}'
 )
+
+
+@pytest.mark.parametrize("suffix", ["yml", "json", "xml"])
+def test_the_points_that_opencvs_program_saw_do_not_count(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"camera.{suffix}"
+    storage = cv2.FileStorage(str(path), cv2.FILE_STORAGE_WRITE)
+    storage.write("image_points", np.full((60, 54, 2), 123.456, np.float32))
+    storage.write("image_width", 640)
+    storage.write("image_height", 480)
+    storage.write("camera_matrix", np.array([[500.5, 0, 319.5], [0, 501.5, 239.5], [0, 0, 1]]))
+    storage.release()
+    assert read_camera_file(path).camera == SENSOR
+
+
+def test_a_file_that_is_too_large_is_called_so_whatever_marks_begin_it(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"too large.*yaml_kilobytes="):
+        read_camera_file(_file(tmp_path, "%YAML:1.0\n---\n" + "words: [" + "word, " * 60_000 + "]\n" + FOUR))
 
 
 def _named(numbers: str, names: str) -> str:
