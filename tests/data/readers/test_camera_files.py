@@ -225,6 +225,7 @@ def test_what_a_pinhole_camera_cannot_hold_and_contradictions_are_refused(
     [
         FOUR + "camera_matrix: [500.48, 0, 319.5, 0, 501.52, 239.5, 0, 0, 1]\n",
         FOUR + "skew: 0\n",
+        "image_resolution: [640, 480]\nfx: 500.5\nfy: 501.5\ncx: 319.5\ncy: 239.5\n",
         # Open3D and Record3D write a matrix by columns.
         "width: 640\nheight: 480\nintrinsic_matrix: [500.5, 0, 0, 0, 501.5, 0, 319.5, 239.5, 1]\n",
         FOUR.replace("fx", "Fx").replace("image_width", "imageWidth"),
@@ -342,6 +343,11 @@ def test_the_points_that_opencvs_program_saw_do_not_count(tmp_path: Path, suffix
     storage.write("camera_matrix", np.array([[500.5, 0, 319.5], [0, 501.5, 239.5], [0, 0, 1]]))
     storage.release()
     assert read_camera_file(path).camera == SENSOR
+
+
+def test_points_in_lists_of_lists_are_too_many_and_what_to_do_is_said(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="more than 5,000 entries; leave out all but the camera"):
+        read_camera_file(_file(tmp_path, FOUR + "points: [" + "[1.5, 2.5], " * 3000 + "]\n"))
 
 
 def test_a_file_that_is_too_large_is_called_so_whatever_marks_begin_it(tmp_path: Path) -> None:

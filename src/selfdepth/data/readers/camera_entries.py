@@ -211,7 +211,9 @@ def _parsed(text: str, path: Path) -> Iterator[dict[str, Any] | DataError]:
                 yield _no_entries(path, got=f'"{str(entries)[:60]}"')
         except (ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
             got = " ".join(str(error).split())[:200]
-            fault = DataError(UNREADABLE, where=path, expected=KINDS, got=got)
+            many = loader is not None and loader.nodes > MAX_NODES
+            fix = "leave out all but the camera, such as the points that were seen" if many else None
+            fault = DataError(UNREADABLE, where=path, expected=KINDS, got=got, fix=fix)
             fault.__cause__ = error
             yield fault
         n_read += 1 if loader is None else max(1, loader.nodes)

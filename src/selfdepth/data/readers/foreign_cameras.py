@@ -56,6 +56,21 @@ _KINDS: tuple[tuple[str, re.Pattern[str], str], ...] = (
         "distortion, the frames undistorted",
     ),
     (
+        "a calibration of a ZED camera",
+        re.compile(r"^\[(LEFT|RIGHT)_CAM_", re.MULTILINE),
+        f"{_WRITE} of the section of your camera and resolution",
+    ),
+    (
+        "a calibration of DepthAI (OAK cameras)",
+        re.compile(r'"cameraData"\s*:'),
+        f"{_WRITE}: width, height, intrinsicMatrix and distortionCoeff of your camera",
+    ),
+    (
+        "the sensors of nuScenes",
+        re.compile(r'"camera_intrinsic"\s*:'),
+        "give --camera fx,fy,cx,cy: numbers of camera_intrinsic of your camera",
+    ),
+    (
         "the intrinsics of OpenCV's stereo calibration (M1, D1, M2, D2), which state no image size",
         re.compile(r"^M1:\s*!!opencv-matrix", re.MULTILINE),
         f"{_WRITE} of one camera: M1 and D1, or M2 and D2",

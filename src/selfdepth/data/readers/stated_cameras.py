@@ -108,7 +108,7 @@ def _region(entries: Entries) -> tuple[int, int, int, int]:
 
 def _size(entries: Entries, name: str) -> int:
     value = entries.first(name, f"image_{name}")
-    resolution = entries.first("resolution", "image_size")
+    resolution = entries.first("resolution", "image_size", "image_resolution")
     if value is None and isinstance(resolution, list) and len(resolution) == 2:  # of Kalibr and EuRoC: [width, height]
         value = resolution[name == "height"]
     whole = re.fullmatch(r"\+?([0-9]{1,9})(\.0*)?", value) if isinstance(value, str) else None
