@@ -53,6 +53,19 @@ def read_text(
         SelfDepthError: of the kind `error`, for a file that cannot be read, is too large, or is in another encoding.
     """
     data = read_bytes(path, what=what, expected=expected, fix=fix, error=error, name=name)
+    return text_of(data, path, what=what, expected=expected, fix=fix, error=error)
+
+
+def text_of(
+    data: bytes,
+    path: Path,
+    *,
+    what: str,
+    expected: str | None = None,
+    fix: str | None = None,
+    error: type[SelfDepthError] = DataError,
+) -> str:
+    """The text that the bytes of a file are. Args and errors as `read_text`."""
     try:
         return decoded(data)
     except ValueError as fault:
@@ -138,13 +151,13 @@ def decoded(data: bytes) -> str:
     for mark, encoding in _OTHER_MARKS:
         if data.startswith(mark):
             raise ValueError(f"text in {encoding}")
+    if b"\0" in data:
+        raise ValueError("zero bytes, as in UTF-16 or in a file that is no text")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
         line = data.count(b"\n", 0, fault.start) + 1
         raise ValueError(f"no UTF-8: byte 0x{data[fault.start]:02x} in line {line}") from fault
-    if "\0" in text:
-        raise ValueError("zero bytes, as in UTF-16 or in a file that is no text")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -160,6 +160,18 @@ Camera.width: 96
 Camera.height: 64
 Camera.fps: 20
 """
+_LISTED = """{"camera_model": "OPENCV", "w": 96, "h": 64, "fl_x": 80.0, "fl_y": 81.0, "cx": 48.0, "cy": 32.0,
+ "frames": [{"file_path": "0.png", "distortion_params": [-0.2, 0.03, 0.0, 0.0, 0.001, -0.001]}]}
+"""
+_BASALT = """{"value0": {"T_imu_cam": [{"px": 0.04, "py": 0.0, "pz": 0.0, "qx": 0.0, "qy": 0.7, "qz": 0.7, "qw": 0.0}],
+ "intrinsics": [
+  {"camera_type": "kb4", "intrinsics": {"fx": 40.0, "fy": 41.0, "cx": 47.5, "cy": 31.5,
+   "k1": 0.05, "k2": -0.02, "k3": 0.004, "k4": -0.0006}},
+  {"camera_type": "pinhole-radtan8", "intrinsics": {"fx": 80.0, "fy": 81.0, "cx": 47.5, "cy": 31.5, "k1": 0.1,
+   "k2": -0.05, "p1": 0.001, "p2": -0.001, "k3": 0.01, "k4": 0.2, "k5": -0.02, "k6": 0.005, "rpmax": 2.7}},
+  {"camera_type": "eucm", "intrinsics": {"fx": 60.0, "fy": 61.0, "cx": 47.5, "cy": 31.5, "alpha": 0.6, "beta": 1.1}}],
+ "resolution": [[96, 64], [96, 64], [96, 64]], "vignette": [], "imu_update_rate": 200.0}}
+"""
 _OURS = camera_to_yaml(
     Camera(fx=80.0, fy=81.0, cx=47.5, cy=31.5, width=96, height=64, lens=Lens("brown", (-0.2, 0.03, 1e-3, -1e-3)))
 )
@@ -170,11 +182,17 @@ CAMERAS = {
     "kalibr": {"omni.yaml": _KALIBR, "camchain.yaml": _CAMCHAIN, "sensor.yaml": _EUROC},
     "kitti_360": {"image_02.yaml": _MEI, "perspective.txt": _KITTI_360},
     "colmap": {"cameras.txt": _ONE_OF_COLMAP, "many.txt": _COLMAP},
-    "nerfstudio": {"transforms.json": _TRANSFORMS, "angles.json": _ANGLES, "per_frame.json": _PER_FRAME},
+    "nerfstudio": {
+        "transforms.json": _TRANSFORMS,
+        "angles.json": _ANGLES,
+        "per_frame.json": _PER_FRAME,
+        "l.json": _LISTED,
+    },
+    "basalt": {"calibration.json": _BASALT},
     "orb_slam": {"settings.yaml": _ORB_SLAM},
 }
 """Files by the kind of their cameras, each a folder of the corpus."""
-NAMES = {"camchain.yaml": ("cam0", "cam1"), "many.txt": tuple("12345678")}
+NAMES = {"camchain.yaml": ("cam0", "cam1"), "many.txt": tuple("12345678"), "calibration.json": ("cam0", "cam1", "cam2")}
 """The cameras of files that hold several."""
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from fuzz.cameras import write_cameras
 from fuzz.witnesses import write_witnesses
-from helpers.bags import simple_bag
+from helpers.bags import compressed, encoded, frames, simple_bag, stamps, write_bag
 from helpers.depth_world import DATE, DRIVE, save_depth_model
 from helpers.make3d import NAMES, some_truths, write_make3d
 from helpers.memory_footage import footage, sequence
@@ -104,6 +104,8 @@ def _pictures(folder: Path) -> None:
 def _bags(folder: Path) -> None:
     simple_bag(_new(folder, "ros1_bag") / "a.bag", "ros1", zipped="lz4")
     simple_bag(folder / "ros1_bag/b.bag", "ros1")
+    jpegs = [compressed(encoded(pixels), at) for pixels, at in zip(frames(4), stamps(4), strict=True)]
+    write_bag(folder / "ros1_bag/c.bag", jpegs, "ros1", zipped="bz2")
     for kind in ("sqlite3", "mcap"):
         simple_bag(_new(folder, f"{kind}_bag") / "drive", kind)
         simple_bag(folder / f"{kind}_bag/packed", kind, zipped="message")

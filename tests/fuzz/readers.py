@@ -194,6 +194,7 @@ READERS = (
             ("colmap", "COLMAP"),
             ("nerfstudio", "nerfstudio"),
             ("orb_slam", "ORB-SLAM"),
+            ("basalt", "Basalt"),
         )
     ),
     Reader(name="speed in a table", folder="speed/table", files="*", read=_speed),

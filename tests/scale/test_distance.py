@@ -76,6 +76,16 @@ def test_headings_comments_and_separators_are_free(footage: ScaleFootage, tmp_pa
     assert DistanceWitness(listed(tmp_path, text), footage).refs == {first.ref, second.ref}
 
 
+@pytest.mark.parametrize("separator", [";", "\t", "; "])
+def test_a_decimal_comma_separates_nothing_where_something_else_does(
+    footage: ScaleFootage, tmp_path: Path, separator: str
+) -> None:
+    """Read as a separator it would give a distance between two other pixels."""
+    text = separator.join(["frame", "u", "v", "Meter (m)"]) + "\n" + separator.join(["1", "2,5", "3", "4,25"]) + "\n"
+    (found,) = read_distances(listed(tmp_path, text), footage)
+    assert (found.pixels, found.metres) == (((2.5, 3.0),), 4.25)
+
+
 def test_a_frame_of_several_sequences_is_named_with_its_sequence(tmp_path: Path) -> None:
     drive = render_drive(DriveSpec(seed=2, frames=3, width=96, height=64))
     for name in ("a", "b"):
@@ -92,6 +102,7 @@ def test_a_frame_of_several_sequences_is_named_with_its_sequence(tmp_path: Path)
     [
         ("0, 1, 2\n", r"line 1; expected frame, u, v, metres"),
         ("0, 1, 2, 3, 4\n", r"line 1; expected frame, u, v, metres"),
+        ("0; 1,5; 2,5,1; 3\n", r"line 1; expected frame, u, v, metres.*got 0, 1.5, 2,5,1, 3"),
         ("0, 1, 2, x\n", r"line 1; expected frame, u, v, metres.*got 0, 1, 2, x"),
         ("0, 1, 2, nan\n", r"got 0, 1, 2, nan"),
         ("0, 1, 2, inf\n", r"got 0, 1, 2, inf"),

@@ -13,6 +13,7 @@ import tyro
 from selfdepth.checks import LARGEST, require, require_stream
 from selfdepth.cli.evaluating import require_use_of_predictions_are, write_json
 from selfdepth.cli.printing import safe_console, say
+from selfdepth.config.known_scale import require_height
 from selfdepth.config.quantity import Quantity
 from selfdepth.config.teacher import ONNX
 from selfdepth.errors import ConfigError, SelfDepthWarning
@@ -189,9 +190,7 @@ def _check(args: CalibrateArgs) -> None:
         raise ConfigError("--device and --predictions exclude each other", got=args.device, fix="leave it out")
     if args.dry_run and args.out is not None:
         raise ConfigError("--dry-run and --out exclude each other", got=args.out, fix="leave one of them out")
-    require(
-        args.height is None or 0 < args.height < math.inf, "--height", "metres above the road, more than 0", args.height
-    )
+    require_height(args.height, "--height")
     require(0 < args.frames <= LARGEST, "--frames", "at least 1", args.frames)
     require_stream(args.stream)
 

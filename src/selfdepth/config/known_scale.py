@@ -17,6 +17,23 @@ RELATIVE_RANGES = ((0.1, None), (0.02, 0.2))
 """(near, start_depth) that suit a unit which is free: the published ones, and those of the presets without a GPU."""
 
 
+HEIGHTS_M = (0.01, 30)
+"""Heights above the road at which a camera is carried: those of toy cars, and of cranes. 165 are centimetres."""
+
+
+def require_height(metres: float | None, option: str) -> None:
+    """Raise ConfigError for a height above the road that is none, by the name of the option; None passes."""
+    least, most = HEIGHTS_M
+    if metres is not None and not least <= metres <= most:
+        raise ConfigError(
+            "option out of range",
+            where=option,
+            expected=f"metres above the road, from {least:g} to {most:g}",
+            got=f"{metres:g}",
+            fix=f"give {metres / 100:g} if these are centimetres" if most < metres <= 100 * most else None,
+        )
+
+
 def check_known_scale(
     *,
     speed: str | None,
@@ -43,8 +60,7 @@ def check_known_scale(
             raise ConfigError("the option has no effect by itself", where=option, expected=f"{of} with it")
     finite = clock_offset is None or math.isfinite(clock_offset)
     require(finite, "--clock-offset", "a number of seconds", clock_offset)
-    positive = camera_height is None or 0 < camera_height < math.inf
-    require(positive, "--camera-height", "metres above the road, more than 0", camera_height)
+    require_height(camera_height, "--camera-height")
     for option, given in on.items():
         if given and stereo:
             fix = "leave one of them out"

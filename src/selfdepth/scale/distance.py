@@ -122,9 +122,19 @@ def _points(frame: ScaleFrame, pixels: Float[ndarray, "n 2"]) -> tuple[Float[nda
 
 
 def _words(line: str) -> list[str]:
-    """The fields of a line, separated by commas, semicolons or blanks; a comment ends it."""
+    """The fields of a line, separated by semicolons or tabs, which leave commas to the numbers; else by commas, else by
+    blanks. A comment ends it."""
     text = line.split("#", 1)[0].strip()
-    return [word.strip() for word in re.split(r"[,;]", text)] if re.search(r"[,;]", text) else text.split()
+    separator = next((each for each in ";\t," if each in text), None)
+    words = [word.strip() for word in text.split(separator)]
+    # An empty field behind the last separator is none.
+    words = words[:-1] if len(words) > 1 and not words[-1] else words
+    return words if separator in (None, ",") else [*words[:1], *map(_with_a_point, words[1:])]
+
+
+def _with_a_point(word: str) -> str:
+    """A number with a decimal comma as one with a point."""
+    return word.replace(",", ".") if re.fullmatch(r"[-+]?[0-9]*,[0-9]+", word) else word
 
 
 def _check_heading(words: list[str], where: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from pathlib import Path
 
@@ -185,6 +186,28 @@ def test_a_camera_info_that_changes_is_refused_or_if_little_said(tmp_path: Path)
     with pytest.warns(SelfDepthWarning, match="changes slightly"):
         found = found_camera(bag("focus", 40.1))
     assert found is not None and found.fx == 40
+
+
+@pytest.mark.parametrize(
+    ("later", "words"),
+    [
+        (info(CAMERA, START_NS + 1, D=[-0.1, 0, 0, 0, 0]), "got D of 0,0,0,0,0, and later -0.1,0,0,0,0"),
+        (info(CAMERA, START_NS + 1, model="equidistant"), "got model of plumb_bob, and later equidistant"),
+        (info(CAMERA, START_NS + 1, D=[]), "got D of 0,0,0,0,0, and later none"),
+        (info(CAMERA, START_NS + 1, P=[60, *[0] * 11]), "got P of 40,0,23.5,.*, and later 60,0,"),
+        (info(CAMERA, START_NS + 1, width=96), "got size of 48,32, and later 96,32"),
+    ],
+)
+def test_what_changes_is_named(tmp_path: Path, later: Message, words: str) -> None:
+    path = write_bag(tmp_path / "a", [*camera("/cam/image"), info(CAMERA, START_NS), later])
+    with pytest.raises(DataError, match=f"camera_info changes within the bag.*{words}"):
+        found_camera(path)
+
+
+def test_coefficients_that_are_no_numbers_are_no_change(tmp_path: Path) -> None:
+    nan = [info(CAMERA, START_NS + i, D=[math.nan] * 5) for i in range(3)]
+    with pytest.raises(DataError, match="a coefficient of the lens brown is not finite"):
+        found_camera(write_bag(tmp_path / "a", [*camera("/cam/image"), *nan]))
 
 
 def test_messages_that_only_the_list_of_files_counts_are_said_to_be_missing(tmp_path: Path) -> None:

@@ -206,6 +206,11 @@ FOUR = "image_width: 640\nimage_height: 480\nfx: 500.5\nfy: 501.5\ncx: 319.5\ncy
         (PLAIN + "k: [300, 0, 319.5, 0, 301, 239.5, 0, 0, 1]\n", "two entries of one name.*K: .* and k: "),
         (EUROC.replace("[500.5, 501.5, 319.5, 239.5]", "[0.8, 500.5, 501.5, 319.5, 239.5]"), "no intrinsics.*5 numb"),
         (EUROC.replace("[640, 480]", "[640]"), "does not state the width"),
+        (
+            "camera_matrix: [[500.5, 0, 319.5], [0, 501.5, 239.5], [0, 0, 1]]\ndist_coeff: [[-0.28, 0.07, 0, 0, 0]]\n",
+            "does not state the width.*add image_width and image_height",
+        ),
+        (ORB.replace("Camera.width: 640\nCamera.height: 480\n", ""), "does not state the width.*add image_width"),
     ],
 )
 def test_what_a_pinhole_camera_cannot_hold_and_contradictions_are_refused(
@@ -220,6 +225,9 @@ def test_what_a_pinhole_camera_cannot_hold_and_contradictions_are_refused(
     [
         FOUR + "camera_matrix: [500.48, 0, 319.5, 0, 501.52, 239.5, 0, 0, 1]\n",
         FOUR + "skew: 0\n",
+        "image_resolution: [640, 480]\nfx: 500.5\nfy: 501.5\ncx: 319.5\ncy: 239.5\n",
+        # Open3D and Record3D write a matrix by columns.
+        "width: 640\nheight: 480\nintrinsic_matrix: [500.5, 0, 0, 0, 501.5, 0, 319.5, 239.5, 1]\n",
         FOUR.replace("fx", "Fx").replace("image_width", "imageWidth"),
         "image_width: 640\nimage_height: 480\nprojection_parameters: {fx: 500.5, fy: 501.5, cx: 319.5, cy: 239.5}\n",
         FOUR + "camera_model: GoPro HERO9\nmodel: Intel RealSense D435\n",
@@ -264,6 +272,9 @@ _NESTED = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" f
         PLAIN.replace("500.5", "{a: b}").encode(),
         PLAIN.replace("640", "[640]").encode(),
         b"---\n[" * 20_000,
+        b" \n" * 200_000,
+        b"[1,\n" * 100_000,
+        b"[" + b"1," * 200_000 + b"x",
         b"<<: 3\n" + PLAIN.replace("640", "x").encode(),
     ],
 )
@@ -320,6 +331,28 @@ _JSON = (
     '{"w": 640, "h": 480, "fl_x": 500.5, "fl_y": 501.5, "cx": 320.0, "cy": 240.0, "camera_model": "MODEL", @, '
     '"frames": []}'
 )
+
+
+@pytest.mark.parametrize("suffix", ["yml", "json", "xml"])
+def test_the_points_that_opencvs_program_saw_do_not_count(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"camera.{suffix}"
+    storage = cv2.FileStorage(str(path), cv2.FILE_STORAGE_WRITE)
+    storage.write("image_points", np.full((60, 54, 2), 123.456, np.float32))
+    storage.write("image_width", 640)
+    storage.write("image_height", 480)
+    storage.write("camera_matrix", np.array([[500.5, 0, 319.5], [0, 501.5, 239.5], [0, 0, 1]]))
+    storage.release()
+    assert read_camera_file(path).camera == SENSOR
+
+
+def test_points_in_lists_of_lists_are_too_many_and_what_to_do_is_said(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="more than 5,000 entries; leave out all but the camera"):
+        read_camera_file(_file(tmp_path, FOUR + "points: [" + "[1.5, 2.5], " * 3000 + "]\n"))
+
+
+def test_a_file_that_is_too_large_is_called_so_whatever_marks_begin_it(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"too large.*yaml_kilobytes="):
+        read_camera_file(_file(tmp_path, "%YAML:1.0\n---\n" + "words: [" + "word, " * 60_000 + "]\n" + FOUR))
 
 
 def _named(numbers: str, names: str) -> str:

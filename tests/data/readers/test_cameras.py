@@ -223,6 +223,24 @@ def test_a_file_without_a_camera_is_refused_by_name(tmp_path: Path, text: str) -
         parse_camera(_file(tmp_path, text), width=640, height=480)
 
 
+@pytest.mark.parametrize(
+    ("spec", "got"),
+    [
+        ("500,500,320", "3 numbers"),
+        ("500,500,320,240,0", "5 numbers"),
+        ("500;500;320;240", "4 numbers without commas"),
+        ("70", "1 number without commas"),
+        ("fov=70", "no such file"),
+        ("/", "a folder"),
+        ("/dev/null", "no regular file"),
+    ],
+)
+def test_what_was_given_instead_of_a_camera_is_said(spec: str, got: str) -> None:
+    with pytest.raises(DataError) as caught:
+        parse_camera(spec, width=640, height=480)
+    assert str(caught.value).endswith(f"got {got}")
+
+
 def test_a_folder_or_binary_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "camera.yaml").write_bytes(bytes(range(256)))
     for path in (tmp_path, tmp_path / "camera.yaml"):

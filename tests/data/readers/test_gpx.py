@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,8 @@ DEGREE_M = np.radians(1) * EARTH_RADIUS_M
 
 
 def point(second: int, metres: float, inside: str = "") -> str:
-    time = f"<time>2023-11-14T22:13:{20 + second:02d}Z</time>"
-    return f'<trkpt lat="{metres / DEGREE_M:.12f}" lon="8">{time}{inside}</trkpt>'
+    at = f"<time>2023-11-14T22:13:{20 + second:02d}Z</time>"
+    return f'<trkpt lat="{metres / DEGREE_M:.12f}" lon="8">{at}{inside}</trkpt>'
 
 
 def gpx(*segments: list[str], more: str = "") -> str:
@@ -59,6 +60,19 @@ def test_speeds_that_the_receiver_states_come_first(more: str, inside: str) -> N
 def test_between_segments_no_speed_is_made_up() -> None:
     log = read_gpx(gpx([point(0, 0), point(1, 10)], [point(9, 500), point(10, 510)]), Path("a.gpx"))
     np.testing.assert_allclose(log.speeds_m_s, [10, 10], rtol=1e-6)
+
+
+def test_times_without_a_zone_are_in_utc_on_every_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = gpx([point(0, 0), point(1, 10), point(2, 25)])
+    monkeypatch.setenv("TZ", "Asia/Seoul")
+    time.tzset()
+    try:
+        log = read_gpx(text.replace("Z</time>", "</time>"), Path("a.gpx"))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert log.times_s.tolist() == read_gpx(text, Path("a.gpx")).times_s.tolist()
+    assert "taken as UTC" in log.notes[-1]
 
 
 def test_a_track_of_which_some_points_state_their_speed_says_what_was_taken() -> None:

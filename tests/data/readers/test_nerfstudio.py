@@ -46,6 +46,12 @@ def test_fields_in_the_frames_are_read_if_all_have_the_same() -> None:
         ({"camera_model": "OPENCV_FISHEYE"}, Lens("kannala-brandt")),
         ({"is_fisheye": True, "k1": 1}, Lens("kannala-brandt", (1,))),
         ({"camera_model": "SIMPLE_RADIAL", "k1": 0.1}, Lens("brown", (0.1,))),
+        ({"distortion_params": [0.1, 0.2, 0.5, 0, 0.3, 0.4]}, Lens("brown", (0.1, 0.2, 0.3, 0.4, 0.5))),
+        ({"frames": [{"distortion_params": [0.1, 0, 0, 0, 0, 0.4]}] * 2}, Lens("brown", (0.1, 0, 0, 0.4))),
+        (
+            {"camera_model": "OPENCV_FISHEYE", "distortion_params": [1, 2, 3, 4, 0, 0], "k1": 1},
+            Lens("kannala-brandt", (1, 2, 3, 4)),
+        ),
     ],
 )
 def test_the_lens_is_that_of_the_model(values: dict[str, Any], lens: Lens) -> None:
@@ -69,6 +75,11 @@ def test_an_angle_is_between_the_outer_edges_of_the_image() -> None:
         ({"frames": [CAMERA, {**CAMERA, "fl_x": 501.0}]}, "several cameras.*fl_x 500.0 and 501.0 .frame 1"),
         ({"frames": [{"k1": 0.1}, {}]}, "several cameras.*k1 0.1 and none .frame 1"),
         ({"frames": [{}, {"k1": 0.1}]}, "several cameras.*one k1.*frame 1"),
+        ({"frames": [{"distortion_params": [0.1] * 6}, {}]}, "several cameras.*one k1"),
+        ({"distortion_params": [0.1, 0.2]}, "no valid distortion_params.*6 numbers .k1 k2 k3 k4 p1 p2."),
+        ({"distortion_params": "x"}, "no valid distortion_params"),
+        ({"distortion_params": [0, 0, 0, 0, None, 0]}, "no valid p1"),
+        ({"distortion_params": [0.1, 0, 0, 0, 0, 0], "k1": 0.2}, "no valid k1.*the same as in distortion_params"),
         ({"cx": "320"}, 'no valid cx.*a finite number; got the text "320"'),
         ({"cx": True}, "no valid cx"),
         ({"fl_x": float("nan")}, "no valid fl_x"),

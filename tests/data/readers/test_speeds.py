@@ -36,7 +36,9 @@ def test_a_byte_order_mark_and_the_line_ends_of_windows_do_not_matter(tmp_path: 
     [
         (b"", ["not a speed log", "empty"]),
         (b" \n\n", ["empty"]),
-        (b"\x89PNG\r\n\x1a\n\x00\x01", ["cannot be read", "time_s,speed_km_h"]),
+        (b"\x89PNG\r\n\x1a\n\x00\x01", ["not a speed log", "time_s,speed_km_h", "a PNG image", "as CSV, GPX"]),
+        (b"PK\x03\x04\x14\x00\x06\x00", ["not a speed log", "a ZIP archive", "the sheet of Excel"]),
+        (b"\x00\x00\x00\x20ftypmp42\x00\x00", ["not a speed log", "a video"]),
         (b"\x00" * 1000, ["cannot be read"]),
         (TABLE.encode("utf-16"), ["UTF-16", "save it as UTF-8"]),
         (b"hello world\n", ["not a speed log"]),

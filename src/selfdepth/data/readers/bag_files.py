@@ -22,7 +22,7 @@ from selfdepth.data.readers.bag_storage import (
     storage_of,
     unzipped,
 )
-from selfdepth.data.readers.file_kinds import MCAP, ROS1_BAG, SQLITE, file_kind
+from selfdepth.data.readers.file_kinds import MCAP, ROS1_BAG, SQLITE, FileKind, file_kind
 from selfdepth.errors import DataError, SelfDepthError
 from selfdepth.limits import require_within
 from selfdepth.texts import open_regular
@@ -220,7 +220,17 @@ def _refusing(path: Path, what: str, where: str | None = None) -> Iterator[None]
     except MemoryError as error:
         raise DataError(what, where=where or path, got="a claim of more than fits into memory") from error
     except Exception as error:
-        kind = None if path.is_dir() else file_kind(path)
-        fix = _MENDED.get(kind.name) if kind is not None else None
         got = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(what, where=where or path, got=got[:300], fix=fix or "copy or record it again") from error
+        raise DataError(what, where=where or path, got=got[:300], fix=_way_out(path, got)) from error
+
+
+def _way_out(path: Path, fault: str) -> str:
+    """What mends a bag: a command of its kind, which for a folder is that of its storages."""
+    if "files are missing" in fault:
+        return "copy them there, too; if they have other names now: ros2 bag reindex BAG"
+    kinds: list[FileKind | None] = []
+    with suppress(OSError, DataError):
+        files = sorted(path.iterdir()) if path.is_dir() else [path]
+        kinds = [file_kind(each) for each in files if each == path or each.suffix in BAG_SUFFIXES]
+    kind = next((each for each in kinds if each is not None and each.name in _MENDED), None)
+    return "copy or record it again" if kind is None else _MENDED[kind.name]

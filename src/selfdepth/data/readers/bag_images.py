@@ -75,7 +75,15 @@ def picture_of(message: Any, kind: str, where: Path) -> Picture:
     size = int(message.width), int(message.height)
     require_within("image_megapixels", size[0] * size[1] / 1e6, what="the image is too large", where=where)
     form = format_of(message.encoding, str(where))
-    if min(size) < 1 or len(message.data) < size[0] * size[1] * form.pixel_bytes:
+    if min(size) < 1:
+        raise DataError(
+            "the image has no pixels",
+            where=where,
+            expected="a width and a height of at least 1",
+            got=f"{size[0]}x{size[1]}",
+            fix="let the driver set them, and record it again",
+        )
+    if len(message.data) < size[0] * size[1] * form.pixel_bytes:
         raise DataError(
             "the image is shorter than it says",
             where=where,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from selfdepth.data.readers.bag_files import Bag, Topic
@@ -214,7 +214,7 @@ def _only_info(bag: Bag, name: str) -> CameraInfo | None:
         info = CameraInfo.of_message(bag.parsed(record, name))
         if first is None:
             first = info
-            if not all(map(math.isfinite, (*info.K, *info.P))):
+            if not all(map(math.isfinite, (*info.K, *info.P, *info.D))):
                 return info  # which is refused; and NaN is never like itself
         elif info != first:
             changed = True
@@ -223,7 +223,7 @@ def _only_info(bag: Bag, name: str) -> CameraInfo | None:
                     "the camera_info changes within the bag",
                     where=place(bag, name),
                     expected="one camera",
-                    got=f"K of {_text(first)}, and later {_text(info)}",
+                    got=_change(first, info),
                     fix="give the camera with --camera, or record the parts in bags of their own",
                 )
     if changed:
@@ -231,8 +231,22 @@ def _only_info(bag: Bag, name: str) -> CameraInfo | None:
     return first
 
 
+def _change(first: CameraInfo, later: CameraInfo) -> str:
+    """What differs between two messages, for people: of what must stay, the first; else K, or P alone."""
+    if first.K != later.K and replace(first, K=later.K, P=later.P) == later:
+        return f"K of {_text(first)}, and later {_text(later)}"
+    names = ("size", "model", "D", "binning", "region", "P")
+    name = next(name for name in names if name == "P" or getattr(first, name) != getattr(later, name))
+    one, other = (_listed(getattr(info, name)) for info in (first, later))
+    return f"{name} of {one}, and later {other}"
+
+
 def _text(info: CameraInfo) -> str:
-    return f"{','.join(f'{info.K[i]:g}' for i in (0, 4, 2, 5))} at {info.size[0]}x{info.size[1]}"
+    return _listed(tuple(info.K[i] for i in (0, 4, 2, 5)))
+
+
+def _listed(value: str | tuple[float, ...]) -> str:
+    return (value if isinstance(value, str) else ",".join(f"{number:g}" for number in value))[:80] or "none"
 
 
 def _warn(sentence: str) -> None:

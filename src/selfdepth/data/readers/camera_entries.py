@@ -15,12 +15,15 @@ import yaml
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.limits import VARIABLE, limit
 
-KINDS = "a file of ours, OpenCV, ROS camera_info, Kalibr, EuRoC, COLMAP (cameras.txt), nerfstudio or KITTI-360"
+KINDS = "a file of ours, OpenCV, ROS camera_info, Kalibr, Basalt, EuRoC, COLMAP (cameras.txt), nerfstudio or KITTI-360"
 UNREADABLE = "the camera file cannot be read"
 _TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("opencv-matrix", "map", "seq", "str", "int", "float"))
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = {".nan": "nan", ".inf": "inf", "+.inf": "inf", "-.inf": "-inf"}
 _NO_SPACE = re.compile(r"^([ ]*[A-Za-z]\w*:)(?=[^\s:])", re.MULTILINE)
+_CONTENT = re.compile(r"^(?![%#]|---|\.\.\.|[ \t]*$)", re.MULTILINE)
+_LONG_LIST = re.compile(r"\[\s*(?:[-+.0-9eE]+\s*,\s*){100,}[-+.0-9eE]+\s*\]")
+"""Numbers that are no camera's: OpenCV's calibration program writes the points that it saw in the same file."""
 _SEPARATOR = re.compile(r"^(---|\.\.\.)(?=[ \t]|$)", re.MULTILINE)
 MAX_DEPTH = 20
 MAX_NODES, _MAX_NODES_READ = 5_000, 20_000
@@ -159,6 +162,7 @@ def documents_in(text: str, path: Path) -> list[dict[str, Any]]:
     Raises:
         DataError: if there is none, or the first is too large.
     """
+    text = _LONG_LIST.sub(lambda match: f"[{match[0].count(chr(10)) * chr(10)}]", text)  # lines keep their numbers
     # Of the long echo of a topic, the documents that begin within the limit.
     text = _beginning(text, path)
     if text.startswith("%YAML:"):  # OpenCV's own mark, of a YAML in which no space need follow a colon
@@ -207,7 +211,9 @@ def _parsed(text: str, path: Path) -> Iterator[dict[str, Any] | DataError]:
                 yield _no_entries(path, got=f'"{str(entries)[:60]}"')
         except (ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
             got = " ".join(str(error).split())[:200]
-            fault = DataError(UNREADABLE, where=path, expected=KINDS, got=got)
+            many = loader is not None and loader.nodes > MAX_NODES
+            fix = "leave out all but the camera, such as the points that were seen" if many else None
+            fault = DataError(UNREADABLE, where=path, expected=KINDS, got=got, fix=fix)
             fault.__cause__ = error
             yield fault
         n_read += 1 if loader is None else max(1, loader.nodes)
@@ -221,7 +227,9 @@ def _beginning(text: str, path: Path) -> str:
     most = limit("yaml_kilobytes") * 1000
     if len(text) <= most:
         return text
-    whole = [match.start() for match in _SEPARATOR.finditer(text, 1, most)]
+    content = _CONTENT.search(text)
+    first = len(text) if content is None else content.start()
+    whole = [match.start() for match in _SEPARATOR.finditer(text, 1, most) if match.start() > first]
     if not whole:
         raise DataError(
             "the camera file is too large",

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from selfdepth.data.readers.basalt import cameras_in_basalt, is_basalt
 from selfdepth.data.readers.camera_entries import KINDS, UNREADABLE, Entries, documents_in
 from selfdepth.data.readers.camera_xml import is_xml, xml_document
 from selfdepth.data.readers.colmap import cameras_in_colmap, is_colmap
+from selfdepth.data.readers.foreign_cameras import refuse_foreign, refuse_foreign_bytes
 from selfdepth.data.readers.kitti_cameras import cameras_in_kitti, is_kitti
 from selfdepth.data.readers.lens_checks import require_rays
 from selfdepth.data.readers.lens_names import is_distortion
@@ -25,7 +27,7 @@ from selfdepth.data.readers.stated_cameras import (
 )
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.camera import Camera
-from selfdepth.texts import read_text
+from selfdepth.texts import read_bytes, text_of
 
 _Cameras = dict[str, Callable[[], CameraFile]]
 """Readers of the cameras in a file by their names there: a camera that is not wanted need not be one that we read.
@@ -37,7 +39,8 @@ def read_camera_file(path: Path, name: str | None = None, *, frames: tuple[int, 
 
     YAML, XML and JSON: ours (`camera_to_yaml`), OpenCV's, ROS's camera_info as a file or as a topic's echo prints it,
     Kalibr's camchain, EuRoC's sensor.yaml, CamOdoCal's (KITTI-360's image_02.yaml), ORB-SLAM's settings, nerfstudio's
-    transforms.json. Texts: COLMAP's cameras.txt, KITTI's calib_cam_to_cam.txt and KITTI-360's perspective.txt.
+    transforms.json, Basalt's calibration.json. Texts: COLMAP's cameras.txt, KITTI's calib_cam_to_cam.txt and
+    KITTI-360's perspective.txt.
 
     Of several documents, as a topic's echo prints them, the first that is a camera is read, and the others must agree
     with it. A P that differs from K, a principal point outside the image, and documents that cannot be read beside one
@@ -45,15 +48,21 @@ def read_camera_file(path: Path, name: str | None = None, *, frames: tuple[int, 
 
     Args:
         name: of the camera, in a file of several.
-        frames: width and height of the frames, for files that state an angle, and no size.
+        frames: width and height of the frames, for files that state an angle and no size, or cameras of two sizes.
 
     Raises:
         DataError: naming the file, if it cannot be parsed, lacks an entry, holds invalid numbers, contradicts itself,
             holds several cameras and `name` is none of them, or is of a lens that cannot be used.
     """
     # The long echo of a topic, or the frames of transforms.json: what is parsed of it has limits of its own.
-    text = read_text(path, what=UNREADABLE, expected=KINDS)
-    read = _chosen(_cameras(text, path, frames), name, path)
+    data = read_bytes(path, what=UNREADABLE, expected=KINDS, name="text_megabytes")
+    refuse_foreign_bytes(data, path)
+    text = text_of(data, path, what=UNREADABLE, expected=KINDS)
+    try:
+        read = _chosen(_cameras(text, path, frames), name, path)
+    except DataError:
+        refuse_foreign(text, path)  # which says more
+        raise
     require_rays(read.camera, path)
     warn_of_principal_point(read.camera, str(path))
     return read
@@ -62,10 +71,12 @@ def read_camera_file(path: Path, name: str | None = None, *, frames: tuple[int, 
 def _cameras(text: str, path: Path, frames: tuple[int, int] | None) -> _Cameras:
     if is_transforms(text):
         return {"": lambda: camera_in_transforms(text, path, frames)}
+    if is_basalt(text):
+        return cameras_in_basalt(text, path)
     if is_colmap(text):
         return cameras_in_colmap(text, path)
     if is_kitti(text):
-        return cameras_in_kitti(text, path)
+        return cameras_in_kitti(text, path, frames)
     documents = [xml_document(text, path)] if is_xml(text) else documents_in(text, path)
     found = [_entries_of_cameras(document, path) for document in documents]
     # Other documents may hold anything, such as the images of the same topic.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 
@@ -20,9 +21,10 @@ ASSUMED_FOV_DEG = 60.0
 PAPER = "paper"
 ANY_CAMERA = "fov:60"
 """A camera for frames whose intrinsics are not used, as in prediction. Given explicitly, it causes no warning."""
+_SHOWN = 200
 FORMS = (
-    "fx,fy,cx,cy in pixels, fov:DEGREES, a calibration file (ours, OpenCV, ROS camera_info, Kalibr, EuRoC, COLMAP, "
-    "nerfstudio, KITTI-360), FILE:NAME for one camera of several in it, or paper (KITTI only)"
+    "fx,fy,cx,cy in pixels, fov:DEGREES, a calibration file (ours, OpenCV, ROS camera_info, Kalibr, Basalt, EuRoC, "
+    "COLMAP, nerfstudio, KITTI-360), FILE:NAME for one camera of several in it, or paper (KITTI only)"
 )
 
 
@@ -69,7 +71,7 @@ def parse_camera(spec: str | None, *, width: int, height: int) -> Camera:
         return camera
     file = _file_and_name(spec)
     if file is None:
-        raise DataError("the camera cannot be used", where=where, expected=FORMS, got="no such file")
+        raise DataError("the camera cannot be used", where=where[:_SHOWN], expected=FORMS, got=_no_form(spec))
     return _for_size(read_camera_file(*file, frames=(width, height)), width=width, height=height, where=spec)
 
 
@@ -139,6 +141,15 @@ def camera_to_yaml(camera: Camera) -> str:
     if camera.lens == PINHOLE:
         return text
     return f"{text}lens: {camera.lens.model}\ncoefficients: {list(camera.lens.coefficients)!r}\n"
+
+
+def _no_form(spec: str) -> str:
+    """What a text is that is no camera, for people."""
+    words = re.split(r"[\s,;]+", spec.strip())
+    if all(re.fullmatch(r"[-+.0-9eE]+", word) for word in words):
+        return f"{len(words)} number{'s' if len(words) > 1 else ''}" + ("" if "," in spec else " without commas")
+    path = path_of(spec, "--camera", error=DataError)
+    return "a folder" if path.is_dir() else "no regular file" if path.exists() else "no such file"
 
 
 def _number(spec: str, text: str) -> float:

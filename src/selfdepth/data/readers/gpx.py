@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timezone
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,8 @@ def read_gpx(text: str, path: Path) -> SpeedLog:
         raise DataError(
             "the points of the GPX track have no times",
             where=path,
-            expected="<time> in every <trkpt>",
-            got=f"{untimed} of {len(points)} points without",
+            expected="<time> in every <trkpt>, as 2026-05-01T12:00:00Z",
+            got=f"{untimed} of {len(points)} points without, or with one that cannot be read",
             fix="export the track as it was recorded: a planned route has no times, and no speed",
         )
     stated = [_stated_speed(point) for point in points]
@@ -59,6 +60,8 @@ def read_gpx(text: str, path: Path) -> SpeedLog:
         times, speeds = _from_positions(segments)
         what = "" if missing == len(points) else f", because {missing} of {len(points)} points of the track state none"
         notes = (f"the speed is that between the positions of the GPX track{what}",)
+    if any(point.time.tzinfo is None for point in points):
+        notes = (*notes, "times of the GPX track have no time zone and are taken as UTC")
     # Speeds between positions are right by their making, so no error will name their place.
     kept = None if missing else places
     return SpeedLog(source=path.name, times_s=times, speeds_m_s=speeds, clock="unix", notes=notes, places=kept)
@@ -83,7 +86,10 @@ def _parsed(text: str, path: Path) -> Any:
 
 
 def _times(points: list[Any]) -> Float[ndarray, "n"]:
-    return np.array([point.time.timestamp() for point in points], np.float64)
+    """Seconds since 1970. A time without a zone is in UTC, never in that of the machine."""
+    times = [point.time for point in points]
+    times = [time if time.tzinfo is not None else time.replace(tzinfo=timezone.utc) for time in times]
+    return np.array([time.timestamp() for time in times], np.float64)
 
 
 def _require_positions(points: list[Any], path: Path) -> None:

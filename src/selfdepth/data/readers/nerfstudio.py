@@ -19,6 +19,9 @@ from selfdepth.geometry.lens import NAMES, Lens, LensModel
 from selfdepth.limits import require_within
 from selfdepth.texts import parse_json
 
+_DISTORTION = "distortion_params"
+_IN_LIST = ("k1", "k2", "k3", "k4", "p1", "p2")
+"""The coefficients of `distortion_params`, in nerfstudio's order."""
 _COEFFICIENTS = ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2")
 _INTRINSICS = ("camera_model", "is_fisheye", "w", "h", "fl_x", "fl_y", "cx", "cy", "camera_angle_x", "camera_angle_y")
 _FIELDS = (*_INTRINSICS, *_COEFFICIENTS)
@@ -60,14 +63,15 @@ def camera_in_transforms(text: str, path: Path, frames: tuple[int, int] | None) 
 
 def _of_all_frames(values: dict[str, Any], path: Path) -> dict[str, Any]:
     """The fields of the camera. Those of single frames must be those of all."""
-    camera = {name: values[name] for name in _FIELDS if name in values}
+    camera = _fields(values, path)
+    at_top: set[str] = set()
     frames = values.get("frames")
     for number, frame in enumerate(frames if isinstance(frames, list) else []):
-        own = {name: frame[name] for name in _FIELDS if name in frame} if isinstance(frame, dict) else {}
+        own = _fields(frame, path) if isinstance(frame, dict) else {}
         if number == 0:
-            camera = {**own, **camera}
+            at_top, camera = set(camera), {**own, **camera}
         differing = next((name for name in own if own[name] != camera.get(name)), None)
-        lacking = next((name for name in camera if name not in own and name not in values), None)
+        lacking = next((name for name in camera if name not in own and name not in at_top), None)
         name = differing or lacking
         if name is not None:
             raise DataError(
@@ -78,6 +82,23 @@ def _of_all_frames(values: dict[str, Any], path: Path) -> dict[str, Any]:
                 fix="give the frames of one camera on their own, with its camera as a file",
             )
     return camera
+
+
+def _fields(values: dict[str, Any], path: Path) -> dict[str, Any]:
+    """What an object says of a camera, with the coefficients of `distortion_params` under their own names."""
+    fields = {name: values[name] for name in _FIELDS if name in values}
+    listed = values.get(_DISTORTION)
+    if listed is None:
+        return fields
+    if not isinstance(listed, list) or len(listed) != len(_IN_LIST):
+        raise _invalid(
+            _DISTORTION, path, f"a list of {len(_IN_LIST)} numbers ({' '.join(_IN_LIST)})", f"{listed!s:.60}"
+        )
+    named = dict(zip(_IN_LIST, listed, strict=True))
+    differing = next((name for name in named if fields.get(name, named[name]) != named[name]), None)
+    if differing is not None:
+        raise _invalid(differing, path, f"the same as in {_DISTORTION}", f"{fields[differing]!s:.40}")
+    return {**fields, **named}
 
 
 def _size(values: dict[str, Any], path: Path, frames: tuple[int, int] | None) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from selfdepth.config.known_scale import OXTS
 from selfdepth.data.readers.bag_speeds import bag_and_topic, read_bag_speeds
+from selfdepth.data.readers.file_kinds import TEXT, file_kind
 from selfdepth.data.readers.gpx import is_gpx, read_gpx
 from selfdepth.data.readers.nmea import is_nmea, read_nmea
 from selfdepth.data.readers.oxts_speeds import oxts_folder, read_oxts
@@ -37,7 +38,13 @@ def read_speed_log(path: Path) -> SpeedLog:
         return read_oxts(folder)
     if not path.exists():
         raise DataError("the speed log does not exist", where=path, expected=FORMATS)
-    text = read_text(path, what="the speed log cannot be read", expected=FORMATS)
+    try:
+        text = read_text(path, what="the speed log cannot be read", expected=FORMATS)
+    except DataError as fault:
+        kind = file_kind(path) if path.is_file() else None
+        if kind is None or kind is TEXT:
+            raise
+        raise not_a_log(path, kind.name, "export the log (or the sheet of Excel) as CSV, GPX or NMEA") from fault
     if not text.strip():
         raise not_a_log(path, "an empty file")
     if is_gpx(text):

@@ -108,7 +108,7 @@ def _region(entries: Entries) -> tuple[int, int, int, int]:
 
 def _size(entries: Entries, name: str) -> int:
     value = entries.first(name, f"image_{name}")
-    resolution = entries.first("resolution", "image_size")
+    resolution = entries.first("resolution", "image_size", "image_resolution")
     if value is None and isinstance(resolution, list) and len(resolution) == 2:  # of Kalibr and EuRoC: [width, height]
         value = resolution[name == "height"]
     whole = re.fullmatch(r"\+?([0-9]{1,9})(\.0*)?", value) if isinstance(value, str) else None
@@ -118,6 +118,7 @@ def _size(entries: Entries, name: str) -> int:
             where=entries.path,
             expected=f"{name} or image_{name}, in pixels, or resolution: [width, height]",
             got="none" if value is None else str(value)[:60],
+            fix="add image_width and image_height, the size of the images that were calibrated",
         )
     return int(whole[1])
 
@@ -184,6 +185,8 @@ def _of_matrix(K: list[float], path: Path) -> _Intrinsics:
             got="zeros, as a driver without a calibration writes them",
             fix="calibrate the camera, or give --camera fov:DEGREES",
         )
+    if any(K[index] for index in (6, 7)) and not any(K[index] for index in (1, 2, 5)):
+        K = [K[index] for index in (0, 3, 6, 1, 4, 7, 2, 5, 8)]  # by columns, as Open3D and Record3D write it
     if not all(abs(K[index]) <= 1e-6 for index in (3, 6, 7)) or not abs(K[8] - 1) <= 1e-6:
         raise DataError(
             "the camera matrix is not that of a pinhole camera",
