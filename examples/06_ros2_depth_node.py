@@ -30,7 +30,8 @@ class DepthNode(Node):
         try:
             self.depth_topic.publish(Image(header=image.header, **self.depth.fields(image, self.info)))
         except SelfDepthError as error:  # the next image may be whole
-            return self.get_logger().error(str(error), throttle_duration_sec=5.0)
+            self.get_logger().error(str(error), throttle_duration_sec=5.0)
+            return
         if self.info is not None:  # depth has the pixels of the image, so the image's camera is its own
             self.info.header = image.header
             self.info_topic.publish(self.info)
