@@ -109,7 +109,8 @@ def loss_of(config: TrainConfig, shapes: dict[str, list[int]]) -> float:
     images = torch.from_numpy(frames()).permute(0, 3, 1, 2).float()[None, [1, 0, 2]] / 255
     K = torch.from_numpy(CAMERA.matrix()).float()[None]
     with torch.no_grad():
-        return float(learner.eval()(Batch(frames=images, inputs=images, K=K, offsets=(-1, 1))).loss)
+        loss = float(learner.eval()(Batch(frames=images, inputs=images, K=K, offsets=(-1, 1))).loss)
+    return float(f"{loss:.6g}")
 
 
 def _record(name: str, meta: WeightsMeta, folder: Path) -> dict[str, Any]:
