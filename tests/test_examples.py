@@ -6,7 +6,6 @@ import os
 import runpy
 import subprocess
 import sys
-from array import array
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -113,13 +112,11 @@ def test_a_robots_node_publishes_depth_in_metres_with_the_header_and_the_camera_
     for _, qos, _ in network.listeners.values():
         assert (qos.depth, qos.history, qos.reliability) == (1, "keep_last", "best_effort")
     assert set(network.published_with) == {"depth/image_rect", "depth/camera_info"}
+    assert {qos.reliability for qos in network.published_with.values()} == {"reliable"}, "which serves all subscribers"
     pixels = np.random.default_rng(0).integers(0, 256, (32, 48, 3)).astype(np.uint8)
-    padded = np.concatenate([pixels[..., ::-1].reshape(32, -1), np.zeros((32, 6), np.uint8)], axis=1)
     header = SimpleNamespace(stamp=SimpleNamespace(sec=7, nanosec=9), frame_id="cam_optical")
     see, know = network.listeners["image"][0], network.listeners["camera_info"][0]
-    image = ros2.Image(
-        header=header, height=32, width=48, encoding="bgr8", is_bigendian=0, step=150, data=array("B", padded.tobytes())
-    )
+    image = ros2.image_of(pixels, header)
     see(image)
     assert "depth/camera_info" not in network.sent, "no camera has been told"
     know(ros2.CameraInfo(height=32, width=48, k=[1.0] * 9))
@@ -130,6 +127,10 @@ def test_a_robots_node_publishes_depth_in_metres_with_the_header_and_the_camera_
     np.testing.assert_allclose(values, selfdepth.load(network.parameters["model"]).predict(pixels).depth, rtol=1e-4)
     (info,) = network.sent["depth/camera_info"]
     assert info.header is header and info.k == [1.0] * 9
+    image.encoding = "h264"
+    see(image)
+    assert "encoding" in network.errors[0], "and it goes on"
+    assert len(network.sent["depth/image_rect"]) == 2 and len(network.sent["depth/camera_info"]) == 1
 
 
 def test_a_robots_node_refuses_relative_depth(

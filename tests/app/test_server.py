@@ -18,7 +18,7 @@ from PIL import Image
 
 from selfdepth.app.folders import Visits
 from selfdepth.app.library import quiet_gradio
-from selfdepth.app.server import FIRST_PORT, Guard, bound_socket, is_loopback, made_app
+from selfdepth.app.server import FIRST_PORT, Guard, bound_socket, is_loopback, made_app, url_of
 from selfdepth.app.work import Worker
 from selfdepth.errors import ConfigError
 from selfdepth.inference.predict import load_ready
@@ -185,6 +185,14 @@ def test_on_an_open_host_any_name_is_ours_but_no_other_origin() -> None:
 )
 def test_what_only_this_machine_can_reach(host: str, only_here: bool) -> None:
     assert is_loopback(host) is only_here
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]"), ("0.0.0.0", "localhost"), ("::", "localhost"), ("box", "box")],
+)
+def test_the_address_that_is_said_opens_in_a_browser(host: str, shown: str) -> None:
+    assert url_of(host, 80) == f"http://{shown}:80"
 
 
 def test_the_first_free_port_is_taken_unless_one_is_named() -> None:

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from types import ModuleType, SimpleNamespace
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
+from jaxtyping import UInt8
+from numpy import ndarray
 
 _NUMBERS = {"uint8": 2**8, "uint32": 2**32}
 
@@ -49,11 +52,28 @@ class CameraInfo(Message):
     FIELDS: ClassVar[dict[str, str]] = {"header": "Header", "height": "uint32", "width": "uint32", "k": "float64[9]"}
 
 
+def image_of(pixels: UInt8[ndarray, "h w 3"], header: Any) -> Image:
+    """A message with RGB pixels, as a camera sends them: BGR, with some bytes after each row."""
+    height, width, _ = pixels.shape
+    rows = np.concatenate([pixels[..., ::-1].reshape(height, -1), np.zeros((height, 6), np.uint8)], axis=1)
+    return Image(
+        header=header,
+        height=height,
+        width=width,
+        encoding="bgr8",
+        is_bigendian=0,
+        step=rows.shape[1],
+        data=array("B", rows.tobytes()),
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class QoSProfile:
+    """With rclpy's defaults, which keep the last `depth` messages and send each until it has arrived."""
+
     depth: int
-    history: str
-    reliability: str
+    history: str = "keep_last"
+    reliability: str = "reliable"
 
 
 @dataclass
@@ -65,12 +85,14 @@ class Network:
         sent: messages by topic.
         listeners: callback and quality of service by topic.
         published_with: quality of service by topic.
+        errors: what the nodes have logged.
     """
 
     parameters: dict[str, Any] = field(default_factory=dict)
     sent: dict[str, list[Any]] = field(default_factory=dict)
     listeners: dict[str, tuple[Any, QoSProfile, type]] = field(default_factory=dict)
     published_with: dict[str, QoSProfile] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> Network:
@@ -84,8 +106,11 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Network:
         def declare_parameter(self, name: str, default: Any) -> Any:
             return SimpleNamespace(value=network.parameters.get(name, default))
 
-        def create_publisher(self, kind: type, topic: str, qos: QoSProfile) -> Any:
-            network.published_with[topic] = qos
+        def get_logger(self) -> Any:
+            return SimpleNamespace(error=lambda text, *, throttle_duration_sec: network.errors.append(text))
+
+        def create_publisher(self, kind: type, topic: str, qos: QoSProfile | int) -> Any:
+            network.published_with[topic] = QoSProfile(depth=qos) if isinstance(qos, int) else qos
 
             def publish(message: Any) -> None:
                 assert type(message) is kind
@@ -101,8 +126,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Network:
         "rclpy.node": {"Node": Node},
         "rclpy.qos": {
             "QoSProfile": QoSProfile,
-            "QoSHistoryPolicy": SimpleNamespace(KEEP_LAST="keep_last"),
-            "QoSReliabilityPolicy": SimpleNamespace(BEST_EFFORT="best_effort"),
+            "ReliabilityPolicy": SimpleNamespace(BEST_EFFORT="best_effort"),
         },
         "sensor_msgs": {},
         "sensor_msgs.msg": {"Image": Image, "CameraInfo": CameraInfo},

@@ -53,6 +53,11 @@ def rows(path: Path) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+def depths_of(found: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """The rows with depth, below which the camera is, too."""
+    return [row for row in found["/world/camera/depth"] if "buffer" in row]
+
+
 def frames(count: int, size: tuple[int, int] = (96, 64)) -> list[np.ndarray]:
     rng = np.random.default_rng(0)
     texture = np.kron(rng.integers(0, 256, (size[1] // 8, size[0] // 8 + count, 3)), np.ones((8, 8, 1)))
@@ -107,7 +112,7 @@ def test_images_depth_camera_and_path_are_those_of_the_other_files(
     written: tuple[Path, dict[str, list[dict[str, Any]]]],
 ) -> None:
     folder, found = written
-    depths = [row for row in found["/world/camera/image/depth"] if "buffer" in row]
+    depths = depths_of(found)
     assert len(depths) == 4
     for i, row in enumerate(depths):
         with np.load(folder / f"npz/{i:06d}.npz") as arrays:
@@ -117,9 +122,10 @@ def test_images_depth_camera_and_path_are_those_of_the_other_files(
         (blob,) = row["blob"]
         with Image.open(io.BytesIO(bytes(blob))) as picture:
             assert np.abs(np.asarray(picture).astype(int) - frame).mean() < 12
-    (pinhole,) = [row for row in found["/world/camera/image"] if "image_from_camera" in row]
-    np.testing.assert_allclose(np.reshape(pinhole["image_from_camera"], (3, 3)).T, CAMERA.matrix())
-    assert pinhole["resolution"] == [[96, 64]]
+    for place in ("image", "depth"):  # each its own, so that a viewer shows them beside each other
+        (pinhole,) = [row for row in found[f"/world/camera/{place}"] if "image_from_camera" in row]
+        np.testing.assert_allclose(np.reshape(pinhole["image_from_camera"], (3, 3)).T, CAMERA.matrix())
+        assert pinhole["resolution"] == [[96, 64]]
     path = np.loadtxt(folder / "trajectory/tum.txt")
     np.testing.assert_allclose([row["translation"][0] for row in found["/world/camera"]], path[:, 1:4], rtol=1e-5)
     np.testing.assert_allclose([row["quaternion"][0] for row in found["/world/camera"]], path[:, 4:], atol=1e-6)
@@ -127,7 +133,7 @@ def test_images_depth_camera_and_path_are_those_of_the_other_files(
 
 
 def test_frames_have_their_numbers_and_times(written: tuple[Path, dict[str, list[dict[str, Any]]]]) -> None:
-    depths = written[1]["/world/camera/image/depth"]
+    depths = depths_of(written[1])
     assert [row["frame"] for row in depths] == [0, 1, 2, 3]
     assert [getattr(row["time"], "total_seconds", lambda: None)() for row in depths] == [0, 0.25, 0.5, 0.75]
 
@@ -161,13 +167,14 @@ def test_times_are_dates_durations_or_none(tmp_path: Path, start_s: float | None
 def test_what_is_metres_says_so_and_what_is_not_too(moving: tuple[Predictor, MotionPredictor], tmp_path: Path) -> None:
     save_predictions(moving[0], source(2), tmp_path, SaveOptions(kinds=("rrd",)))
     relative = rows(tmp_path / "recording.rrd")
-    assert not any("meter" in row for row in relative["/world/camera/image/depth"])
+    assert not any("meter" in row for row in relative["/world/camera/depth"])
+    assert relative["/__properties"][0]["name"] == ["street"]
     said = {name: value for row in relative["/about"] for name, value in row.items()}
     assert said["is_metres"] == [False] and "not metres" in said["unit"][0] and "not metres" in said["text"][0]
     with create_recording(tmp_path / "metric.rrd", ABOUT) as file:
         file.add(predicted(4.0), frames(1)[0], 0, None, None)
     metric = rows(tmp_path / "metric.rrd")
-    assert [row["meter"] for row in metric["/world/camera/image/depth"]] == [[1.0]]
+    assert [row["meter"] for row in depths_of(metric)] == [[1.0]]
     assert next(row for row in metric["/about"] if "unit" in row)["unit"] == ["metric, in metres"]
 
 
@@ -187,9 +194,7 @@ def test_of_a_calibrated_model_depth_path_and_points_are_all_in_metres(
         np.testing.assert_allclose(
             np.array(new[entity][0][name]), 7 * np.array(old[entity][0][name]), rtol=1e-2, atol=5e-3
         )
-    np.testing.assert_allclose(
-        depth_of(new["/world/camera/image/depth"][2]), 7 * depth_of(old["/world/camera/image/depth"][2]), rtol=1e-2
-    )
+    np.testing.assert_allclose(depth_of(depths_of(new)[2]), 7 * depth_of(depths_of(old)[2]), rtol=1e-2)
     assert (tmp_path / "drive.ply").stat().st_size == pytest.approx((written[0] / "drive.ply").stat().st_size, rel=0.02)
 
 

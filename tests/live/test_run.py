@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,6 +63,12 @@ def ready(model: Path) -> ReadyModel:
 def run(ready: ReadyModel, source: Frames, **more: Any) -> dict[str, Any]:
     options = LiveOptions(port=0, lossless=True)
     return go_live(ready, ready.predictor.predict, source, more.pop("options", options), **more)
+
+
+def after(looks: int) -> Callable[[], bool]:
+    """A user who ends it after so many looks, of which each takes a frame, if there is one."""
+    left = iter(range(looks))
+    return lambda: next(left, None) is None
 
 
 def sizes_of(video: Path) -> list[tuple[int, int]]:
@@ -141,17 +147,12 @@ def test_ended_at_once_it_has_recorded_one_frame(ready: ReadyModel, tmp_path: Pa
 
 
 def test_the_user_ends_it_and_the_recording_is_whole(ready: ReadyModel, tmp_path: Path) -> None:
-    video, seen = tmp_path / "out.mp4", list[int]()
-
-    def stopped() -> bool:
-        seen.append(1)
-        return len(seen) > 6
-
+    video = tmp_path / "out.mp4"
     found = run(
         ready,
         Frames(endless=True),
         options=LiveOptions(port=0, lossless=True, record=video),
-        stopped=stopped,
+        stopped=after(6),
     )
     assert found["predicted"] == 3 and len(sizes_of(video)) == 3
 
@@ -196,6 +197,28 @@ def test_frames_of_the_training_size_are_cropped_as_these_were_and_others_are_no
         assert run(cropped, Frames(sizes=((WIDTH, 80 - 16),) * 2))["size"] == [WIDTH, HEIGHT]
 
 
-def test_too_small_frames_are_one_sentence(ready: ReadyModel) -> None:
+def test_too_small_frames_of_a_recording_end_it_in_one_sentence_and_what_came_before_stays(
+    ready: ReadyModel, tmp_path: Path
+) -> None:
+    video = tmp_path / "out.mp4"
+    options = LiveOptions(port=0, lossless=True, record=video)
     with pytest.raises(DataError, match="too small"):
-        run(ready, Frames(sizes=((8, 8),)))
+        run(ready, Frames(sizes=((8, 8), (96, 64))), options=options)
+    assert not video.exists()
+    with pytest.raises(DataError, match="too small"):
+        run(ready, Frames(sizes=((96, 64), (96, 64), (8, 8), (96, 64))), options=options)
+    assert len(sizes_of(video)) == 2
+
+
+def test_frames_of_a_camera_that_cannot_be_used_are_left_out_and_that_is_said_once(
+    ready: ReadyModel, tmp_path: Path
+) -> None:
+    video, said = tmp_path / "out.mp4", list[str]()
+    options = LiveOptions(port=0, lossless=True, record=video)
+    camera = Frames(sizes=((8, 8), (96, 64), (8, 8), (8, 8), (96, 64)), returns=True, endless=True)
+    assert run(ready, camera, options=options, say=said.append, stopped=after(7))["predicted"] == 2
+    assert len(sizes_of(video)) == 2 and sum("left out" in each for each in said) == 1
+    video.unlink()
+    with pytest.raises(DataError, match="too small"):
+        run(ready, replace(camera, sizes=((8, 8),)), options=options, stopped=after(2))
+    assert not video.exists()

@@ -76,6 +76,29 @@ def test_a_camera_that_cannot_be_opened_is_one_sentence(tmp_path: Path) -> None:
         grey(open_source("0", OPTIONS, opener=busy, devices=tmp_path))
 
 
+def test_what_does_not_answer_is_said_to_and_for_how_long() -> None:
+    def silent(*words: Any, **more: Any) -> Any:
+        raise av.error.ExitError(1414092869, "Immediate exit requested")
+
+    with pytest.raises(DataError, match="cannot be opened: http://host/x; got no answer for 15 s"):
+        grey(open_source("http://host/x", OPTIONS, opener=silent))
+
+
+def test_time_goes_on_while_a_stream_is_lost() -> None:
+    source = open_source("tcp://127.0.0.1:1", OPTIONS, opener=Opened(mpegts()))
+    first, again = ([frame.time_s for frame in source.frames(threading.Event())] for _ in range(2))
+    assert again[0] > first[-1] and sorted(again) == again
+
+
+def test_a_frame_that_cannot_be_converted_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Any, frame: Any) -> Any:
+        raise ValueError("conversion to rgb24 is not supported")
+
+    monkeypatch.setattr("selfdepth.data.readers.video_frames.Converter.__call__", refuse)
+    with pytest.raises(DataError, match="cannot be converted"):
+        grey(open_source("tcp://127.0.0.1:1", OPTIONS, opener=Opened(mpegts())))
+
+
 def test_frames_of_a_stream_come_over_the_network() -> None:
     with tcp_stream(mpegts()) as address:
         assert grey(open_source(address, OPTIONS)) == [4, 7, 10, 14, 17, 20]

@@ -33,6 +33,8 @@ def test_the_resnet_has_the_published_number_of_channels() -> None:
     [
         ("resnet81", "no such encoder.*resnet18"),
         ("", "no such encoder"),
+        ("hf-hub:timm/resnet18.a1_in1k", "no such encoder"),  # a stranger's config.json must not fetch anything
+        ("local-dir:/etc", "no such encoder"),
         ("vit_tiny_patch16_224", "cannot be used"),
         ("convnext_tiny", "1/4"),
         ("vgg11", "1/1"),

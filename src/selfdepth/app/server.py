@@ -44,10 +44,9 @@ def serve(ready: ReadyModel, *, host: str, port: int | None, say: Callable[[str]
     with closing(bound_socket(host, port)) as listening, own_folder() as root, quiet_gradio(root / "files") as gradio:
         visits, worker = Visits(root / "files"), Worker(ready)
         app = made_app(gradio, worker, visits, host)
-        number = listening.getsockname()[1]
-        shown = f"[{host}]" if ":" in host else host
+        url = url_of(host, listening.getsockname()[1])
         config = uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=1, lifespan="on")
-        say(f"the page: http://{shown}:{number}  (Ctrl-C ends it)")
+        say(f"the page: {url}  (Ctrl-C ends it)")
         try:
             uvicorn.Server(config).run(sockets=[listening])
         finally:
@@ -121,6 +120,12 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def url_of(host: str, port: int) -> str:
+    """The address of the page, for a browser of this machine: all interfaces together are none to go to."""
+    name = "localhost" if host in ("0.0.0.0", "::") else host
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
 def _without_port(host: str) -> str:

@@ -121,7 +121,7 @@ def _is_video(path: Path) -> bool:
             where=path,
             expected=f"{READ_IMAGES}; MP4, MOV, MKV, WebM, AVI and others",
             got=kind.name,
-            fix=kind.fix if kind.fix is not None and kind.fix.startswith(("convert", "develop", "unpack")) else None,
+            fix=kind.fix if kind.fix is not None and kind.fix.startswith(("convert", "develop")) else None,
         )
     return not is_image(path)
 

@@ -121,12 +121,15 @@ class Recording:
             kind = {"timestamp": [time_s]} if time_s > _SINCE_1970_S else {"duration": [time_s]}
             self._times.append(rr.TimeColumn("time", **kind))
         # Rerun has no lenses: below its pinhole, pixels of a lens would be put into wrong places.
-        place = "world/camera/image" if camera is not None and camera.is_pinhole else "image"
-        self._put(place, rr.EncodedImage.columns(blob=[_jpeg(image)], media_type=["image/jpeg"]))
-        self._put_depth("world/camera/image/depth" if place != "image" else "depth", prediction.depth)
-        if camera is not None and camera.is_pinhole and camera != self._camera:
+        is_pinhole = camera is not None and camera.is_pinhole
+        image_place, depth_place = (f"world/camera/{name}" if is_pinhole else name for name in ("image", "depth"))
+        self._put(image_place, rr.EncodedImage.columns(blob=[_jpeg(image)], media_type=["image/jpeg"]))
+        self._put_depth(depth_place, prediction.depth)
+        if camera is not None and is_pinhole and camera != self._camera:
             size = [camera.width, camera.height]
-            self._put(place, rr.Pinhole.columns(image_from_camera=[camera.matrix()], resolution=[size]))
+            # One for each: below a common one, viewers show the depth above the image, which nobody then sees.
+            for place in (image_place, depth_place):
+                self._put(place, rr.Pinhole.columns(image_from_camera=[camera.matrix()], resolution=[size]))
             self._camera = camera
         pose = None if T_world_camera is None else self._put_pose(T_world_camera)
         if camera is not None:
@@ -148,6 +151,8 @@ class Recording:
         self._put("about", values, static=True)
         axes = rr.ViewCoordinates.columns(xyz=[rr.components.ViewCoordinates.RDF])
         self._put("world", axes, static=True)
+        # What the viewer's list of recordings shows. "<unknown>" otherwise.
+        self._put("__properties", rr.archetypes.RecordingInfo.columns(name=[self._about.name]), static=True)
 
     def _put_depth(self, entity: str, depth: Float[ndarray, "h w"]) -> None:
         rr, values = self._rr, np.ascontiguousarray(depth * np.float32(self._scale), np.float32)

@@ -75,7 +75,8 @@ def go_live(
 ) -> dict[str, Any]:
     """Predict the newest frame of a source, again and again, and show it on a page.
 
-    The recording is whole however it ends: with the source, after the time, by `stopped`, or because the source fails.
+    The recording is whole however it ends: with the source, after the time, by `stopped`, or because the source fails
+    or gives a frame that cannot be used. Such frames of cameras and streams are left out.
 
     Args:
         stopped: asked several times a second whether to end.
@@ -87,7 +88,7 @@ def go_live(
 
     Raises:
         ConfigError: for a host or a port that cannot be served.
-        DataError: for a source that gives no frame, or a recording that is damaged.
+        DataError: for a source that gives no frame that can be used, or a recording that is damaged.
         OutputError: if the recording cannot be written.
     """
     live = Live(ready, depth_of, source, lossless=options.lossless, say=say)
@@ -100,9 +101,10 @@ def go_live(
             if options.record is not None:
                 video = stack.enter_context(create_video(options.record, Fraction(30)))
             tell_page(page.url)
-            live.follow(first, options.duration_s, stopped, video)
-        if isinstance(live.capture.error, BaseException):
-            raise live.capture.error
+            failed = live.follow(first, options.duration_s, stopped, video)
+        for error in (failed, live.capture.error):
+            if isinstance(error, BaseException):
+                raise error
         return live.figures()
 
 
@@ -124,6 +126,7 @@ class Live:
         self._shown: Shown | None = None
         self._colours: ColourRange | None = None
         self._said_uncropped = False
+        self._left_out: DataError | None = None
 
     def figures(self) -> dict[str, Any]:
         """The figures of `Figures.snapshot` and of `Shown.figures`, with what source, model and unit they are of."""
@@ -146,19 +149,29 @@ class Live:
 
     def follow(
         self, first: LiveFrame, duration_s: float | None, stopped: Callable[[], bool], video: VideoWriter | None
-    ) -> None:
-        """Predict the newest frame until the source, the time or the user's patience ends."""
+    ) -> DataError | None:
+        """Predict the newest frame until the source, the time or the user's patience ends.
+
+        Returns:
+            What is wrong with a frame of a recording, at which it has ended.
+
+        Raises:
+            DataError: if no frame could be used: a recording of no frame is none.
+        """
         start_s = said_s = last_s = time.monotonic()
-        number, begin_s, silent = 0, first.time_s, False
-        # The first frame is there: a recording of no frame is none.
+        number, begin_s, silent, failed = 0, first.time_s, False, None
         while not number or not (stopped() or (duration_s is not None and time.monotonic() - start_s > duration_s)):
             found = self.capture.slot.after(number, _LOOK_S)
             now_s = time.monotonic()
             if found is not None:
                 number, last_s, silent = found[0], now_s, False
-                shown, image = self._predict(found[1], number)
-                if video is not None:
-                    video.write(side_by_side(image, shown.coloured()), max(0.0, found[1].time_s - begin_s))
+                try:
+                    self._take(found[1], number, video, begin_s)
+                except DataError as error:
+                    if not self._source.returns:
+                        failed = error
+                        break
+                    self._leave_out(error)
             elif self.capture.slot.closed:
                 break
             elif not silent and now_s - last_s > _SILENT_S and self.capture.state == "live":
@@ -167,6 +180,20 @@ class Live:
             if now_s - said_s > _SAY_S:
                 said_s = now_s
                 self._say(describe_figures(self._figures.snapshot()))
+        if self._shown is None:
+            raise failed or self._left_out or DataError("the source gave no frame", where=self._source.name)
+        return failed
+
+    def _take(self, frame: LiveFrame, number: int, video: VideoWriter | None, begin_s: float) -> None:
+        shown, image = self._predict(frame, number)
+        if video is not None:
+            video.write(side_by_side(image, shown.coloured()), max(0.0, frame.time_s - begin_s))
+
+    def _leave_out(self, error: DataError) -> None:
+        """Say what is wrong with a frame, once for frames that follow each other."""
+        if str(error) != str(self._left_out):
+            self._say(f"left out: {error}")
+        self._left_out = error
 
     def _predict(self, frame: LiveFrame, number: int) -> tuple[Shown, UInt8[ndarray, "h w 3"]]:
         image = frame.read()

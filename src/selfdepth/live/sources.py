@@ -47,7 +47,7 @@ class LiveFrame:
     Attributes:
         read: gives its pixels, RGB and upright. Frames that are dropped are never converted.
         arrived_s: when its last bytes arrived, or, of a recording, when its turn came; by `time.monotonic`.
-        time_s: its time in seconds from the start of the source.
+        time_s: its time in seconds, by a clock of the source, which goes on while that is lost.
         camera_for: as in PredictionInput.
     """
 
@@ -113,8 +113,7 @@ class StreamSource:
             raise
         # PyAV raises FFmpegError for what FFmpeg reports, and nearly any exception for what it does not expect.
         except Exception as error:
-            reason = getattr(error, "strerror", None) or type(error).__name__
-            raise DataError("the source was lost", where=self.name, got=str(reason)) from error
+            raise DataError("the source was lost", where=self.name, got=_reason(error, _READ_S)) from error
 
     def _opened(self) -> Any:
         pixels = str(limit("video_megapixels") * 1_000_000)
@@ -124,9 +123,8 @@ class StreamSource:
                 self.address, format=self.format, options=options, timeout=(_OPEN_S, _READ_S), metadata_errors="replace"
             )
         except Exception as error:
-            reason = getattr(error, "strerror", None) or type(error).__name__
-            what = "the camera cannot be opened" if self.format else "the stream cannot be opened"
-            raise DataError(what, where=self.name, got=str(reason), fix="check that it is there, and free") from error
+            what, got = f"the {'camera' if self.format else 'stream'} cannot be opened", _reason(error, _OPEN_S)
+            raise DataError(what, where=self.name, got=got, fix="check that it is there, and free") from error
 
     def _decoded(self, container: Any, stop: threading.Event) -> Iterator[LiveFrame]:
         streams = container.streams.video
@@ -136,7 +134,7 @@ class StreamSource:
         video = streams[self.stream]
         # Frames decoded by several threads come out some frames late; the lines of one frame do not.
         video.thread_type = "SLICE"
-        start_s, damaged, said = time.monotonic(), 0, set[str]()
+        damaged, said = 0, set[str]()
         convert = Converter()
         for packet in container.demux(video):
             arrived_s = time.monotonic()
@@ -154,11 +152,17 @@ class StreamSource:
                 self._judge(frame, said)
                 yield LiveFrame(
                     # By the one thread that takes frames: `convert` is not for several.
-                    read=lambda frame=frame: convert(frame),  # type: ignore[misc]
+                    read=lambda frame=frame: self._pixels(convert, frame),  # type: ignore[misc]
                     arrived_s=arrived_s,
-                    time_s=arrived_s - start_s,
+                    time_s=arrived_s,
                     camera_for=self.camera_for,
                 )
+
+    def _pixels(self, convert: Converter, frame: Any) -> UInt8[ndarray, "h w 3"]:
+        try:
+            return convert(frame)
+        except Exception as error:  # of any kind, as above
+            raise DataError("a frame cannot be converted", where=self.name, got=_reason(error, _READ_S)) from error
 
     def _judge(self, frame: Any, said: set[str]) -> None:
         """Refuse frames that are too large, which may come at any time, and warn once of what is odd."""
@@ -262,6 +266,12 @@ def open_source(
         stream=options.stream or 0,
         opener=opener,
     )
+
+
+def _reason(error: Exception, patience_s: float) -> str:
+    if isinstance(error, av.error.ExitError):  # which is how FFmpeg calls that its time was up
+        return f"no answer for {patience_s:g} s"
+    return str(getattr(error, "strerror", None) or type(error).__name__)
 
 
 def _network(
