@@ -91,9 +91,7 @@ def test_two_processes_end_with_the_weights_of_one(whole_run: Run, frozen: dict[
     assert max(float((tensor - before[name]).abs().max()) for name, tensor in one.items()) > 1e-4
 
 
-@pytest.mark.parametrize(
-    ("sizes", "steps"), [((1, 3), 2), pytest.param((1, 2, 3), 20, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize(("sizes", "steps"), [((1, 3), 2), pytest.param((1, 2, 3), 20, marks=pytest.mark.slow)])
 def test_with_synchronised_batch_norm_any_number_of_processes_ends_with_the_weights_of_one(
     whole_run: Run, tiny: TrainConfig, tmp_path: Path, sizes: tuple[int, ...], steps: int
 ) -> None:
