@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,16 @@ from selfdepth.weights.files import WeightsMeta
 
 # Two workers with two threads each on two cores wait for each other; the arrays here are small.
 torch.set_num_threads(1)
+
+# While tests are collected, nothing becomes garbage.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """The millions of objects of libraries and tests stay: the collector need not look at them again and again."""
+    gc.enable()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +19,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from selfdepth.cli.main import main
+from selfdepth.engine import train
 from selfdepth.engine.lock import sole_run
 from selfdepth.synthetic.drive import DriveSpec, render_drive
 from selfdepth.synthetic.kitti import write_kitti_raw
@@ -182,21 +181,25 @@ def test_evaluation_writes_every_metric(run: Path, drive: Drive, tmp_path: Path)
     assert {"protocol"} <= report.keys()
 
 
-def test_a_run_stopped_by_ctrl_c_says_how_to_go_on_and_can(drive: Drive, tmp_path: Path) -> None:
+def test_a_run_stopped_by_ctrl_c_says_how_to_go_on_and_can(
+    drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seed_step = train.seed_step
+
+    def stopped_at_the_second_step(seed: int, step: int) -> None:
+        if step == 1:
+            signal.raise_signal(signal.SIGINT)
+        seed_step(seed, step)
+
     words = ["train", "mono-192x64", "--data", str(drive.frames), *SMALL.split(), "--steps", "10000"]
-    command = [sys.executable, "-m", "selfdepth.cli.main", *words, "--out", str(tmp_path / "run")]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
-        deadline = time.monotonic() + 120
-        while not (tmp_path / "run/previews").exists() and time.monotonic() < deadline:  # drawn at the first step
-            time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=120)
-    assert process.returncode == 130
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "seed_step", stopped_at_the_second_step)
+        assert main([*words, "--out", str(tmp_path / "run")]) == 130
+    said = capsys.readouterr().err
     assert "--resume" in said and "Traceback" not in said
     (checkpoint,) = (tmp_path / "run/checkpoints").iterdir()
-    step = int(checkpoint.name.removeprefix("step_"))
-    assert main(["train", "--resume", "--out", str(tmp_path / "run"), "--steps", str(step + 1)]) == 0
+    assert checkpoint.name == "step_000002"
+    assert main(["train", "--resume", "--out", str(tmp_path / "run"), "--steps", "3"]) == 0
 
 
 def _metrics(run: Path) -> list[dict[str, Any]]:

@@ -103,6 +103,7 @@ def test_a_scale_that_is_learned_by_the_height_comes_to_the_true_one(drive: Synt
     assert float(log_scale.detach().exp()) == pytest.approx(1, abs=0.05)
 
 
+@pytest.mark.slow
 def test_a_short_training_with_a_speed_log_gets_nearer_to_metres(
     config: TrainConfig, footage: Path, drive: SyntheticDrive, tmp_path: Path
 ) -> None:

@@ -253,7 +253,7 @@ def test_a_source_whose_lens_does_not_see_the_point_cannot_win() -> None:
     (none,) = TensorReprojectionLevel.of(frames[:, [0, 2]], K_of(cam), UNMASKED, lenses).compare(
         (sigmoid,), behind[:, 1:]
     )
-    assert float(none.loss) == 0 and not none.automask.any()
+    assert none.loss.item() == 0 and not none.automask.any()
 
 
 @each_lens

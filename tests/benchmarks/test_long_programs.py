@@ -100,12 +100,16 @@ def test_sides_agree_where_their_means_differ_by_less_than_the_seeds() -> None:
         assert row["within_seed_noise"] is agree
 
 
-def test_the_contributions_are_turned_off_one_by_one_and_all_variants_are_evaluated(tmp_path: Path) -> None:
+def test_the_contributions_are_turned_off_one_by_one() -> None:
     made = contributions.variants()
     assert len(made) == 8 and made["full method"] == {}
     assert made["baseline"] == {"reprojection": "mean", "automask": False, "multiscale": "native"}
     assert made["auto-mask alone"] == {"reprojection": "mean", "multiscale": "native"}
     assert made["without auto-mask"] == {"automask": False}
+
+
+@pytest.mark.slow
+def test_a_variant_is_trained_and_evaluated(tmp_path: Path) -> None:
     tiny = DriveSpec(frames=12, width=64, height=32), DriveSpec(seed=1, frames=12, width=64, height=32)
     config = replace(contributions.DEMO_CONFIG, width=64, steps=1, precision="fp32")
     street = contributions.render(*tiny, tmp_path / "drives")

@@ -91,17 +91,17 @@ def test_two_processes_end_with_the_weights_of_one(whole_run: Run, frozen: dict[
     assert max(float((tensor - before[name]).abs().max()) for name, tensor in one.items()) > 1e-4
 
 
-@pytest.mark.parametrize("steps", [2, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("sizes", "steps"), [((1, 3), 2), pytest.param((1, 2, 3), 20, marks=pytest.mark.slow)])
 def test_with_synchronised_batch_norm_any_number_of_processes_ends_with_the_weights_of_one(
-    whole_run: Run, tiny: TrainConfig, tmp_path: Path, steps: int
+    whole_run: Run, tiny: TrainConfig, tmp_path: Path, sizes: tuple[int, ...], steps: int
 ) -> None:
     config = replace(tiny, init=str(whole_run.folder / "last"), sync_batch_norm=True)
     config = replace(config, batch_size=6, steps=steps, save_every=100)
-    runs = {size: start(size, config, tmp_path / str(size), double=True) for size in (1, 2, 3)}
+    runs = {size: start(size, config, tmp_path / str(size), double=True) for size in sizes}
     for size, processes in runs.items():
         assert [code for code, _ in finished(processes, within_s=900)] == [0] * size
     one, before = weights(tmp_path / "1"), whole_run.learner.state_dict()
-    for size in (2, 3):
+    for size in sizes[1:]:
         equal_to_rounding(one, weights(tmp_path / str(size)))
     assert max(float((tensor - before[name]).abs().max()) for name, tensor in one.items()) > 1e-4
 

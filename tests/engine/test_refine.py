@@ -88,7 +88,7 @@ def test_statistics_of_batch_normalisation_stay_and_weights_move(
 
 
 def test_a_heavier_anchor_keeps_depth_nearer(start: LoadedWeights, frames_folder: Path, tmp_path: Path) -> None:
-    changes = {"steps": 12, "learning_rate": 1e-3, "run": MACHINE | {"save_every": 100}}
+    changes = {"steps": 6, "learning_rate": 1e-3, "run": MACHINE | {"save_every": 100}}
     distances = [
         change(refined(start, frames_folder, tmp_path / f"{anchor}", anchor=anchor, **changes), start)
         for anchor in (1e-6, 1e3)

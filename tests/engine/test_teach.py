@@ -202,6 +202,7 @@ def test_a_refused_teacher_is_one_sentence_and_exit_code_2(
         assert not (out / "teacher.json").exists() and not list(out.glob("store/teacher-*"))
 
 
+@pytest.mark.slow
 def test_depth_is_learned_better_in_the_same_few_steps(config: TrainConfig, maps: Path, tmp_path: Path) -> None:
     few = replace(config, steps=30, learning_rate=1e-3, save_every=30)
     taught = replace(few, teacher=TeacherConfig(path=str(maps), weight=9.0))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +12,20 @@ from PIL import Image
 
 from helpers.models import tiny_config, write_model
 from selfdepth.config import EncoderConfig
+from selfdepth.export import frames
 from selfdepth.export.graphs import Network, network_to_export
 from selfdepth.geometry.camera import Camera
 from selfdepth.structs import MetricScale
 from selfdepth.weights.files import LoadedWeights, load_weights
 from selfdepth.weights.metres import write_copy
+
+
+@pytest.fixture(autouse=True, scope="session")
+def drives_rendered_once() -> Iterator[None]:
+    """Those that stand in for lost frames are the same for the same size."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(frames, "render_drive", cache(frames.render_drive))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from helpers.run_server import RunServer, run_server
 from selfdepth.config import EncoderConfig, TrainConfig
 
 TRIES = int(os.environ.get("SELFDEPTH_FAULTS", "3"))
@@ -43,6 +46,25 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
         precision="fp32",
         compile=False,
     )
+
+
+@pytest.fixture(scope="session")
+def faulty_disk(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
+    """disk.c as a library; None where nothing compiles it."""
+    compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
+    if compiler is None:
+        return None
+    library = tmp_path_factory.mktemp("disk") / "disk.so"
+    source = Path(__file__).with_name("disk.c")
+    subprocess.run([compiler, "-O1", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    return library
+
+
+@pytest.fixture(scope="session")
+def run(faulty_disk: Path | None) -> Iterator[RunServer]:
+    """Trains in a process of its own, which it kills after some seconds if asked to, and behind disk.c if there is."""
+    with run_server(faulty_disk) as server:
+        yield server
 
 
 @pytest.fixture

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import random
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from helpers.run_server import Disk, RunServer, run_server
+from helpers.run_server import Disk, RunServer
 from helpers.same_run import difference
 from selfdepth.config import TrainConfig
 from selfdepth.engine.checkpoint import newest_intact
@@ -19,17 +18,10 @@ from selfdepth.engine.checkpoint import newest_intact
 Figures = Callable[[str, str, int, int], None]
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunServer]:
-    """Trains in a process of its own, behind disk.c."""
-    compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
-    if compiler is None:
+@pytest.fixture(autouse=True)
+def needs_a_compiler(faulty_disk: Path | None) -> None:
+    if faulty_disk is None:
         pytest.skip("there is no C compiler")
-    library = tmp_path_factory.mktemp("disk") / "disk.so"
-    source = Path(__file__).with_name("disk.c")
-    subprocess.run([compiler, "-O1", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
-    with run_server(library) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +53,14 @@ def fill(run: RunServer, config: TrainConfig, folder: Path, room: int) -> str:
     return "" if end.status == 0 else f"with room again, status {end.status}: {end.said}"
 
 
+def size_of(folder: Path) -> int:
+    """The bytes of all files."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 def filled(run: RunServer, config: TrainConfig, whole: Path, folder: Path, tries: int) -> list[str]:
     """What went wrong in each of so many tries with random room, empty where nothing did."""
-    size = sum(path.stat().st_size for path in whole.rglob("*") if path.is_file())
+    size = size_of(whole)
     found = []
     for seed in range(tries):
         place = folder / str(seed) / "run"
@@ -88,7 +85,12 @@ def read_in_pieces(run: RunServer, config: TrainConfig, whole: Path, folder: Pat
 def test_a_run_that_fills_the_disk_ends_with_one_sentence_and_goes_on_when_there_is_room(
     run: RunServer, tiny: TrainConfig, whole: Path, tmp_path: Path
 ) -> None:
-    assert filled(run, tiny, whole, tmp_path, 2) == [""] * 2
+    place = tmp_path / "run"
+    end = run(tiny, place, disk=Disk(fault="full", folder=tmp_path, room=size_of(whole) // 3))
+    assert end.status == 2 and "No space left" in end.said
+    assert left_half_written(place) == []
+    assert run(tiny, place).status == 0
+    assert difference(place, whole) == ""
 
 
 def test_a_disk_that_gives_less_than_was_asked_for_changes_nothing(

@@ -231,7 +231,7 @@ def test_the_gradient_by_the_distortion_is_the_difference_quotient(fast: bool, m
         for sign in (1, -1):
             bend = [0.04, -0.02]
             bend[i] += sign * step
-            losses.append(float(loss_through(start, *learned(start, tuple(bend)), depth_is_known=True)))
+            losses.append(loss_through(start, *learned(start, tuple(bend)), depth_is_known=True).item())
         assert float(lens.bend.grad[0, i]) == pytest.approx((losses[0] - losses[1]) / (2 * step), rel=2e-2)
 
 

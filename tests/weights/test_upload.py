@@ -13,6 +13,9 @@ from selfdepth.errors import OutputError
 from selfdepth.weights.hub_names import HubName
 from selfdepth.weights.upload import upload
 
+# How the hub's own client sends large files.
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+
 NAME = HubName(repository="alice/street")
 CARD = b"---\nlibrary_name: selfdepth\ntags:\n- selfdepth\n---\n# street\n"
 FILES: dict[str, bytes | Path] = {"README.md": CARD, "config.json": b"{}", "model.safetensors": bytes(range(256)) * 40}
