@@ -134,6 +134,18 @@ REFUSED = {
     "to refine": (("refine", "EXPORT", "FRAMES", "--out", "OUT"), "no weights of selfdepth"),
     "to export": (("export", "EXPORT", "--format", "monodepth2", "--out", "OUT"), "no weights of selfdepth"),
     "a speed": (("calibrate", "EXPORT", "--data", "FRAMES", "--speed", "oxts", "--out", "OUT"), "no pose network"),
+    "a shift": (
+        ("predict", "ONNX", "FRAMES", "--out", "OUT", "--predictions-are", "disparity-affine"),
+        "a disparity with an unknown shift gives no depth",
+    ),
+    "the metres of a shift": (
+        ("calibrate", "ONNX", "--data", "FRAMES", "--height", "1", "--predictions-are", "disparity-affine"),
+        "a disparity with an unknown shift gives no depth",
+    ),
+    "a shift averaged": (
+        ("evaluate", "depth", "ONNX", "--data", "KITTI", "--predictions-are", "disparity-affine", "--post-process"),
+        "two disparities with unknown shifts cannot be averaged",
+    ),
     "a precision": (("predict", "EXPORT", "FRAMES", "--out", "OUT", "--precision", "bf16"), "its own precision"),
 }
 
@@ -148,6 +160,7 @@ def test_what_such_a_file_cannot_do_is_one_sentence(
         "EXPORT": place.export,
         "RUN": place.run,
         "FRAMES": place.pictures,
+        "KITTI": place.kitti,
         "OUT": tmp_path / "o",
     }
     assert run(*(known.get(word, word) for word in words)) == 2

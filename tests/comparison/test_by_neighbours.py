@@ -26,3 +26,11 @@ def test_a_guide_without_a_pose_network_is_refused(place: Place) -> None:
     wanted = dataclasses.replace(asked(place, "run", "export", on="pictures"), motion_from=str(place.export))
     with pytest.raises(SelfDepthError, match=r"no pose network.*got an ONNX file, which holds one network"):
         compare_models(wanted, place.pictures)
+
+
+def test_a_shift_of_a_network_that_has_an_unknown_one_is_fitted_for_all(place: Place) -> None:
+    wanted = dataclasses.replace(asked(place, "run", "onnx", on="pictures"), predictions_are=("disparity-affine",))
+    done = compare_models(wanted, place.pictures)
+    plain = compare_models(asked(place, "run", "onnx", on="pictures"), place.pictures)
+    assert any("any.onnx gives disparity up to a shift" in sentence for sentence in done.how)
+    assert all((new.errors.frames <= old.errors.frames).all() for new, old in zip(done.entries, plain.entries, strict=True))

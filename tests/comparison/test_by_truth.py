@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from helpers.comparison_place import Place, asked
@@ -26,3 +28,16 @@ def test_errors_are_those_of_evaluate_depth_on_the_same_frames(place: Place) -> 
     assert set(done.baselines) == {CONSTANT, ROWS}
     assert [len(view.pictures) for view in done.views] == [5, 5, 5]
     assert len({pixels.shape for _, pixels in done.views[0].pictures}) == 1
+
+
+def test_beside_a_network_up_to_a_shift_all_are_aligned_alike(place: Place) -> None:
+    options = ComparisonOptions(at_most=2)
+    wanted = dataclasses.replace(asked(place, "depth", "onnx", options=options), predictions_are=("disparity-affine",))
+    done = compare_models(wanted, place.kitti)
+    assert [entry.has_shift for entry in done.entries] == [False, True]
+    assert any("any.onnx gives disparity up to a shift" in sentence for sentence in done.how)
+    shifted = dataclasses.replace(options, shift=True)
+    for entry, model in zip(done.entries, (place.depth, StatedModel(str(place.onnx), "disparity-affine")), strict=True):
+        alone = evaluate_model(model, place.kitti, options=shifted, device="cpu")  # type: ignore[arg-type]
+        assert alone.scaling == "scale and shift"
+        assert entry.errors.frames.tolist() == [image.abs_rel for image in alone.report.images]

@@ -41,23 +41,34 @@ def true_clip(place: Place, middle: int = 2) -> tuple[Clip, np.ndarray]:
 def test_true_depth_rebuilds_a_frame_better_than_a_constant_or_no_motion(place: Place) -> None:
     clip, disparity = true_clip(place)
     median = float(np.median(1 / disparity))
-    true, factor = best_fit(clip, disparity, median)
-    assert factor == pytest.approx(1, abs=0.1)
-    assert true < best_fit(clip, np.ones_like(disparity), median)[0] < unmoved(clip)
+    true = best_fit(clip, disparity, median)
+    assert np.median(true.disparity / disparity) == pytest.approx(1, abs=0.1)
+    assert true.error < best_fit(clip, np.ones_like(disparity), median).error < unmoved(clip)
 
 
 def test_a_factor_of_the_depth_changes_nothing(place: Place) -> None:
     clip, disparity = true_clip(place)
     median = float(np.median(1 / disparity))
     first, again = best_fit(clip, disparity, median), best_fit(clip, disparity * 7.3, median)
-    assert again == pytest.approx((first[0], first[1] * 7.3), rel=1e-3)
+    assert again.error == pytest.approx(first.error, rel=1e-3)
+    np.testing.assert_allclose(again.disparity, first.disparity, rtol=1e-3)
 
 
 def test_the_error_is_not_above_that_of_the_starting_factor(place: Place) -> None:
     clip, disparity = true_clip(place)
     median = float(np.median(1 / disparity))
     spoilt = best_fit(clip, disparity, median * 1.7)  # the search finds back
-    assert spoilt[0] == pytest.approx(best_fit(clip, disparity, median)[0], rel=0.02)
+    assert spoilt.error == pytest.approx(best_fit(clip, disparity, median).error, rel=0.02)
+
+
+def test_a_shift_of_the_disparity_is_found_back_only_where_shifts_are_tried(place: Place) -> None:
+    clip, disparity = true_clip(place)
+    median = float(np.median(1 / disparity))
+    shifted = disparity + 2 * float(disparity.max())  # nearly a constant
+    true, spoilt = best_fit(clip, disparity, median).error, best_fit(clip, shifted, median).error
+    found = best_fit(clip, shifted, median, shifts=True).error
+    assert found - true < 0.35 * (spoilt - true)
+    assert best_fit(clip, disparity, median, shifts=True).error <= true
 
 
 def frames_of(place: Place) -> tuple[EvaluationFrames, MotionPredictor]:

@@ -127,3 +127,10 @@ def test_a_device_or_precision_that_it_cannot_have_is_refused(
     assert device_of_onnx(model, "cpu", "fp32").type == "cpu"
     with pytest.raises(SelfDepthError, match=words):
         device_of_onnx(model, device, precision)
+
+
+def test_a_disparity_up_to_a_shift_may_have_any_sign(tmp_path: Path, image: np.ndarray) -> None:
+    below = open_onnx_weights(write_onnx(tmp_path / "below.onnx", shift=-1.0), "disparity-affine").disparity(image)
+    above = open_onnx_weights(write_onnx(tmp_path / "above.onnx", shift=9.0), "disparity-affine").disparity(image)
+    assert below.min() > 0
+    np.testing.assert_allclose(below, above, rtol=1e-3, atol=1e-4)

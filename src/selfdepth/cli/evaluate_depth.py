@@ -50,8 +50,9 @@ class EvaluateDepthArgs:
     a folder with one .npy, .npz or 16-bit .png per frame of --data, named like the frame."""
     predictions_are: Quantity | None = None
     """What --predictions holds, or what MODEL gives if it is an ONNX file that selfdepth export did not write:
-    disparity, an inverse depth, or depth, each up to a factor; or depth in metres. Default: disparity for
-    --predictions; such a MODEL needs it."""
+    disparity, an inverse depth, or depth, each up to a factor; depth in metres; or disparity-affine, up to a factor and
+    a shift, as MiDaS gives it, which is aligned by least squares. Default: disparity for --predictions; such a MODEL
+    needs it."""
     ground_truth: str | None = None
     """.npy or .npz with depth in metres (images, height, width), 0 where unknown; or the folder of KITTI's improved
     ground truth. Default: what was measured with --data."""
@@ -236,7 +237,7 @@ def _show(done: DepthEvaluation, args: EvaluateDepthArgs) -> None:
     factor = "" if report.factor == 1 else f", predictions times {report.factor:g}"
     if factor and args.factor is None:
         factor += " (the model's: it was trained with a baseline of 0.1)"
-    scaling = "all images at one scale, that median" if done.one_scale else _SCALING[report.median_scaling]
+    scaling = _SCALING[done.scaling]
     bounds = [f"{option} {bound:g} m" for option, bound in (("from", args.min_depth), ("to", args.max_depth)) if bound]
     console.print(f"protocol: {', '.join([report.protocol.name, *bounds, scaling])}{factor}")
     if done.metric is not None:
@@ -258,7 +259,12 @@ def _show(done: DepthEvaluation, args: EvaluateDepthArgs) -> None:
         console.print("note: errors on training frames show how well the model fits them, not how good its depth is")
 
 
-_SCALING = {True: "each image at its true median", False: "without median scaling"}
+_SCALING = {
+    "image": "each image at its true median",
+    "set": "all images at one scale, that median",
+    "scale and shift": "each image aligned by scale and shift, by least squares in disparity",
+    "none": "without median scaling",
+}
 
 
 def _table(done: DepthEvaluation, what: str) -> Table:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy import ndarray
 
 from selfdepth.comparison.candidates import Candidate
-from selfdepth.comparison.photometric import Clip, best_fit, clips_of, disparities_of, unmoved
+from selfdepth.comparison.photometric import Clip, Fit, best_fit, clips_of, disparities_of, unmoved
 from selfdepth.comparison.request import CompareRequest
 from selfdepth.comparison.result import CONSTANT, ROWS, SHOWN, UNMOVED, Errors, Judged, View
 from selfdepth.errors import ConfigError
@@ -46,24 +47,25 @@ def by_neighbours(
     medians = [float(np.median(1 / disparity)) * _own(candidates[guide]) for disparity in maps[guide]]
     profile = np.mean([(1 / disparity / np.median(1 / disparity)).mean(1) for disparity in maps[guide]], axis=0)
     rows = np.repeat(1 / profile[:, None], maps[guide][0].shape[1], axis=1)
-    fits = [[best_fit(*each) for each in zip(clips, own, medians, strict=True)] for own in maps]
+    shifted = [each.name for each in candidates if each.predictor.has_shift]
+    fit = partial(best_fit, shifts=bool(shifted))
+    fits = [[fit(*each) for each in zip(clips, own, medians, strict=True)] for own in maps]
     baselines = {
-        CONSTANT: [best_fit(clip, np.ones_like(rows), median)[0] for clip, median in zip(clips, medians, strict=True)],
-        ROWS: [best_fit(clip, rows, median)[0] for clip, median in zip(clips, medians, strict=True)],
+        CONSTANT: [fit(clip, np.ones_like(rows), median).error for clip, median in zip(clips, medians, strict=True)],
+        ROWS: [fit(clip, rows, median).error for clip, median in zip(clips, medians, strict=True)],
         UNMOVED: [unmoved(clip) for clip in clips],
     }
     return Judged(
-        errors=[_mean_error([error for error, _ in fit]) for fit in fits],
+        errors=[_mean_error([each.error for each in own]) for own in fits],
         baselines={name: _mean_error(errors) for name, errors in baselines.items()},
         measure="photometric error",
         how=(
             "no ground truth: each frame is rebuilt from its two neighbours, by the motion that the pose network of "
             f"{guide_name} sees; the error is the paper's, SSIM and L1, the smaller of both at each pixel",
-            "the depth of each frame has the factor with the smallest error, so that no unit has an advantage; "
-            f"{ROWS} is that of {guide_name}",
+            f"{_fitted(shifted)}; {ROWS} is that of {guide_name}",
         ),
         frames=f"{len(clips)} frames",
-        views=_views_of_clips(candidates, clips, maps, fits),
+        views=_views_of_clips(candidates, clips, fits),
     )
 
 
@@ -92,6 +94,16 @@ def _guide(candidates: Sequence[Candidate], request: CompareRequest) -> int:
     return able[0]
 
 
+def _fitted(shifted: Sequence[str]) -> str:
+    """What each depth is fitted by, for people."""
+    if not shifted:
+        return "the depth of each frame has the factor with the smallest error, so that no unit has an advantage"
+    return (
+        f"{' and '.join(shifted)} gives disparity up to a shift: the disparity of each frame has the factor and the "
+        "shift with the smallest error, out of its own and four, that of every model and baseline"
+    )
+
+
 def _own(candidate: Candidate) -> float:
     """From the unit of a model's predictions to that of its pose network."""
     return 1.0 if candidate.weights.metric is None else 1 / candidate.weights.metric.factor
@@ -104,17 +116,16 @@ def _mean_error(errors: Sequence[float]) -> Errors:
 def _views_of_clips(
     candidates: Sequence[Candidate],
     clips: Sequence[Clip],
-    maps: Sequence[Sequence[ndarray]],
-    fits: Sequence[Sequence[tuple[float, float]]],
+    fits: Sequence[Sequence[Fit]],
 ) -> tuple[View, ...]:
     views = []
     for index in np.unique(np.linspace(0, len(clips) - 1, min(SHOWN, len(clips))).round().astype(int)).tolist():
         clip = clips[index]
-        scaled = [own[index] / fit[index][1] for own, fit in zip(maps, fits, strict=True)]
+        scaled = [own[index].disparity for own in fits]
         high = float(np.percentile(scaled[0], 97))
         frame = (clip.frames[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
         pictures = [("image", frame)]
-        for each, disparity, fit in zip(candidates, scaled, fits, strict=True):
-            pictures.append((f"{each.name}: {fit[index][0]:.4f}", colorize_disparity(disparity, low=0, high=high)))
+        for each, disparity, own in zip(candidates, scaled, fits, strict=True):
+            pictures.append((f"{each.name}: {own[index].error:.4f}", colorize_disparity(disparity, low=0, high=high)))
         views.append(View(name=f"frame {clip.ref.number} of {clip.ref.sequence}", pictures=tuple(pictures)))
     return tuple(views)

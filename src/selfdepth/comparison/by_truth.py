@@ -12,7 +12,7 @@ from selfdepth.comparison.candidates import Candidate
 from selfdepth.comparison.result import CONSTANT, ROWS, SHOWN, Errors, Judged, View
 from selfdepth.errors import DataError
 from selfdepth.evaluation.depth.baselines import profile_disparity, row_profile
-from selfdepth.evaluation.depth.compare import ComparisonOptions, DepthEvaluation
+from selfdepth.evaluation.depth.compare import ComparisonOptions, DepthEvaluation, align
 from selfdepth.evaluation.depth.frames import EvaluationFrames
 from selfdepth.evaluation.depth.metrics import DepthReport, evaluate_set, resize_disparity
 from selfdepth.evaluation.depth.pairs import truths_ahead
@@ -24,12 +24,17 @@ from selfdepth.inference.visualize import colorize_disparity
 def by_truth(candidates: Sequence[Candidate], sights: Sequence[EvaluationFrames], options: ComparisonOptions) -> Judged:
     """Errors by the protocol of `evaluate depth`, each frame at its true median.
 
+    If one of the models gives disparity up to a shift, those of all are aligned by scale and shift.
+
     Args:
         sights: the frames as each of the candidates sees them.
 
     Raises:
         SelfDepthError: for frames or ground truth that cannot be read, and predictions that are no depth.
     """
+    shifted = [each.name for each in candidates if each.predictor.has_shift]
+    if shifted:
+        options = options.with_shift()
     done = [
         evaluate_predictor(each.predictor, seen, options=options) for each, seen in zip(candidates, sights, strict=True)
     ]
@@ -38,13 +43,18 @@ def by_truth(candidates: Sequence[Candidate], sights: Sequence[EvaluationFrames]
     if len({each.frames.shape for each in errors}) > 1:
         raise DataError("the models do not see the same frames with ground truth", where=sights[0].source.path)
     baselines = {CONSTANT: _errors(first.baseline), ROWS: _errors(_row_baseline(sights[0], first))}
+    scaled = "the depth of each frame is scaled to its true median"
+    if shifted:
+        scaled = (
+            f"{' and '.join(shifted)} gives disparity up to a shift, so the disparity of each frame is aligned by scale "
+            "and shift, by least squares, that of every model and of the mean of each row"
+        )
     return Judged(
         errors=errors,
         baselines=baselines,
         measure="abs_rel",
         how=(
-            f"protocol {first.report.protocol.name} of evaluate depth; the depth of each frame is scaled to its true "
-            "median",
+            f"protocol {first.report.protocol.name} of evaluate depth; {scaled}",
             f"the best constant, {first.constant_m:.1f} m, and the mean of each row are those of these very frames",
         ),
         frames=f"{len(first.report.images)} {first.frames}",
@@ -70,6 +80,9 @@ def _row_baseline(frames: EvaluationFrames, done: DepthEvaluation) -> DepthRepor
 
     found = truths()
     rows = profile_disparity(row_profile(found, protocol, len(found[0])), 1)
+    if done.shift:
+        aligned = [align(rows, each, protocol) for each in found]
+        return evaluate_set(aligned, found, protocol, median_scaling=False)
     return evaluate_set([rows] * len(found), found, protocol)
 
 
@@ -91,8 +104,11 @@ def _views(
         for each, seen, evaluation in zip(candidates, sights, done, strict=True):
             row = evaluation.report.images[index]
             (image,) = seen.read((ref,))
-            scale = (row.ratio or 1.0) * evaluation.report.factor
-            found = each.predictor.predict_fitted([image])[0].disparity / scale
+            found = each.predictor.predict_fitted([image])[0].disparity
+            if evaluation.shift:
+                found = align(found, truth, evaluation.report.protocol)
+            else:
+                found = found / ((row.ratio or 1.0) * evaluation.report.factor)
             disparity = resize_disparity(found, (frame.shape[0], frame.shape[1]))
             pictures.append((f"{each.name}: {row.abs_rel:.3f}", colorize_disparity(disparity, low=0, high=high)))
         views.append(View(name=f"frame {ref.number} of {ref.sequence}", pictures=tuple(pictures)))

@@ -91,7 +91,7 @@ def open_candidates(models: Sequence[str], predictions_are: Sequence[Quantity], 
     candidates = []
     for name, model, place in zip(short_names(models), models, places, strict=True):
         weights = load_model(StatedModel(model, said.get(model)))
-        predictor = Predictor(weights, device=device, precision="fp32")
+        predictor = Predictor(weights, device=device, precision="fp32", aligned_later=True)
         candidates.append(Candidate(name=name, model=model, weights=weights, predictor=predictor, place=place))
     return candidates
 

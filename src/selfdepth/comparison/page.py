@@ -48,7 +48,7 @@ def table(done: Comparison) -> list[tuple[str, ...]]:
                 f"{entry.bytes / 1e6:.1f}",
                 "unknown" if entry.parameters is None else f"{entry.parameters / 1e6:.2f} M",
                 f"{entry.size[0]}x{entry.size[1]}",
-                entry.kind + (", of this data" if entry.trained_here else ""),
+                entry.kind + ", of this data" * entry.trained_here + ", up to a shift" * entry.has_shift,
             )
         )
     for name, errors in sorted(done.baselines.items(), key=lambda each: each[1].mean):

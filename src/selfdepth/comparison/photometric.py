@@ -1,7 +1,8 @@
 """Judging depth where there is no ground truth: by how well it rebuilds a frame from its neighbours.
 
 The motion is that of one pose network, the same for all. Every model's depth has a factor of its own, which may even
-change from frame to frame; so each frame is rebuilt with the factor that suits that depth best.
+change from frame to frame; so each frame is rebuilt with the factor that suits that depth best. Where a model gives
+disparity up to a shift, so it is with the shift.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from selfdepth.losses.photometric import Target, photometric_error
 _OCTAVES, _COARSE, _FINE = 1.5, 19, 9
 """Factors are tried from 2^-1.5 to 2^1.5 times the one with the median of the motion's own depth: 19 of them, then 9
 about the best."""
+_FARTHEST = (0.01, 0.03, 0.1, 0.3)
+"""Disparities of the farthest place, as shares of the range of the map, among which an unknown shift is chosen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,13 +123,40 @@ def disparities_of(
     return [F.interpolate(each, size, mode="bilinear", align_corners=False)[0, 0].numpy() for each in maps]
 
 
-@torch.no_grad()
-def best_fit(clip: Clip, disparity: Float[ndarray, "h w"], median: float) -> tuple[float, float]:
-    """The smallest photometric error that a disparity reaches with any factor, and that factor of its depth.
+@dataclass(frozen=True)
+class Fit:
+    """How a depth rebuilds a frame best.
+
+    Attributes:
+        error: photometric, the smallest.
+        disparity: with which it is reached, in 1 / the unit of the motion.
+    """
+
+    error: float
+    disparity: Float[ndarray, "h w"]
+
+
+def best_fit(clip: Clip, disparity: Float[ndarray, "h w"], median: float, *, shifts: bool = False) -> Fit:
+    """The smallest photometric error that a disparity reaches with any factor, and with `shifts` with some shifts, too.
 
     Args:
         median: of the depth in the unit of the motion, about which factors are tried.
     """
+    tried = [disparity]
+    if shifts:
+        low, high = np.percentile(disparity, (2, 98)).tolist()
+        span = high - low
+        # What is farther than the farthest two in a hundred is as far as a tenth of the least share puts it.
+        least = _FARTHEST[0] / 10
+        tried += [np.maximum((disparity - low) / span + share, least) for share in _FARTHEST if span > 0]
+    fits = [(*_best_factor(clip, each, median), each) for each in tried]
+    error, factor, best = min(fits, key=lambda fit: fit[0])
+    return Fit(error, np.asarray(best / factor))
+
+
+@torch.no_grad()
+def _best_factor(clip: Clip, disparity: Float[ndarray, "h w"], median: float) -> tuple[float, float]:
+    """The smallest photometric error that a disparity reaches with any factor of its depth, and that factor."""
     depth = torch.from_numpy(np.asarray(1 / disparity, np.float32))[None, None]
     start = median / float(depth.median())
     error = _rebuilds(clip, depth)

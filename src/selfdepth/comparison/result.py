@@ -51,6 +51,7 @@ class Entry:
         ms: median time of a frame, in milliseconds.
         bytes: of its files.
         parameters: of its depth network; None if unknown.
+        has_shift: whether its disparity is known up to a shift, beside a factor.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Entry:
     ms: float
     bytes: int
     parameters: int | None
+    has_shift: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +139,7 @@ class Comparison:
 
         models = [
             {
-                **{name: getattr(each, name) for name in ("name", "model", "kind", "trained_here", "unit")},
+                **{name: getattr(each, name) for name in ("name", "model", "kind", "trained_here", "unit", "has_shift")},
                 "size": list(each.size),
                 "ms_per_frame": each.ms,
                 "bytes": each.bytes,

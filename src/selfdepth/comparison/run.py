@@ -77,6 +77,7 @@ def _entry(candidate: Candidate, errors: Errors, ms: float, trained_here: bool) 
         ms=ms,
         bytes=candidate.bytes,
         parameters=candidate.parameters,
+        has_shift=candidate.predictor.has_shift,
     )
 
 

@@ -22,7 +22,7 @@ from numpy import ndarray
 from PIL import Image
 from torch import Tensor
 
-from selfdepth.config.quantity import Quantity
+from selfdepth.config.quantity import SHIFTED, Quantity, require_depth
 from selfdepth.data.readers.levels import levels_of_files
 from selfdepth.data.readers.pictures import read_image, rgb_of
 from selfdepth.device import Precision, memory_errors, resolve_device, resolve_precision
@@ -64,7 +64,9 @@ class Predictor:
         depth_is: "z"; or "ray", of a model that learned through a lens: the distance along the ray of each pixel.
     """
 
-    def __init__(self, weights: DepthModel, *, device: str = "auto", precision: Precision = "auto") -> None:
+    def __init__(
+        self, weights: DepthModel, *, device: str = "auto", precision: Precision = "auto", aligned_later: bool = False
+    ) -> None:
         self.width, self.height = weights.fit.width, weights.fit.height
         self.metric = weights.metric
         self.scale: str = weights.scale if self.metric is None else self.metric.word
@@ -77,6 +79,8 @@ class Predictor:
         self.trained_on_rectified = weights.camera is not None and self._fit.rectifies(weights.camera)
         self._onnx: OnnxWeights | None = None
         if isinstance(weights, OnnxWeights):
+            if not aligned_later:
+                require_depth(weights.gives)
             self._onnx = weights
             self.depth_range, self.metres_per_unit = weights.depth_range, weights.metres_per_unit
             self.device, self._dtype = device_of_onnx(weights, device, precision), torch.float32
@@ -89,6 +93,11 @@ class Predictor:
         # Folded on the CPU before it moves to the device: once, and in float32.
         network = for_prediction(depth_network(weights).requires_grad_(False), self._dtype).to(self.device)
         self._network = network.to(memory_format=torch.channels_last)
+
+    @property
+    def has_shift(self) -> bool:
+        """Whether its disparities have an unknown shift, beside an unknown factor."""
+        return self._onnx is not None and self._onnx.gives == SHIFTED
 
     @property
     def precision(self) -> Literal["fp32", "bf16"]:

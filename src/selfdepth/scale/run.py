@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from selfdepth.config.quantity import Quantity
+from selfdepth.config.quantity import Quantity, require_depth
 from selfdepth.data.frames import FrameRef
 from selfdepth.data.readers.trajectories import read_trajectory
 from selfdepth.data.truth import NoTruth
@@ -211,6 +211,7 @@ def calibrate_predictions(
     Raises:
         SelfDepthError: for predictions, data or a witness that cannot be used, before anything is written.
     """
+    require_depth(quantity)
     footage = _opened(data, request)
     given = GivenDepths(predictions, quantity, footage)
     path = None if trajectory is None else _given_path(trajectory, footage)

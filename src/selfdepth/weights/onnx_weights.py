@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float32, UInt8
 from numpy import ndarray
 
-from selfdepth.config.quantity import Quantity, stored
+from selfdepth.config.quantity import SHIFTED, Quantity, stored
 from selfdepth.device import Precision, resolve_device
 from selfdepth.errors import CheckpointError, ConfigError, DataError
 from selfdepth.geometry.camera import Camera
@@ -20,6 +20,7 @@ from selfdepth.geometry.crop import NO_CROP
 from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.geometry.depth_range import DepthRange
 from selfdepth.geometry.ray_depth import DepthIs
+from selfdepth.geometry.shifted_disparity import lifted
 from selfdepth.networks.onnx_model import AS_MODEL, OnnxModel, open_onnx
 from selfdepth.structs import MetricScale
 from selfdepth.weights.exported import METADATA_KEY, ExportedModel
@@ -76,10 +77,16 @@ class OnnxWeights:
     def disparity(self, image: UInt8[ndarray, "h w 3"]) -> Float32[ndarray, "_h _w"]:
         """The disparity of an image that was brought to its size, at the size of the network's output; above 0.
 
+        Of one that is known up to a shift, with a shift that lifts it above 0.
+
         Raises:
             DataError: if the network fails on it, or what it gives cannot be what it is said to be.
         """
         values = self.network(image).astype(np.float32)
+        if self.gives == SHIFTED:
+            if not np.isfinite(values).all():
+                raise self._unusable(values[~np.isfinite(values)])
+            return lifted(values)
         as_depth = stored(self.gives) == "depth"
         bad = np.isnan(values) | ((values <= 0) if as_depth else np.isinf(values))
         if bad.any() or not values.max() > 0:
@@ -92,6 +99,7 @@ class OnnxWeights:
     def _unusable(self, bad: Float32[ndarray, "..."]) -> DataError:
         other = "disparity" if stored(self.gives) == "depth" else "depth"
         expected = "depths above 0" if other == "disparity" else "finite numbers, some of them above 0"
+        expected = "finite numbers" if self.gives == SHIFTED else expected
         return DataError(
             f"what the ONNX model gives cannot be {stored(self.gives)}",
             where=self.path,

@@ -178,3 +178,13 @@ def test_predictions_may_be_stretched_a_little(shape: tuple[int, int], fits: boo
 def test_swapped_axes_are_refused() -> None:
     with pytest.raises(DataError, match=r"image 0; expected about the aspect of 10x20; got.*20x10"):
         check_pairs(list(MAPS.transpose(0, 2, 1)), list(MAPS), "mine.npy")
+
+
+def test_disparity_with_an_unknown_shift_may_have_any_sign_and_stays_above_zero(tmp_path: Path) -> None:
+    given = np.array([[[-3.0, 0, 1, 5]]], np.float32)
+    np.save(tmp_path / "maps.npy", given)
+    (found,) = read_predictions(tmp_path / "maps.npy", "disparity-affine")
+    assert found.min() > 0 and np.corrcoef(found.ravel(), given.ravel())[0, 1] == pytest.approx(1)
+    np.save(tmp_path / "bad.npy", np.where(given == 0, np.nan, given))
+    with pytest.raises(DataError, match=r"cannot be a disparity.*row 0, column 1; expected finite numbers"):
+        read_predictions(tmp_path / "bad.npy", "disparity-affine")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy import ndarray
 
-from selfdepth.errors import DataError
-from selfdepth.evaluation.depth.compare import ComparisonOptions, DepthEvaluation, Pair, compare
+from selfdepth.errors import ConfigError, DataError
+from selfdepth.evaluation.depth.compare import ComparisonOptions, DepthEvaluation, Pair, align, compare
 from selfdepth.evaluation.depth.metrics import ERRORS, METRICS, PROTOCOLS, evaluate_set
 
 RNG = np.random.default_rng(0)
@@ -153,3 +153,29 @@ def test_sparsification_is_at_the_scale_of_the_report(options: dict[str, object]
 def test_without_a_confidence_there_is_no_sparsification() -> None:
     done = compared()
     assert done.sparsification is None and "sparsification" not in done.to_json()
+
+
+def test_disparity_with_an_unknown_shift_is_aligned_to_its_truth() -> None:
+    true = [np.where(truth > 0, 1 / np.maximum(truth, 1), 0.3) for truth in TRUTHS]
+    shifted = [each * (7.0 - index) + 3 * index for index, each in enumerate(true)]
+    known = [Pair(name="x", disparity=each, truth=truth) for each, truth in zip(shifted, TRUTHS, strict=True)]
+    plain = ComparisonOptions()
+    aligned = plain.with_shift()
+    done = compare(known, PROTOCOLS["dense"], aligned, "frames", both_scalings=True)
+    assert done.report.abs_rel < 1e-6 < 0.1 < compare(known, PROTOCOLS["dense"], plain, "frames").report.abs_rel
+    assert (done.scaling, done.report.ratio_median, done.other) == ("scale and shift", None, None)
+
+
+def test_what_a_shift_puts_behind_the_camera_is_as_far_as_the_protocol_goes() -> None:
+    truth = np.array([[2.0, 4, 8, 70, 75]])
+    aligned = align(np.array([[1.0, 0.4, 0.3, 0.2, 0.1]]), truth, PROTOCOLS["dense"])
+    assert aligned.min() == pytest.approx(1 / 80)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [({"one_scale": True}, "--one-scale"), ({"factor": 2.0}, "--factor"), ({"median_scaling": False}, "--no-median")],
+)
+def test_another_scaling_than_the_alignment_is_refused(options: dict[str, float], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        ComparisonOptions(**options).with_shift()  # type: ignore[arg-type]

@@ -9,10 +9,11 @@ import numpy as np
 from jaxtyping import Float, Num
 from numpy import ndarray
 
-from selfdepth.config.quantity import Quantity, stored
+from selfdepth.config.quantity import SHIFTED, Quantity, stored
 from selfdepth.data.readers.arrays import read_arrays
 from selfdepth.errors import DataError
 from selfdepth.geometry.ray_depth import DepthIs
+from selfdepth.geometry.shifted_disparity import lifted
 from selfdepth.limits import require_within
 
 MAX_ASPECT_FACTOR = 2.0
@@ -92,6 +93,8 @@ def read_predictions(path: Path, quantity: Quantity) -> list[Float[ndarray, "_h 
     for index, each in enumerate(given):  # before any is converted: a refusal takes the memory of the file alone
         require_positive(each.astype(np.float32, copy=False), quantity, f"{path}, image {index}", or_zero=with_unknown)
     maps = [each.astype(np.float32, copy=False) for each in given]
+    if quantity == SHIFTED:
+        return [lifted(each) for each in maps]
     return maps if kind == "disparity" else [inverse_of_known(each) for each in maps]
 
 
@@ -113,16 +116,17 @@ def require_positive(
     Raises:
         DataError: naming the first such pixel.
     """
-    wrong = ~(np.isfinite(prediction) & ((prediction >= 0) if or_zero else (prediction > 0)))
+    any_sign = quantity == SHIFTED
+    wrong = ~(np.isfinite(prediction) & (any_sign | ((prediction >= 0) if or_zero else (prediction > 0))))
     if wrong.any():
         row, column = np.argwhere(wrong)[0].tolist()
         raise DataError(
             f"the prediction cannot be a {stored(quantity)}",
             where=f"{where}, row {row}, column {column}",
-            expected="positive, finite numbers",
+            expected="finite numbers" if any_sign else "positive, finite numbers",
             got=f"{prediction[row, column]:g}, and {int(wrong.sum()) - 1} more such pixels",
             fix=f"write the {stored(quantity)} itself"
-            + (", or add --predictions-are depth" * (quantity == "disparity")),
+            + (", or add --predictions-are depth, or disparity-affine" * (quantity == "disparity")),
         )
 
 

@@ -13,6 +13,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from selfdepth.config.quantity import SHIFTED
+from selfdepth.errors import ConfigError
 from selfdepth.evaluation.depth.baselines import best_constant
 from selfdepth.evaluation.depth.metrics import (
     ERRORS,
@@ -27,6 +29,7 @@ from selfdepth.evaluation.depth.metrics import (
     summarize,
 )
 from selfdepth.evaluation.depth.sparsification import Sparsification, mean_of, sparsify
+from selfdepth.geometry.shifted_disparity import scale_and_shift
 from selfdepth.structs import MetricScale
 
 
@@ -81,6 +84,8 @@ class ComparisonOptions:
         median_scaling: whether each prediction is scaled to the median of its ground truth first.
         factor: predicted depths are multiplied by this before any other scaling; None: by the model's metres per unit
             if it has one (`Predictor.metres_per_unit`), else by 1.
+        shift: whether each prediction is aligned with its ground truth by scale and shift, by least squares in
+            disparity, instead of any other scaling: what is known up to a shift cannot be judged without.
         one_scale: with median scaling, scale all predictions by one number, the median of the images' ratios, instead
             of each by its own.
         min_depth, max_depth: in metres; ground truth outside this range does not count, and predictions are clamped to
@@ -97,6 +102,7 @@ class ComparisonOptions:
     protocol: str | None = None
     median_scaling: bool = True
     factor: float | None = None
+    shift: bool = False
     one_scale: bool = False
     min_depth: float | None = None
     max_depth: float | None = None
@@ -119,6 +125,20 @@ class ComparisonOptions:
             protocol = dataclasses.replace(protocol, max_truth=self.max_depth, clamp=clamp)
         return protocol
 
+    def with_shift(self) -> ComparisonOptions:
+        """These options, for predictions with an unknown shift. Raises ConfigError for a scaling that cannot be."""
+        others = {"--one-scale": self.one_scale, "--no-median-scaling": not self.median_scaling}
+        others |= {"--factor": self.factor is not None}
+        for option, given in others.items():
+            if given:
+                raise ConfigError(
+                    "disparity with an unknown shift is aligned image by image, by scale and shift",
+                    where=option,
+                    got=f"--predictions-are {SHIFTED}",
+                    fix="leave the option out",
+                )
+        return dataclasses.replace(self, shift=True)
+
 
 @dataclass(frozen=True, kw_only=True)
 class DepthEvaluation:
@@ -132,6 +152,7 @@ class DepthEvaluation:
         other: errors of the same predictions without median scaling if `report` has it, and with it if not; None for
             predictions that are known up to a factor only.
         one_scale: whether `report` uses one scale for the whole set.
+        shift: whether each prediction was aligned by scale and shift.
         sparsification: whether the confidence of the predictions knows their errors, scaled as in `report`; None for
             predictions without a confidence.
         metric: the witness of the metres that a calibrated model predicts, else None.
@@ -143,8 +164,16 @@ class DepthEvaluation:
     frames: str
     other: DepthReport | None = None
     one_scale: bool = False
+    shift: bool = False
     sparsification: Sparsification | None = None
     metric: MetricScale | None = None
+
+    @property
+    def scaling(self) -> str:
+        """What each prediction was brought to its ground truth by: image, set, scale and shift, or none."""
+        if self.shift:
+            return "scale and shift"
+        return "set" if self.one_scale else "image" if self.report.median_scaling else "none"
 
     def to_json(self) -> dict[str, Any]:
         """The report's values, with the baseline's and, for metric predictions, those with the other scaling."""
@@ -160,7 +189,7 @@ class DepthEvaluation:
             **({} if self.metric is None else {"metric": self.metric.to_json()}),
             "baseline": {"kind": "best constant depth", "depth_m": self.constant_m, **baseline},
             "frames": self.frames,
-            "scaling": "set" if self.one_scale else "image" if self.report.median_scaling else "none",
+            "scaling": self.scaling,
         }
 
 
@@ -182,8 +211,11 @@ def compare(
     Raises:
         DataError: if no image can be compared, or a prediction is not positive and finite.
     """
-    factor = 1.0 if options.factor is None else options.factor
-    scaling = options.median_scaling
+    factor = 1.0 if options.factor is None or options.shift else options.factor
+    scaling = options.median_scaling and not options.shift
+    both_scalings = both_scalings and not options.shift
+    if options.shift:
+        pairs = (_aligned_pair(pair, protocol) for pair in pairs)
     evaluate = partial(evaluate_image, protocol=protocol, median_scaling=scaling, factor=factor)
     needed_again = both_scalings or options.one_scale
     rows = [_compare_pixels(pair, evaluate, protocol, with_disparity=needed_again) for pair in pairs]
@@ -209,8 +241,33 @@ def compare(
         frames=frames,
         other=evaluate_other() if both_scalings else None,
         one_scale=options.one_scale,
+        shift=options.shift,
         sparsification=_sparsification(report, compared, one_scale=options.one_scale),
     )
+
+
+def align(
+    disparity: Float[ndarray, "_h _w"], truth: Float[ndarray, "h w"], protocol: DepthProtocol
+) -> Float[ndarray, "h w"]:
+    """A disparity at the size of its ground truth, by the scale and shift that suit it best, in 1 / metres.
+
+    It ends where the protocol's depths end: a shift may bring the farthest places to no depth at all.
+    """
+    at_truth = resize_disparity(disparity, (truth.shape[0], truth.shape[1]))
+    known = _where_known(truth, disparity)
+    mask = protocol.mask(known)
+    if not mask.any():
+        return at_truth
+    scale, shift = scale_and_shift(at_truth[mask], 1 / known[mask])
+    aligned = np.maximum(scale * at_truth + shift, 1 / protocol.clamp[1])
+    return np.asarray(np.where(at_truth == 0, 0, aligned))
+
+
+def _aligned_pair(pair: Pair, protocol: DepthProtocol) -> Pair:
+    if pair.disparity is None or pair.truth is None:
+        return pair
+    truth = _where_known(pair.truth, pair.disparity)
+    return dataclasses.replace(pair, disparity=align(pair.disparity, pair.truth, protocol), truth=truth)
 
 
 def _sparsification(

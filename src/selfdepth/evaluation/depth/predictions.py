@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from selfdepth.config.quantity import Quantity, stored
+from selfdepth.config.quantity import SHIFTED, Quantity, stored
 from selfdepth.data.kitti.improved import read_depth_png
 from selfdepth.data.readers.frame_files import files_of_frames
 from selfdepth.data.readers.frame_names import natural_key
@@ -23,6 +23,7 @@ from selfdepth.evaluation.depth.arrays import (
 )
 from selfdepth.evaluation.depth.frames import EvaluationFrames
 from selfdepth.geometry.ray_depth import DepthIs, describe_depth_is
+from selfdepth.geometry.shifted_disparity import lifted
 
 KINDS = (".npy", ".npz", ".png")
 """Endings of prediction files. If a frame has several files, the first ending here is taken: `predict` may have written
@@ -126,7 +127,7 @@ def read_prediction(path: Path, quantity: Quantity, depth_is: DepthIs = "z") -> 
             got=f"{said or 'nothing, which stands for z'}",
         )
     if path.suffix == ".png":
-        if quantity == "disparity":
+        if stored(quantity) == "disparity":
             raise DataError("16-bit PNGs hold depth, not disparity", where=path, fix="add --predictions-are depth")
         maps = [read_depth_png(path)]
     else:
@@ -134,4 +135,6 @@ def read_prediction(path: Path, quantity: Quantity, depth_is: DepthIs = "z") -> 
     if len(maps) != 1:
         raise DataError("the file holds several maps", where=path, expected="one map", got=f"{len(maps)} maps")
     require_positive(maps[0], quantity, str(path), or_zero=said is not None)
+    if quantity == SHIFTED:
+        return lifted(maps[0])
     return np.asarray(maps[0] if quantity == "disparity" else inverse_of_known(maps[0]))

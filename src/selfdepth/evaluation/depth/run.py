@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
-from selfdepth.config.quantity import Quantity
+from selfdepth.config.quantity import SHIFTED, Quantity
 from selfdepth.data.kitti.improved import IMPROVED
 from selfdepth.data.truth import GivenTruth
 from selfdepth.errors import ConfigError, DataError
@@ -62,7 +62,7 @@ def evaluate_model(
     require_confidence(options, weights, model)
     frames = frames_of_model(weights, data, split=split, ground_truth=ground_truth, options=options)
     # fp32 everywhere: with "auto" the errors of one model would depend on the machine.
-    predictor = Predictor(for_frames(weights, frames), device=device, precision="fp32")
+    predictor = Predictor(for_frames(weights, frames), device=device, precision="fp32", aligned_later=True)
     return evaluate_predictor(predictor, frames, options=options, batch_size=batch_size, post_process=post_process)
 
 
@@ -110,6 +110,15 @@ def evaluate_predictor(
     post_process: bool = False,
 ) -> DepthEvaluation:
     """Predict frames and compare them with their ground truth; the arguments are those of `evaluate_model`."""
+    if predictor.has_shift:
+        options = options.with_shift()
+        if post_process:
+            raise ConfigError(
+                "two disparities with unknown shifts cannot be averaged",
+                where="--post-process",
+                got=f"--predictions-are {SHIFTED}",
+                fix="leave it out",
+            )
     if options.factor is None:
         options = dataclasses.replace(options, factor=predictor.metres_per_unit)
     pairs = predicted_pairs(predictor, frames, batch_size=batch_size, post_process=post_process)
@@ -136,7 +145,7 @@ def evaluate_predictions(
     Raises:
         DataError: for predictions, data or ground truth that cannot be used or do not belong together.
     """
-    options = options or ComparisonOptions()
+    options = _for_quantity(options or ComparisonOptions(), quantity)
     frames = _frames(data, split, None, ground_truth, options)
     frames = dataclasses.replace(frames, depth_is=kind_of_predictions(predictions, frames))
     disparities = predictions_of(predictions, frames, quantity)
@@ -170,6 +179,7 @@ def evaluate_files(
     Raises:
         DataError: for files that cannot be used or do not belong together.
     """
+    options = _for_quantity(options or ComparisonOptions(), quantity)
     truths = read_truths(ground_truth)
     depth_is = kind_of_files(predictions, ground_truth)
     if predictions.is_dir():
@@ -179,13 +189,16 @@ def evaluate_files(
         disparities = read_predictions(predictions, quantity)
         names = [f"{predictions.name} {index}" for index in range(len(disparities))]
     check_pairs(disparities, truths, str(predictions))
-    options = options or ComparisonOptions()
     pairs = (
         Pair(name=name, disparity=disparity, truth=truth)
         for name, disparity, truth in zip(names, disparities, truths, strict=True)
     )
     what, in_metres = f"images of {predictions.name}", quantity == "depth-metres"
     return compare(pairs, options.protocol_on("eigen"), options, what, both_scalings=in_metres)
+
+
+def _for_quantity(options: ComparisonOptions, quantity: Quantity) -> ComparisonOptions:
+    return options.with_shift() if quantity == SHIFTED else options
 
 
 def _compare(
