@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -126,15 +127,56 @@ def test_an_interrupted_upload_is_not_taken_for_whole_and_goes_on(drive: Footage
     require_equal(local, place(tmp_path), tmp_path / "cache")
 
 
-@pytest.mark.parametrize("harm", ["missing", "short"])
-def test_what_is_missing_of_whole_chunks_is_written_again(
-    drive: Footage, local: Store, tmp_path: Path, harm: str
+@pytest.mark.parametrize(
+    ("harm", "sentence"),
+    [
+        ("missing", "6 of the 7 chunks are there already: going on with the others"),
+        ("short", "1 of the chunks in PLACE are not what was written, and are written again: NAME"),
+        ("altered", "1 of the chunks in PLACE are not what was written, and are written again: NAME"),
+    ],
+)
+def test_what_is_missing_or_damaged_of_whole_chunks_is_written_again(
+    drive: Footage, local: Store, tmp_path: Path, harm: str, sentence: str
 ) -> None:
     write_chunks(contents_of(drive, FIT), place(tmp_path))
     victim = sorted((tmp_path / "chunks").glob("chunk-*"))[3]
-    victim.unlink() if harm == "missing" else victim.write_bytes(victim.read_bytes()[:-1])
-    with pytest.warns(SelfDepthWarning, match="6 of the 7 chunks"):
+    content = victim.read_bytes()
+    changed = {"missing": None, "short": content[:-1], "altered": content[:-1] + bytes([content[-1] ^ 1])}[harm]
+    victim.unlink() if changed is None else victim.write_bytes(changed)
+    with pytest.warns(SelfDepthWarning) as said:
         assert write_chunks(contents_of(drive, FIT), place(tmp_path))
+    expected = sentence.replace("PLACE", place(tmp_path).place).replace("NAME", victim.name)
+    assert expected in [str(each.message) for each in said]
+    assert victim.read_bytes() == content
+    require_equal(local, place(tmp_path), tmp_path / "cache")
+
+
+@pytest.mark.parametrize("harm", [lambda old: None, lambda old: old[:-1], lambda old: old[:-9] + b"x" + old[-8:]])
+@pytest.mark.parametrize("name", ["index.json", "times.f64", CHUNKS_INDEX])
+def test_what_lies_beside_whole_chunks_is_mended(
+    drive: Footage, local: Store, tmp_path: Path, name: str, harm: Callable[[bytes], bytes | None]
+) -> None:
+    write_chunks(contents_of(drive, FIT), place(tmp_path))
+    file = tmp_path / "chunks" / name
+    content = file.read_bytes()
+    changed = harm(content)
+    file.unlink() if changed is None else file.write_bytes(changed)
+    with pytest.warns(SelfDepthWarning, match="."):
+        assert write_chunks(contents_of(drive, FIT), place(tmp_path))
+    assert file.read_bytes() == content
+    require_equal(local, place(tmp_path), tmp_path / "cache")
+
+
+def test_a_second_chunk_of_a_run_does_not_take_the_place_of_the_one_in_the_index(
+    drive: Footage, local: Store, tmp_path: Path
+) -> None:
+    write_chunks(contents_of(drive, FIT), place(tmp_path))
+    first = sorted((tmp_path / "chunks").glob("chunk-*"))[0]
+    other = first.with_name(f"chunk-0-0-{'f' * 64}.bin")
+    other.write_bytes(first.read_bytes())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not write_chunks(contents_of(drive, FIT), place(tmp_path))
     require_equal(local, place(tmp_path), tmp_path / "cache")
 
 

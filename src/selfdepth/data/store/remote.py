@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,21 @@ class Remote:
                     with writing_to(path, needs_bytes=n_bytes):
                         file.write(memoryview(piece))
             return path.stat().st_size == n_bytes
+
+    def digest(self, name: str) -> str | None:
+        """The SHA-256 of an object's bytes; None if there is none of this name. Raises SelfDepthError as `read`."""
+        import obstore
+
+        with self._speaking(name):
+            try:
+                found = obstore.get(self._store, name)
+            except FileNotFoundError as error:
+                self._require_bucket(error)
+                return None
+            digest = sha256()
+            for piece in found.stream(min_chunk_size=4 << 20):
+                digest.update(memoryview(piece))
+            return digest.hexdigest()
 
     def write(self, name: str, content: bytes) -> None:
         """Write an object as a whole. Raises SelfDepthError if it cannot be written."""

@@ -1,6 +1,7 @@
 """Write a data set as chunks into a bucket or a folder, without a local store: frames are decoded run by run.
 
-The index is written last, so what is interrupted is never taken for whole; the next attempt goes on with what is there.
+The index is written last, so what is interrupted is never taken for whole; the next attempt goes on with what is there,
+once all its bytes have been compared with their checksums.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from selfdepth.data.store.build import Progress, fingerprint, index_values, plan
 from selfdepth.data.store.chunk_files import (
     chunk_bytes,
     chunk_name,
+    digest_of_name,
     item_header,
     litdata_index,
     run_of_name,
@@ -43,6 +45,9 @@ from selfdepth.texts import parse_json
 
 _UPLOADS = 2
 """Chunks that are written at once; each is in memory."""
+_COMPARED = 4
+"""Chunks that are compared with their checksums at once."""
+_LISTED = 3
 
 ReadRuns = Callable[[Sequence[int]], Iterator[UInt8[ndarray, "n 3 h w"]]]
 """The frames of these increasing runs, one run after the other, each as its chunk holds them."""
@@ -138,7 +143,7 @@ def write_chunks(contents: ChunkContents, remote: Remote, progress: Progress | N
     done = _begin(contents, remote, found)
     missing = [run for run in range(len(contents.runs)) if run not in done]
     if not missing and CHUNKS_INDEX in found:
-        return False
+        return _mend(contents, remote, [done[run] for run in range(len(contents.runs))])
     owned = np.bincount(contents.runs.of_row, minlength=len(contents.runs))
     total, ready = int(owned.sum()), int(sum(owned[run] for run in done))
     for run, name in _uploaded(contents, remote, missing):
@@ -167,13 +172,7 @@ def _begin(contents: ChunkContents, remote: Remote, found: dict[str, int]) -> di
     is_whole = CHUNKS_INDEX in found
     earlier = _mark_of(remote, CHUNKS_INDEX if is_whole else UNFINISHED) if found else None
     if earlier == contents.mark:
-        chunks = {run: name for name in found if (run := run_of_name(name)) is not None and run < len(contents.runs)}
-        done = {run: name for run, name in chunks.items() if found[name] == contents.n_bytes(run)}
-        n = len(contents.runs)
-        if not (is_whole and len(done) == n):
-            said = f"{len(done)} of the {n} chunks are there already: going on with the others"
-            warnings.warn(said, SelfDepthWarning, stacklevel=3)
-        return done
+        return _intact(contents, remote, found, is_whole=is_whole)
     if found:
         what = "chunks" if is_whole else "a part of the chunks"
         said = f"{remote.place} holds {what} of other data or options: it starts anew, and they are replaced"
@@ -183,6 +182,48 @@ def _begin(contents: ChunkContents, remote: Remote, found: dict[str, int]) -> di
         remote.remove(name)
     remote.write(UNFINISHED, json.dumps(contents.mark).encode())
     return {}
+
+
+def _intact(contents: ChunkContents, remote: Remote, found: dict[str, int], *, is_whole: bool) -> dict[int, str]:
+    """The chunks of an earlier attempt that are what was written, byte for byte: their runs and names.
+
+    Warns:
+        SelfDepthWarning: about those that are not, and what is missing.
+    """
+    n = len(contents.runs)
+    names = {name: run for name in found if (run := run_of_name(name)) is not None and run < n}
+    whole = [name for name in names if found[name] == contents.n_bytes(names[name])]
+    with ThreadPoolExecutor(_COMPARED) as pool:
+        good = pool.map(lambda name: remote.digest(name) == digest_of_name(name), whole)
+        done = {names[name]: name for name, is_good in zip(whole, good, strict=True) if is_good}
+    damaged = [name for name in names if names[name] not in done]
+    if damaged:
+        listed = ", ".join(damaged[:_LISTED]) + (f" and {len(damaged) - _LISTED} more" if damaged[_LISTED:] else "")
+        said = (
+            f"{len(damaged)} of the chunks in {remote.place} are not what was written, and are written again: {listed}"
+        )
+        warnings.warn(said, SelfDepthWarning, stacklevel=4)
+    if not (is_whole and len(done) == n):
+        said = f"{len(done)} of the {n} chunks are there already: going on with the others"
+        warnings.warn(said, SelfDepthWarning, stacklevel=4)
+    return done
+
+
+def _mend(contents: ChunkContents, remote: Remote, names: Sequence[str]) -> bool:
+    """Write again what lies beside whole chunks and is not what was written. Returns whether anything was.
+
+    Warns:
+        SelfDepthWarning: naming it.
+    """
+    wanted = _beside(contents, names)
+    altered = [name for name, content in wanted.items() if remote.read(name) != content]
+    if not altered:
+        return False
+    said = f"not what was written for these chunks, and written again: {', '.join(altered)} in {remote.place}"
+    warnings.warn(said, SelfDepthWarning, stacklevel=3)
+    for name in altered:  # the index is the last of them
+        remote.write(name, wanted[name])
+    return True
 
 
 def _is_ours(name: str) -> bool:
@@ -227,17 +268,26 @@ def _uploaded(contents: ChunkContents, remote: Remote, missing: Sequence[int]) -
 
 
 def _finish(contents: ChunkContents, remote: Remote, names: Sequence[str]) -> None:
-    """Write what makes the chunks whole: times, litdata's index, and ours."""
+    """Write what makes the chunks whole."""
+    for name, content in _beside(contents, names).items():
+        remote.write(name, content)
+    remote.remove(UNFINISHED)
+
+
+def _beside(contents: ChunkContents, names: Sequence[str]) -> dict[str, bytes]:
+    """What lies beside chunks of these names: times, litdata's index, and ours, which comes last."""
     sizes = [contents.n_bytes(run) for run in range(len(names))]
     times = times_file(contents.times_s)
-    if times is not None:
-        remote.write(TIMES_FILE, times)
-    remote.write(INDEX_FILE, litdata_index(list(zip(names, sizes, strict=True))))
-    digests = [name.removesuffix(".bin").rpartition("-")[2] for name in names]
-    plan = {"run_frames": RUN_FRAMES, "reach": contents.reach, "sha256": digests, "bytes": sizes}
+    plan = {
+        "run_frames": RUN_FRAMES,
+        "reach": contents.reach,
+        "sha256": list(map(digest_of_name, names)),
+        "bytes": sizes,
+    }
     sums = {"frames_sha256": None, "times_sha256": None if times is None else sha256(times).hexdigest()}
-    remote.write(CHUNKS_INDEX, encode_index(contents.values | sums | {"chunks": plan}, contents.sequences).encode())
-    remote.remove(UNFINISHED)
+    index = encode_index(contents.values | sums | {"chunks": plan}, contents.sequences).encode()
+    beside = {} if times is None else {TIMES_FILE: times}
+    return beside | {INDEX_FILE: litdata_index(list(zip(names, sizes, strict=True))), CHUNKS_INDEX: index}
 
 
 class _Decoder:
