@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -20,11 +19,11 @@ from selfdepth.geometry.camera import Camera, crop
 from selfdepth.inference.predict import ReadyModel
 from selfdepth.inference.predictor import Predictor, require_large_enough
 from selfdepth.inference.visualize import ColourRange, colour_range, side_by_side, smooth_range
-from selfdepth.inference.writers import VideoWriter, create_video
 from selfdepth.live.capture import Capture
 from selfdepth.live.figures import Figures, describe_figures
 from selfdepth.live.newest import Newest
 from selfdepth.live.page import Page
+from selfdepth.live.recorder import Recorder
 from selfdepth.live.shown import NOTHING_SHOWN, Shown
 from selfdepth.live.sources import LiveFrame, LiveSource
 from selfdepth.structs import DepthPrediction
@@ -97,11 +96,9 @@ def go_live(
         with ExitStack() as stack:
             stack.enter_context(live.capture)
             first = _first_frame(live.capture, source, stopped, options.duration_s)
-            video = None
-            if options.record is not None:
-                video = stack.enter_context(create_video(options.record, Fraction(30)))
+            recorder = stack.enter_context(Recorder(options.record, say))
             tell_page(page.url)
-            failed = live.follow(first, options.duration_s, stopped, video)
+            failed = live.follow(first, options.duration_s, stopped, recorder)
         for error in (failed, live.capture.error):
             if isinstance(error, BaseException):
                 raise error
@@ -148,7 +145,7 @@ class Live:
         }
 
     def follow(
-        self, first: LiveFrame, duration_s: float | None, stopped: Callable[[], bool], video: VideoWriter | None
+        self, first: LiveFrame, duration_s: float | None, stopped: Callable[[], bool], recorder: Recorder
     ) -> DataError | None:
         """Predict the newest frame until the source, the time or the user's patience ends.
 
@@ -166,7 +163,7 @@ class Live:
             if found is not None:
                 number, last_s, silent = found[0], now_s, False
                 try:
-                    self._take(found[1], number, video, begin_s)
+                    self._take(found[1], number, recorder, begin_s)
                 except DataError as error:
                     if not self._source.returns:
                         failed = error
@@ -184,10 +181,10 @@ class Live:
             raise failed or self._left_out or DataError("the source gave no frame", where=self._source.name)
         return failed
 
-    def _take(self, frame: LiveFrame, number: int, video: VideoWriter | None, begin_s: float) -> None:
+    def _take(self, frame: LiveFrame, number: int, recorder: Recorder, begin_s: float) -> None:
         shown, image = self._predict(frame, number)
-        if video is not None:
-            video.write(side_by_side(image, shown.coloured()), max(0.0, frame.time_s - begin_s))
+        if recorder.records:
+            recorder.write(side_by_side(image, shown.coloured()), max(0.0, frame.time_s - begin_s))
 
     def _leave_out(self, error: DataError) -> None:
         """Say what is wrong with a frame, once for frames that follow each other."""
