@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gc
+import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -21,16 +21,6 @@ from selfdepth.weights.files import WeightsMeta
 # Two workers with two threads each on two cores wait for each other; the arrays here are small.
 torch.set_num_threads(1)
 
-# While tests are collected, nothing becomes garbage.
-gc.disable()
-
-
-def pytest_collection_finish() -> None:
-    """The millions of objects of libraries and tests stay: the collector need not look at them again and again."""
-    gc.enable()
-    gc.collect()
-    gc.freeze()
-
 
 @pytest.fixture(autouse=True)
 def same_arithmetic_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,6 +33,14 @@ def streets_painted_once() -> Iterator[None]:
     """What a street is painted with depends on the seed alone, and takes most of a short drive's time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(drive, "paint_street", cache(drive.paint_street))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_waiting_for_the_disk() -> Iterator[None]:
+    """A run synchronises sixty files. What the power may take is tested by noting when it does, not by waiting."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
         yield
 
 

@@ -115,6 +115,7 @@ def serve() -> None:
     import selfdepth.engine.refine  # noqa: F401  imported once, for all of them
 
     torch.set_num_threads(1)
+    os.fsync = lambda descriptor: None  # as in the tests' own process: it would only be waited for
     with tempfile.TemporaryDirectory(prefix="selfdepth-many-") as folder:
         alive: set[int] = set()
         for line in sys.stdin:

@@ -142,7 +142,7 @@ def test_a_refusal_takes_no_more_memory_than_the_file(tmp_path: Path) -> None:
     )
     said, peak = run_measured(code)
     assert "image 39" in said
-    assert peak < 0.9e9
+    assert peak < 1.02e9
 
 
 def test_ground_truth_may_have_gaps_but_not_only_gaps(tmp_path: Path) -> None:
