@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from safetensors.numpy import load_file
 
 from helpers.images import write_images
 from selfdepth.cli.main import main
+from selfdepth.data.sources.rendered import write_drive
+from selfdepth.synthetic.drive import DriveSpec, render_drive
 
 TRAIN = (
     *("train", "mono-192x64", "--width", "64", "--height", "64", "--encoder.name", "test_resnet"),
@@ -50,3 +53,19 @@ def test_a_run_from_a_bucket_is_the_run_from_the_local_store_also_if_it_is_resum
     one, other = (load_file(tmp_path / run / "last/model.safetensors") for run in "ab")
     assert all(np.array_equal(one[name], other[name]) for name in one)
     assert list((tmp_path / "b/store").glob("chunk-*"))
+
+
+def test_a_run_from_chunks_is_validated_with_the_ground_truth_of_its_data(tmp_path: Path) -> None:
+    drive = render_drive(DriveSpec(seed=3, frames=30, width=64, height=64, stops=False))
+    write_drive(drive, tmp_path / "d", with_depth=True)
+    assert main(["prepare", str(tmp_path / "d"), "--out", str(tmp_path / "c"), "--chunks", "--width", "64"]) == 0
+    found = []
+    for data in "dc":
+        run = tmp_path / f"run_{data}"
+        assert main([*TRAIN, "--data", str(tmp_path / data), "--out", str(run), "--steps", "2"]) == 0
+        rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        found.append([{name: row[name] for name in row if "abs_rel" in name} for row in rows if "abs_rel" in str(row)])
+        if data == "d":
+            (tmp_path / "d").rename(tmp_path / "gone")  # chunks need nothing of the data
+    assert found[0]
+    assert found[0] == found[1]

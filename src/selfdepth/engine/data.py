@@ -108,7 +108,7 @@ def open_data(
     # The spacing that auto found stays out of the configuration: a repeated or resumed run measures it again.
     if isinstance(store, ChunkedStore) and config.shuffle_window is None:
         config = replace(config, shuffle_window=store.default_window)
-    return store, source.truth, resolved(config, store)
+    return store, store.own_truth or source.truth, resolved(config, store)
 
 
 def _require_contents(store: Store, expected: str | None, data: str) -> None:

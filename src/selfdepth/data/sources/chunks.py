@@ -74,7 +74,7 @@ class Chunks(PreparedStore):
 
     @property
     def truth(self) -> DepthTruth:
-        """None: chunks hold no ground truth."""
+        """None: that of the validation frames, which chunks hold, is asked of their store (`own_truth`)."""
         return NoTruth()
 
     @cached_property
@@ -122,7 +122,7 @@ def chunks_for(
         raise ConfigError("the data are chunks already", where=source.place, fix="train on them with: --data PLACE")
     if isinstance(source, PreparedStore):
         check_agreement(config, source.store)
-        contents = contents_of_store(source.store)
+        contents = contents_of_store(source.store, source.truth)
     else:
         footage = source.footage(
             split=config.split,
@@ -133,5 +133,5 @@ def chunks_for(
         )
         cameras = [sequence.camera for sequence in footage.sequences]
         footage = readable_footage(config, footage)
-        contents = contents_of(footage, fit_of(config, cameras))
+        contents = contents_of(footage, fit_of(config, cameras), source.truth)
     return contents, write_chunks(contents, remote, progress)

@@ -20,14 +20,17 @@ from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 from torch import Tensor
 
+from selfdepth.data.frames import FrameRef
 from selfdepth.data.runs import grouped
 from selfdepth.data.store.chunk_cache import Chunk, ChunkCache, too_small
 from selfdepth.data.store.chunk_files import chunk_name
+from selfdepth.data.store.chunk_truth import ChunkTruth, TruthObject, decode_truth
 from selfdepth.data.store.judge import StoreIndex, read_index
 from selfdepth.data.store.remote import Remote
 from selfdepth.data.store.run_plan import Runs, plan_runs
 from selfdepth.data.store.store import Store
 from selfdepth.data.store.times import TIMES_FILE, read_times
+from selfdepth.data.truth import DepthTruth
 from selfdepth.errors import DataError
 from selfdepth.files import make_folder, whole_file, writing_to
 from selfdepth.limits import limit
@@ -74,11 +77,18 @@ class ChunkedStore(Store):
         frames: `ChunkedFrames`.
         plan: which frames each chunk holds.
         cache: through which they are read.
+        truth_objects: the maps of ground truth beside the chunks.
     """
 
     frames: Any = field(repr=False)
     plan: Runs = field(repr=False)
     cache: ChunkCache = field(repr=False)
+    truth_objects: dict[FrameRef, TruthObject] = field(repr=False)
+
+    @property
+    def own_truth(self) -> DepthTruth:
+        """The ground truth beside the chunks."""
+        return ChunkTruth(self.cache.remote, self.truth_objects)
 
     @property
     def look_ahead(self) -> int:
@@ -152,20 +162,19 @@ def open_chunks(remote: Remote, folder: Path, cache_gb: float | None = None) -> 
     with whole_file(folder / CHUNKS_INDEX) as path:
         path.write_bytes(text)
     index = read_index(folder, CHUNKS_INDEX, frames=None)
-    plan, names, sizes = _plan(index, folder / CHUNKS_INDEX)
+    plan, names, sizes, truth = _plan(index, folder / CHUNKS_INDEX)
     shapes = [(plan.n_frames(run), 3, index.height, index.width) for run in range(len(plan))]
     chunks = [Chunk(*each) for each in zip(names, sizes, shapes, strict=True)]
     cache = ChunkCache(remote, folder, chunks, int((cache_gb or CACHE_GB) * 1e9))
     shape = (len(plan.of_row), 3, index.height, index.width)
     values = {each.name: getattr(index, each.name) for each in fields(index)}
     values["frames_digest"] = sha256(json.dumps(names).encode()).hexdigest()
-    return ChunkedStore(
-        folder=folder, frames=ChunkedFrames(shape, plan, cache), load_to_ram=False, plan=plan, cache=cache, **values
-    )
+    values |= {"frames": ChunkedFrames(shape, plan, cache), "load_to_ram": False, "truth_objects": truth}
+    return ChunkedStore(folder=folder, plan=plan, cache=cache, **values)
 
 
-def _plan(index: StoreIndex, path: Path) -> tuple[Runs, list[str], list[int]]:
-    """The runs of the chunks that an index lists, and their names and sizes."""
+def _plan(index: StoreIndex, path: Path) -> tuple[Runs, list[str], list[int], dict[FrameRef, TruthObject]]:
+    """The runs of the chunks that an index lists, their names and sizes, and the maps of ground truth."""
     values = read_json(path, what="the index of the chunks cannot be read", fix=MAKE_AGAIN).get("chunks")
     entry: dict[str, Any] = values if isinstance(values, dict) else {}
     digests: Any = entry.get("sha256")
@@ -183,7 +192,11 @@ def _plan(index: StoreIndex, path: Path) -> tuple[Runs, list[str], list[int]]:
             raise _unusable(path, "checksums in hexadecimal digits", digest[:80])
         if not 0 < size - runs.n_frames(run) * frame_bytes < limit("json_megabytes") * 10**6:
             raise _unusable(path, f"the bytes of {runs.n_frames(run)} frames for chunk {run}", str(size))
-    return runs, [chunk_name(run, digest) for run, digest in enumerate(digests)], sizes
+    # Chunks that were made before there was ground truth beside them have no such field.
+    truth = decode_truth(entry.get("truth", []), [each.name for each in index.sequences])
+    if truth is None:
+        raise _unusable(path, "sequence, number, sha256, bytes and kind of each map of ground truth", "others")
+    return runs, [chunk_name(run, digest) for run, digest in enumerate(digests)], sizes, truth
 
 
 def _is_whole(value: Any, least: int) -> bool:

@@ -31,6 +31,7 @@ from selfdepth.data.store.index import FORMAT, FRAMES_FILE, INDEX_FILE, MAKE_AGA
 from selfdepth.data.store.judge import read_index
 from selfdepth.data.store.run_plan import Runs, plan_runs
 from selfdepth.data.store.times import read_times
+from selfdepth.data.truth import DepthTruth
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.crop import Crop
 from selfdepth.texts import reason
@@ -158,6 +159,11 @@ class Store:
                 got="another one",
                 fix=MAKE_AGAIN,
             )
+
+    @property
+    def own_truth(self) -> DepthTruth | None:
+        """The ground truth that the store holds itself; None if that is with the data that it was made from."""
+        return None
 
     @property
     def look_ahead(self) -> int:

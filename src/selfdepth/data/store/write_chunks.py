@@ -7,10 +7,9 @@ once all its bytes have been compared with their checksums.
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import astuple, dataclass, field
 from hashlib import sha256
@@ -21,7 +20,7 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 
 from selfdepth.data.footage import Footage
-from selfdepth.data.frames import FrameSequence
+from selfdepth.data.frames import FrameRef
 from selfdepth.data.store.build import Progress, fingerprint, index_values, plan_sequences
 from selfdepth.data.store.chunk_files import (
     chunk_bytes,
@@ -32,13 +31,15 @@ from selfdepth.data.store.chunk_files import (
     run_of_name,
     write_chunk,
 )
+from selfdepth.data.store.chunk_truth import TruthObject, encode_map, encode_truth, is_truth_name, maps_of
 from selfdepth.data.store.chunked import CHUNKS_INDEX, UNFINISHED
-from selfdepth.data.store.decode import decoding_jobs
+from selfdepth.data.store.decode_runs import RunDecoder
 from selfdepth.data.store.index import INDEX_FILE, StoredSequence, encode_index, encode_refs
 from selfdepth.data.store.remote import Remote
-from selfdepth.data.store.run_plan import RUN_FRAMES, Piece, Runs, plan_runs
+from selfdepth.data.store.run_plan import RUN_FRAMES, Runs, plan_runs
 from selfdepth.data.store.store import Store
 from selfdepth.data.store.times import TIMES_FILE, times_file, times_of
+from selfdepth.data.truth import DepthTruth, NoTruth
 from selfdepth.errors import DataError, OutputError, SelfDepthWarning
 from selfdepth.geometry.crop_resize import CropResize
 from selfdepth.texts import parse_json
@@ -64,6 +65,8 @@ class ChunkContents:
         values: the other fields of a store's index.
         times_s: time of each row in seconds; NaN where it is not known.
         read: gives the frames.
+        validated: the frames whose ground truth is written, too.
+        truth: gives it.
     """
 
     sequences: tuple[StoredSequence, ...]
@@ -72,6 +75,8 @@ class ChunkContents:
     values: dict[str, Any]
     times_s: Float[ndarray, "n"] = field(repr=False)
     read: ReadRuns
+    validated: Sequence[FrameRef] = field(repr=False)
+    truth: DepthTruth = field(repr=False)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -92,7 +97,7 @@ class ChunkContents:
         return {"fingerprint": self.values["fingerprint"], "run_frames": RUN_FRAMES, "reach": self.reach}
 
 
-def contents_of(footage: Footage, fit: CropResize) -> ChunkContents:
+def contents_of(footage: Footage, fit: CropResize, truth: DepthTruth | None = None) -> ChunkContents:
     """A data set, decoded as `build_store` would. Raises DataError as that does."""
     sequences = plan_sequences(footage, fit)
     runs = plan_runs(sequences, footage.spacing)
@@ -102,11 +107,13 @@ def contents_of(footage: Footage, fit: CropResize) -> ChunkContents:
         reach=footage.spacing,
         values=index_values(footage, fit, fingerprint(footage, **vars(fit))),
         times_s=times_of(footage.sequences),
-        read=_Decoder(footage, fit, sequences, runs).read,
+        read=RunDecoder(footage, fit, sequences, runs).read,
+        validated=footage.val,
+        truth=truth or NoTruth(),
     )
 
 
-def contents_of_store(store: Store) -> ChunkContents:
+def contents_of_store(store: Store, truth: DepthTruth | None = None) -> ChunkContents:
     """A local store. Raises DataError if its frames or times were altered."""
     store.check_frames()
     runs, names = store.runs, [each.name for each in store.sequences]
@@ -120,6 +127,7 @@ def contents_of_store(store: Store) -> ChunkContents:
     values["origin"] = None if store.origin is None else store.origin.to_json()
     values |= {part: encode_refs(getattr(store, part), names) for part in ("train", "val", "test")}
     plan: dict[str, Any] = {"sequences": store.sequences, "runs": runs, "reach": store.spacing}
+    plan |= {"validated": store.val, "truth": truth or NoTruth()}
     return ChunkContents(**plan, values=values, times_s=store.times_s, read=read)
 
 
@@ -133,7 +141,8 @@ def write_chunks(contents: ChunkContents, remote: Remote, progress: Progress | N
         Whether anything was written: False if the very same chunks are there.
 
     Warns:
-        SelfDepthWarning: if it goes on with an earlier attempt, or replaces chunks of other data.
+        SelfDepthWarning: if it goes on with an earlier attempt, replaces chunks of other data, or writes again what was
+            altered; about ground truth that cannot be read.
 
     Raises:
         OutputError: if the place holds something else.
@@ -143,7 +152,7 @@ def write_chunks(contents: ChunkContents, remote: Remote, progress: Progress | N
     done = _begin(contents, remote, found)
     missing = [run for run in range(len(contents.runs)) if run not in done]
     if not missing and CHUNKS_INDEX in found:
-        return _mend(contents, remote, [done[run] for run in range(len(contents.runs))])
+        return _mend(contents, remote, [done[run] for run in range(len(contents.runs))], found)
     owned = np.bincount(contents.runs.of_row, minlength=len(contents.runs))
     total, ready = int(owned.sum()), int(sum(owned[run] for run in done))
     for run, name in _uploaded(contents, remote, missing):
@@ -151,11 +160,43 @@ def write_chunks(contents: ChunkContents, remote: Remote, progress: Progress | N
         ready += int(owned[run])
         if progress is not None:
             progress(ready, total)
-    _finish(contents, remote, [done[run] for run in range(len(contents.runs))])
-    for name in found.keys() - done.values():
-        if run_of_name(name) is not None:
-            remote.remove(name)
+    truth, _ = _write_truth(contents, remote, found)
+    for name, content in _beside(contents, [done[run] for run in range(len(contents.runs))], truth).items():
+        remote.write(name, content)
+    remote.remove(UNFINISHED)
+    _tidy(remote, found, {*done.values(), *(each.name for each in truth.values())})
     return True
+
+
+def _tidy(remote: Remote, found: Mapping[str, int], listed: set[str]) -> None:
+    """Remove chunks and maps of earlier attempts that the index does not list."""
+    for name in found.keys() - listed:
+        if run_of_name(name) is not None or is_truth_name(name):
+            remote.remove(name)
+
+
+def _write_truth(
+    contents: ChunkContents, remote: Remote, found: Mapping[str, int]
+) -> tuple[dict[FrameRef, TruthObject], bool]:
+    """Write the maps that are not there, or are not what was written. Returns all there are, and whether any was.
+
+    Warns:
+        SelfDepthWarning: about frames whose ground truth cannot be read, and which have none in the chunks.
+    """
+    objects, wrote, unreadable = {}, False, []
+    for ref, depth in maps_of(contents.truth, contents.validated):
+        if isinstance(depth, DataError):
+            unreadable.append(depth)
+            continue
+        each, content = encode_map(depth, contents.truth.depth_is(ref))
+        objects[ref] = each
+        if found.get(each.name) != each.n_bytes or remote.digest(each.name) != each.digest:
+            remote.write(each.name, content)
+            wrote = True
+    if unreadable:
+        said = f"the ground truth of {len(unreadable)} of the frames cannot be read, and is left out: {unreadable[0]}"
+        warnings.warn(said, SelfDepthWarning, stacklevel=4)
+    return objects, wrote
 
 
 def _begin(contents: ChunkContents, remote: Remote, found: dict[str, int]) -> dict[int, str]:
@@ -209,25 +250,32 @@ def _intact(contents: ChunkContents, remote: Remote, found: dict[str, int], *, i
     return done
 
 
-def _mend(contents: ChunkContents, remote: Remote, names: Sequence[str]) -> bool:
+def _mend(contents: ChunkContents, remote: Remote, names: Sequence[str], found: Mapping[str, int]) -> bool:
     """Write again what lies beside whole chunks and is not what was written. Returns whether anything was.
 
     Warns:
         SelfDepthWarning: naming it.
     """
-    wanted = _beside(contents, names)
+    truth, wrote = _write_truth(contents, remote, found)
+    wanted = _beside(contents, names, truth)
     altered = [name for name, content in wanted.items() if remote.read(name) != content]
-    if not altered:
+    said = [*["maps of ground truth"] * wrote, *altered]
+    if not said:
         return False
-    said = f"not what was written for these chunks, and written again: {', '.join(altered)} in {remote.place}"
-    warnings.warn(said, SelfDepthWarning, stacklevel=3)
+    written = f"beside the chunks in {remote.place}, written again, because it differs: {', '.join(said)}"
+    warnings.warn(written, SelfDepthWarning, stacklevel=3)
     for name in altered:  # the index is the last of them
         remote.write(name, wanted[name])
+    _tidy(remote, found, {*names, *(each.name for each in truth.values())})
     return True
 
 
 def _is_ours(name: str) -> bool:
-    return run_of_name(name) is not None or name in (CHUNKS_INDEX, UNFINISHED, INDEX_FILE, TIMES_FILE)
+    return (
+        run_of_name(name) is not None
+        or is_truth_name(name)
+        or name in (CHUNKS_INDEX, UNFINISHED, INDEX_FILE, TIMES_FILE)
+    )
 
 
 def _mark_of(remote: Remote, name: str) -> dict[str, Any] | None:
@@ -267,81 +315,14 @@ def _uploaded(contents: ChunkContents, remote: Remote, missing: Sequence[int]) -
         pool.shutdown(cancel_futures=True)
 
 
-def _finish(contents: ChunkContents, remote: Remote, names: Sequence[str]) -> None:
-    """Write what makes the chunks whole."""
-    for name, content in _beside(contents, names).items():
-        remote.write(name, content)
-    remote.remove(UNFINISHED)
-
-
-def _beside(contents: ChunkContents, names: Sequence[str]) -> dict[str, bytes]:
+def _beside(contents: ChunkContents, names: Sequence[str], truth: Mapping[FrameRef, TruthObject]) -> dict[str, bytes]:
     """What lies beside chunks of these names: times, litdata's index, and ours, which comes last."""
     sizes = [contents.n_bytes(run) for run in range(len(names))]
     times = times_file(contents.times_s)
-    plan = {
-        "run_frames": RUN_FRAMES,
-        "reach": contents.reach,
-        "sha256": list(map(digest_of_name, names)),
-        "bytes": sizes,
-    }
+    plan: dict[str, Any] = {"run_frames": RUN_FRAMES, "reach": contents.reach, "bytes": sizes}
+    plan["sha256"] = [digest_of_name(name) for name in names]
+    plan["truth"] = encode_truth(truth, [each.name for each in contents.sequences])
     sums = {"frames_sha256": None, "times_sha256": None if times is None else sha256(times).hexdigest()}
     index = encode_index(contents.values | sums | {"chunks": plan}, contents.sequences).encode()
     beside = {} if times is None else {TIMES_FILE: times}
     return beside | {INDEX_FILE: litdata_index(list(zip(names, sizes, strict=True))), CHUNKS_INDEX: index}
-
-
-class _Decoder:
-    """Decodes the frames of runs, each once but for those that two runs hold."""
-
-    def __init__(self, footage: Footage, fit: CropResize, sequences: tuple[StoredSequence, ...], runs: Runs) -> None:
-        self.footage, self.fit, self.sequences, self.runs = footage, fit, sequences, runs
-
-    def read(self, wanted: Sequence[int]) -> Iterator[UInt8[ndarray, "n 3 h w"]]:
-        """As `ReadRuns`. Raises DataError for frames that cannot be decoded."""
-        of_sequence: dict[int, list[Piece]] = {}
-        for run in wanted:
-            for piece in self.runs.pieces(run):
-                of_sequence.setdefault(piece.sequence, []).append(piece)
-        threads = os.cpu_count() or 1
-        pool = ThreadPoolExecutor(threads)
-        try:
-            readers = {i: self._frames_of(i, pieces, pool, threads) for i, pieces in of_sequence.items()}
-            for run in wanted:
-                yield np.concatenate([next(readers[piece.sequence]) for piece in self.runs.pieces(run)])
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-    def _frames_of(
-        self, i: int, pieces: Sequence[Piece], pool: ThreadPoolExecutor, threads: int
-    ) -> Iterator[UInt8[ndarray, "n 3 h w"]]:
-        """The frames of these pieces of a sequence, one after the other. It is decoded in order, and no further."""
-        start = self.sequences[i].start
-        rows = np.unique(np.concatenate([np.arange(piece.first, piece.stop) for piece in pieces]))
-        sequence = _only(self.footage.sequences[i], rows - start)
-        decoded = _in_order(decoding_jobs(Footage(kind="", sequences=(sequence,)), self.fit), pool, 2 * threads)
-        held: dict[int, UInt8[ndarray, "3 h w"]] = {}
-        coming = iter(rows.tolist())
-        for piece in pieces:
-            while piece.stop - 1 not in held:
-                held.update((next(coming), frame) for frame in next(decoded))
-            yield np.stack([held[row] for row in range(piece.first, piece.stop)])
-            for row in [row for row in held if row < piece.first]:
-                del held[row]
-
-
-def _only(sequence: FrameSequence, places: ndarray) -> FrameSequence:
-    kept = set(places.tolist())
-    return sequence.without(frozenset(number for i, number in enumerate(sequence.numbers) if i not in kept))
-
-
-def _in_order(
-    jobs: Iterator[Callable[[], UInt8[ndarray, "n 3 h w"]]], pool: ThreadPoolExecutor, most: int
-) -> Iterator[UInt8[ndarray, "n 3 h w"]]:
-    """What jobs return, in their order, with so many of them under way."""
-    pending: deque[Future[Any]] = deque()
-    for job in jobs:
-        pending.append(pool.submit(job))
-        if len(pending) > most:
-            yield pending.popleft().result()
-    while pending:
-        yield pending.popleft().result()
