@@ -151,7 +151,7 @@ def test_a_size_that_is_said_is_that_of_a_network_of_any_size(tmp_path: Path) ->
     path = write_onnx(tmp_path / "any.onnx", shape=(1, 3, "h", "w"))
     opened = open_onnx_weights(path, "disparity", NetworkInput("96x64"))
     assert (opened.fit.width, opened.fit.height) == (96, 64) and opened.for_frames(500, 300) is opened
-    with pytest.raises(ConfigError, match="takes another size"):
+    with pytest.raises(ConfigError, match="takes another size: --network-takes"):
         open_onnx_weights(write_onnx(tmp_path / "fixed.onnx"), "disparity", NetworkInput("96x64"))
     with pytest.raises(ConfigError, match="says itself what it takes"):
         open_onnx_weights(write_exported(tmp_path / "ours.onnx"), None, NetworkInput("96x64"))
