@@ -169,7 +169,7 @@ def open_network(path: Path, takes: NetworkInput | None = None) -> tuple[OnnxMod
         DataError: for a file that is no such network.
     """
     said = None if takes is None else TeacherConfig(path=f"model{ONNX}", size=takes.size, colours=takes.colours)
-    network = open_onnx(path, said, use=AS_MODEL)
+    network = open_onnx(path, use=AS_MODEL) if said is None or _is_ours(path) else open_onnx(path, said, use=AS_MODEL)
     text = network.about.get(METADATA_KEY)
     if text is None:
         return network, None
@@ -182,6 +182,10 @@ def open_network(path: Path, takes: NetworkInput | None = None) -> tuple[OnnxMod
             fix="give the depth network that was exported with it",
         )
     return network, about
+
+
+def _is_ours(path: Path) -> bool:
+    return METADATA_KEY in open_onnx(path, use=AS_MODEL).about
 
 
 def _of_others(network: OnnxModel, gives: Quantity) -> OnnxWeights:
