@@ -134,6 +134,14 @@ REFUSED = {
     "to refine": (("refine", "EXPORT", "FRAMES", "--out", "OUT"), "no weights of selfdepth"),
     "to export": (("export", "EXPORT", "--format", "monodepth2", "--out", "OUT"), "no weights of selfdepth"),
     "a speed": (("calibrate", "EXPORT", "--data", "FRAMES", "--speed", "oxts", "--out", "OUT"), "no pose network"),
+    "takes, of a run": (
+        ("predict", "RUN", "FRAMES", "--out", "OUT", "--network-takes", "unit"),
+        "--network-takes applies only to an ONNX model",
+    ),
+    "takes nonsense": (
+        ("predict", "ONNX", "FRAMES", "--out", "OUT", "--predictions-are", "depth", "--network-takes", "brg"),
+        "this does not say what a network takes",
+    ),
     "a shift": (
         ("predict", "ONNX", "FRAMES", "--out", "OUT", "--predictions-are", "disparity-affine"),
         "a disparity with an unknown shift gives no depth",

@@ -33,4 +33,6 @@ def test_a_shift_of_a_network_that_has_an_unknown_one_is_fitted_for_all(place: P
     done = compare_models(wanted, place.pictures)
     plain = compare_models(asked(place, "run", "onnx", on="pictures"), place.pictures)
     assert any("any.onnx gives disparity up to a shift" in sentence for sentence in done.how)
-    assert all((new.errors.frames <= old.errors.frames).all() for new, old in zip(done.entries, plain.entries, strict=True))
+    assert all(
+        (new.errors.frames <= old.errors.frames).all() for new, old in zip(done.entries, plain.entries, strict=True)
+    )

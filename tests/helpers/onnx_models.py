@@ -24,19 +24,23 @@ def write_onnx(
     shape: Sequence[int | str] = (1, 3, 32, 64),
     about: dict[str, str] | None = None,
     shrink: int = 1,
+    channels: int = 3,
 ) -> Path:
     """A network that gives (shift + scale * brightness) ** power, with colours from 0 to 1.
 
     Sky is bright, so by default what is dark is near. Every `shrink`-th pixel of either direction is left.
+    The brightness is the mean of the first `channels` colours.
     """
     given = onnx.helper.make_tensor_value_info("picture", onnx.TensorProto.FLOAT, shape)
     made = onnx.helper.make_tensor_value_info("map", onnx.TensorProto.FLOAT, None)
     constants = {"scale": scale, "shift": shift, "power": power}
     values = [onnx.numpy_helper.from_array(np.float32(value).reshape(1), name) for name, value in constants.items()]
     ends = {"starts": [0, 0], "ends": [10**6, 10**6], "axes": [2, 3], "steps": [shrink, shrink]}
+    ends |= {"zero": [0], "channels": [channels], "one": [1]}
     values += [onnx.numpy_helper.from_array(np.array(value, np.int64), name) for name, value in ends.items()]
     nodes = [
-        onnx.helper.make_node("ReduceMean", ["picture"], ["mean"], axes=[1], keepdims=1),
+        onnx.helper.make_node("Slice", ["picture", "zero", "channels", "one"], ["seen"]),
+        onnx.helper.make_node("ReduceMean", ["seen"], ["mean"], axes=[1], keepdims=1),
         onnx.helper.make_node("Slice", ["mean", "starts", "ends", "axes", "steps"], ["thin"]),
         onnx.helper.make_node("Mul", ["thin", "scale"], ["scaled"]),
         onnx.helper.make_node("Add", ["scaled", "shift"], ["shifted"]),

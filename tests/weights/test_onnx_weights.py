@@ -13,12 +13,13 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 from helpers.onnx_models import PORT, description, write_exported, write_onnx
+from selfdepth.config.network_input import NetworkInput
 from selfdepth.config.quantity import Quantity
-from selfdepth.errors import SelfDepthError
+from selfdepth.errors import ConfigError, SelfDepthError
 from selfdepth.geometry.crop import Crop
 from selfdepth.structs import MetricScale
 from selfdepth.weights.exported import FIRST, MOTION, SECOND
-from selfdepth.weights.onnx_weights import device_of_onnx, open_onnx_weights
+from selfdepth.weights.onnx_weights import device_of_onnx, open_network, open_onnx_weights
 
 
 @pytest.fixture
@@ -104,7 +105,7 @@ BAD: dict[str, tuple[Callable[[Path], object], Quantity | None, str]] = {
     "a broken description": (lambda path: write_onnx(path, about={"selfdepth": "{"}), None, "description cannot be"),
     "a pose network": (lambda path: write_exported(path, described=description(**POSE)), None, "pose network, which"),
     "no picture": (lambda path: write_onnx(path, shape=(1, 1, 8, 8)), "depth", "cannot be a MODEL.*got 1x1x8x8"),
-    "no size": (lambda path: write_onnx(path, shape=(1, 3, 28, "w")), "depth", 'the metadata entry "size" of the file'),
+    "no size": (lambda path: write_onnx(path, shape=(1, 3, 28, "w")), "depth", "--network-takes"),
 }
 
 
@@ -134,3 +135,23 @@ def test_a_disparity_up_to_a_shift_may_have_any_sign(tmp_path: Path, image: np.n
     above = open_onnx_weights(write_onnx(tmp_path / "above.onnx", shift=9.0), "disparity-affine").disparity(image)
     assert below.min() > 0
     np.testing.assert_allclose(below, above, rtol=1e-3, atol=1e-4)
+
+
+def test_the_colours_that_are_said_are_those_that_it_gets(tmp_path: Path) -> None:
+    # A network that looks at the first of the three colours alone, and gives it as it is.
+    reddish = np.full((32, 64, 3), (255, 51, 0), np.uint8)
+    path = write_onnx(tmp_path / "first.onnx", scale=1.0, shift=0.0, channels=1)
+    given = {"unit": 1.0, "unit-bgr": 0.0, "bytes": 255.0, "bytes-bgr": 0.0, "symmetric-bgr": -1.0}
+    for word, first in given.items():
+        network, _ = open_network(path, NetworkInput.parse(f"64x32,{word}"))
+        assert network(reddish)[0, 0] == pytest.approx(first, abs=1e-4)
+
+
+def test_a_size_that_is_said_is_that_of_a_network_of_any_size(tmp_path: Path) -> None:
+    path = write_onnx(tmp_path / "any.onnx", shape=(1, 3, "h", "w"))
+    opened = open_onnx_weights(path, "disparity", NetworkInput("96x64"))
+    assert (opened.fit.width, opened.fit.height) == (96, 64) and opened.for_frames(500, 300) is opened
+    with pytest.raises(ConfigError, match="takes another size: --network-takes"):
+        open_onnx_weights(write_onnx(tmp_path / "fixed.onnx"), "disparity", NetworkInput("96x64"))
+    with pytest.raises(ConfigError, match="says itself what it takes"):
+        open_onnx_weights(write_exported(tmp_path / "ours.onnx"), None, NetworkInput("96x64"))

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from selfdepth.cli.evaluating import require_use_of_predictions_are
+from selfdepth.cli.evaluating import require_use_of_predictions_are, stated_model
 from selfdepth.cli.printing import say
 from selfdepth.config.quantity import Quantity
 from selfdepth.errors import ConfigError, SelfDepthWarning
@@ -28,6 +28,9 @@ class AppArgs:
     """Run folder, weights folder, published folder or name (mono_640x192), or Hugging Face hub name."""
     predictions_are: Quantity | None = None
     """What MODEL gives, if it is an ONNX file that selfdepth export did not write: disparity, depth or depth-metres."""
+    network_takes: str | None = None
+    """The images that such a MODEL takes, where its file does not say it: WIDTHxHEIGHT; imagenet, unit, symmetric or
+    bytes (0 to 255), with -bgr for blue first; or both: 518x518,imagenet-bgr."""
     host: str = "127.0.0.1"
     """Address to bind to. The default lets only this machine in; 0.0.0.0 lets in everybody who can reach it, without
     a password."""
@@ -45,7 +48,7 @@ def app(args: AppArgs) -> None:
     Raises:
         SelfDepthError: for an invalid model or device, an address that cannot be bound, or if gradio is missing.
     """
-    require_use_of_predictions_are(args.model, None, args.predictions_are)
+    require_use_of_predictions_are(args.model, None, args.predictions_are, args.network_takes)
     if args.port is not None and not 0 <= args.port <= 65535:
         raise ConfigError("option out of range", where="--port", expected="0 to 65535", got=str(args.port))
     from selfdepth.app.library import require_gradio
@@ -53,9 +56,8 @@ def app(args: AppArgs) -> None:
     require_gradio()
     from selfdepth.app.server import is_loopback, serve
     from selfdepth.inference.predict import load_ready
-    from selfdepth.weights.models import StatedModel
 
-    ready = load_ready(StatedModel(args.model, args.predictions_are), (), device=args.device, precision=args.precision)
+    ready = load_ready(stated_model(args), (), device=args.device, precision=args.precision)
     if not is_loopback(args.host):
         warnings.warn(
             f"everybody who can reach {args.host} can use the page; there is no password",

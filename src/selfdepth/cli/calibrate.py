@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from selfdepth.checks import LARGEST, require, require_stream
-from selfdepth.cli.evaluating import require_use_of_predictions_are, write_json
+from selfdepth.cli.evaluating import require_use_of_predictions_are, stated_model, write_json
 from selfdepth.cli.printing import safe_console, say
 from selfdepth.config.known_scale import require_height
 from selfdepth.config.quantity import Quantity
@@ -63,6 +63,9 @@ class CalibrateArgs:
     or a folder with one .npy, .npz or 16-bit .png per frame, named like the frame."""
     predictions_are: Quantity | None = None
     """What --predictions holds, or MODEL gives, as for evaluate depth. Default: disparity for --predictions."""
+    network_takes: str | None = None
+    """The images that such a MODEL takes, where its file does not say it: WIDTHxHEIGHT; imagenet, unit, symmetric or
+    bytes (0 to 255), with -bgr for blue first; or both: 518x518,imagenet-bgr."""
     trajectory: str | None = None
     """With --predictions: the camera's path in the unit of the depth, in KITTI's or TUM's format. --speed needs it, and
     --height then knows the tilt of the road."""
@@ -89,7 +92,18 @@ class CalibrateArgs:
 _MOST_DIGITS = 40
 
 SECTIONS = {
-    "input": ("model", "data", "predictions", "predictions_are", "trajectory", "camera", "stream", "topic", "frames"),
+    "input": (
+        "model",
+        "data",
+        "predictions",
+        "predictions_are",
+        "network_takes",
+        "trajectory",
+        "camera",
+        "stream",
+        "topic",
+        "frames",
+    ),
     "witnesses": ("speed", "clock_offset", "height", "stereo", "distance", "lidar"),
     "output": ("out", "dry_run", "json"),
     "machine": ("device",),
@@ -107,7 +121,6 @@ def calibrate(args: CalibrateArgs) -> None:
     from selfdepth.cli.progress import progress
     from selfdepth.files import require_writable, require_writable_file
     from selfdepth.scale.run import calibrate_model, calibrate_predictions
-    from selfdepth.weights.models import StatedModel
 
     if args.out is not None:
         require_writable(path_of(args.out), option="--out")
@@ -129,7 +142,7 @@ def calibrate(args: CalibrateArgs) -> None:
         else:
             assert args.model is not None, "_check refuses its absence"
             done = calibrate_model(
-                StatedModel(args.model, args.predictions_are),
+                stated_model(args),
                 data,
                 request,
                 write=not args.dry_run,
@@ -170,7 +183,7 @@ def _check(args: CalibrateArgs) -> None:
             "no witness of the scale is given",
             expected="one or more of --speed, --height, --stereo, --distance, --lidar",
         )
-    require_use_of_predictions_are(args.model, args.predictions, args.predictions_are)
+    require_use_of_predictions_are(args.model, args.predictions, args.predictions_are, args.network_takes)
     if args.trajectory is not None and args.predictions is None:
         raise ConfigError("--trajectory applies only with --predictions", got=args.trajectory, fix="leave it out")
     if args.trajectory is not None and args.height is None and args.speed is None:

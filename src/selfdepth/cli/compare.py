@@ -44,6 +44,9 @@ class CompareArgs:
     predictions_are: tuple[Quantity, ...] = ()
     """What the ONNX models give that selfdepth export did not write: one word for all, or one for each, in their order;
     as for evaluate depth."""
+    network_takes: tuple[str, ...] = ()
+    """The images that these models take, where their files do not say it, as for evaluate depth; one word for all, or
+    one for each."""
     motion_from: str | None = None
     """Without ground truth: the MODEL whose pose network tells the motion. Default: the first that has one."""
     ground_truth: str | None = None
@@ -67,6 +70,7 @@ SECTIONS = {
         "stream",
         "topic",
         "predictions_are",
+        "network_takes",
         "motion_from",
         "ground_truth",
     ),
@@ -90,6 +94,7 @@ def compare(args: CompareArgs) -> None:
     from selfdepth.comparison.request import CompareRequest
     from selfdepth.comparison.result import conclusion
     from selfdepth.comparison.run import compare_models
+    from selfdepth.config.network_input import NetworkInput
     from selfdepth.evaluation.depth.compare import ComparisonOptions
     from selfdepth.files import whole_file
 
@@ -98,6 +103,7 @@ def compare(args: CompareArgs) -> None:
         data=args.data,
         split=args.split,
         predictions_are=args.predictions_are,
+        network_takes=tuple(NetworkInput.parse(each) for each in args.network_takes),
         motion_from=args.motion_from,
         ground_truth=None if args.ground_truth is None else path_of(args.ground_truth),
         options=ComparisonOptions(part=args.part, at_most=args.frames, stream=args.stream, topic=args.topic),

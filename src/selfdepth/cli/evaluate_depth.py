@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from selfdepth.checks import require_stream
-from selfdepth.cli.evaluating import require_use_of_predictions_are, run_evaluation, write_json
+from selfdepth.cli.evaluating import require_use_of_predictions_are, run_evaluation, stated_model, write_json
 from selfdepth.cli.printing import safe_console
 from selfdepth.config.quantity import Quantity
 from selfdepth.errors import ConfigError
@@ -53,6 +53,9 @@ class EvaluateDepthArgs:
     disparity, an inverse depth, or depth, each up to a factor; depth in metres; or disparity-affine, up to a factor and
     a shift, as MiDaS gives it, which is aligned by least squares. Default: disparity for --predictions; such a MODEL
     needs it."""
+    network_takes: str | None = None
+    """The images that such a MODEL takes, where its file does not say it: WIDTHxHEIGHT; imagenet, unit, symmetric or
+    bytes (0 to 255), with -bgr for blue first; or both: 518x518,imagenet-bgr."""
     ground_truth: str | None = None
     """.npy or .npz with depth in metres (images, height, width), 0 where unknown; or the folder of KITTI's improved
     ground truth. Default: what was measured with --data."""
@@ -97,6 +100,7 @@ SECTIONS = {
         "topic",
         "predictions",
         "predictions_are",
+        "network_takes",
         "ground_truth",
     ),
     "protocol": ("protocol", "min_depth", "max_depth", "median_scaling", "one_scale", "factor", "post_process"),
@@ -146,7 +150,6 @@ def evaluate_depth(args: EvaluateDepthArgs) -> None:
 
 def _evaluate(args: EvaluateDepthArgs, options: ComparisonOptions) -> DepthEvaluation:
     from selfdepth.evaluation.depth.run import evaluate_files, evaluate_model, evaluate_predictions
-    from selfdepth.weights.models import StatedModel
 
     truth, data, predictions = (
         None if text is None else path_of(text) for text in (args.ground_truth, args.data, args.predictions)
@@ -160,7 +163,7 @@ def _evaluate(args: EvaluateDepthArgs, options: ComparisonOptions) -> DepthEvalu
         return evaluate_files(predictions, truth, quantity=quantity, options=options)
     assert args.model is not None and data is not None, "_check refuses their absence"
     return evaluate_model(
-        StatedModel(args.model, args.predictions_are),
+        stated_model(args),
         data,
         split=args.split,
         ground_truth=truth,
@@ -178,7 +181,7 @@ def _check(args: EvaluateDepthArgs) -> None:
             raise ConfigError("there is nothing to evaluate", expected="MODEL, or --predictions FILE")
         if args.data is None:
             raise ConfigError("there is no data to evaluate on", where="--data", fix="add --data KITTI_ROOT --split S")
-        require_use_of_predictions_are(args.model, args.predictions, args.predictions_are)
+        require_use_of_predictions_are(args.model, args.predictions, args.predictions_are, args.network_takes)
     else:
         for option, given in (
             ("MODEL", args.model),

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from selfdepth.cli.printing import safe_console
 from selfdepth.config.teacher import ONNX
 from selfdepth.errors import ConfigError
 from selfdepth.places import path_of
+
+if TYPE_CHECKING:
+    from selfdepth.config.quantity import Quantity
+    from selfdepth.weights.models import StatedModel
 
 Result = TypeVar("Result")
 
@@ -40,12 +44,20 @@ def run_evaluation(
         return evaluate()
 
 
-def require_use_of_predictions_are(model: str | None, predictions: str | None, given: str | None) -> None:
-    """Refuse --predictions-are where it would be ignored: everything but files and ONNX models says it itself.
+def require_use_of_predictions_are(
+    model: str | None, predictions: str | None, given: str | None, takes: str | None = None
+) -> None:
+    """Refuse --predictions-are and --network-takes where they would be ignored: other models say it themselves.
 
     Raises:
         ConfigError: naming the model.
     """
+    if takes is not None and (predictions is not None or not str(model).lower().endswith(ONNX)):
+        raise ConfigError(
+            "--network-takes applies only to an ONNX model",
+            got=f"{takes}, for {model or predictions}",
+            fix="leave it out",
+        )
     if given is None or predictions is not None or str(model).lower().endswith(ONNX):
         return
     raise ConfigError(
@@ -53,6 +65,31 @@ def require_use_of_predictions_are(model: str | None, predictions: str | None, g
         got=f"{given}, for {model}",
         fix="leave it out",
     )
+
+
+class NamesModel(Protocol):
+    """The arguments of a verb whose MODEL may be somebody's ONNX file."""
+
+    @property
+    def model(self) -> str | None:
+        """MODEL."""
+
+    @property
+    def predictions_are(self) -> Quantity | None:
+        """--predictions-are."""
+
+    @property
+    def network_takes(self) -> str | None:
+        """--network-takes."""
+
+
+def stated_model(args: NamesModel) -> StatedModel:
+    """MODEL with what the user says of it. Raises ConfigError for words that say nothing."""
+    from selfdepth.config.network_input import NetworkInput
+    from selfdepth.weights.models import StatedModel
+
+    takes = None if args.network_takes is None else NetworkInput.parse(args.network_takes)
+    return StatedModel(str(args.model), args.predictions_are, takes)
 
 
 def write_json(file: str | None, values: Mapping[str, Any]) -> None:

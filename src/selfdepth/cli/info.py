@@ -110,8 +110,8 @@ def _of_onnx(path: Path) -> dict[str, str]:
         "size": "any" if network.size is None else f"{network.size[0]}x{network.size[1]} pixels",
     }
     if about is None:
-        said = "not said by the file: --predictions-are says it to the other verbs"
-        return {**rows, "method": "unknown", "colours": network.colours or "bytes", "depth": said}
+        said = "not said by the file: --predictions-are says it to the other verbs, --network-takes the rest"
+        return {**rows, "method": "unknown", "colours": network.colours, "depth": said}
     return {
         **rows,
         "method": f"exported by selfdepth {about.selfdepth}, {about.precision}",

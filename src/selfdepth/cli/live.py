@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from selfdepth.checks import require, require_stream
-from selfdepth.cli.evaluating import require_use_of_predictions_are
+from selfdepth.cli.evaluating import require_use_of_predictions_are, stated_model
 from selfdepth.cli.printing import remark, say
 from selfdepth.config.quantity import Quantity
 from selfdepth.errors import ConfigError, DataError, OutputError
@@ -40,6 +40,9 @@ class LiveArgs:
     video, a folder of images or a ROS bag, played at its own rate."""
     predictions_are: Quantity | None = None
     """What MODEL gives, if it is an ONNX file that selfdepth export did not write: disparity, depth or depth-metres."""
+    network_takes: str | None = None
+    """The images that such a MODEL takes, where its file does not say it: WIDTHxHEIGHT; imagenet, unit, symmetric or
+    bytes (0 to 255), with -bgr for blue first; or both: 518x518,imagenet-bgr."""
     camera: str | None = None
     """fx,fy,cx,cy in pixels of the first frame, a calibration file, or fov:DEGREES. Default: the data's calibration,
     else the model's camera where it fits."""
@@ -70,7 +73,7 @@ class LiveArgs:
 
 
 SECTIONS = {
-    "input": ("model", "source", "predictions_are", "camera", "stream", "topic", "fast"),
+    "input": ("model", "source", "predictions_are", "network_takes", "camera", "stream", "topic", "fast"),
     "depth": ("steady",),
     "page": ("host", "port"),
     "output": ("record", "json", "duration"),
@@ -89,7 +92,7 @@ def live(args: LiveArgs) -> None:
     require(args.duration is None or 0 < args.duration < math.inf, "--duration", "more than 0 seconds", args.duration)
     require(0 <= args.port <= 65535, "--port", "0 to 65535", args.port)
     require_stream(args.stream)
-    require_use_of_predictions_are(args.model, None, args.predictions_are)
+    require_use_of_predictions_are(args.model, None, args.predictions_are, args.network_takes)
     from selfdepth.engine.signals import stop_on_signals
     from selfdepth.inference.odometry import MotionPredictor
     from selfdepth.inference.predict import load_ready
@@ -97,13 +100,12 @@ def live(args: LiveArgs) -> None:
     from selfdepth.live.run import DepthOf, go_live
     from selfdepth.live.sources import SourceOptions, open_source
     from selfdepth.live.steady import Steady
-    from selfdepth.weights.models import StatedModel
 
     camera_for = None if args.camera is None else given_camera(args.camera)
     wanted = SourceOptions(camera_for=camera_for, stream=args.stream, topic=args.topic, fast=args.fast)
     source = open_source(args.source, wanted)
     options = _options(args, source.files)
-    ready = load_ready(StatedModel(args.model, args.predictions_are), (), **_machine(args))
+    ready = load_ready(stated_model(args), (), **_machine(args))
     depth_of: DepthOf = ready.predictor.predict
     if args.steady:
         depth_of = Steady(ready.predictor, MotionPredictor(ready.weights, spacing=1, **_machine(args)))

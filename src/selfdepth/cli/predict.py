@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from selfdepth.checks import require_stream
-from selfdepth.cli.evaluating import require_use_of_predictions_are
+from selfdepth.cli.evaluating import require_use_of_predictions_are, stated_model
 from selfdepth.cli.printing import remark, say
 from selfdepth.config.quantity import Quantity
 from selfdepth.errors import ConfigError, InputsFailed, OutputError, SelfDepthError
@@ -58,6 +58,9 @@ class PredictArgs:
     rrd: a recording for Rerun with images, depth, camera, its path and fused points over time, for selfdepth view."""
     predictions_are: Quantity | None = None
     """What MODEL gives, if it is an ONNX file that selfdepth export did not write; as for evaluate depth."""
+    network_takes: str | None = None
+    """The images that such a MODEL takes, where its file does not say it: WIDTHxHEIGHT; imagenet, unit, symmetric or
+    bytes (0 to 255), with -bgr for blue first; or both: 518x518,imagenet-bgr."""
     camera: str | None = None
     """fx,fy,cx,cy in pixels of the inputs, a calibration file, or fov:DEGREES. Default: the model's, where it fits."""
     stream: int | None = None
@@ -101,7 +104,7 @@ class PredictArgs:
 
 
 SECTIONS = {
-    "input": ("model", "inputs", "predictions_are", "shard", "camera", "stream", "topic"),
+    "input": ("model", "inputs", "predictions_are", "network_takes", "shard", "camera", "stream", "topic"),
     "output": ("out", "save", "every", "factor", "allow_relative", "max_depth", "voxel"),
     "cluster": ("engine", "address", "workers", "gpus_per_worker"),
     "machine": ("device", "precision", "batch_size"),
@@ -142,12 +145,11 @@ def _predict_inputs(args: PredictArgs, options: SaveOptions) -> None:
     from selfdepth.inference.kitti_benchmark import describe_benchmark
     from selfdepth.inference.predict import predict_inputs
     from selfdepth.weights.metres import describe_unit
-    from selfdepth.weights.models import StatedModel
 
     inputs = open_inputs(args.inputs, camera=args.camera, stream=args.stream, topic=args.topic)
     with progress("predicting", sum(len(each.names) for each in inputs), "frames") as advance:
         done = predict_inputs(
-            StatedModel(args.model, args.predictions_are),
+            stated_model(args),
             inputs,
             path_of(args.out),
             options,
@@ -217,10 +219,9 @@ def _predict_list(args: PredictArgs, options: SaveOptions, shard: Shard) -> None
 
 def _task(args: PredictArgs, options: SaveOptions) -> Task:
     from selfdepth.inference.many import Task
-    from selfdepth.weights.models import StatedModel
 
     return Task(
-        model=StatedModel(args.model, args.predictions_are),
+        model=stated_model(args),
         out=path_of(args.out),
         options=options,
         camera=args.camera,
@@ -243,7 +244,7 @@ def _check(args: PredictArgs) -> None:
     """Refuse what needs no torch to be refused, and options that would be ignored."""
     if not args.inputs:
         raise ConfigError("nothing to predict", where="INPUT", expected="images, folders or videos")
-    require_use_of_predictions_are(args.model, None, args.predictions_are)
+    require_use_of_predictions_are(args.model, None, args.predictions_are, args.network_takes)
     _check_engine(args)
     option = "--shard" if args.engine is None else f"--engine {args.engine}"
     if (args.shard or args.engine) is not None and len(args.inputs) != 1:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
-from numpy import ndarray
 
 from selfdepth.comparison.candidates import Candidate
 from selfdepth.comparison.photometric import Clip, Fit, best_fit, clips_of, disparities_of, unmoved

@@ -46,8 +46,8 @@ def by_truth(candidates: Sequence[Candidate], sights: Sequence[EvaluationFrames]
     scaled = "the depth of each frame is scaled to its true median"
     if shifted:
         scaled = (
-            f"{' and '.join(shifted)} gives disparity up to a shift, so the disparity of each frame is aligned by scale "
-            "and shift, by least squares, that of every model and of the mean of each row"
+            f"{' and '.join(shifted)} gives disparity up to a shift, so the disparity of each frame is aligned by "
+            "scale and shift, by least squares, that of every model and of the mean of each row"
         )
     return Judged(
         errors=errors,

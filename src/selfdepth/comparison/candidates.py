@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from selfdepth.comparison.result import short_names
+from selfdepth.config.network_input import OPTION, NetworkInput
 from selfdepth.config.quantity import Quantity
 from selfdepth.errors import ConfigError
 from selfdepth.inference.predictor import Predictor
-from selfdepth.networks.onnx_model import parameters_of
+from selfdepth.networks.onnx_model import AS_MODEL, open_onnx, parameters_of
 from selfdepth.places import path_of
+from selfdepth.weights.exported import METADATA_KEY
 from selfdepth.weights.files import LoadedWeights
 from selfdepth.weights.locate import CONFIG_FILE, files_of_model, find_model
 from selfdepth.weights.models import DepthModel, StatedModel, load_model
-from selfdepth.weights.onnx_weights import OnnxWeights, open_network
+from selfdepth.weights.onnx_weights import OnnxWeights
 
 Kind = Literal["run", "published", "hub", "export", "ONNX"]
+
+Word = TypeVar("Word")
 
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
@@ -74,11 +78,14 @@ class Candidate:
         return path_of(self.weights.config.data).resolve() == data.resolve()
 
 
-def open_candidates(models: Sequence[str], predictions_are: Sequence[Quantity], device: str) -> list[Candidate]:
+def open_candidates(
+    models: Sequence[str], predictions_are: Sequence[Quantity], device: str, takes: Sequence[NetworkInput] = ()
+) -> list[Candidate]:
     """Open models.
 
     Args:
         predictions_are: what the ONNX models of other people give: one word for all, or one for each, in their order.
+        takes: the images that these take, in the same way.
 
     Raises:
         SelfDepthError: for a model that cannot be used or is named twice, or another number of words.
@@ -87,25 +94,27 @@ def open_candidates(models: Sequence[str], predictions_are: Sequence[Quantity], 
     if twice is not None:
         raise ConfigError("a model is named twice", where="MODEL", got=twice, fix="leave one of them out")
     places = [find_model(model) for model in models]
-    said = _said(models, places, predictions_are)
+    foreign = [model for model, place in zip(models, places, strict=True) if _is_foreign(place)]
+    gives, inputs = _said(foreign, predictions_are, "--predictions-are"), _said(foreign, takes, OPTION)
     candidates = []
     for name, model, place in zip(short_names(models), models, places, strict=True):
-        weights = load_model(StatedModel(model, said.get(model)))
+        weights = load_model(StatedModel(model, gives.get(model), inputs.get(model)))
         predictor = Predictor(weights, device=device, precision="fp32", aligned_later=True)
         candidates.append(Candidate(name=name, model=model, weights=weights, predictor=predictor, place=place))
     return candidates
 
 
-def _said(models: Sequence[str], places: Sequence[Path], words: Sequence[Quantity]) -> dict[str, Quantity]:
-    """What each ONNX model of other people gives."""
-    unsaid = [
-        model for model, place in zip(models, places, strict=True) if place.is_file() and open_network(place)[1] is None
-    ]
+def _is_foreign(place: Path) -> bool:
+    return place.is_file() and METADATA_KEY not in open_onnx(place, use=AS_MODEL).about
+
+
+def _said(unsaid: Sequence[str], words: Sequence[Word], option: str) -> dict[str, Word]:
+    """What is said of each ONNX model of other people."""
     if not words or (len(words) in (1, len(unsaid)) and unsaid):
         return dict(zip(unsaid, words if len(words) == len(unsaid) else [*words] * len(unsaid), strict=False))
     raise ConfigError(
-        "--predictions-are is for the ONNX models that selfdepth export did not write",
+        f"{option} is for the ONNX models that selfdepth export did not write",
         expected=f"one word, or one for each: {', '.join(unsaid)}" if unsaid else "none: there is no such model here",
-        got=" ".join(words),
+        got=" ".join(str(each) for each in words),
         fix=None if unsaid else "leave it out",
     )

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
+from selfdepth.config.network_input import NetworkInput
 from selfdepth.config.quantity import Quantity
 from selfdepth.evaluation.depth.compare import ComparisonOptions
 
@@ -17,7 +18,7 @@ class CompareRequest:
     Attributes:
         models: any MODELs.
         data, split: as for `evaluate_model`.
-        predictions_are: as for `open_candidates`.
+        predictions_are, network_takes: as for `open_candidates`.
         motion_from: the MODEL whose pose network tells the motion where there is no ground truth; None: the first that
             has one.
         ground_truth, options: as for `evaluate_model`.
@@ -28,6 +29,7 @@ class CompareRequest:
     data: str
     split: str | None = None
     predictions_are: tuple[Quantity, ...] = ()
+    network_takes: tuple[NetworkInput, ...] = ()
     motion_from: str | None = None
     ground_truth: Path | None = None
     options: ComparisonOptions = dataclasses.field(default_factory=ComparisonOptions)

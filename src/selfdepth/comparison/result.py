@@ -139,7 +139,9 @@ class Comparison:
 
         models = [
             {
-                **{name: getattr(each, name) for name in ("name", "model", "kind", "trained_here", "unit", "has_shift")},
+                **{
+                    name: getattr(each, name) for name in ("name", "model", "kind", "trained_here", "unit", "has_shift")
+                },
                 "size": list(each.size),
                 "ms_per_frame": each.ms,
                 "bytes": each.bytes,

@@ -34,7 +34,7 @@ def compare_models(request: CompareRequest, data: Path) -> Comparison:
     Raises:
         SelfDepthError: for a model or data that cannot be used, or models that cannot be compared.
     """
-    candidates = open_candidates(request.models, request.predictions_are, request.device)
+    candidates = open_candidates(request.models, request.predictions_are, request.device, request.network_takes)
     sights = [_frames(candidate, request, data) for candidate in candidates]
     sized = [_sized(candidate, seen) for candidate, seen in zip(candidates, sights, strict=True)]
     _warn_of_crops(sized)

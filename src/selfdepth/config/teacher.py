@@ -19,7 +19,9 @@ PYTHON = "python:"
 ONNX = ".onnx"
 """Ending of a file that is a model: a teacher, or a MODEL."""
 
-Colours = Literal["imagenet", "unit", "symmetric"]
+Colours = Literal["imagenet", "unit", "symmetric", "bytes", "imagenet-bgr", "unit-bgr", "symmetric-bgr", "bytes-bgr"]
+"""Range and order of the colours that a network takes: normalised by ImageNet's mean and deviation, 0 to 1, -1 to 1, or
+0 to 255; red first, or with -bgr blue first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +38,9 @@ class TeacherConfig:
     size: str | None = None
     """Input size of an ONNX model as WIDTHxHEIGHT. Default: what the model states, else that of the stored frames."""
     colours: Colours | None = None
-    """Colours that an ONNX model takes: imagenet (mean and deviation of ImageNet), unit (0 to 1) or symmetric (-1 to
-    1). Default: what the model states, else imagenet; bytes for a model that takes bytes."""
+    """Colours that an ONNX model takes: imagenet (mean and deviation of ImageNet), unit (0 to 1), symmetric (-1 to 1)
+    or bytes (0 to 255); with -bgr, blue first. Default: what the model states, else imagenet; bytes for a model that
+    takes bytes."""
 
     def __post_init__(self) -> None:
         require(0 < self.weight < math.inf, "--teacher.weight", "a number of more than 0", self.weight)

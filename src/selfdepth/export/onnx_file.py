@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float32
 from numpy import ndarray
 
+from selfdepth.export.bias_correction import correct_biases
 from selfdepth.export.formats import Runner, quiet
 from selfdepth.export.graphs import Network
 from selfdepth.networks.onnx_model import COLOURS_KEY, SIZE_KEY
@@ -91,6 +92,10 @@ def _quantise(path: Path, input_name: str, samples: Sequence[Float32[ndarray, "1
     prepared = path.with_name(f"prepared_{path.name}")
     with quiet():
         quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
+        model = onnx.load(prepared)
+        head = _head(model)
+        correct_biases(model, samples, head)
+        onnx.save(model, prepared)
         quantize_static(
             str(prepared),
             str(path),
@@ -101,7 +106,7 @@ def _quantise(path: Path, input_name: str, samples: Sequence[Float32[ndarray, "1
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
-            nodes_to_exclude=_head(onnx.load(prepared)),
+            nodes_to_exclude=head,
         )
     prepared.unlink()
 

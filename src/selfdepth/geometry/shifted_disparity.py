@@ -1,4 +1,4 @@
-"""Disparity that is known up to a scale and a shift, as MiDaS and its followers give it: s * disparity + t is 1 / depth."""
+"""Disparity that is known up to a scale and a shift, as MiDaS gives it: s * disparity + t is 1 / depth."""
 
 from __future__ import annotations
 

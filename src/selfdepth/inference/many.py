@@ -6,6 +6,7 @@ killed, a later start finds what is finished, and does the rest.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import time
@@ -64,10 +65,11 @@ class Task:
     def settings(self, checksum: str) -> dict[str, Any]:
         """All that the results depend on: what processes that share a folder must agree on, as JSON has it."""
         options = self.options
-        said = self.model.predictions_are if isinstance(self.model, StatedModel) else None
+        said = self.model if isinstance(self.model, StatedModel) else StatedModel(self.model)
         return {
             "model": checksum,
-            **({} if said is None else {"predictions_are": said}),
+            **({} if said.predictions_are is None else {"predictions_are": said.predictions_are}),
+            **({} if said.takes is None else {"network_takes": dataclasses.asdict(said.takes)}),
             "precision": self.precision,
             "save": sorted(options.kinds),
             "camera": self.camera,

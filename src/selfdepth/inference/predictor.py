@@ -22,6 +22,7 @@ from numpy import ndarray
 from PIL import Image
 from torch import Tensor
 
+from selfdepth.config.network_input import NetworkInput
 from selfdepth.config.quantity import SHIFTED, Quantity, require_depth
 from selfdepth.data.readers.levels import levels_of_files
 from selfdepth.data.readers.pictures import read_image, rgb_of
@@ -112,6 +113,7 @@ class Predictor:
         device: str = "auto",
         precision: Precision = "auto",
         predictions_are: Quantity | None = None,
+        network_takes: str | None = None,
     ) -> Predictor:
         """Read a model: a run, weights or published folder, an ONNX file, a published model's name, or a hub name.
 
@@ -121,6 +123,7 @@ class Predictor:
             precision: auto, fp32 or bf16, for the network alone; everything else is fp32.
             predictions_are: what an ONNX file that `selfdepth export` did not write gives: disparity, depth or
                 depth-metres.
+            network_takes: the images that such a file takes: "518x518", "imagenet-bgr", or both with a comma between.
 
         Raises:
             CheckpointError: for a model that cannot be read.
@@ -128,7 +131,8 @@ class Predictor:
                 nobody says what it gives.
             DataError: for an ONNX file that is no depth network.
         """
-        stated = StatedModel(str(at_revision(model, revision)), predictions_are)
+        takes = None if network_takes is None else NetworkInput.parse(network_takes)
+        stated = StatedModel(str(at_revision(model, revision)), predictions_are, takes)
         return Predictor(load_model(stated), device=device, precision=precision)
 
     def for_frames(self, width: int, height: int) -> Predictor:
@@ -300,9 +304,17 @@ def load(
     device: str = "auto",
     precision: Precision = "auto",
     predictions_are: Quantity | None = None,
+    network_takes: str | None = None,
 ) -> Predictor:
     """The same as `Predictor.load`."""
-    return Predictor.load(model, revision=revision, device=device, precision=precision, predictions_are=predictions_are)
+    return Predictor.load(
+        model,
+        revision=revision,
+        device=device,
+        precision=precision,
+        predictions_are=predictions_are,
+        network_takes=network_takes,
+    )
 
 
 def as_pixels(image: ImageLike) -> UInt8[ndarray, "h w 3"]:

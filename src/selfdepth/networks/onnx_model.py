@@ -28,7 +28,9 @@ _MEAN_STD: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "imagenet": (IMAGENET_MEAN, IMAGENET_STD),
     "unit": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     "symmetric": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "bytes": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),
 }
+_BGR = "-bgr"
 _DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 SIZE_KEY, COLOURS_KEY = "size", "colours"
 """Entries of a model's metadata that say what --teacher.size and --teacher.colours otherwise would."""
@@ -41,16 +43,17 @@ class OnnxUse:
     Attributes:
         role: what it is: "teacher".
         where: what stands before its path: "--teacher.path ".
-        size: how the user states a size.
+        size, colours: how the user states them.
     """
 
     role: str
     where: str
     size: str
+    colours: str
 
 
-AS_TEACHER = OnnxUse(role="a teacher", where="--teacher.path ", size="--teacher.size")
-AS_MODEL = OnnxUse(role="a MODEL", where="", size='the metadata entry "size" of the file')
+AS_TEACHER = OnnxUse(role="a teacher", where="--teacher.path ", size="--teacher.size", colours="--teacher.colours")
+AS_MODEL = OnnxUse(role="a MODEL", where="", size="--network-takes", colours="--network-takes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +66,7 @@ class OnnxModel:
         rank: 4 for a batch of one image, 3 without a batch.
         channels_first: whether colours come before rows (3 h w) or after columns (h w 3).
         size: (width, height) of the images that it takes; None: any, and images keep theirs.
-        colours: range of the colours; None for bytes.
+        colours: range and order of the colours.
         about: its metadata.
         use: what it was opened for.
     """
@@ -75,7 +78,7 @@ class OnnxModel:
     rank: int
     channels_first: bool
     size: tuple[int, int] | None
-    colours: Colours | None
+    colours: Colours
     about: dict[str, str] = field(repr=False, default_factory=dict)
     use: OnnxUse = AS_TEACHER
 
@@ -83,9 +86,10 @@ class OnnxModel:
         """The map, without axes of length 1. Raises DataError if the model fails on such an image."""
         size = self.size or (image.shape[1], image.shape[0])
         values = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
-        if self.colours is not None:
-            mean, std = (np.array(each, dtype=np.float32) for each in _MEAN_STD[self.colours])
+        if self.dtype != np.uint8:
+            mean, std = (np.array(each, dtype=np.float32) for each in _MEAN_STD[self.colours.removesuffix(_BGR)])
             values = (values.astype(np.float32) / 255 - mean) / std
+        values = values[..., ::-1] if self.colours.endswith(_BGR) else values
         values = values.transpose(2, 0, 1) if self.channels_first else values
         values = np.ascontiguousarray(values[None] if self.rank == 4 else values, dtype=self.dtype)
         try:
@@ -148,7 +152,7 @@ def open_onnx(path: Path, config: TeacherConfig | None = None, use: OnnxUse = AS
         rank=len(image.shape),
         channels_first=channels_first,
         size=size,
-        colours=_colours_of(config, stated, is_bytes=image.type == "tensor(uint8)"),
+        colours=_colours_of(config, stated, use, is_bytes=image.type == "tensor(uint8)"),
         about=dict(about),
         use=use,
     )
@@ -237,7 +241,7 @@ def _size(
     if wanted is not None and any(own not in (None, asked) for own, asked in zip(fixed, wanted, strict=True)):
         raise ConfigError(
             "the ONNX model takes another size",
-            where="--teacher.size",
+            where=use.size,
             expected="x".join(str(own or "any") for own in fixed),
             got=str(config.size),
             fix="leave the option out",
@@ -258,17 +262,19 @@ def _size(
     return width, height
 
 
-def _colours_of(config: TeacherConfig, stated: TeacherConfig, *, is_bytes: bool) -> Colours | None:
+def _colours_of(config: TeacherConfig, stated: TeacherConfig, use: OnnxUse, *, is_bytes: bool) -> Colours:
+    said = config.colours or stated.colours
     if not is_bytes:
-        return config.colours or stated.colours or "imagenet"
-    if config.colours is not None:
+        return said or "imagenet"
+    if config.colours is not None and not config.colours.startswith("bytes"):
         raise ConfigError(
             "the ONNX model takes bytes, whose colours are 0 to 255",
-            where="--teacher.colours",
+            where=use.colours,
+            expected="bytes or bytes-bgr",
             got=config.colours,
             fix="leave the option out",
         )
-    return None
+    return "bytes-bgr" if said is not None and said.endswith(_BGR) else "bytes"
 
 
 def _unusable(path: Path, expected: str, got: str, use: OnnxUse) -> DataError:

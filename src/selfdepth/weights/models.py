@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from selfdepth.config.network_input import NetworkInput
 from selfdepth.config.quantity import Quantity
 from selfdepth.errors import ConfigError
 from selfdepth.weights.files import LoadedWeights, load_weights
@@ -17,10 +18,11 @@ DepthModel = LoadedWeights | OnnxWeights
 
 @dataclass(frozen=True)
 class StatedModel:
-    """A MODEL, and what the user says that it gives, which only an ONNX file of other people needs."""
+    """A MODEL, and what the user says that it gives and takes, which only an ONNX file of other people needs."""
 
     model: str
     predictions_are: Quantity | None = None
+    takes: NetworkInput | None = None
 
     def __str__(self) -> str:
         return self.model
@@ -44,7 +46,9 @@ def load_model(model: ModelName) -> DepthModel:
     stated = model if isinstance(model, StatedModel) else StatedModel(str(model))
     place = find_model(stated.model)
     if place.is_file():
-        return open_onnx_weights(place, stated.predictions_are)
+        return open_onnx_weights(place, stated.predictions_are, stated.takes)
+    if stated.takes is not None:
+        raise ConfigError("--network-takes applies only to an ONNX model", got=str(model), fix="leave it out")
     if stated.predictions_are is not None:
         raise ConfigError(
             "--predictions-are applies only with --predictions, or to an ONNX model",

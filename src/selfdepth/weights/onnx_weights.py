@@ -12,7 +12,9 @@ import torch
 from jaxtyping import Float32, UInt8
 from numpy import ndarray
 
+from selfdepth.config.network_input import OPTION, NetworkInput
 from selfdepth.config.quantity import SHIFTED, Quantity, stored
+from selfdepth.config.teacher import ONNX, TeacherConfig
 from selfdepth.device import Precision, resolve_device
 from selfdepth.errors import CheckpointError, ConfigError, DataError
 from selfdepth.geometry.camera import Camera
@@ -112,18 +114,21 @@ class OnnxWeights:
 _OPTION = "--predictions-are"
 
 
-def open_onnx_weights(path: Path, predictions_are: Quantity | None = None) -> OnnxWeights:
+def open_onnx_weights(
+    path: Path, predictions_are: Quantity | None = None, takes: NetworkInput | None = None
+) -> OnnxWeights:
     """Open a MODEL that is an ONNX file.
 
     Args:
         predictions_are: what a network of other people gives; None for one that `selfdepth export` wrote.
+        takes: the images that such a network takes, where its file does not say it.
 
     Raises:
         ConfigError: if what it gives is not said, or said of one that says it itself; or without onnxruntime.
         CheckpointError: for a pose network, or a description that cannot be read.
         DataError: for a file that is no such network.
     """
-    network, about = open_network(path)
+    network, about = open_network(path, takes)
     if about is None and predictions_are is None:
         raise ConfigError(
             "nobody says what this ONNX model gives",
@@ -135,6 +140,13 @@ def open_onnx_weights(path: Path, predictions_are: Quantity | None = None) -> On
     if about is None:
         assert predictions_are is not None, "refused above"
         return _of_others(network, predictions_are)
+    if takes is not None:
+        raise ConfigError(
+            "the ONNX model says itself what it takes",
+            where=OPTION,
+            got=f"{path}, which selfdepth export wrote",
+            fix="leave the option out",
+        )
     if predictions_are is not None:
         raise ConfigError(
             "the ONNX model says itself what it gives",
@@ -145,15 +157,19 @@ def open_onnx_weights(path: Path, predictions_are: Quantity | None = None) -> On
     return _of_export(network, about)
 
 
-def open_network(path: Path) -> tuple[OnnxModel, ExportedModel | None]:
+def open_network(path: Path, takes: NetworkInput | None = None) -> tuple[OnnxModel, ExportedModel | None]:
     """A file, opened, and what our export wrote into it; None for other people's.
+
+    Args:
+        takes: what the user says of its images; None: nothing.
 
     Raises:
         CheckpointError: for a pose network, or a description that cannot be read.
         ConfigError: without onnxruntime.
         DataError: for a file that is no such network.
     """
-    network = open_onnx(path, use=AS_MODEL)
+    said = None if takes is None else TeacherConfig(path=f"model{ONNX}", size=takes.size, colours=takes.colours)
+    network = open_onnx(path, use=AS_MODEL) if said is None or _is_ours(path) else open_onnx(path, said, use=AS_MODEL)
     text = network.about.get(METADATA_KEY)
     if text is None:
         return network, None
@@ -166,6 +182,10 @@ def open_network(path: Path) -> tuple[OnnxModel, ExportedModel | None]:
             fix="give the depth network that was exported with it",
         )
     return network, about
+
+
+def _is_ours(path: Path) -> bool:
+    return METADATA_KEY in open_onnx(path, use=AS_MODEL).about
 
 
 def _of_others(network: OnnxModel, gives: Quantity) -> OnnxWeights:
