@@ -12,5 +12,6 @@ def test_what_is_stored_is_disparity_or_depth_whatever_the_unit() -> None:
         "disparity": "disparity",
         "depth": "depth",
         "depth-metres": "depth",
+        "disparity-affine": "disparity",
     }
     assert set(get_args(Stored)) < set(get_args(Quantity))

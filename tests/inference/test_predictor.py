@@ -110,29 +110,6 @@ def test_a_model_trained_on_cropped_frames_gives_whole_ones_no_camera(model: Pat
     assert Predictor(cropped, device="cpu").predict(_image(64, 96)).camera is None
 
 
-@pytest.mark.parametrize(
-    ("image", "sentence"),
-    [
-        (np.zeros((40, 60, 3), np.float32), "float32 of shape"),
-        (np.zeros((40, 60), np.uint8), r"uint8 of shape \(40, 60\)"),
-        (np.zeros((40, 60, 4), np.uint8), r"uint8 of shape \(40, 60, 4\)"),
-        (np.zeros((15, 60, 3), np.uint8), "too small.*got 60x15"),
-        (np.zeros((0, 60, 3), np.uint8), "too small"),
-        (Image.new("RGB", (3, 3)), "too small"),
-        ("no/such/image.png", "no/such/image.png"),
-    ],
-)
-def test_what_is_no_image_is_refused_in_one_sentence(predictor: Predictor, image, sentence: str) -> None:
-    with pytest.raises(DataError, match=sentence):
-        predictor.predict(image)
-
-
-@pytest.mark.parametrize("thing", [None, [[1, 2], [3, 4]], 7])
-def test_what_is_neither_file_nor_pixels_is_refused(predictor: Predictor, thing) -> None:
-    with pytest.raises((DataError, TypeCheckError)):
-        predictor.predict(thing)
-
-
 def test_devices_and_precisions_that_are_not_there_are_refused(model: Path) -> None:
     with pytest.raises(ConfigError, match=r"--device.*abacus"):
         Predictor.load(model, device="abacus")

@@ -24,8 +24,8 @@ from selfdepth.files import remove_tree
 from selfdepth.geometry.camera import Camera
 from selfdepth.inference.inputs import PredictionInput, cropped_as_trained
 from selfdepth.inference.odometry import has_pose_network
+from selfdepth.inference.pixels import require_large_enough
 from selfdepth.inference.predict import ReadyModel, predict_ready, warn_of_other_cameras
-from selfdepth.inference.predictor import require_large_enough
 from selfdepth.inference.save import SaveOptions, output_paths
 from selfdepth.limits import require_within
 from selfdepth.structs import DepthPrediction

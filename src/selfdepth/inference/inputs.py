@@ -27,7 +27,7 @@ from selfdepth.data.sources.recognise import recognise
 from selfdepth.data.sources.source import DataSource
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera, crop
-from selfdepth.inference.predictor import require_large_enough
+from selfdepth.inference.pixels import require_large_enough
 from selfdepth.places import path_of
 from selfdepth.weights.models import DepthModel
 

@@ -19,13 +19,10 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from numpy import ndarray
-from PIL import Image
 from torch import Tensor
 
 from selfdepth.config.network_input import NetworkInput
 from selfdepth.config.quantity import SHIFTED, Quantity, require_depth
-from selfdepth.data.readers.levels import levels_of_files
-from selfdepth.data.readers.pictures import read_image, rgb_of
 from selfdepth.device import Precision, memory_errors, resolve_device, resolve_precision
 from selfdepth.errors import DataError
 from selfdepth.geometry.camera import Camera, resample
@@ -34,18 +31,13 @@ from selfdepth.geometry.depth_range import DepthRange
 from selfdepth.geometry.ray_depth import rays_of
 from selfdepth.geometry.rectify import to_frame
 from selfdepth.inference.fold import for_prediction
+from selfdepth.inference.pixels import ImageLike, as_pixels
 from selfdepth.losses.self_teaching import confidence_of
 from selfdepth.structs import DepthPrediction
 from selfdepth.weights.files import depth_network
 from selfdepth.weights.hub_names import at_revision
 from selfdepth.weights.models import DepthModel, StatedModel, has_confidence, load_model
 from selfdepth.weights.onnx_weights import OnnxWeights, device_of_onnx
-
-ImageLike = str | Path | Image.Image | ndarray
-"""A file, a PIL image, or RGB pixels: uint8, height x width x 3."""
-
-MIN_SIDE_PX = 16
-"""Smaller images show too little for any depth."""
 
 
 class Predictor:
@@ -315,37 +307,6 @@ def load(
         predictions_are=predictions_are,
         network_takes=network_takes,
     )
-
-
-def as_pixels(image: ImageLike) -> UInt8[ndarray, "h w 3"]:
-    """RGB pixels of a file, a PIL image or an array.
-
-    Raises:
-        DataError: for an array that is not uint8 "h w 3", a side of fewer than 16 pixels, or a damaged file.
-    """
-    if isinstance(image, (str, Path)):
-        path = Path(image)
-        pixels, where = read_image(path, levels=levels_of_files([path], path)), str(image)
-    else:
-        where = "a PIL image" if isinstance(image, Image.Image) else "an array"
-        pixels = rgb_of(image) if isinstance(image, Image.Image) else image
-    if not isinstance(pixels, ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
-        is_array = isinstance(pixels, ndarray)
-        raise DataError(
-            "this is not an image",
-            where=where,
-            expected="a file, a PIL image, or an array of uint8, height x width x 3, RGB",
-            got=f"{pixels.dtype} of shape {pixels.shape}" if is_array else type(pixels).__name__,
-        )
-    require_large_enough(pixels.shape[1], pixels.shape[0], where)
-    return np.ascontiguousarray(pixels)
-
-
-def require_large_enough(width: int, height: int, where: str | Path) -> None:
-    """Raise DataError for an image of this width and height, if a side has fewer than 16 pixels."""
-    if min(width, height) < MIN_SIDE_PX:
-        expected = f"at least {MIN_SIDE_PX} pixels a side"
-        raise DataError("the image is too small", where=where, expected=expected, got=f"{width}x{height}")
 
 
 def _of_onnx(weights: OnnxWeights, images: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b 1 h w"]:

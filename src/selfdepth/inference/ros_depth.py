@@ -12,7 +12,8 @@ from selfdepth.data.readers.bag_images import RAW, picture_of
 from selfdepth.data.readers.camera_info import CameraInfo, camera_of_camera_info
 from selfdepth.data.readers.pixel_formats import rgb_of_raw
 from selfdepth.errors import ConfigError, DataError
-from selfdepth.inference.predictor import Predictor, require_large_enough
+from selfdepth.inference.pixels import require_large_enough
+from selfdepth.inference.predictor import Predictor
 from selfdepth.inference.ros_messages import depth_fields, robot_depth
 
 

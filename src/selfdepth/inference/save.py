@@ -20,6 +20,7 @@ from numpy import ndarray
 from selfdepth.inference.depth_bag import BAG_FILES, BAG_NAME, bag_factor, camera_of, create_bag
 from selfdepth.inference.inputs import PredictionInput
 from selfdepth.inference.odometry import MotionPredictor, Odometer
+from selfdepth.inference.pixels import require_large_enough
 from selfdepth.inference.pointcloud import (
     CloudLimits,
     FusedCloud,
@@ -27,7 +28,7 @@ from selfdepth.inference.pointcloud import (
     point_cloud,
     write_ply,
 )
-from selfdepth.inference.predictor import Predictor, require_large_enough
+from selfdepth.inference.predictor import Predictor
 from selfdepth.inference.recording import RECORDING_NAME, About, Recording, create_recording
 from selfdepth.inference.threads import Jobs, read_ahead
 from selfdepth.inference.visualize import (

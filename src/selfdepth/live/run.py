@@ -16,8 +16,9 @@ from numpy import ndarray
 
 from selfdepth.errors import DataError, SelfDepthWarning
 from selfdepth.geometry.camera import Camera, crop
+from selfdepth.inference.pixels import require_large_enough
 from selfdepth.inference.predict import ReadyModel
-from selfdepth.inference.predictor import Predictor, require_large_enough
+from selfdepth.inference.predictor import Predictor
 from selfdepth.inference.visualize import ColourRange, colour_range, side_by_side, smooth_range
 from selfdepth.live.capture import Capture
 from selfdepth.live.figures import Figures, describe_figures

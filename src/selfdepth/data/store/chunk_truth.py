@@ -71,7 +71,7 @@ def decode_map(content: bytes, where: str) -> Float[ndarray, "h w"]:
         raise _no_map(where) from error
     if len(values) != n_bytes or not unpacker.eof:
         raise _no_map(where)
-    return np.frombuffer(values, f"<f{size}").reshape(height, width).copy()
+    return np.array(np.frombuffer(values, f"<f{size}").reshape(height, width))
 
 
 def maps_of(

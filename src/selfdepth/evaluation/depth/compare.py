@@ -220,13 +220,8 @@ def compare(
     needed_again = both_scalings or options.one_scale
     rows = [_compare_pixels(pair, evaluate, protocol, with_disparity=needed_again) for pair in pairs]
     compared = [row for row in rows if row is not None]
-    report = summarize(
-        [row.errors for row in compared],
-        protocol,
-        median_scaling=scaling,
-        factor=factor,
-        skipped=len(rows) - len(compared),
-    )
+    images, skipped = [row.errors for row in compared], len(rows) - len(compared)
+    report = summarize(images, protocol, median_scaling=scaling, factor=factor, skipped=skipped)
     uncropped = dataclasses.replace(protocol, crop=None)  # as 1 x n arrays, the pixels must not be cropped again
     truths = [row.truth for row in compared]
     disparities = [row.disparity for row in compared if row.disparity is not None]
