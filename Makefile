@@ -4,13 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-all lint types unit slow faults fuzz bench docs dist clean help
+.PHONY: demo test test-all lint types unit slow oldest faults fuzz bench docs dist clean help
 
 help:            ## list what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/:/'
 
 # Of 27,000 files a tenth is ever imported, so each is compiled to bytecode when it first is.
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
+# Of the versions in constraints.txt many have no release for Python 3.10: there pip chooses.
+PINS := $(shell $(PYTHON) -c 'import sys; print("--constraint constraints.txt" if sys.version_info >= (3, 11) else "")')
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile $(PINS)
 KERNEL := $(wildcard src/selfdepth/losses/fused/*.[ch])
 $(READY): pyproject.toml constraints.txt $(KERNEL)
 	$(PYTHON) -m venv $(VENV)
@@ -36,9 +38,9 @@ types: $(READY)  ## mypy --strict
 # Two workers on two cores: libraries that start threads of their own, here and in the processes that tests start, would
 # only make them wait for each other. What is compiled to bytecode is kept, whatever the caller's environment says: the
 # processes are many.
-unit slow faults: export OMP_NUM_THREADS := 1
-unit slow: export TORCHINDUCTOR_COMPILE_THREADS := 1
-unit slow faults: export PYTHONDONTWRITEBYTECODE :=
+unit slow oldest faults: export OMP_NUM_THREADS := 1
+unit slow oldest: export TORCHINDUCTOR_COMPILE_THREADS := 1
+unit slow oldest faults: export PYTHONDONTWRITEBYTECODE :=
 
 # Shapes are checked by a hook in the first run, in all modules that state any; mypy checks the types of the others.
 # torch.compile does not work under it, so what compiles runs without.
@@ -53,6 +55,21 @@ unit: $(READY)   ## the tests but the slow ones
 slow: $(READY)   ## the tests that draw every figure of the documents and try every measurement
 	$(INSTALL) --editable '.[executorch]'  # large, and of use to these tests alone
 	$(BIN)/pytest -n 2 -m slow
+
+# Everything at the lower bounds of pyproject.toml; without `view`, whose viewer needs a newer numpy than the package.
+OLDEST_PYTHON ?= python3.10
+OLDEST := .venv-oldest/bin
+oldest:          ## the tests with the oldest versions that are allowed: make oldest OLDEST_PYTHON=python3.10
+	$(OLDEST_PYTHON) -m venv .venv-oldest
+	$(OLDEST)/python -m pip install --quiet --disable-pip-version-check uv
+	mkdir -p .venv-oldest/bounds
+	sed 's/,view,/,/' pyproject.toml > .venv-oldest/bounds/pyproject.toml
+	cp README.md .venv-oldest/bounds
+	$(OLDEST)/uv pip compile --quiet --python $(OLDEST)/python --resolution lowest-direct --extra dev \
+		--output-file .venv-oldest/versions.txt .venv-oldest/bounds/pyproject.toml
+	$(OLDEST)/uv pip install --quiet --python $(OLDEST)/python --requirement .venv-oldest/versions.txt
+	$(OLDEST)/uv pip install --quiet --python $(OLDEST)/python --no-deps --editable .
+	$(OLDEST)/pytest -n 2 --dist worksteal -m "not slow and not faults"
 
 KILLS ?= 50
 faults: $(READY) ## kill runs and cut the power: make faults KILLS=50; writes benchmarks/results/faults.json
@@ -77,4 +94,4 @@ dist: $(READY)   ## build the source distribution and a wheel for this kind of m
 	$(BIN)/python -m build
 
 clean:           ## remove the environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache src/*.egg-info
+	rm -rf $(VENV) .venv-oldest .mypy_cache .ruff_cache .pytest_cache src/*.egg-info
