@@ -65,6 +65,19 @@ def test_of_each_channel_alone_the_only_weight_is_exact_and_its_bias_stays(weigh
     assert (parts(model)["b0"] == 0).all()
 
 
+def test_a_bias_that_two_convolutions_share_is_corrected_for_each(weights: list[ndarray]) -> None:
+    apart, shared = two_layers(weights), two_layers(weights)
+    next(each for each in apart.graph.initializer if each.name == "b1").CopyFrom(
+        onnx.numpy_helper.from_array(np.zeros(6, np.float32), "b1")
+    )
+    shared.graph.node[1].input[2] = "b0"
+    for model in (apart, shared):
+        correct_biases(model, SAMPLES, ())
+    expected, found = ([parts(model)[node.input[2]] for node in model.graph.node] for model in (apart, shared))
+    assert np.abs(expected[0]).max() > 0
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_rounded_weights_are_within_half_a_step_and_zeros_stay(weights: list[ndarray]) -> None:
     weights[0][2] = 0
     coarse = rounded(weights[0])

@@ -6,6 +6,7 @@ of the user's own frames.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -28,6 +29,7 @@ def correct_biases(model: Any, samples: Sequence[Float32[ndarray, "1 3 h w"]], e
     from onnx import numpy_helper
 
     tensors = {each.name: each for each in model.graph.initializer}
+    uses = Counter(name for node in model.graph.node for name in node.input)
     convs = [node for node in model.graph.node if node.op_type == "Conv" and node.name not in excluded]
     convs = [node for node in convs if len(node.input) == 3 and {*node.input[1:]} <= tensors.keys()]
     means = _input_means(model, {node.input[0] for node in convs}, samples)
@@ -38,7 +40,12 @@ def correct_biases(model: Any, samples: Sequence[Float32[ndarray, "1 3 h w"]], e
         added = (rounded(weights) - weights).sum((2, 3), dtype=np.float64)
         met = means[node.input[0]].reshape(groups, -1).repeat(len(weights) // groups, axis=0)
         corrected = (bias - (added * met).sum(1)).astype(bias.dtype)
-        tensors[node.input[2]].CopyFrom(numpy_helper.from_array(corrected, node.input[2]))
+        if uses[node.input[2]] > 1:  # equal biases are stored once, but not corrected alike
+            name = f"{node.name}/{node.input[2]}"
+            model.graph.initializer.append(numpy_helper.from_array(corrected, name))
+            node.input[2] = name
+        else:
+            tensors[node.input[2]].CopyFrom(numpy_helper.from_array(corrected, node.input[2]))
 
 
 def rounded(weights: Float[ndarray, "o i _k _l"]) -> Float[ndarray, "o i _k _l"]:
