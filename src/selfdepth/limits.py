@@ -37,7 +37,7 @@ LIMITS: dict[str, tuple[int, str]] = {
     "text_megabytes": (64, "of a text: splits, trajectories, poses, metrics"),
     "gpx_megabytes": (32, "of a GPX track: a day of one point per second has 15"),
     "calibration_kilobytes": (256, "of a calibration or a position of KITTI, which have three at most"),
-    "yaml_kilobytes": (256, "of a camera's file: YAML, XML, cameras.txt; most have one or two"),
+    "yaml_kilobytes": (256, "of a camera's file: YAML, XML, cameras.txt, Basalt's JSON; most have one or two"),
     "json_megabytes": (16, "of a JSON file: configurations, the index of a store"),
     "store_frames": (5_000_000, "of the frames of a store: two days of video"),
     "trajectory_lines": (2_000_000, "of a trajectory, a split, a list of times: 18 hours at 30 frames per second"),

@@ -44,7 +44,7 @@ def test_models_of_all_kinds_are_compared_in_one_command(
         (["missing"], "there is no such model"),
         (["EXPORT", "--part", "train", "--data", "PICTURES"], "error: "),
         (["EXPORT", "--data", "missing"], "missing"),
-        (["EXPORT", "--predictions-are", "metres"], "expected disparity, depth or depth-metres"),
+        (["EXPORT", "--predictions-are", "metres"], "expected disparity, depth, depth-metres or disparity-affine"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence_and_nothing_is_written(

@@ -71,7 +71,7 @@ def test_relative_depth_is_refused() -> None:
     ("changes", "word"),
     [
         ({"encoding": "h264"}, "h264"),
-        ({"width": 0}, "shorter"),
+        ({"width": 0}, "no pixels"),
         ({"height": 33}, "shorter"),
         ({"height": 2**31}, "too large"),
         ({"height": 8}, "too small"),
