@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     document: dict[str, Any] = {"facts": facts(), "threads": args.threads, "quick": args.quick}
     document |= {"data": args.data.name, "calibrated_on": (args.calibrate or args.data).name, "models": {}}
     with tempfile.TemporaryDirectory(prefix="selfdepth-bench-") as temporary:
-        models = {"model": args.model, "edge": args.edge or _untrained_edge(Path(temporary) / "edge")}
+        models = {"model": args.model, "edge": args.edge or _untrained_edge(Path(temporary) / "untrained")}
         for name, model in models.items():
             weights = load_weights(model)
             print(f"{name}: {model}", flush=True)

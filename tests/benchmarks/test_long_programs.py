@@ -52,7 +52,7 @@ def test_growth_is_the_slope_between_logarithms() -> None:
 def test_scaling_goes_through_every_growth(tmp_path: Path) -> None:
     document = scaling.main(["--quick", "--json", str(tmp_path / "scaling.json")])
     assert json.loads((tmp_path / "scaling.json").read_text())["growths"] == document["growths"]
-    assert [each["limit"] for each in document["growths"]] == [1, 1, 1, 0, 0]
+    assert [each["limit"] for each in document["growths"]] == [1, 1, 1, 0, 0, 1]
     assert all(min(each["seconds"]) > 0 for each in document["growths"])
 
 
