@@ -56,13 +56,9 @@ class Remote:
         Raises:
             SelfDepthError: if it cannot be read, or is larger.
         """
-        import obstore
-
         with self._speaking(name):
-            try:
-                found = obstore.get(self._store, name)
-            except FileNotFoundError as error:
-                self._require_bucket(error)
+            found = self._object(name)
+            if found is None:
                 return None
             if found.meta["size"] > most:
                 expected, got = f"at most {most / 1e6:.1f} MB", f"{found.meta['size'] / 1e6:.1f} MB"
@@ -82,15 +78,9 @@ class Remote:
             DiskFullError: if there is no space for the file.
             SelfDepthError: if it cannot be read.
         """
-        import obstore
-
         with self._speaking(name):
-            try:
-                found = obstore.get(self._store, name)
-            except FileNotFoundError as error:
-                self._require_bucket(error)
-                return False
-            if found.meta["size"] != n_bytes:
+            found = self._object(name)
+            if found is None or found.meta["size"] != n_bytes:
                 return False
             with writing_to(path, needs_bytes=n_bytes):
                 file = path.open("wb", 0)
@@ -102,18 +92,24 @@ class Remote:
 
     def digest(self, name: str) -> str | None:
         """The SHA-256 of an object's bytes; None if there is none of this name. Raises SelfDepthError as `read`."""
-        import obstore
-
         with self._speaking(name):
-            try:
-                found = obstore.get(self._store, name)
-            except FileNotFoundError as error:
-                self._require_bucket(error)
+            found = self._object(name)
+            if found is None:
                 return None
             digest = sha256()
             for piece in found.stream(min_chunk_size=4 << 20):
                 digest.update(memoryview(piece))
             return digest.hexdigest()
+
+    def _object(self, name: str) -> Any:
+        """An object, of which nothing is read yet; None if there is none of this name."""
+        import obstore
+
+        try:
+            return obstore.get(self._store, name)
+        except FileNotFoundError as error:
+            self._require_bucket(error)
+            return None
 
     def write(self, name: str, content: bytes) -> None:
         """Write an object as a whole. Raises SelfDepthError if it cannot be written."""
